@@ -1,0 +1,114 @@
+/*
+ * crypto: the algorithms both protocols name, and what IKE needs of them.
+ *
+ *   algs.c      ONE table per kind: numbers (IKEv1, ESP), sizes, the names every language and console uses
+ *   dh.c        Diffie-Hellman groups (RFC 2409 6, RFC 3526, RFC 5903)
+ *   prf.c       hashes and HMAC as the IKEv1 prf (RFC 2409 4)
+ *   ike_seal.c  the CBC protection of IKEv1 messages (RFC 2409 appendix B)
+ *   bulk.h      ESP for whole vectors of packets (data plane only)
+ *
+ * To add a cipher: one row in algs.c (and, for ESP, its two lines in bulk_mb.c and bulk_evp.c).
+ */
+#ifndef ADIT_CRYPTO_H
+#define ADIT_CRYPTO_H
+
+#include "base/base.h"
+
+/* ---- algs ---------------------------------------------------------------------------------- */
+
+enum encr_id {
+    ENCR_NONE,
+    ENCR_NULL,
+    ENCR_DES,
+    ENCR_3DES,
+    ENCR_AES128,
+    ENCR_AES192,
+    ENCR_AES256,
+    ENCR_GCM128,
+    ENCR_GCM192,
+    ENCR_GCM256,
+    ENCR_NUM
+};
+enum hash_id { HASH_NONE, HASH_MD5, HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_NUM };
+
+struct encr_row {
+    u16 p1_id;         /* IKEv1 phase 1 Encryption-Algorithm class value, 0: not for phase 1 */
+    u16 esp_id;        /* IPSEC ESP transform identifier (RFC 2407 4.4.4) */
+    u16 v2_id;         /* IKEv2 ENCR transform id */
+    u16 attr_bits;     /* Key-Length attribute the transform carries, 0: none */
+    u8 key_len;        /* bytes of key, without salt */
+    u8 salt_len;       /* bytes of salt that follow the key in KEYMAT (RFC 4106 8.1) */
+    u8 iv_len, block;  /* bytes */
+    u8 icv_len;        /* bytes of ICV when AEAD, else 0 */
+    const char *word;  /* crypto isakmp policy: "des", "3des", "aes"; NULL: not there */
+    const char *ts;    /* transform-set, as configured: "esp-aes 256" */
+    const char *shown; /* transform-set, as shown: "esp-256-aes" */
+    const char *debug_p1, *debug_p2; /* "DES-CBC", "ESP_DES" */
+    const char *policy_text;         /* show crypto isakmp policy */
+    const char *human;               /* in explanations: "AES 128" */
+    const char *weak;                /* NULL, or the stronger choice to name in the warning */
+};
+struct hash_row {
+    u16 p1_id;       /* IKEv1 Hash-Algorithm class value */
+    u16 auth_id;     /* ESP Authentication-Algorithm attribute value (RFC 2407 4.5) */
+    u8 len;          /* bytes of the hash and of the HMAC key in KEYMAT */
+    u8 icv_len;      /* bytes of the truncated ICV in ESP */
+    const char *word;  /* crypto isakmp policy: "md5", "sha", "sha256" */
+    const char *ts;    /* "esp-md5-hmac" */
+    const char *debug_p1, *debug_p2; /* "MD5", "HMAC-MD5" */
+    const char *policy_text;
+    const char *human;
+    const char *weak;
+};
+struct group_row {
+    u16 id;   /* IKE group number */
+    u16 bits; /* of the modulus or curve */
+    bool ecp;
+    u16 public_len; /* bytes of the KE payload: modulus length, or x||y */
+    const char *weak;
+};
+
+/* Rows by our id; every id below *_NUM has one. */
+const struct encr_row *encr_row(enum encr_id id);
+const struct hash_row *hash_row(enum hash_id id);
+/* group_row: NULL when adit does not know the group. */
+const struct group_row *group_row(u16 id);
+const struct group_row *group_at(unsigned index); /* NULL past the end */
+/* From the numbers on the wire; ENCR_NONE / HASH_NONE when unknown. attr_bits 0 = attribute absent. */
+enum encr_id encr_from_p1(u16 p1_id, u16 attr_bits);
+enum encr_id encr_from_esp(u16 esp_id, u16 attr_bits);
+enum hash_id hash_from_p1(u16 p1_id);
+enum hash_id hash_from_auth(u16 auth_id);
+
+/* ---- hash and prf (RFC 2409 4: prf = HMAC of the negotiated hash) --------------------------- */
+
+struct iov {
+    const void *p; /* borrowed */
+    size_t len;
+};
+enum { HASH_MAX = 64 };
+/* hash_of: writes hash_row(h)->len bytes. */
+void hash_of(u8 *out, enum hash_id h, const struct iov *v, size_t num);
+/* prf_of: HMAC with key over the concatenation; writes hash_row(h)->len bytes. */
+void prf_of(u8 *out, enum hash_id h, const void *key, size_t key_len, const struct iov *v, size_t num);
+
+/* ---- Diffie-Hellman -------------------------------------------------------------------------- */
+
+enum { DH_MAX = 1024 }; /* bytes: MODP 8192 */
+struct dh;              /* one ephemeral key pair, owned by whoever made it */
+/* dh_new: a fresh key pair; NULL when the group is unknown. secret/secret_len give the private exponent (tests only). */
+struct dh *dh_new(u16 group, const u8 *secret, size_t secret_len);
+void dh_free(struct dh *dh); /* wipes the private part; NULL is fine */
+/* dh_public: writes group_row()->public_len bytes, left-padded with zeros (RFC 2409 5). */
+void dh_public(const struct dh *dh, u8 *out);
+/* dh_shared: g^xy, left-padded; *out_len = modulus length (MODP) or length of x (ECP, RFC 5903 9).
+ * False when the peer's value is refused: wrong length, y <= 1, y >= p-1 (RFC 6989 2.1), not on the curve. */
+NODISCARD bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, const u8 *peer, size_t peer_len);
+
+/* ---- IKEv1 message protection (RFC 2409 appendix B) ------------------------------------------ */
+
+/* ike_cbc: encrypts or decrypts len bytes in place (a multiple of the block) and moves iv on to the last
+ * ciphertext block. False when len is no multiple or the cipher is not one of phase 1. */
+NODISCARD bool ike_cbc(enum encr_id encr, bool encrypt, const u8 *key, u8 *iv, u8 *data, size_t len);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * ike: the key daemon as its neighbours see it. Sans-IO: bytes, values and time come in by calls, datagrams
+ * and values go out through struct ike_env; no socket, no clock, no file in here, so a test runs two of them
+ * in one thread on a fake clock. ike.c is THE MAP; start there.
+ *
+ *   main -> ike   policies, keys, flows (a generation: BEGIN ... COMMIT), questions, clear, debug mask
+ *   dp  -> ike    struct dp_msg: ACQUIRE, EXPIRE, UNKNOWN_SPI, SA (what is installed, after a restart)
+ *   ike -> dp     struct dp_msg: ADD_SA, DEL_SA, GET_SAS
+ *   ike -> main   snapshots, events
+ */
+#ifndef ADIT_IKE_H
+#define ADIT_IKE_H
+
+#include "base/base.h"
+#include "crypto/crypto.h"
+#include "dp/dp.h"
+#include "event/event.h"
+
+/* ---- configuration values --------------------------------------------------------------------- */
+
+enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 48 };
+enum { IKE_AUTH_PSK = 1, IKE_AUTH_RSA_SIG = 3 }; /* Authentication-Method values, RFC 2409 appendix A */
+
+struct ike_policy_value {
+    u32 priority; /* lower is tried first */
+    u8 encr, hash; /* enum encr_id, enum hash_id */
+    u16 auth;      /* IKE_AUTH_* */
+    u16 group;
+    u32 life_s;
+};
+struct ike_psk_value {
+    struct prefix peer; /* length 0 = any; the longest match wins */
+    struct secret key;
+};
+struct ike_transform { /* one transform set */
+    char name[IKE_NAME];
+    u8 encr, auth; /* enum encr_id, enum hash_id (HASH_NONE with GCM) */
+    u8 mode;       /* enum dp_mode: what we propose, and what a responder wants */
+};
+/* One per flow: what IKE negotiates for it. */
+struct ike_flow_value {
+    u32 flow;
+    struct addr local; /* AF_NONE: whatever address the peer reached us on */
+    struct addr peer[IKE_MAX_PEERS];
+    u8 num_peers;
+    struct selector sel; /* the proxy identities: src = ours, dst = theirs */
+    u8 num_transforms;
+    struct ike_transform transform[IKE_MAX_TRANSFORMS];
+    u32 life_s;
+    u64 life_kb;
+    u16 pfs_group;   /* 0: none */
+    bool any_mode;   /* tunnel protection on GRE: as responder, tunnel and transport mode are both fine */
+    bool always_up;  /* ipsec VTI: negotiate without waiting for traffic */
+    bool tunnel_if;  /* a protected tunnel interface (not a crypto map on a link) */
+    char map[IKE_NAME];  /* crypto map tag */
+    char iface[IKE_NAME];
+    u32 seq; /* crypto map sequence number */
+};
+struct ike_global_value {
+    bool enabled;             /* crypto isakmp enable */
+    bool invalid_spi_recovery;
+    bool restarted;           /* this process replaces one that died: keep dp's SAs, renegotiate first */
+    u32 retransmit_ms, retransmit_tries; /* 10000, 5 */
+    char hostname[64];
+};
+
+/* ---- snapshots --------------------------------------------------------------------------------- */
+
+/* Names as IOS shows them (ios-commands section 3). */
+enum ike_show_state { ST_MM_NO_STATE, ST_MM_SA_SETUP, ST_MM_KEY_EXCH, ST_MM_KEY_AUTH, ST_QM_IDLE, ST_NUM };
+const char *ike_show_state_name(enum ike_show_state s);
+
+struct ike_sa_info {
+    u32 conn_id;
+    u8 state;      /* enum ike_show_state */
+    bool initiator, deleted, authenticated;
+    struct endpoint local, remote;
+    u8 cookie_i[8], cookie_r[8];
+    u8 encr, hash; /* negotiated, 0 before */
+    u16 auth, group;
+    u32 life_s, left_s;
+    char id[64];    /* the peer's phase 1 identity as text, "" before it is known */
+    bool dpd, nat;  /* capabilities */
+    u32 policy;     /* priority of our policy that matched */
+    u32 num_children;
+    char fail[160]; /* why it is not up, in one sentence; "" when it is */
+    struct secret key_e; /* phase 1 encryption key, only while the key log is on */
+    struct secret iv;
+};
+struct ike_child_info { /* one pair of IPsec SAs, installed */
+    u32 flow, spi_in, spi_out;
+    u32 conn_in, conn_out; /* 2001, 2002 */
+    u32 isakmp_conn;
+    u8 encr, auth, mode;
+    struct selector sel; /* src = ours */
+    struct endpoint local, remote;
+    u32 left_s;
+    bool initiator, closing;
+};
+/* Per flow: what a `why is it down` wants. */
+struct ike_flow_info {
+    u32 flow;
+    u32 num_children;
+    bool negotiating;
+    u32 attempts, failures;
+    char last_error[192];
+};
+
+enum ike_msg_type {
+    /* main -> ike */
+    IKE_CFG_BEGIN = 1,
+    IKE_CFG_GLOBAL,
+    IKE_CFG_POLICY,
+    IKE_CFG_PSK,
+    IKE_CFG_FLOW,
+    IKE_CFG_COMMIT,
+    IKE_SET_MASK,   /* u.number = event categories */
+    IKE_SET_KEYLOG, /* u.number = 1 */
+    IKE_CLEAR_SA,   /* clear crypto isakmp [conn-id]: u.clear */
+    IKE_CLEAR_CHILD, /* clear crypto sa [peer] [flow]: u.clear */
+    IKE_CLEAR_SESSION, /* both */
+    IKE_INITIATE,   /* u.number = flow: as if traffic had come */
+    IKE_GET_SAS,
+    IKE_GET_CHILDREN,
+    IKE_GET_FLOWS,
+    IKE_GET_COUNTS,
+    IKE_PING,
+    IKE_DP_PEER, /* a new dp process: with the descriptor of the channel to it */
+    /* ike -> main */
+    IKE_SA = 64,
+    IKE_CHILD,
+    IKE_FLOW,
+    IKE_COUNT,
+    IKE_END,
+    IKE_PONG,
+    IKE_EVENT,
+    IKE_READY,
+};
+struct ike_clear_value {
+    u32 conn_id;      /* 0: all */
+    u32 flow;         /* 0: all */
+    struct addr peer; /* AF_NONE: all */
+};
+struct ike_msg {
+    u32 type, tag;
+    union {
+        u64 number;
+        struct ike_policy_value policy;
+        struct ike_psk_value psk;
+        struct ike_flow_value flow;
+        struct ike_global_value global;
+        struct ike_clear_value clear;
+        struct ike_sa_info sa;
+        struct ike_child_info child;
+        struct ike_flow_info flow_info;
+        struct dp_count_info count_info;
+        struct ev_rec event;
+    } u;
+};
+
+/* ---- the daemon ----------------------------------------------------------------------------------- */
+
+struct ike_env {
+    struct env env;
+    struct evlog *log; /* borrowed */
+    void *ctx;         /* borrowed; given back to the three functions */
+    void (*send)(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data, size_t len);
+    void (*to_dp)(void *ctx, const struct dp_msg *m);
+    void (*to_main)(void *ctx, const struct ike_msg *m);
+};
+struct ike;
+struct ike *ike_new(const struct ike_env *env);
+void ike_free(struct ike *ike); /* wipes every key; sends nothing */
+/* ike_ctl: one value from main. */
+void ike_ctl(struct ike *ike, const struct ike_msg *m);
+/* ike_from_dp: one value from the data plane. */
+void ike_from_dp(struct ike *ike, const struct dp_msg *m);
+/* ike_input: one datagram that arrived on `to` from `from`. Any bytes; a bad one changes nothing but counters. */
+void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from, const struct endpoint *to);
+/* ike_tick: does what is due. ike_next_ms: env time of the next thing due, UINT64_MAX when there is none. */
+void ike_tick(struct ike *ike);
+u64 ike_next_ms(const struct ike *ike);
+
+#endif
