@@ -111,4 +111,7 @@ NODISCARD bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, c
  * ciphertext block. False when len is no multiple or the cipher is not one of phase 1. */
 NODISCARD bool ike_cbc(enum encr_id encr, bool encrypt, const u8 *key, u8 *iv, u8 *data, size_t len);
 
+/* crypto_warm_up: makes OpenSSL load everything now; afterwards no file is opened any more. */
+void crypto_warm_up(void);
+
 #endif

@@ -59,9 +59,10 @@ const char *dp_drop_text(enum dp_drop d);
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-enum { DP_MAX_PORTS = 72, DP_MAX_TUNNELS = 64, DP_NAME = 32, DP_HOLD = 64, DP_MARK = 0xad17 };
+enum { DP_MAX_PORTS = 80, DP_MAX_TUNNELS = 64, DP_NAME = 32, DP_HOLD = 64, DP_MARK = 0xad17 };
 
-/* Where packets come in and go out. The descriptor travels with the value (SCM_RIGHTS). */
+/* Where packets come in and go out. The descriptor travels with the value (SCM_RIGHTS); main has made it non-blocking
+ * and set its options (IPv6 raw: IPV6_RECVPKTINFO, IPV6_RECVTCLASS; IPv4 sender: IP_RECVERR), for dp may not. */
 enum dp_port_kind {
     PORT_TUN_TUNNEL, /* TUN of `interface TunnelN`: a routed inner packet in, a decapsulated one out */
     PORT_TUN_CRYPTO, /* TUN that policy routing feeds with traffic a crypto map may protect; decrypted goes out here */
@@ -102,10 +103,13 @@ struct dp_rpf_value {
 };
 enum dp_df { DF_COPY, DF_CLEAR, DF_SET };
 /* An SPD entry. Entries are asked in the order of `order`; the first that covers the packet decides. */
-enum dp_action { ACT_PROTECT, ACT_BYPASS };
+/* SKIP is a deny line of a crypto map's access list: no further line of the same entry (crypto map sequence number)
+ * decides about the packet; the next entry is asked. */
+enum dp_action { ACT_PROTECT, ACT_BYPASS, ACT_SKIP };
 struct dp_policy_value {
     u32 order;
     u32 flow; /* ACT_PROTECT: which flow */
+    u32 entry; /* crypto map sequence number the line belongs to */
     u8 action;
     u16 path_mtu;        /* MTU of the egress link */
     char iface[DP_NAME]; /* the egress interface whose crypto map this is */

@@ -49,6 +49,7 @@ struct ike_flow_value {
     u32 life_s;
     u64 life_kb;
     u16 pfs_group;   /* 0: none */
+    u16 replay_window; /* packets, 0 = off: goes into ADD_SA as it is */
     bool any_mode;   /* tunnel protection on GRE: as responder, tunnel and transport mode are both fine */
     bool always_up;  /* ipsec VTI: negotiate without waiting for traffic */
     bool tunnel_if;  /* a protected tunnel interface (not a crypto map on a link) */

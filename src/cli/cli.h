@@ -1,0 +1,132 @@
+/*
+ * cli: the console as its neighbours see it: reading IOS configurations into the model, printing the model, and
+ * sessions that answer command lines. It never touches a socket, the kernel or a process: what it needs of the
+ * living router it asks of struct cli_host, which sys provides (and tests fake). grammar.c is THE MAP: every
+ * command is one row there.
+ */
+#ifndef ADIT_CLI_H
+#define ADIT_CLI_H
+
+#include "conf/conf.h"
+#include "dp/dp.h"
+#include "event/event.h"
+#include "ike/ike.h"
+
+/* ---- configurations ---------------------------------------------------------------------------- */
+
+/* cli_load: reads a whole IOS configuration into c. On errors returns false and errors holds, for each,
+ * "file:line:column: error: ...", the line and a caret; c is then of no use. Notices (non-errors) go there too. */
+NODISCARD bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf *errors);
+/* cli_running: the model as an IOS configuration; loading it again gives the same model. */
+void cli_running(struct strbuf *out, const struct conf *c);
+/* cli_grammar_release: gives the compiled commands back (leak checks). */
+void cli_grammar_release(void);
+
+/* ---- the living router, as sessions see it -------------------------------------------------------- */
+
+/* The state of one link as the kernel tells it. */
+struct cli_link {
+    char name[CONF_IFNAME]; /* console name */
+    bool exists, admin_up, carrier;
+    u32 mtu;
+    u64 rx_packets, rx_bytes, tx_packets, tx_bytes, rx_errors, tx_errors, rx_drops, tx_drops;
+    u8 mac[6];
+};
+struct cli_flow { /* a flow of the running plan */
+    u32 id;
+    char map[CONF_NAME], iface[CONF_IFNAME], acl[CONF_NAME];
+    u32 seq;
+    struct addr local, peer;
+    struct selector sel;
+    u16 mtu;                  /* of the egress link */
+    char mtu_if[CONF_IFNAME]; /* its console name */
+};
+struct cli_snapshot { /* one look at ike and dp; free with host->snapshot_free */
+    struct ike_sa_info *sas;
+    struct ike_child_info *children;
+    struct ike_flow_info *ike_flows;
+    struct dp_sa_info *dp_sas;
+    struct dp_flow_info *dp_flows;
+    struct dp_tunnel_info *tunnels;
+    struct dp_drop_info *drops;
+    struct cli_flow *flows;
+    size_t num_sas, num_children, num_ike_flows, num_dp_sas, num_dp_flows, num_tunnels, num_drops, num_flows;
+    const char *error; /* a process did not answer; NULL: all did */
+};
+struct session;
+struct cli_ping {
+    struct addr dst, src; /* src AF_NONE: by route */
+    u32 count, size, timeout_ms;
+    bool df;
+};
+struct cli_host {
+    void *ctx;
+    struct conf *(*conf)(void *ctx);
+    /* The model was edited: make it so. who: "console"; problems are logged as events. */
+    void (*apply)(void *ctx);
+    /* Replaces the whole model (configure replace); takes c. */
+    void (*replace)(void *ctx, struct conf *c);
+    void (*configured)(void *ctx, const char *from, const char *who); /* left configuration mode */
+    bool (*save)(void *ctx, const char *text);                         /* write memory */
+    char *(*startup)(void *ctx);                                       /* malloced; NULL: none */
+    struct cli_snapshot *(*snapshot)(void *ctx);
+    void (*snapshot_free)(struct cli_snapshot *s);
+    bool (*link)(void *ctx, const char *ifname, struct cli_link *out);
+    /* route: egress interface (console name) and gateway towards dst. */
+    bool (*route)(void *ctx, const struct addr *dst, char out_if[CONF_IFNAME], struct addr *out_gw);
+    u32 (*debug)(void *ctx);                 /* event categories being debugged */
+    void (*set_debug)(void *ctx, u32 mask);
+    void (*clear)(void *ctx, enum ike_msg_type what, const struct ike_clear_value *v);
+    void (*clear_counters)(void *ctx, u32 flow);
+    bool (*initiate)(void *ctx, u32 flow);
+    /* ping: starts; output goes to session_output, its end to session_ready. False: one runs already. */
+    bool (*ping)(void *ctx, struct session *s, const struct cli_ping *p, struct strbuf *error);
+    void (*ping_stop)(void *ctx, struct session *s);
+    void (*vtysh)(void *ctx, const char *command, struct strbuf *out); /* asks FRR; "" when it does not run */
+    u64 (*uptime_s)(void *ctx);
+    const char *(*log)(void *ctx); /* the buffered log */
+    bool (*set_keylog)(void *ctx, bool on);
+};
+
+/* ---- sessions ----------------------------------------------------------------------------------------- */
+
+enum { CLI_OK = 0, CLI_ERROR = 1 };
+/* session_new: out gets text as it comes (not terminated lines), done is called when a command has ended.
+ * privileged: starts at the # prompt. */
+struct session *session_new(const struct cli_host *host, void *ctx, bool privileged,
+                            void (*out)(void *ctx, const char *text),
+                            void (*done)(void *ctx, int status));
+void session_free(struct session *s);
+/* session_line: one command line. Calls done, now or later (ping). */
+void session_line(struct session *s, const char *line);
+/* session_prompt: "R1(config-if)#". Valid until the next call. */
+const char *session_prompt(struct session *s);
+/* session_help: what `?` shows after the partial line. session_complete: the line with its last word completed. */
+void session_help(struct session *s, const char *line, struct strbuf *out);
+void session_complete(struct session *s, const char *line, struct strbuf *out);
+void session_break(struct session *s); /* ^C */
+bool session_monitors(const struct session *s); /* terminal monitor is on */
+bool session_closed(const struct session *s);   /* exit was typed */
+u32 session_length(const struct session *s);    /* terminal length */
+/* For the host: text and end of a command that went on after session_line. */
+void session_output(struct session *s, const char *text);
+void session_ready(struct session *s, int status);
+
+/* cli_render_*: the show texts, from values alone (golden tests call them). */
+struct cli_show {
+    const struct conf *c;
+    const struct cli_snapshot *snap;
+    struct strbuf *out;
+};
+void cli_show_isakmp_sa(const struct cli_show *w);
+void cli_show_isakmp_policy(const struct cli_show *w);
+void cli_show_isakmp_peers(const struct cli_show *w);
+void cli_show_isakmp_key(const struct cli_show *w);
+void cli_show_ipsec_sa(const struct cli_show *w, const char *iface, const struct addr *peer, const char *map,
+                       bool detail);
+void cli_show_transform_set(const struct cli_show *w);
+void cli_show_profile(const struct cli_show *w);
+void cli_show_session(const struct cli_show *w, bool detail);
+void cli_show_map(const struct cli_show *w);
+
+#endif

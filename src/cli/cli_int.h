@@ -1,0 +1,113 @@
+/*
+ * cli_int.h: what the files of cli/ share: modes, rows, and the two kinds of handlers.
+ */
+#ifndef ADIT_CLI_INT_H
+#define ADIT_CLI_INT_H
+
+#include "cli/cli.h"
+#include "cli/match.h"
+
+enum cli_mode {
+    M_EXEC = 1 << 0,
+    M_PRIV = 1 << 1,
+    M_CONF = 1 << 2,
+    M_IF = 1 << 3,
+    M_ISAKMP = 1 << 4,
+    M_TRANS = 1 << 5,
+    M_PROFILE = 1 << 6,
+    M_MAP = 1 << 7,
+    M_ROUTER = 1 << 8,
+    M_EXTACL = 1 << 9,
+    M_STDACL = 1 << 10,
+    M_LINE = 1 << 11,
+    M_NUM = 12,
+    M_SUBMODES = M_IF | M_ISAKMP | M_TRANS | M_PROFILE | M_MAP | M_ROUTER | M_EXTACL | M_STDACL | M_LINE,
+};
+
+/* One reader of configuration lines: a file being loaded or a session in configuration mode. */
+struct cfg {
+    struct conf *c;
+    enum cli_mode mode;
+    void *at; /* the item of a submode, in c */
+    struct conf_src src;
+    struct strbuf *out; /* notices the router prints */
+    const char *line;   /* as typed */
+    char err[256];      /* why a handler refused */
+    u16 err_col;        /* 1-based; 0: the whole line */
+    const struct grammar *g;
+};
+
+/* A configuration handler: edits cfg->c, or changes nothing and returns cfg_fail(). */
+typedef bool (*cfg_fn)(struct cfg *k, const struct match *m);
+/* An exec handler: prints; false: it failed. Ends the command unless it set session->busy. */
+typedef bool (*exec_fn)(struct session *s, const struct match *m);
+
+struct cmd {
+    const char *syntax;
+    u32 modes;
+    cfg_fn cfg;
+    exec_fn exec;
+};
+/* The table (grammar.c). grammar_rows: compiled once. */
+extern const struct cmd cli_commands[];
+extern const size_t cli_num_commands;
+const struct grammar *cli_grammar(void);
+/* cli_help: one line about a keyword, "" when there is none. */
+const char *cli_help(const char *keyword);
+
+/* cfg_line: one line in cfg->mode, falling back to the global mode. False: err, err_col say why.
+ * Blank lines and comments are fine. depth of the match comes back for choosing the better message. */
+bool cfg_line(struct cfg *k, const char *line);
+/* cfg_fail: returns false after noting why; arg: name of the argument or keyword at fault (NULL: whole line). */
+bool cfg_fail(struct cfg *k, const struct match *m, const char *arg, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void cfg_enter(struct cfg *k, enum cli_mode mode, void *at);
+
+struct session {
+    const struct cli_host *host;
+    void *ctx;
+    void (*out)(void *ctx, const char *text);
+    void (*done)(void *ctx, int status);
+    struct cfg cfg; /* mode lives here: M_EXEC or M_PRIV outside configuration */
+    struct strbuf cfg_out;
+    bool busy, monitor, closed, edited;
+    bool want_secret; /* enable asked for the password */
+    u32 length, width;
+    struct strbuf buf; /* output of the running command, before the filter */
+    char filter_kind;  /* 'i' 'e' 'b' 's', 0: none */
+    char filter[128];
+    char prompt[96];
+};
+/* s_printf / s_add: into the running command's output. */
+void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* ---- configuration handlers (cmd_conf_*.c) ---- */
+#define CFG_HANDLERS(H)                                                                              \
+    H(hostname) H(keep) H(ipv6_routing) H(domain_lookup) H(enable_secret) H(isakmp_enable)          \
+    H(isakmp_policy) H(isakmp_key) H(invalid_spi) H(transform_set) H(sa_lifetime) H(sa_replay)      \
+    H(df_bit) H(fragmentation) H(profile) H(map) H(map_local) H(acl_numbered) H(acl_remark)          \
+    H(acl_named) H(interface) H(ip_route) H(ipv6_route) H(router_ospf) H(line_mode) H(line_keep)\
+    H(dialect)            \
+    H(if_description) H(if_ip_address) H(if_unnumbered) H(if_ipv6_address) H(if_ipv6_enable)        \
+    H(if_shutdown) H(if_number) H(if_tunnel_source) H(if_tunnel_dest) H(if_tunnel_mode)              \
+    H(if_tunnel_flag) H(if_tunnel_number) H(if_protection) H(if_crypto_map) H(if_rpf) H(if_ospf)     \
+    H(if_access_group) H(if_keep) H(pol_encr) H(pol_hash) H(pol_auth) H(pol_group) H(pol_life)       \
+    H(ts_mode) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
+    H(ospf_network) H(ospf_keep) H(ace) H(ace_remark)
+#define H(name) bool cfg_##name(struct cfg *k, const struct match *m);
+CFG_HANDLERS(H)
+#undef H
+
+/* ---- exec handlers (cmd_show.c, cmd_exec.c) ---- */
+#define EXEC_HANDLERS(H)                                                                             \
+    H(show_isakmp_sa) H(show_isakmp_policy) H(show_isakmp_peers) H(show_isakmp_key)                 \
+    H(show_ipsec_sa) H(show_transform_set) H(show_profile) H(show_session) H(show_map)              \
+    H(show_interfaces) H(show_ip_brief) H(show_running) H(show_startup) H(show_version)             \
+    H(show_logging) H(show_clock) H(show_debugging) H(show_privilege) H(show_ospf) H(show_drops)    \
+    H(show_ip_route) H(show_access_lists) H(clear_sa) H(clear_isakmp) H(clear_session)              \
+    H(clear_counters) H(ping) H(debug) H(undebug_all) H(terminal) H(enable) H(disable)              \
+    H(configure) H(write) H(copy) H(exit) H(end) H(keylog)
+#define H(name) bool exec_##name(struct session *s, const struct match *m);
+EXEC_HANDLERS(H)
+#undef H
+
+#endif

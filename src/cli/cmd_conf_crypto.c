@@ -1,0 +1,384 @@
+/*
+ * cmd_conf_crypto.c: the `crypto ...` configuration lines (ios-commands sections 3 and 4).
+ */
+#include "cli/cli_int.h"
+
+#include <stdlib.h>
+
+/* ---- IKE ---- */
+
+bool cfg_isakmp_enable(struct cfg *k, const struct match *m)
+{
+    k->c->isakmp_off = m->no;
+    return true;
+}
+
+bool cfg_invalid_spi(struct cfg *k, const struct match *m)
+{
+    k->c->invalid_spi_recovery = !m->no;
+    return true;
+}
+
+bool cfg_isakmp_policy(struct cfg *k, const struct match *m)
+{
+    u32 prio = (u32)match_number(m, "priority", 0);
+    if (m->no) {
+        CONF_FOR (struct conf_isakmp_policy, p, &k->c->policies) {
+            if (!prio || p->priority == prio) {
+                list_remove(&p->link);
+            }
+        }
+        return true;
+    }
+    cfg_enter(k, M_ISAKMP, conf_policy_get(k->c, prio, k->src));
+    return true;
+}
+
+static bool key_peer(struct cfg *k, const struct match *m, struct prefix *out)
+{
+    const char *addr = match_text(m, "addr"), *mask = match_text(m, "mask"), *p6 = match_text(m, "prefix");
+    struct addr a;
+    if (p6) {
+        char buf[64];
+        str_copy(buf, sizeof buf, p6);
+        char *slash = strchr(buf, '/');
+        *slash = 0;
+        out->len = (u8)atoi(slash + 1);
+        return addr_parse(&out->a, buf);
+    }
+    if (!addr || !addr_parse(&out->a, addr)) {
+        return cfg_fail(k, m, "host", "keys by host name are not there yet; use the peer's address");
+    }
+    *out = prefix_host(&out->a);
+    if (addr_is_any(&out->a)) {
+        out->len = 0;
+    }
+    if (mask && (!addr_parse(&a, mask) || !addr_mask_len(&out->len, &a))) {
+        return cfg_fail(k, m, "mask", "a netmask has its one bits on the left: 255.255.255.0");
+    }
+    prefix_normalise(out);
+    return true;
+}
+
+bool cfg_isakmp_key(struct cfg *k, const struct match *m)
+{
+    struct prefix peer = {0};
+    const char *key = match_text(m, "key");
+    if (!key_peer(k, m, &peer)) {
+        return false;
+    }
+    if (match_number(m, "type", 0) == 6) {
+        return cfg_fail(k, m, "type", "encrypted (type 6) keys cannot be read: the master key is not in the file");
+    }
+    if (strlen(key) > 128) {
+        return cfg_fail(k, m, "key", "a key has at most 128 characters");
+    }
+    CONF_FOR (struct conf_key, old, &k->c->keys) {
+        if (prefix_equal(&old->peer, &peer)) {
+            list_remove(&old->link);
+        }
+    }
+    if (!m->no) {
+        struct conf_key *n = arena_alloc(&k->c->arena, sizeof *n);
+        n->src = k->src;
+        n->peer = peer;
+        n->no_xauth = match_has(m, "no-xauth");
+        str_copy(n->key, sizeof n->key, key);
+        list_push_back(&k->c->keys, &n->link);
+    }
+    return true;
+}
+
+/* aes_bits: "aes", "aes 192", "aes 256" (the size keyword follows the cipher's). */
+static enum encr_id encr_with_size(const struct match *m, enum encr_id base)
+{
+    return match_has(m, "192") ? base + 1 : match_has(m, "256") ? base + 2 : base;
+}
+
+bool cfg_pol_encr(struct cfg *k, const struct match *m)
+{
+    struct conf_isakmp_policy *p = k->at;
+    p->encr = m->no                  ? ENCR_DES
+              : match_has(m, "des")  ? ENCR_DES
+              : match_has(m, "3des") ? ENCR_3DES
+                                     : encr_with_size(m, ENCR_AES128);
+    return true;
+}
+
+bool cfg_pol_hash(struct cfg *k, const struct match *m)
+{
+    struct conf_isakmp_policy *p = k->at;
+    p->hash = HASH_SHA1;
+    for (enum hash_id h = HASH_MD5; h < HASH_NUM && !m->no; h++) {
+        if (match_has(m, hash_row(h)->word)) {
+            p->hash = h;
+        }
+    }
+    return true;
+}
+
+bool cfg_pol_auth(struct cfg *k, const struct match *m)
+{
+    struct conf_isakmp_policy *p = k->at;
+    p->auth = !m->no && match_has(m, "pre-share") ? IKE_AUTH_PSK : IKE_AUTH_RSA_SIG;
+    return true;
+}
+
+bool cfg_pol_group(struct cfg *k, const struct match *m)
+{
+    struct conf_isakmp_policy *p = k->at;
+    u16 id = m->no ? 1 : (u16)match_number(m, "id", 1);
+    if (!group_row(id)) {
+        return cfg_fail(k, m, "id", "group %u is not known; there are 1 2 5 14 15 16 18 19 20 21", id);
+    }
+    p->group = id;
+    return true;
+}
+
+bool cfg_pol_life(struct cfg *k, const struct match *m)
+{
+    struct conf_isakmp_policy *p = k->at;
+    p->life_s = m->no ? 86400 : (u32)match_number(m, "seconds", 86400);
+    return true;
+}
+
+/* ---- transform sets ---- */
+
+bool cfg_transform_set(struct cfg *k, const struct match *m)
+{
+    const char *name = match_text(m, "name");
+    struct conf_transform_set *s = name ? conf_set_find(k->c, name) : NULL;
+    if (m->no) {
+        if (s) {
+            list_remove(&s->link);
+        }
+        return true;
+    }
+    enum encr_id encr = ENCR_NONE;
+    enum hash_id auth = HASH_NONE;
+    for (int i = 0; i < m->num; i++) {
+        const char *w = m->arg[i].text, *size = i + 1 < m->num ? m->arg[i + 1].text : "";
+        enum encr_id e = ENCR_NONE;
+        for (enum encr_id t = ENCR_NULL; m->arg[i].keyword && t < ENCR_NUM; t++) {
+            char with_size[32];
+            snprintf(with_size, sizeof with_size, "%.15s %.8s", w, size);
+            if (strcmp(encr_row(t)->ts, w) == 0 || strcmp(encr_row(t)->ts, with_size) == 0) {
+                e = t; /* the longer name comes later in the table and wins */
+            }
+        }
+        if (e && encr) {
+            return cfg_fail(k, m, m->arg[i].name, "a transform set has one ESP cipher at most");
+        }
+        encr = e ? e : encr;
+        for (enum hash_id h = HASH_MD5; m->arg[i].keyword && h < HASH_NUM; h++) {
+            if (strcmp(hash_row(h)->ts, w) == 0) {
+                if (auth) {
+                    return cfg_fail(k, m, m->arg[i].name, "a transform set has one ESP authenticator at most");
+                }
+                auth = h;
+            }
+        }
+    }
+    if (!encr) {
+        return cfg_fail(k, m, "name", "an ESP cipher is missing; write esp-null for authentication alone");
+    }
+    if (encr_row(encr)->icv_len && auth) {
+        return cfg_fail(k, m, "name", "AES-GCM authenticates itself; leave %s out", hash_row(auth)->ts);
+    }
+    if (encr == ENCR_NULL && !auth) {
+        return cfg_fail(k, m, "name", "esp-null without an authenticator protects nothing");
+    }
+    if (!s) {
+        s = arena_alloc(&k->c->arena, sizeof *s);
+        str_copy(s->name, sizeof s->name, name);
+        list_push_back(&k->c->sets, &s->link);
+    }
+    s->src = k->src;
+    s->encr = encr;
+    s->auth = auth;
+    cfg_enter(k, M_TRANS, s);
+    return true;
+}
+
+bool cfg_ts_mode(struct cfg *k, const struct match *m)
+{
+    struct conf_transform_set *s = k->at;
+    s->transport = !m->no && match_has(m, "transport");
+    return true;
+}
+
+/* ---- global IPsec ---- */
+
+bool cfg_sa_lifetime(struct cfg *k, const struct match *m)
+{
+    if (match_has(m, "seconds")) {
+        k->c->life_s = m->no ? 3600 : (u32)match_number(m, "s", 3600);
+    } else if (match_has(m, "kilobytes")) {
+        k->c->life_kb = m->no ? 4608000 : match_number(m, "kb", 4608000);
+    }
+    return true;
+}
+
+bool cfg_sa_replay(struct cfg *k, const struct match *m)
+{
+    if (match_has(m, "disable")) {
+        k->c->replay_window = m->no ? 64 : 0;
+    } else {
+        k->c->replay_window = m->no ? 64 : (u16)match_number(m, "size", 64);
+    }
+    return true;
+}
+
+bool cfg_df_bit(struct cfg *k, const struct match *m)
+{
+    k->c->df = m->no || match_has(m, "copy") ? CONF_DF_COPY : match_has(m, "clear") ? CONF_DF_CLEAR : CONF_DF_SET;
+    return true;
+}
+
+bool cfg_fragmentation(struct cfg *k, const struct match *m)
+{
+    k->c->frag_after = !m->no && match_has(m, "after-encryption");
+    return true;
+}
+
+/* ---- profiles and maps ---- */
+
+bool cfg_profile(struct cfg *k, const struct match *m)
+{
+    const char *name = match_text(m, "name");
+    if (m->no) {
+        struct conf_profile *p = name ? conf_profile_find(k->c, name) : NULL;
+        if (p) {
+            list_remove(&p->link);
+        }
+        return true;
+    }
+    cfg_enter(k, M_PROFILE, conf_profile_get(k->c, name, k->src));
+    return true;
+}
+
+static struct conf_sa_params *params(struct cfg *k)
+{
+    return k->mode == M_PROFILE ? &((struct conf_profile *)k->at)->sa : &((struct conf_map_entry *)k->at)->sa;
+}
+
+bool cfg_set_ts(struct cfg *k, const struct match *m)
+{
+    struct conf_sa_params *p = params(k);
+    u8 num = 0;
+    for (int i = 0; i < m->num; i++) {
+        if (!m->arg[i].keyword && !m->no) {
+            if (!conf_set_find(k->c, m->arg[i].text)) {
+                k->err_col = m->arg[i].col;
+                snprintf(k->err, sizeof k->err, "transform set %.60s does not exist", m->arg[i].text);
+                return false;
+            }
+            str_copy(p->sets[num++], CONF_NAME, m->arg[i].text);
+        }
+    }
+    p->num_sets = num;
+    p->sets_src = k->src;
+    return true;
+}
+
+bool cfg_set_pfs(struct cfg *k, const struct match *m)
+{
+    struct conf_sa_params *p = params(k);
+    const char *g = match_text(m, "group");
+    u16 id = g ? (u16)strtoul(g + strspn(g, "group"), NULL, 10) : 1;
+    if (!m->no && (!group_row(id) || (g && strncmp(g, "group", 5) != 0))) {
+        return cfg_fail(k, m, "group", "expected group1 group2 group5 group14 group15 group16 group18 group19 group20 group21");
+    }
+    p->pfs_group = m->no ? 0 : id;
+    return true;
+}
+
+bool cfg_set_life(struct cfg *k, const struct match *m)
+{
+    struct conf_sa_params *p = params(k);
+    if (match_has(m, "seconds")) {
+        p->life_s = m->no ? 0 : (u32)match_number(m, "s", 0);
+    } else if (match_has(m, "kilobytes")) {
+        p->life_kb = m->no ? 0 : match_number(m, "kb", 0);
+    }
+    return true;
+}
+
+bool cfg_map(struct cfg *k, const struct match *m)
+{
+    const char *name = match_text(m, "name");
+    u32 seq = (u32)match_number(m, "seq", 0);
+    struct conf_map *map = name ? conf_map_find(k->c, name) : NULL;
+    if (m->no) {
+        CONF_FOR (struct conf_map_entry, e, &(map ? map : conf_map_get(k->c, name ? name : "", k->src))->entries) {
+            if (!seq || e->seq == seq) {
+                list_remove(&e->link);
+            }
+        }
+        map = name ? conf_map_find(k->c, name) : NULL;
+        if (map && list_empty(&map->entries)) {
+            list_remove(&map->link);
+        }
+        return true;
+    }
+    map = conf_map_get(k->c, name, k->src);
+    bool is_new = true;
+    CONF_FOR (struct conf_map_entry, e, &map->entries) {
+        is_new &= e->seq != seq;
+    }
+    if (is_new && k->out) {
+        sb_add(k->out, "% NOTE: This new crypto map will remain disabled until a peer\n"
+                       "        and a valid access list have been configured.\n");
+    }
+    cfg_enter(k, M_MAP, conf_map_entry_get(k->c, map, seq, k->src));
+    return true;
+}
+
+bool cfg_map_local(struct cfg *k, const struct match *m)
+{
+    struct conf_map *map = conf_map_get(k->c, match_text(m, "name"), k->src);
+    str_copy(map->local_if, sizeof map->local_if, m->no ? "" : match_text(m, "if"));
+    return true;
+}
+
+bool cfg_map_match(struct cfg *k, const struct match *m)
+{
+    struct conf_map_entry *e = k->at;
+    str_copy(e->acl, sizeof e->acl, m->no ? "" : match_text(m, "acl"));
+    e->acl_src = k->src;
+    return true;
+}
+
+bool cfg_map_peer(struct cfg *k, const struct match *m)
+{
+    struct conf_map_entry *e = k->at;
+    struct addr a;
+    if (!addr_parse(&a, match_text(m, "peer") ? match_text(m, "peer") : "")) {
+        e->num_peers = m->no ? 0 : e->num_peers;
+        return m->no || cfg_fail(k, m, "peer", "expected the peer's address");
+    }
+    u8 kept = 0;
+    for (u8 i = 0; i < e->num_peers; i++) {
+        if (!addr_equal(&e->peers[i], &a)) {
+            e->peers[kept++] = e->peers[i];
+        }
+    }
+    e->num_peers = kept;
+    if (m->no) {
+        return true;
+    }
+    if (kept == CONF_MAX_PEERS) {
+        return cfg_fail(k, m, "peer", "at most %d peers in one crypto map entry", CONF_MAX_PEERS);
+    }
+    e->peers[e->num_peers++] = a;
+    return true;
+}
+
+bool cfg_map_description(struct cfg *k, const struct match *m)
+{
+    if (k->mode == M_MAP) {
+        struct conf_map_entry *e = k->at;
+        str_copy(e->description, sizeof e->description, m->no ? "" : match_text(m, "text"));
+    }
+    return true;
+}

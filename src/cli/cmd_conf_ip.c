@@ -1,0 +1,454 @@
+/*
+ * cmd_conf_ip.c: global lines, access lists, static routes, OSPF (ios-commands sections 2 and 7).
+ */
+#include "cli/cli_int.h"
+
+#include <stdlib.h>
+
+/* ---- global ---- */
+
+bool cfg_hostname(struct cfg *k, const struct match *m)
+{
+    const char *name = match_text(m, "name");
+    str_copy(k->c->hostname, sizeof k->c->hostname, m->no ? "Router" : name);
+    return true;
+}
+
+bool cfg_keep(struct cfg *k, const struct match *m)
+{
+    (void)m;
+    conf_keep(k->c, &k->c->kept, k->line + strspn(k->line, " \t"), k->src);
+    return true;
+}
+
+bool cfg_ipv6_routing(struct cfg *k, const struct match *m)
+{
+    k->c->ipv6_routing = !m->no;
+    return true;
+}
+
+bool cfg_domain_lookup(struct cfg *k, const struct match *m)
+{
+    k->c->ip_domain_lookup_off = m->no;
+    return true;
+}
+
+bool cfg_enable_secret(struct cfg *k, const struct match *m)
+{
+    const char *s = match_text(m, "secret");
+    u64 type = match_number(m, "type", 0);
+    if (!m->no && type != 0) {
+        return cfg_fail(k, m, "type", "only plain (type 0) secrets can be read");
+    }
+    str_copy(k->c->enable_secret, sizeof k->c->enable_secret, m->no ? "" : s);
+    return true;
+}
+
+bool cfg_dialect(struct cfg *k, const struct match *m)
+{
+    k->c->dialect_15 = !m->no && match_has(m, "15");
+    return true;
+}
+
+bool cfg_line_mode(struct cfg *k, const struct match *m)
+{
+    if (m->no) {
+        return true;
+    }
+    cfg_enter(k, M_LINE, conf_keep(k->c, &k->c->kept, k->line + strspn(k->line, " \t"), k->src));
+    return true;
+}
+
+bool cfg_line_keep(struct cfg *k, const struct match *m)
+{
+    struct conf_kept *line = k->at;
+    struct strbuf all = {0};
+    (void)m;
+    sb_addf(&all, "%s\n %s", line->text, k->line + strspn(k->line, " \t"));
+    line->text = arena_strdup(&k->c->arena, all.s);
+    sb_free(&all);
+    return true;
+}
+
+/* ---- access lists ---- */
+
+struct ace_reader {
+    struct cfg *k;
+    const struct match *m;
+    int i; /* next argument */
+};
+
+static const struct match_arg *next_arg(struct ace_reader *r)
+{
+    return r->i < r->m->num ? &r->m->arg[r->i] : NULL;
+}
+
+static bool at_word(struct ace_reader *r, const char *word)
+{
+    const struct match_arg *a = next_arg(r);
+    if (a && a->keyword && strcmp(a->text, word) == 0) {
+        r->i++;
+        return true;
+    }
+    return false;
+}
+
+static bool fail_at(struct ace_reader *r, const struct match_arg *a, const char *why)
+{
+    str_copy(r->k->err, sizeof r->k->err, why);
+    r->k->err_col = a ? a->col : 1;
+    return false;
+}
+
+static bool read_addr(struct ace_reader *r, struct prefix *out)
+{
+    memset(out, 0, sizeof *out);
+    out->a.family = AF_V4;
+    if (at_word(r, "any")) {
+        return true;
+    }
+    bool host = at_word(r, "host");
+    const struct match_arg *a = &r->m->arg[r->i++];
+    if (!addr_parse(&out->a, a->text)) {
+        return fail_at(r, a, "expected an IPv4 address");
+    }
+    out->len = 32;
+    const struct match_arg *w = next_arg(r);
+    struct addr wild;
+    if (!host && w && !w->keyword && strcmp(w->name, "wild") == 0) {
+        r->i++;
+        if (!addr_parse(&wild, w->text)) {
+            return fail_at(r, w, "expected a wildcard such as 0.0.0.255");
+        }
+        for (unsigned b = 0; b < 4; b++) {
+            wild.b[b] = (u8)~wild.b[b];
+        }
+        if (!addr_mask_len(&out->len, &wild)) {
+            return fail_at(r, w, "the wildcard has holes; only 0.0.0.255-like ones can be protected");
+        }
+    }
+    prefix_normalise(out);
+    return true;
+}
+
+static u16 port_number(const struct match_arg *a)
+{
+    static const struct {
+        const char *word;
+        u16 port;
+    } words[] = {{"isakmp", 500}, {"non500-isakmp", 4500}, {"domain", 53}, {"www", 80},     {"telnet", 23}, {"ntp", 123},
+                 {"snmp", 161},   {"syslog", 514},         {"ftp", 21},    {"smtp", 25},    {"tftp", 69},   {"bgp", 179}};
+    for (unsigned i = 0; a->keyword && i < ARRAY_LEN(words); i++) {
+        if (strcmp(words[i].word, a->text) == 0) {
+            return words[i].port;
+        }
+    }
+    return (u16)a->number;
+}
+
+static void read_ports(struct ace_reader *r, u16 *lo, u16 *hi)
+{
+    *lo = 0, *hi = 0xffff;
+    if (at_word(r, "eq")) {
+        *lo = *hi = port_number(&r->m->arg[r->i++]);
+    } else if (at_word(r, "gt")) {
+        *lo = (u16)(port_number(&r->m->arg[r->i++]) + 1);
+    } else if (at_word(r, "lt")) {
+        *hi = (u16)(port_number(&r->m->arg[r->i++]) - 1);
+    } else if (at_word(r, "range")) {
+        *lo = port_number(&r->m->arg[r->i++]);
+        *hi = port_number(&r->m->arg[r->i++]);
+    }
+}
+
+static u8 proto_number(const struct match_arg *a)
+{
+    static const struct {
+        const char *word;
+        u8 proto;
+    } words[] = {{"ip", 0}, {"icmp", 1}, {"igmp", 2}, {"ipinip", 4}, {"tcp", 6}, {"udp", 17}, {"gre", 47},
+                 {"esp", 50}, {"ahp", 51}, {"eigrp", 88}, {"ospf", 89}};
+    for (unsigned i = 0; a->keyword && i < ARRAY_LEN(words); i++) {
+        if (strcmp(words[i].word, a->text) == 0) {
+            return words[i].proto;
+        }
+    }
+    return (u8)a->number;
+}
+
+/* read_rule: permit/deny and what follows. start: index of the permit/deny argument. */
+static bool read_rule(struct cfg *k, const struct match *m, bool extended, int start, struct conf_ace *out)
+{
+    struct ace_reader r = {.k = k, .m = m, .i = start};
+    memset(out, 0, sizeof *out);
+    out->permit = strcmp(m->arg[r.i++].text, "permit") == 0;
+    out->sel = selector_any(AF_V4);
+    if (extended) {
+        out->sel.proto = proto_number(&m->arg[r.i++]);
+    }
+    if (!read_addr(&r, &out->sel.src)) {
+        return false;
+    }
+    if (extended) {
+        read_ports(&r, &out->sel.sport_lo, &out->sel.sport_hi);
+        if (!read_addr(&r, &out->sel.dst)) {
+            return false;
+        }
+        read_ports(&r, &out->sel.dport_lo, &out->sel.dport_hi);
+    }
+    out->log = at_word(&r, "log");
+    struct strbuf text = {0};
+    for (int i = start; i < m->num; i++) {
+        sb_addf(&text, "%s%s", i > start ? " " : "", m->arg[i].text);
+    }
+    str_copy(out->text, sizeof out->text, text.s);
+    sb_free(&text);
+    return true;
+}
+
+static int rule_start(const struct match *m)
+{
+    for (int i = 0; i < m->num; i++) {
+        if (m->arg[i].keyword && (strcmp(m->arg[i].text, "permit") == 0 || strcmp(m->arg[i].text, "deny") == 0)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void rule_put(struct cfg *k, struct conf_acl *acl, u32 seq, const struct conf_ace *rule)
+{
+    struct conf_ace *e = conf_ace_add(k->c, acl, seq, k->src);
+    struct list link = e->link;
+    u32 number = e->seq;
+    *e = *rule;
+    e->link = link;
+    e->seq = number;
+    e->src = k->src;
+}
+
+static void rule_remove(struct conf_acl *acl, u32 seq, const struct conf_ace *rule)
+{
+    CONF_FOR (struct conf_ace, e, &acl->aces) {
+        if ((seq && e->seq == seq) || (!seq && strcmp(e->text, rule->text) == 0)) {
+            list_remove(&e->link);
+        }
+    }
+}
+
+bool cfg_acl_numbered(struct cfg *k, const struct match *m)
+{
+    struct conf_ace rule;
+    char name[CONF_NAME];
+    const struct match_arg *num = match_arg(m, "std") ? match_arg(m, "std") : match_arg(m, "ext");
+    int start = rule_start(m);
+    if (!num) {
+        return cfg_fail(k, m, NULL, "expected the list's number");
+    }
+    bool extended = strcmp(num->name, "ext") == 0;
+    str_copy(name, sizeof name, num->text);
+    struct conf_acl *acl = conf_acl_find(k->c, name);
+    if (m->no) { /* as on IOS: the whole list goes, whatever follows the number */
+        if (acl) {
+            list_remove(&acl->link);
+        }
+        return true;
+    }
+    if (!read_rule(k, m, extended, start, &rule)) {
+        return false;
+    }
+    rule_put(k, conf_acl_get(k->c, name, extended, true, k->src), 0, &rule);
+    return true;
+}
+
+bool cfg_acl_remark(struct cfg *k, const struct match *m)
+{
+    const struct match_arg *num = match_arg(m, "num");
+    u64 n = num->number;
+    if (!m->no) {
+        struct conf_acl *acl = conf_acl_get(k->c, num->text, n >= 100 && !(n >= 1300 && n < 2000), true, k->src);
+        struct conf_ace *e = conf_ace_add(k->c, acl, 0, k->src);
+        str_copy(e->remark, sizeof e->remark, match_text(m, "text"));
+    }
+    return true;
+}
+
+bool cfg_acl_named(struct cfg *k, const struct match *m)
+{
+    const char *name = match_text(m, "name");
+    bool extended = match_has(m, "extended");
+    struct conf_acl *acl = conf_acl_find(k->c, name);
+    if (m->no) {
+        if (acl) {
+            list_remove(&acl->link);
+        }
+        return true;
+    }
+    if (acl && acl->extended != extended) {
+        return cfg_fail(k, m, "name", "access list %.60s is of the other kind", name);
+    }
+    bool numbered = strspn(name, "0123456789") == strlen(name);
+    cfg_enter(k, extended ? M_EXTACL : M_STDACL, conf_acl_get(k->c, name, extended, numbered, k->src));
+    return true;
+}
+
+bool cfg_ace(struct cfg *k, const struct match *m)
+{
+    struct conf_acl *acl = k->at;
+    struct conf_ace rule = {0};
+    u32 seq = (u32)match_number(m, "seq", 0);
+    int start = rule_start(m);
+    if (m->no && start < 0) {
+        rule_remove(acl, seq, &rule);
+        return true;
+    }
+    if (!read_rule(k, m, acl->extended, start, &rule)) {
+        return false;
+    }
+    if (m->no) {
+        rule_remove(acl, seq, &rule);
+    } else {
+        rule_put(k, acl, seq, &rule);
+    }
+    return true;
+}
+
+bool cfg_ace_remark(struct cfg *k, const struct match *m)
+{
+    if (!m->no) {
+        struct conf_ace *e = conf_ace_add(k->c, k->at, 0, k->src);
+        str_copy(e->remark, sizeof e->remark, match_text(m, "text"));
+    }
+    return true;
+}
+
+/* ---- routes ---- */
+
+static bool route_edit(struct cfg *k, const struct match *m, const struct prefix *net, bool any_nexthop)
+{
+    struct conf_route r = {.src = k->src, .net = *net, .distance = (u32)match_number(m, "distance", 1)};
+    const char *nh = match_text(m, "nexthop"), *by = match_text(m, "if");
+    if (nh && !addr_parse(&r.nexthop, nh)) {
+        return cfg_fail(k, m, "nexthop", "expected the next hop's address");
+    }
+    str_copy(r.iface, sizeof r.iface, by ? by : "");
+    CONF_FOR (struct conf_route, old, &k->c->routes) {
+        bool same = prefix_equal(&old->net, net) && (any_nexthop || (addr_equal(&old->nexthop, &r.nexthop) &&
+                                                                    strcmp(old->iface, r.iface) == 0));
+        if (same) {
+            list_remove(&old->link);
+        }
+    }
+    if (!m->no) {
+        struct conf_route *n = arena_alloc(&k->c->arena, sizeof *n);
+        *n = r;
+        list_push_back(&k->c->routes, &n->link);
+    }
+    return true;
+}
+
+bool cfg_ip_route(struct cfg *k, const struct match *m)
+{
+    struct prefix net = {0};
+    struct addr mask;
+    const char *nt = match_text(m, "net"), *mt = match_text(m, "mask");
+    if (!nt || !mt || !addr_parse(&net.a, nt) || !addr_parse(&mask, mt)) {
+        return cfg_fail(k, m, "net", "expected a network and its mask");
+    }
+    struct prefix same;
+    if (!addr_mask_len(&net.len, &mask)) {
+        return cfg_fail(k, m, "mask", "a netmask has its one bits on the left: 255.255.255.0");
+    }
+    same = net;
+    prefix_normalise(&same);
+    if (!addr_equal(&same.a, &net.a)) {
+        return cfg_fail(k, m, "net", "Inconsistent address and mask: %s has host bits outside %s", nt, mt);
+    }
+    return route_edit(k, m, &net, m->no && !match_text(m, "nexthop") && !match_text(m, "if"));
+}
+
+bool cfg_ipv6_route(struct cfg *k, const struct match *m)
+{
+    struct prefix net = {0};
+    char buf[64];
+    const char *text = match_text(m, "net");
+    if (!text) {
+        return cfg_fail(k, m, NULL, "expected an IPv6 prefix");
+    }
+    str_copy(buf, sizeof buf, text);
+    char *slash = strchr(buf, '/');
+    *slash = 0;
+    net.len = (u8)atoi(slash + 1);
+    if (!addr_parse(&net.a, buf)) {
+        return cfg_fail(k, m, "net", "expected an IPv6 prefix");
+    }
+    if (!m->no && !k->c->ipv6_routing) {
+        return cfg_fail(k, m, NULL, "%% IPv6 routing not enabled: write `ipv6 unicast-routing` before");
+    }
+    prefix_normalise(&net);
+    return route_edit(k, m, &net, m->no && !match_text(m, "nexthop") && !match_text(m, "if"));
+}
+
+/* ---- OSPF ---- */
+
+bool cfg_router_ospf(struct cfg *k, const struct match *m)
+{
+    u32 pid = (u32)match_number(m, "pid", 0);
+    struct conf_ospf *o = conf_ospf_get(k->c, pid, k->src);
+    if (m->no) {
+        list_remove(&o->link);
+        return true;
+    }
+    cfg_enter(k, M_ROUTER, o);
+    return true;
+}
+
+bool cfg_ospf_network(struct cfg *k, const struct match *m)
+{
+    struct conf_ospf *o = k->at;
+    struct prefix net = {0};
+    struct addr wild;
+    if (!match_text(m, "net") || !match_text(m, "wild") || !addr_parse(&net.a, match_text(m, "net")) ||
+        !addr_parse(&wild, match_text(m, "wild"))) {
+        return cfg_fail(k, m, "net", "expected a network and a wildcard");
+    }
+    for (unsigned b = 0; b < 4; b++) {
+        wild.b[b] = (u8)~wild.b[b];
+    }
+    if (!addr_mask_len(&net.len, &wild)) {
+        return cfg_fail(k, m, "wild", "the wildcard has holes");
+    }
+    prefix_normalise(&net);
+    CONF_FOR (struct conf_ospf_net, old, &o->nets) {
+        if (prefix_equal(&old->net, &net)) {
+            list_remove(&old->link);
+        }
+    }
+    if (!m->no) {
+        struct conf_ospf_net *n = arena_alloc(&k->c->arena, sizeof *n);
+        n->src = k->src;
+        n->net = net;
+        n->area = (u32)match_number(m, "area", 0);
+        list_push_back(&o->nets, &n->link);
+    }
+    return true;
+}
+
+bool cfg_ospf_keep(struct cfg *k, const struct match *m)
+{
+    struct conf_ospf *o = k->at;
+    struct strbuf text = {0};
+    for (int i = 0; i < m->num; i++) {
+        sb_addf(&text, "%s%s", i ? " " : "", m->arg[i].text);
+    }
+    CONF_FOR (struct conf_kept, old, &o->kept) {
+        if (m->no && strncmp(old->text, text.s, text.len) == 0) {
+            list_remove(&old->link);
+        }
+    }
+    if (!m->no) {
+        conf_keep(k->c, &o->kept, text.s, k->src);
+    }
+    sb_free(&text);
+    return true;
+}

@@ -1,0 +1,241 @@
+/*
+ * cmd_exec.c: the commands that do something (ios-commands section 8): modes, clear, debug, ping, write, terminal.
+ */
+#include "cli/cli_int.h"
+
+#include <stdlib.h>
+
+static void *host_ctx(const struct session *s)
+{
+    return s->host->ctx;
+}
+
+/* ---- modes ---- */
+
+bool exec_enable(struct session *s, const struct match *m)
+{
+    (void)m;
+    if (s->cfg.mode == M_EXEC && s->host->conf(host_ctx(s))->enable_secret[0]) {
+        s->want_secret = true;
+    } else {
+        s->cfg.mode = M_PRIV;
+    }
+    return true;
+}
+
+bool exec_disable(struct session *s, const struct match *m)
+{
+    (void)m;
+    s->cfg.mode = M_EXEC;
+    return true;
+}
+
+bool exec_configure(struct session *s, const struct match *m)
+{
+    (void)m;
+    s->cfg.mode = M_CONF;
+    s->cfg.at = NULL;
+    s->edited = false;
+    s_printf(s, "Enter configuration commands, one per line.  End with CNTL/Z.\n");
+    return true;
+}
+
+bool exec_end(struct session *s, const struct match *m)
+{
+    (void)m;
+    s->cfg.mode = M_PRIV;
+    s->host->configured(host_ctx(s), "console", "console");
+    return true;
+}
+
+bool exec_exit(struct session *s, const struct match *m)
+{
+    if (s->cfg.mode & M_SUBMODES) {
+        s->cfg.mode = M_CONF;
+        s->cfg.at = NULL;
+    } else if (s->cfg.mode == M_CONF) {
+        return exec_end(s, m);
+    } else {
+        s->closed = true;
+    }
+    return true;
+}
+
+/* ---- clear ---- */
+
+bool exec_clear_sa(struct session *s, const struct match *m)
+{
+    struct ike_clear_value v = {0};
+    if (match_text(m, "peer") && !addr_parse(&v.peer, match_text(m, "peer"))) {
+        return false;
+    }
+    s->host->clear(host_ctx(s), IKE_CLEAR_CHILD, &v);
+    return true;
+}
+
+bool exec_clear_isakmp(struct session *s, const struct match *m)
+{
+    struct ike_clear_value v = {.conn_id = (u32)match_number(m, "conn", 0)};
+    s->host->clear(host_ctx(s), IKE_CLEAR_SA, &v);
+    return true;
+}
+
+bool exec_clear_session(struct session *s, const struct match *m)
+{
+    struct ike_clear_value v = {0};
+    if (match_text(m, "peer") && !addr_parse(&v.peer, match_text(m, "peer"))) {
+        return false;
+    }
+    s->host->clear(host_ctx(s), IKE_CLEAR_SESSION, &v);
+    return true;
+}
+
+bool exec_clear_counters(struct session *s, const struct match *m)
+{
+    (void)m;
+    s->host->clear_counters(host_ctx(s), 0);
+    return true;
+}
+
+/* ---- debug ---- */
+
+static const struct {
+    const char *word, *title;
+    u32 cat;
+} debugs[] = {{"isakmp", "Crypto ISAKMP", EVC_ISAKMP},
+              {"ipsec", "Crypto IPSEC", EVC_IPSEC},
+              {"engine", "Crypto Engine", EVC_ENGINE},
+              {"packet", "IP packet", EVC_PACKET}};
+
+bool exec_debug(struct session *s, const struct match *m)
+{
+    u32 mask = s->host->debug(host_ctx(s));
+    bool off = match_has(m, "no") || match_has(m, "undebug");
+    for (unsigned i = 0; i < ARRAY_LEN(debugs); i++) {
+        if (match_has(m, debugs[i].word)) {
+            mask = off ? mask & ~debugs[i].cat : mask | debugs[i].cat;
+            s_printf(s, "%s%s debugging is %s\n", debugs[i].title, match_has(m, "detail") ? " debugging (detailed)" : "",
+                     off ? "off" : "on");
+        }
+    }
+    s->host->set_debug(host_ctx(s), mask);
+    return true;
+}
+
+bool exec_undebug_all(struct session *s, const struct match *m)
+{
+    (void)m;
+    s->host->set_debug(host_ctx(s), 0);
+    s_printf(s, "All possible debugging has been turned off\n");
+    return true;
+}
+
+bool exec_show_debugging(struct session *s, const struct match *m)
+{
+    (void)m;
+    u32 mask = s->host->debug(host_ctx(s));
+    for (unsigned i = 0; i < ARRAY_LEN(debugs); i++) {
+        if (mask & debugs[i].cat) {
+            s_printf(s, "%s debugging is on\n", debugs[i].title);
+        }
+    }
+    return true;
+}
+
+bool exec_keylog(struct session *s, const struct match *m)
+{
+    bool on = match_has(m, "on");
+    bool ok = s->host->set_keylog(host_ctx(s), on);
+    s_printf(s, ok ? "Key log is %s\n" : "%% The key log file cannot be written\n", on ? "on" : "off");
+    return ok;
+}
+
+/* ---- terminal, write ---- */
+
+bool exec_terminal(struct session *s, const struct match *m)
+{
+    u32 v = (u32)match_number(m, "value", 0);
+    if (match_has(m, "length")) {
+        s->length = v;
+    } else if (match_has(m, "width")) {
+        s->width = v;
+    } else {
+        s->monitor = !match_has(m, "no");
+    }
+    return true;
+}
+
+static bool save(struct session *s)
+{
+    struct strbuf text = {0};
+    cli_running(&text, s->host->conf(host_ctx(s)));
+    bool ok = s->host->save(host_ctx(s), text.s);
+    sb_free(&text);
+    s_printf(s, ok ? "Building configuration...\n[OK]\n" : "%% Error: the startup configuration cannot be written\n");
+    return ok;
+}
+
+bool exec_write(struct session *s, const struct match *m)
+{
+    if (match_has(m, "terminal")) {
+        return exec_show_running(s, m);
+    }
+    return save(s);
+}
+
+bool exec_copy(struct session *s, const struct match *m)
+{
+    (void)m;
+    s_printf(s, "Destination filename [startup-config]? \n");
+    return save(s);
+}
+
+/* ---- ping ---- */
+
+static bool ping_source(struct session *s, const struct match *m, struct cli_ping *p)
+{
+    const char *by_if = match_text(m, "srcif"), *by_addr = match_text(m, "srcaddr");
+    if (by_addr) {
+        return addr_parse(&p->src, by_addr);
+    }
+    if (by_if) {
+        p->src = conf_if_address(s->host->conf(host_ctx(s)), by_if, p->dst.family);
+        if (!p->src.family) {
+            s_printf(s, "%% Invalid source interface - %s has no %s address\n", by_if,
+                     p->dst.family == AF_V6 ? "IPv6" : "IP");
+            return false;
+        }
+    }
+    return true;
+}
+
+bool exec_ping(struct session *s, const struct match *m)
+{
+    struct cli_ping p = {.count = (u32)match_number(m, "repeat", 5),
+                         .size = (u32)match_number(m, "size", 100),
+                         .timeout_ms = 1000 * (u32)match_number(m, "timeout", 2),
+                         .df = match_has(m, "df-bit")};
+    struct strbuf error = {0};
+    char a[ADDR_STR];
+    if (!addr_parse(&p.dst, match_text(m, "dst")) || !ping_source(s, m, &p)) {
+        return false;
+    }
+    struct strbuf head = {0};
+    sb_addf(&head, "\nType escape sequence to abort.\nSending %u, %u-byte ICMP Echos to %s, timeout is %u seconds:\n", p.count,
+            p.size, addr_str(a, &p.dst), p.timeout_ms / 1000);
+    if (p.src.family) {
+        sb_addf(&head, "Packet sent with a source address of %s%s\n", addr_str(a, &p.src), p.dst.family == AF_V4 ? " " : "");
+    }
+    sb_add(&head, p.df ? "Packet sent with the DF bit set\n" : "");
+    session_output(s, head.s);
+    sb_free(&head);
+    s->busy = true;
+    if (!s->host->ping(host_ctx(s), s, &p, &error)) {
+        s->busy = false;
+        s_printf(s, "%% %s\n", error.s ? error.s : "ping cannot start");
+        sb_free(&error);
+        return false;
+    }
+    sb_free(&error);
+    return true;
+}

@@ -1,0 +1,132 @@
+/*
+ * load.c: configuration lines into the model, from a file or from a session. A line belongs to the current submode
+ * when the submode knows it, else to the global mode, as on IOS. A file is read to its end before anything is used:
+ * every error is named with file:line:column and what was expected there.
+ */
+#include "cli/cli_int.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+bool cfg_fail(struct cfg *k, const struct match *m, const char *arg, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(k->err, sizeof k->err, fmt, ap);
+    va_end(ap);
+    k->err_col = 1;
+    for (int i = 0; arg && i < m->num; i++) {
+        if (strcmp(m->arg[i].name, arg) == 0) {
+            k->err_col = m->arg[i].col;
+        }
+    }
+    return false;
+}
+
+void cfg_enter(struct cfg *k, enum cli_mode mode, void *at)
+{
+    k->mode = mode;
+    k->at = at;
+}
+
+static bool mismatch(struct cfg *k, const struct match *m, const char *line)
+{
+    k->err_col = m->bad_col;
+    int len = 0;
+    const char *tok = m->bad_col && m->bad_col <= strlen(line) ? line + m->bad_col - 1 : "";
+    len = (int)strcspn(tok, " \t\r\n");
+    switch (m->result) {
+    case MATCH_INCOMPLETE:
+        snprintf(k->err, sizeof k->err, "the line ends too early; expected %.180s", m->expected);
+        break;
+    case MATCH_AMBIGUOUS:
+        snprintf(k->err, sizeof k->err, "\"%.*s\" is ambiguous: %.180s", MIN(len, 40), tok, m->expected);
+        break;
+    default:
+        snprintf(k->err, sizeof k->err, "\"%.*s\" is not understood here; expected %.170s", MIN(len, 40), tok,
+                 m->expected);
+    }
+    return false;
+}
+
+bool cfg_line(struct cfg *k, const char *line)
+{
+    struct match *sub = xcalloc(1, sizeof *sub), *top = xcalloc(1, sizeof *top), *m = sub;
+    bool ok;
+    k->line = line;
+    k->err[0] = 0;
+    k->err_col = 0;
+    const char *first = line + strspn(line, " \t\r\n");
+    if (*first == 0 || *first == '!') {
+        ok = true;
+        goto out;
+    }
+    grammar_match(sub, k->g, k->mode, line, true);
+    if (sub->result != MATCH_OK && k->mode != M_CONF) {
+        grammar_match(top, k->g, M_CONF, line, true);
+        if (top->result == MATCH_OK || top->depth > sub->depth) {
+            m = top;
+        }
+        if (top->result == MATCH_OK) {
+            cfg_enter(k, M_CONF, NULL);
+        }
+    }
+    ok = m->result == MATCH_OK ? cli_commands[m->row].cfg(k, m) : mismatch(k, m, line);
+out:
+    free(sub);
+    free(top);
+    return ok;
+}
+
+static void report(struct strbuf *errors, const struct cfg *k, const char *line)
+{
+    unsigned col = k->err_col ? k->err_col : 1;
+    sb_addf(errors, "%s:%u:%u: error: %s\n  %s\n  ", k->src.file, k->src.line, col, k->err, line);
+    for (unsigned i = 1; i < col; i++) {
+        sb_add(errors, i <= strlen(line) && line[i - 1] == '\t' ? "\t" : " ");
+    }
+    sb_add(errors, "^\n");
+}
+
+bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf *errors)
+{
+    struct strbuf notices = {0};
+    struct cfg k = {.c = c, .mode = M_CONF, .g = cli_grammar(), .out = &notices};
+    unsigned num_errors = 0;
+    k.src = conf_src(c, file, 0);
+    for (const char *p = text; *p;) {
+        char line[MATCH_LINE];
+        size_t len = strcspn(p, "\n"), use = MIN(len, sizeof line - 1);
+        memcpy(line, p, use);
+        line[use] = 0;
+        for (char *nbsp; (nbsp = strstr(line, "\xc2\xa0"));) {
+            memset(nbsp, ' ', 2); /* configurations copied from web pages indent with no-break spaces */
+        }
+        while (use && (line[use - 1] == '\r' || line[use - 1] == ' ')) {
+            line[--use] = 0;
+        }
+        k.src.line++;
+        p += len + (p[len] == '\n');
+        if (strcmp(line, "end") == 0) {
+            break;
+        }
+        if (strcmp(line + strspn(line, " "), "exit") == 0) {
+            cfg_enter(&k, M_CONF, NULL);
+            continue;
+        }
+        if (len >= sizeof line) {
+            snprintf(k.err, sizeof k.err, "the line is longer than %u characters", MATCH_LINE - 1);
+            k.err_col = MATCH_LINE;
+            line[60] = 0;
+            report(errors, &k, line);
+            num_errors++;
+        } else if (!cfg_line(&k, line) && ++num_errors <= 20) {
+            report(errors, &k, line);
+        }
+    }
+    if (num_errors > 20) {
+        sb_addf(errors, "%s: %u further errors\n", file, num_errors - 20);
+    }
+    sb_free(&notices);
+    return num_errors == 0;
+}

@@ -1,0 +1,316 @@
+/*
+ * running.c: the model as an IOS configuration. Defaults are not printed; what is printed loads again to the same
+ * model (a test does that for every example).
+ */
+#include "cli/cli.h"
+
+static void running_policies(struct strbuf *o, const struct conf *c)
+{
+    CONF_FOR (struct conf_isakmp_policy, p, &c->policies) {
+        sb_addf(o, "crypto isakmp policy %u\n", p->priority);
+        if (p->encr != ENCR_DES) {
+            sb_addf(o, " encr %s\n", encr_row(p->encr)->word);
+        }
+        if (p->hash != HASH_SHA1) {
+            sb_addf(o, " hash %s\n", hash_row(p->hash)->word);
+        }
+        if (p->auth == IKE_AUTH_PSK) {
+            sb_add(o, " authentication pre-share\n");
+        }
+        if (p->group != 1) {
+            sb_addf(o, " group %u\n", p->group);
+        }
+        if (p->life_s != 86400) {
+            sb_addf(o, " lifetime %u\n", p->life_s);
+        }
+    }
+    CONF_FOR (struct conf_key, k, &c->keys) {
+        char a[ADDR_STR], mk[ADDR_STR];
+        if (k->peer.a.family == AF_V6) {
+            sb_addf(o, "crypto isakmp key %s ipv6 %s/%u", k->key, addr_str(a, &k->peer.a), k->peer.len);
+        } else {
+            sb_addf(o, "crypto isakmp key %s address %s", k->key, addr_str(a, &k->peer.a));
+            if (k->peer.len != 32) {
+                struct addr mask = addr_mask(AF_V4, k->peer.len);
+                sb_addf(o, " %s", addr_str(mk, &mask));
+            }
+        }
+        sb_add(o, k->no_xauth ? " no-xauth\n" : "\n");
+    }
+    sb_add(o, c->isakmp_off ? "no crypto isakmp enable\n" : "");
+    sb_add(o, c->invalid_spi_recovery ? "crypto isakmp invalid-spi-recovery\n" : "");
+}
+
+static void running_params(struct strbuf *o, const struct conf_sa_params *p)
+{
+    if (p->life_s) {
+        sb_addf(o, " set security-association lifetime seconds %u\n", p->life_s);
+    }
+    if (p->life_kb) {
+        sb_addf(o, " set security-association lifetime kilobytes %llu\n", (unsigned long long)p->life_kb);
+    }
+    if (p->num_sets) {
+        sb_add(o, " set transform-set");
+        for (unsigned i = 0; i < p->num_sets; i++) {
+            sb_addf(o, " %s", p->sets[i]);
+        }
+        sb_add(o, " \n");
+    }
+    if (p->pfs_group) {
+        sb_addf(o, " set pfs group%u\n", p->pfs_group);
+    }
+}
+
+static void running_ipsec(struct strbuf *o, const struct conf *c)
+{
+    static const char *const df[] = {"copy", "clear", "set"};
+    if (c->life_s != 3600) {
+        sb_addf(o, "crypto ipsec security-association lifetime seconds %u\n", c->life_s);
+    }
+    if (c->life_kb != 4608000) {
+        sb_addf(o, "crypto ipsec security-association lifetime kilobytes %llu\n", (unsigned long long)c->life_kb);
+    }
+    if (c->replay_window == 0) {
+        sb_add(o, "crypto ipsec security-association replay disable\n");
+    } else if (c->replay_window != 64) {
+        sb_addf(o, "crypto ipsec security-association replay window-size %u\n", c->replay_window);
+    }
+    if (c->df != CONF_DF_COPY) {
+        sb_addf(o, "crypto ipsec df-bit %s\n", df[c->df]);
+    }
+    sb_add(o, c->frag_after ? "crypto ipsec fragmentation after-encryption\n" : "");
+    sb_add(o, "!\n");
+    CONF_FOR (struct conf_transform_set, s, &c->sets) {
+        sb_addf(o, "crypto ipsec transform-set %s %s %s\n", s->name, encr_row(s->encr)->ts, hash_row(s->auth)->ts);
+        sb_add(o, s->transport ? " mode transport\n" : "");
+    }
+    sb_add(o, "!\n");
+    CONF_FOR (struct conf_profile, p, &c->profiles) {
+        sb_addf(o, "crypto ipsec profile %s\n", p->name);
+        running_params(o, &p->sa);
+        sb_add(o, "!\n");
+    }
+    CONF_FOR (struct conf_map, m, &c->maps) {
+        char a[ADDR_STR];
+        if (m->local_if[0]) {
+            sb_addf(o, "crypto map %s local-address %s\n", m->name, m->local_if);
+        }
+        CONF_FOR (struct conf_map_entry, e, &m->entries) {
+            sb_addf(o, "crypto map %s %u ipsec-isakmp \n", m->name, e->seq);
+            if (e->description[0]) {
+                sb_addf(o, " description %s\n", e->description);
+            }
+            for (unsigned i = 0; i < e->num_peers; i++) {
+                sb_addf(o, " set peer %s\n", addr_str(a, &e->peers[i]));
+            }
+            running_params(o, &e->sa);
+            if (e->acl[0]) {
+                sb_addf(o, " match address %s\n", e->acl);
+            }
+        }
+        sb_add(o, "!\n");
+    }
+}
+
+static void running_tunnel(struct strbuf *o, const struct conf_if *i)
+{
+    static const char *const modes[] = {"gre ip", "gre ipv6", "ipip", "ipv6ip", "ipsec ipv4", "ipsec ipv6"};
+    const struct conf_tunnel *t = &i->tun;
+    char a[ADDR_STR];
+    if (t->source_if[0]) {
+        sb_addf(o, " tunnel source %s\n", t->source_if);
+    } else if (t->source.family) {
+        sb_addf(o, " tunnel source %s\n", addr_str(a, &t->source));
+    }
+    if (t->dest.family) {
+        sb_addf(o, " tunnel destination %s\n", addr_str(a, &t->dest));
+    }
+    if (t->mode != CTM_GRE_IP) {
+        sb_addf(o, " tunnel mode %s\n", modes[t->mode]);
+    }
+    if (t->has_key) {
+        sb_addf(o, " tunnel key %u\n", t->key);
+    }
+    sb_add(o, t->checksum ? " tunnel checksum\n" : "");
+    sb_add(o, t->sequence ? " tunnel sequence-datagrams\n" : "");
+    sb_add(o, t->pmtud ? " tunnel path-mtu-discovery\n" : "");
+    if (t->ttl) {
+        sb_addf(o, " tunnel ttl %u\n", t->ttl);
+    }
+    if (t->has_tos) {
+        sb_addf(o, " tunnel tos %u\n", t->tos);
+    }
+    if (t->profile[0]) {
+        sb_addf(o, " tunnel protection ipsec profile %s\n", t->profile);
+    }
+}
+
+static void running_addresses(struct strbuf *o, const struct conf_if *i)
+{
+    char a[ADDR_STR], m[ADDR_STR];
+    bool v4 = false;
+    CONF_FOR (struct conf_if_addr, x, &i->addrs) {
+        if (x->p.a.family == AF_V4) {
+            struct addr mask = addr_mask(AF_V4, x->p.len);
+            sb_addf(o, " ip address %s %s%s\n", addr_str(a, &x->p.a), addr_str(m, &mask), x->secondary ? " secondary" : "");
+            v4 = true;
+        }
+    }
+    if (i->unnumbered[0]) {
+        sb_addf(o, " ip unnumbered %s\n", i->unnumbered);
+    } else if (!v4) {
+        sb_add(o, " no ip address\n");
+    }
+    CONF_FOR (struct conf_if_addr, y, &i->addrs) {
+        if (y->p.a.family == AF_V6 && y->link_local) {
+            sb_addf(o, " ipv6 address %s link-local\n", addr_str(a, &y->p.a));
+        } else if (y->p.a.family == AF_V6) {
+            sb_addf(o, " ipv6 address %s/%u%s\n", addr_str(a, &y->p.a), y->p.len, y->eui64 ? " eui-64" : "");
+        }
+    }
+    sb_add(o, i->ipv6_enable ? " ipv6 enable\n" : "");
+}
+
+static void running_if_ospf(struct strbuf *o, const struct conf_if *i)
+{
+    if (i->ospf.network[0]) {
+        sb_addf(o, " ip ospf network %s\n", i->ospf.network);
+    }
+    if (i->ospf.cost) {
+        sb_addf(o, " ip ospf cost %u\n", i->ospf.cost);
+    }
+    if (i->ospf.hello) {
+        sb_addf(o, " ip ospf hello-interval %u\n", i->ospf.hello);
+    }
+    if (i->ospf.dead) {
+        sb_addf(o, " ip ospf dead-interval %u\n", i->ospf.dead);
+    }
+    if (i->ospf.has_priority) {
+        sb_addf(o, " ip ospf priority %u\n", i->ospf.priority);
+    }
+    sb_add(o, i->ospf.mtu_ignore ? " ip ospf mtu-ignore\n" : "");
+    if (i->ospf.pid) {
+        sb_addf(o, " ip ospf %u area %u\n", i->ospf.pid, i->ospf.area);
+    }
+}
+
+static void running_if(struct strbuf *o, const struct conf_if *i)
+{
+    static const struct {
+        size_t off;
+        const char *text;
+    } numbers[] = {{offsetof(struct conf_if, bandwidth), "bandwidth"},
+                   {offsetof(struct conf_if, mtu), "mtu"},
+                   {offsetof(struct conf_if, ip_mtu), "ip mtu"},
+                   {offsetof(struct conf_if, ipv6_mtu), "ipv6 mtu"},
+                   {offsetof(struct conf_if, adjust_mss), "ip tcp adjust-mss"}};
+    sb_addf(o, "interface %s\n", i->name);
+    if (i->description[0]) {
+        sb_addf(o, " description %s\n", i->description);
+    }
+    running_addresses(o, i);
+    for (unsigned n = 0; n < ARRAY_LEN(numbers); n++) {
+        u32 v;
+        memcpy(&v, (const char *)i + numbers[n].off, sizeof v);
+        if (v) {
+            sb_addf(o, " %s %u\n", numbers[n].text, v);
+        }
+    }
+    sb_add(o, i->rpf ? " ip verify unicast source reachable-via rx\n" : "");
+    sb_add(o, i->rpf6 ? " ipv6 verify unicast source reachable-via rx\n" : "");
+    running_if_ospf(o, i);
+    CONF_FOR (struct conf_kept, k, &i->kept) {
+        sb_addf(o, " %s\n", k->text);
+    }
+    sb_add(o, i->shutdown ? " shutdown\n" : "");
+    running_tunnel(o, i);
+    if (i->crypto_map[0]) {
+        sb_addf(o, " crypto map %s\n", i->crypto_map);
+    }
+    sb_add(o, "!\n");
+}
+
+static void running_routing(struct strbuf *o, const struct conf *c)
+{
+    char a[ADDR_STR], m[ADDR_STR];
+    CONF_FOR (struct conf_ospf, p, &c->ospfs) {
+        sb_addf(o, "router ospf %u\n", p->pid);
+        CONF_FOR (struct conf_kept, k, &p->kept) {
+            sb_addf(o, " %s\n", k->text);
+        }
+        CONF_FOR (struct conf_ospf_net, n, &p->nets) {
+            struct addr wild = addr_mask(AF_V4, n->net.len);
+            for (unsigned b = 0; b < 4; b++) {
+                wild.b[b] = (u8)~wild.b[b];
+            }
+            sb_addf(o, " network %s %s area %u\n", addr_str(a, &n->net.a), addr_str(m, &wild), n->area);
+        }
+        sb_add(o, "!\n");
+    }
+    CONF_FOR (struct conf_route, r, &c->routes) {
+        char nh[ADDR_STR + 1] = "";
+        if (r->nexthop.family) {
+            nh[0] = ' ';
+            addr_str(nh + 1, &r->nexthop);
+        }
+        if (r->net.a.family == AF_V4) {
+            struct addr mask = addr_mask(AF_V4, r->net.len);
+            sb_addf(o, "ip route %s %s", addr_str(a, &r->net.a), addr_str(m, &mask));
+        } else {
+            sb_addf(o, "ipv6 route %s/%u", addr_str(a, &r->net.a), r->net.len);
+        }
+        sb_addf(o, "%s%s%s", r->iface[0] ? " " : "", r->iface, nh);
+        if (r->distance != 1) {
+            sb_addf(o, " %u", r->distance);
+        }
+        sb_add(o, "\n");
+    }
+}
+
+static void running_acls(struct strbuf *o, const struct conf *c)
+{
+    CONF_FOR (struct conf_acl, l, &c->acls) {
+        if (!l->numbered) {
+            sb_addf(o, "ip access-list %s %s\n", l->extended ? "extended" : "standard", l->name);
+        }
+        CONF_FOR (struct conf_ace, e, &l->aces) {
+            if (l->numbered) {
+                sb_addf(o, "access-list %s", l->name);
+            }
+            sb_addf(o, " %s%s\n", e->remark[0] ? "remark " : "", e->remark[0] ? e->remark : e->text);
+        }
+        sb_add(o, "!\n");
+    }
+}
+
+void cli_running(struct strbuf *o, const struct conf *c)
+{
+    sb_add(o, "!\n");
+    CONF_FOR (struct conf_kept, k, &c->kept) {
+        if (strncmp(k->text, "line ", 5) != 0) {
+            sb_addf(o, "%s\n", k->text);
+        }
+    }
+    sb_addf(o, "hostname %s\n!\n", c->hostname);
+    if (c->enable_secret[0]) {
+        sb_addf(o, "enable secret 0 %s\n!\n", c->enable_secret);
+    }
+    sb_add(o, c->ip_domain_lookup_off ? "no ip domain lookup\n" : "");
+    sb_add(o, c->ipv6_routing ? "ipv6 unicast-routing\n" : "");
+    sb_add(o, c->dialect_15 ? "adit dialect 15\n" : "");
+    sb_add(o, "!\n");
+    running_policies(o, c);
+    running_ipsec(o, c);
+    CONF_FOR (struct conf_if, i, &c->ifs) {
+        running_if(o, i);
+    }
+    running_routing(o, c);
+    sb_add(o, "!\n");
+    running_acls(o, c);
+    CONF_FOR (struct conf_kept, l, &c->kept) {
+        if (strncmp(l->text, "line ", 5) == 0) {
+            sb_addf(o, "%s\n", l->text);
+        }
+    }
+    sb_add(o, "!\nend\n");
+}

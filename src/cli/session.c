@@ -1,0 +1,341 @@
+/*
+ * session.c: one console session: takes lines, finds the row, runs it, filters and pages nothing itself but collects
+ * output so that `| include` works on every command. The mode of the session is the mode of its configuration reader.
+ */
+#include "cli/cli_int.h"
+
+#include <ctype.h>
+#include <regex.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+static const struct {
+    enum cli_mode mode;
+    const char *suffix;
+} prompts[] = {
+    {M_CONF, "(config)#"},       {M_IF, "(config-if)#"},          {M_ISAKMP, "(config-isakmp)#"}, {M_TRANS, "(cfg-crypto-trans)#"},
+    {M_PROFILE, "(ipsec-profile)#"}, {M_MAP, "(config-crypto-map)#"}, {M_ROUTER, "(config-router)#"}, {M_EXTACL, "(config-ext-nacl)#"},
+    {M_STDACL, "(config-std-nacl)#"}, {M_LINE, "(config-line)#"},  {M_EXEC, ">"},                {M_PRIV, "#"},
+};
+
+struct session *session_new(const struct cli_host *host, void *ctx, bool privileged,
+                            void (*out)(void *ctx, const char *text), void (*done)(void *ctx, int status))
+{
+    struct session *s = xcalloc(1, sizeof *s);
+    s->host = host;
+    s->ctx = ctx;
+    s->out = out;
+    s->done = done;
+    s->length = 24;
+    s->width = 80;
+    s->cfg.mode = privileged ? M_PRIV : M_EXEC;
+    s->cfg.g = cli_grammar();
+    s->cfg.out = &s->cfg_out;
+    return s;
+}
+
+void session_free(struct session *s)
+{
+    if (s->busy) {
+        s->host->ping_stop(s->host->ctx, s);
+    }
+    sb_free(&s->buf);
+    sb_free(&s->cfg_out);
+    free(s);
+}
+
+const char *session_prompt(struct session *s)
+{
+    const char *name = s->host->conf(s->host->ctx)->hostname, *suffix = "#";
+    if (s->want_secret) {
+        return "Password: ";
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(prompts); i++) {
+        if (prompts[i].mode == s->cfg.mode) {
+            suffix = prompts[i].suffix;
+        }
+    }
+    snprintf(s->prompt, sizeof s->prompt, "%.20s%s", name, suffix);
+    return s->prompt;
+}
+
+bool session_monitors(const struct session *s)
+{
+    return s->monitor;
+}
+
+bool session_closed(const struct session *s)
+{
+    return s->closed;
+}
+
+u32 session_length(const struct session *s)
+{
+    return s->length;
+}
+
+void s_printf(struct session *s, const char *fmt, ...)
+{
+    char small[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(small, sizeof small, fmt, ap);
+    va_end(ap);
+    sb_add(&s->buf, small);
+}
+
+/* ---- the output filter ---- */
+
+/* filter_split: takes "| include X" off the line; false when the filter itself is wrong. */
+static bool filter_split(struct session *s, char *line)
+{
+    static const struct {
+        const char *word;
+        char kind;
+    } kinds[] = {{"include", 'i'}, {"exclude", 'e'}, {"begin", 'b'}, {"section", 's'}};
+    char *bar = strstr(line, " | ");
+    s->filter_kind = 0;
+    if (!bar) {
+        return true;
+    }
+    char *word = bar + 3 + strspn(bar + 3, " ");
+    size_t len = strcspn(word, " ");
+    char *pattern = word + len + strspn(word + len, " ");
+    for (unsigned i = 0; len && i < ARRAY_LEN(kinds); i++) {
+        if (len <= strlen(kinds[i].word) && strncmp(kinds[i].word, word, len) == 0) {
+            s->filter_kind = kinds[i].kind;
+        }
+    }
+    *bar = 0;
+    str_copy(s->filter, sizeof s->filter, pattern);
+    size_t n = strlen(s->filter);
+    while (n && s->filter[n - 1] == ' ') {
+        s->filter[--n] = 0;
+    }
+    return s->filter_kind && s->filter[0];
+}
+
+static void filter_apply(struct session *s, const char *text, struct strbuf *out)
+{
+    regex_t re;
+    bool begun = false, in_section = false;
+    if (regcomp(&re, s->filter, REG_EXTENDED | REG_NOSUB) != 0) {
+        sb_add(out, "% Failed to compile regular expression.\n");
+        return;
+    }
+    for (const char *p = text; *p;) {
+        size_t len = strcspn(p, "\n");
+        char line[2048];
+        snprintf(line, sizeof line, "%.*s", (int)MIN(len, sizeof line - 1), p);
+        bool hit = regexec(&re, line, 0, NULL, 0) == 0, indented = line[0] == ' ';
+        begun |= hit;
+        in_section = hit || (in_section && indented);
+        bool show = s->filter_kind == 'i'   ? hit
+                    : s->filter_kind == 'e' ? !hit
+                    : s->filter_kind == 'b' ? begun
+                                            : in_section;
+        if (show) {
+            sb_addf(out, "%s\n", line);
+        }
+        p += len + (p[len] == '\n');
+    }
+    regfree(&re);
+}
+
+static void flush(struct session *s)
+{
+    if (s->buf.len && s->filter_kind) {
+        struct strbuf shown = {0};
+        filter_apply(s, s->buf.s, &shown);
+        s->out(s->ctx, shown.s ? shown.s : "");
+        sb_free(&shown);
+    } else if (s->buf.len) {
+        s->out(s->ctx, s->buf.s);
+    }
+    s->buf.len = 0;
+}
+
+void session_output(struct session *s, const char *text)
+{
+    s->out(s->ctx, text);
+}
+
+void session_ready(struct session *s, int status)
+{
+    s->busy = false;
+    flush(s);
+    s->done(s->ctx, status);
+}
+
+/* ---- lines ---- */
+
+/* show_mismatch: what IOS prints under a bad line; the caret counts the prompt's width. */
+static int show_mismatch(struct session *s, const struct match *m, const char *line)
+{
+    if (m->result == MATCH_INCOMPLETE) {
+        s_printf(s, "%% Incomplete command.\n\n");
+    } else if (m->result == MATCH_AMBIGUOUS) {
+        s_printf(s, "%% Ambiguous command:  \"%s\"\n", line);
+    } else {
+        s_printf(s, "%*s^\n%% Invalid input detected at '^' marker.\n\n",
+                 (int)(strlen(session_prompt(s)) + m->bad_col - 1), "");
+    }
+    return CLI_ERROR;
+}
+
+static int exec_line(struct session *s, const char *line, u32 mode)
+{
+    struct match *m = xcalloc(1, sizeof *m);
+    int status;
+    grammar_match(m, s->cfg.g, mode, line, false);
+    if (m->result == MATCH_EMPTY || line[strspn(line, " ")] == '!') {
+        status = CLI_OK;
+    } else if (m->result != MATCH_OK) {
+        status = show_mismatch(s, m, line);
+    } else {
+        status = cli_commands[m->row].exec(s, m) ? CLI_OK : CLI_ERROR;
+    }
+    free(m);
+    return status;
+}
+
+static int config_line(struct session *s, const char *line)
+{
+    struct match *m = xcalloc(1, sizeof *m);
+    int status = CLI_OK;
+    grammar_match(m, s->cfg.g, s->cfg.mode, line, false);
+    if (m->result == MATCH_OK && cli_commands[m->row].exec) {
+        status = cli_commands[m->row].exec(s, m) ? CLI_OK : CLI_ERROR; /* exit, end */
+    } else {
+        s->cfg.c = s->host->conf(s->host->ctx);
+        s->cfg.src = conf_src(s->cfg.c, "console", 0);
+        s->cfg_out.len = 0;
+        if (cfg_line(&s->cfg, line)) {
+            if (s->cfg_out.len) {
+                sb_add(&s->buf, s->cfg_out.s);
+            }
+            s->edited = true;
+            s->host->apply(s->host->ctx);
+        } else {
+            int col = (int)strlen(session_prompt(s)) + MAX(s->cfg.err_col, 1) - 1;
+            s_printf(s, "%*s^\n%% Invalid input detected at '^' marker.\n%% %s\n\n", col, "", s->cfg.err);
+            status = CLI_ERROR;
+        }
+    }
+    free(m);
+    return status;
+}
+
+static int secret_line(struct session *s, const char *line)
+{
+    s->want_secret = false;
+    if (strcmp(line, s->host->conf(s->host->ctx)->enable_secret) == 0) {
+        s->cfg.mode = M_PRIV;
+        return CLI_OK;
+    }
+    s_printf(s, "%% Access denied\n\n");
+    return CLI_ERROR;
+}
+
+void session_line(struct session *s, const char *typed)
+{
+    char line[MATCH_LINE];
+    int status;
+    str_copy(line, sizeof line, typed);
+    s->filter_kind = 0;
+    const char *word = line + strspn(line, " ");
+    if (s->want_secret) {
+        status = secret_line(s, line);
+    } else if (s->cfg.mode & (M_EXEC | M_PRIV)) {
+        if (!filter_split(s, line)) {
+            s_printf(s, "%% Invalid output filter: {include | exclude | begin | section} REGEX\n\n");
+            s->filter_kind = 0;
+            status = CLI_ERROR;
+        } else {
+            status = exec_line(s, line, s->cfg.mode);
+        }
+    } else if (strncmp(word, "do ", 3) == 0) {
+        status = filter_split(s, line) ? exec_line(s, word + 3, M_PRIV) : CLI_ERROR;
+    } else {
+        status = config_line(s, line);
+    }
+    if (!s->busy) {
+        session_ready(s, status);
+    }
+}
+
+void session_break(struct session *s)
+{
+    if (s->busy) {
+        s->host->ping_stop(s->host->ctx, s);
+    }
+}
+
+/* ---- help ---- */
+
+static u32 help_mode(const struct session *s, const char **line)
+{
+    const char *word = *line + strspn(*line, " ");
+    if (!(s->cfg.mode & (M_EXEC | M_PRIV)) && strncmp(word, "do ", 3) == 0) {
+        *line = word + 3;
+        return M_PRIV;
+    }
+    return s->cfg.mode;
+}
+
+static int cmp_choice(const void *a, const void *b)
+{
+    return strcmp(((const struct match_choice *)a)->text, ((const struct match_choice *)b)->text);
+}
+
+void session_help(struct session *s, const char *line, struct strbuf *out)
+{
+    struct match_choice list[256];
+    bool end;
+    u32 mode = help_mode(s, &line);
+    int num = grammar_choices(list, ARRAY_LEN(list), &end, s->cfg.g, mode, line, !(mode & (M_EXEC | M_PRIV)));
+    size_t len = strlen(line);
+    if (num < 0 || (num == 0 && !end)) {
+        sb_add(out, "% Unrecognized command\n");
+        return;
+    }
+    qsort(list, (size_t)num, sizeof *list, cmp_choice);
+    if (len && line[len - 1] != ' ') { /* "word?": the words it may become, on one line */
+        for (int i = 0; i < num; i++) {
+            sb_addf(out, "%s%s", i ? "  " : "", list[i].text);
+        }
+        sb_add(out, "\n\n");
+        return;
+    }
+    int width = 0;
+    for (int i = 0; i < num; i++) {
+        width = MAX(width, (int)strlen(list[i].text));
+    }
+    for (int i = 0; i < num; i++) {
+        sb_addf(out, "  %-*s  %s\n", width, list[i].text, list[i].keyword ? cli_help(list[i].text) : "");
+    }
+    sb_add(out, end ? "  <cr>\n\n" : "\n");
+}
+
+void session_complete(struct session *s, const char *line, struct strbuf *out)
+{
+    struct match_choice list[64];
+    bool end;
+    const char *rest = line;
+    u32 mode = help_mode(s, &rest);
+    size_t len = strlen(line);
+    int num = grammar_choices(list, ARRAY_LEN(list), &end, s->cfg.g, mode, rest, !(mode & (M_EXEC | M_PRIV)));
+    int keywords = 0;
+    const char *word = NULL;
+    for (int i = 0; i < num; i++) {
+        keywords += list[i].keyword;
+        word = list[i].keyword ? list[i].text : word;
+    }
+    if (keywords != 1 || !len || line[len - 1] == ' ') {
+        sb_add(out, line);
+        return;
+    }
+    const char *last = strrchr(line, ' ');
+    sb_addn(out, line, last ? (size_t)(last - line + 1) : 0);
+    sb_addf(out, "%s ", word);
+}

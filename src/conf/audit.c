@@ -1,0 +1,125 @@
+/*
+ * audit.c: what is weak and what is missing in a whole model. Each weak algorithm in use is named once, with the
+ * stronger choice; each reference to something that does not exist names where the operator wrote it.
+ */
+#include "conf/conf.h"
+
+struct audit {
+    const struct conf *c;
+    void (*found)(void *ctx, const struct conf_finding *f);
+    void *ctx;
+    u32 seen_encr, seen_hash, seen_group; /* bits: said already */
+};
+
+static void say(struct audit *a, struct conf_src src, bool weak, const char *what, const char *text)
+{
+    struct conf_finding f = {.src = src, .weak = weak};
+    str_copy(f.what, sizeof f.what, what);
+    str_copy(f.text, sizeof f.text, text);
+    a->found(a->ctx, &f);
+}
+
+static void weak_encr(struct audit *a, struct conf_src src, enum encr_id e)
+{
+    if (encr_row(e)->weak && !(a->seen_encr & 1u << e)) {
+        a->seen_encr |= 1u << e;
+        say(a, src, true, encr_row(e)->human, encr_row(e)->weak);
+    }
+}
+
+static void weak_hash(struct audit *a, struct conf_src src, enum hash_id h)
+{
+    if (hash_row(h)->weak && !(a->seen_hash & 1u << h)) {
+        a->seen_hash |= 1u << h;
+        say(a, src, true, hash_row(h)->human, hash_row(h)->weak);
+    }
+}
+
+static void weak_group(struct audit *a, struct conf_src src, u16 id)
+{
+    const struct group_row *g = group_row(id);
+    if (g && g->weak && !(a->seen_group & 1u << id)) {
+        char what[32];
+        snprintf(what, sizeof what, "Diffie-Hellman group %u", id);
+        a->seen_group |= 1u << id;
+        say(a, src, true, what, g->weak);
+    }
+}
+
+static void check_sets(struct audit *a, const struct conf_sa_params *p, struct conf_src src, const char *whose)
+{
+    char what[96];
+    if (p->num_sets == 0) {
+        snprintf(what, sizeof what, "%.60s has no transform set", whose);
+        say(a, src, false, what, "add `set transform-set NAME`");
+    }
+    for (unsigned i = 0; i < p->num_sets; i++) {
+        if (!conf_set_find(a->c, p->sets[i])) {
+            snprintf(what, sizeof what, "transform set %.60s does not exist", p->sets[i]);
+            say(a, p->sets_src, false, what, "define it with `crypto ipsec transform-set`");
+        }
+    }
+    weak_group(a, src, p->pfs_group);
+}
+
+static void check_map(struct audit *a, const struct conf_map *m)
+{
+    char whose[96];
+    CONF_FOR (struct conf_map_entry, e, &m->entries) {
+        snprintf(whose, sizeof whose, "crypto map %.40s %u", m->name, e->seq);
+        check_sets(a, &e->sa, e->src, whose);
+        if (!e->num_peers) {
+            say(a, e->src, false, whose, "has no peer: add `set peer A`");
+        }
+        if (!e->acl[0]) {
+            say(a, e->src, false, whose, "has no access list: add `match address ACL`");
+        } else if (!conf_acl_find(a->c, e->acl)) {
+            say(a, e->acl_src, false, whose, "names an access list that does not exist");
+        }
+    }
+}
+
+static void check_if(struct audit *a, const struct conf_if *i)
+{
+    char what[96];
+    if (i->crypto_map[0] && !conf_map_find(a->c, i->crypto_map)) {
+        snprintf(what, sizeof what, "crypto map %.60s does not exist", i->crypto_map);
+        say(a, i->crypto_map_src, false, what, "define it with `crypto map NAME SEQ ipsec-isakmp`");
+    }
+    if (i->kind != IFK_TUNNEL) {
+        return;
+    }
+    if (i->tun.profile[0] && !conf_profile_find(a->c, i->tun.profile)) {
+        snprintf(what, sizeof what, "ipsec profile %.60s does not exist", i->tun.profile);
+        say(a, i->tun.profile_src, false, what, "define it with `crypto ipsec profile NAME`");
+    }
+    struct addr src = conf_tunnel_source(a->c, i);
+    if (i->tun.dest.family && !src.family) {
+        say(a, i->src, false, i->name, "has a destination but no source address");
+    }
+}
+
+void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf_finding *f), void *ctx)
+{
+    struct audit a = {.c = c, .found = found, .ctx = ctx};
+    CONF_FOR (struct conf_isakmp_policy, p, &c->policies) {
+        weak_encr(&a, p->src, p->encr);
+        weak_hash(&a, p->src, p->hash);
+        weak_group(&a, p->src, p->group);
+    }
+    CONF_FOR (struct conf_transform_set, s, &c->sets) {
+        weak_encr(&a, s->src, s->encr);
+        weak_hash(&a, s->src, s->auth);
+    }
+    CONF_FOR (struct conf_profile, p, &c->profiles) {
+        char whose[96];
+        snprintf(whose, sizeof whose, "ipsec profile %.60s", p->name);
+        check_sets(&a, &p->sa, p->src, whose);
+    }
+    CONF_FOR (struct conf_map, m, &c->maps) {
+        check_map(&a, m);
+    }
+    CONF_FOR (struct conf_if, i, &c->ifs) {
+        check_if(&a, i);
+    }
+}

@@ -1,0 +1,262 @@
+/*
+ * conf: THE model of what the operator wants, whatever language it was written in. Every item knows the
+ * file and line it came from. The model only holds; cli/ (IOS), racoon and setkey readers fill it, running.c
+ * prints it, and sys/apply derives values for ike, dp and the kernel from it.
+ *
+ * Ownership: items live in the model's arena and go with it. An item taken off its list is simply forgotten.
+ */
+#ifndef ADIT_CONF_H
+#define ADIT_CONF_H
+
+#include "base/base.h"
+#include "crypto/crypto.h"
+
+enum { CONF_NAME = 64, CONF_IFNAME = 32 };
+
+/* Where the operator wrote it. */
+struct conf_src {
+    const char *file; /* "console" for interactive lines; lives in the arena */
+    u32 line;
+};
+
+/* ---- IKE --------------------------------------------------------------------------------------- */
+
+struct conf_isakmp_policy {
+    struct list link;
+    struct conf_src src;
+    u32 priority;
+    enum encr_id encr; /* default DES */
+    enum hash_id hash; /* default SHA-1 */
+    u16 auth;          /* 1 pre-share, 3 rsa-sig (default) */
+    u16 group;         /* default 1 */
+    u32 life_s;        /* default 86400 */
+};
+struct conf_key {
+    struct list link;
+    struct conf_src src;
+    char key[129];
+    struct prefix peer;
+    bool no_xauth;
+};
+
+/* ---- IPsec ------------------------------------------------------------------------------------- */
+
+struct conf_transform_set {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME];
+    enum encr_id encr;
+    enum hash_id auth;
+    bool transport;
+};
+enum { CONF_MAX_SETS = 6, CONF_MAX_PEERS = 4 };
+/* What an ipsec profile and a crypto map entry have in common. */
+struct conf_sa_params {
+    char sets[CONF_MAX_SETS][CONF_NAME];
+    struct conf_src sets_src;
+    u8 num_sets;
+    u16 pfs_group; /* 0: off */
+    u32 life_s;    /* 0: the global value */
+    u64 life_kb;   /* 0: the global value */
+};
+struct conf_profile {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME];
+    struct conf_sa_params sa;
+};
+struct conf_map_entry {
+    struct list link; /* ordered by seq */
+    struct conf_src src;
+    u32 seq;
+    char acl[CONF_NAME];
+    struct conf_src acl_src;
+    struct addr peers[CONF_MAX_PEERS];
+    u8 num_peers;
+    struct conf_sa_params sa;
+    char description[CONF_NAME];
+};
+struct conf_map {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME];
+    char local_if[CONF_IFNAME]; /* crypto map NAME local-address IF, "" = outgoing interface */
+    struct list entries;        /* conf_map_entry */
+};
+
+/* ---- lists ------------------------------------------------------------------------------------- */
+
+struct conf_ace {
+    struct list link;
+    struct conf_src src;
+    u32 seq;
+    bool permit, log;
+    char remark[100]; /* "" for a rule */
+    struct selector sel;
+    char text[192]; /* the rule as the operator would see it, without sequence number */
+};
+struct conf_acl {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME]; /* the number as text for numbered lists */
+    bool extended, numbered;
+    struct list aces; /* conf_ace, ordered by seq */
+};
+
+/* ---- interfaces -------------------------------------------------------------------------------- */
+
+enum conf_if_kind { IFK_FASTETHERNET, IFK_GIGABIT, IFK_ETHERNET, IFK_SERIAL, IFK_LOOPBACK, IFK_TUNNEL, IFK_VLAN,
+                    IFK_NULL, IFK_NUM };
+struct conf_if_kind_row {
+    const char *name;  /* "FastEthernet" */
+    const char *brief; /* "Fa" */
+    u16 mtu;
+    u32 bandwidth_kbit, delay_us;
+};
+const struct conf_if_kind_row *conf_if_kind_row(enum conf_if_kind k);
+
+struct conf_if_addr {
+    struct list link;
+    struct conf_src src;
+    struct prefix p; /* the interface address with its length: host bits kept */
+    bool secondary, link_local, eui64;
+};
+enum conf_tunnel_mode { CTM_GRE_IP, CTM_GRE_IPV6, CTM_IPIP, CTM_IPV6IP, CTM_IPSEC_IPV4, CTM_IPSEC_IPV6 };
+struct conf_tunnel {
+    enum conf_tunnel_mode mode;
+    char source_if[CONF_IFNAME]; /* "" when an address was given */
+    struct addr source;
+    struct addr dest; /* AF_NONE: not set */
+    struct conf_src dest_src;
+    bool has_key, checksum, sequence, pmtud, has_tos;
+    u32 key;
+    u8 ttl, tos;            /* ttl 0: the default, 255 */
+    char profile[CONF_NAME]; /* tunnel protection ipsec profile */
+    struct conf_src profile_src;
+};
+struct conf_if {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_IFNAME]; /* canonical: "FastEthernet0/0" */
+    enum conf_if_kind kind;
+    char description[240];
+    bool shutdown, ipv6_enable, rpf, rpf6;
+    struct list addrs; /* conf_if_addr */
+    char unnumbered[CONF_IFNAME];
+    u32 bandwidth, mtu, ip_mtu, ipv6_mtu, adjust_mss; /* 0: default */
+    struct conf_tunnel tun;
+    char crypto_map[CONF_NAME];
+    struct conf_src crypto_map_src;
+    struct { /* 0 / "": default */
+        u32 cost, hello, dead, area;
+        u32 pid; /* ip ospf PID area N */
+        char network[24];
+        bool mtu_ignore, has_priority;
+        u8 priority;
+    } ospf;
+    struct list kept; /* conf_kept */
+};
+
+/* ---- routes, routing --------------------------------------------------------------------------- */
+
+struct conf_route {
+    struct list link;
+    struct conf_src src;
+    struct prefix net;
+    struct addr nexthop; /* AF_NONE: by interface only */
+    char iface[CONF_IFNAME];
+    u32 distance; /* 1 by default */
+};
+struct conf_ospf_net {
+    struct list link;
+    struct conf_src src;
+    struct prefix net;
+    u32 area;
+};
+struct conf_ospf {
+    struct list link;
+    struct conf_src src;
+    u32 pid;
+    struct list nets; /* conf_ospf_net */
+    struct list kept; /* conf_kept: lines FRR takes as they are (router-id, passive-interface, ...) */
+};
+
+/* A line that is accepted and kept but means nothing to adit. */
+struct conf_kept {
+    struct list link;
+    struct conf_src src;
+    const char *text;
+};
+
+/* ---- the model ----------------------------------------------------------------------------------- */
+
+enum conf_df { CONF_DF_COPY, CONF_DF_CLEAR, CONF_DF_SET };
+struct conf {
+    struct arena arena;
+    char hostname[64];
+    bool ipv6_routing;
+    bool isakmp_off;
+    bool invalid_spi_recovery;
+    char enable_secret[CONF_NAME];
+    u32 life_s;      /* crypto ipsec security-association lifetime; 3600 */
+    u64 life_kb;     /* 4608000 */
+    u16 replay_window; /* 64; 0: off */
+    enum conf_df df;
+    bool frag_after;
+    bool dialect_15; /* adit dialect 15: output in the 15.x form */
+    bool ip_domain_lookup_off;
+    struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept;
+};
+
+/* conf_new: an empty model with the defaults of ios-commands; conf_free takes everything with it. */
+struct conf *conf_new(void);
+void conf_free(struct conf *c);
+/* conf_src: remembers file for as long as the model lives. */
+struct conf_src conf_src(struct conf *c, const char *file, u32 line);
+
+/* Finders; the _get ones make the item (with defaults) when it is not there. Names are compared exactly,
+ * interface names in canonical form. */
+struct conf_isakmp_policy *conf_policy_get(struct conf *c, u32 priority, struct conf_src src);
+struct conf_transform_set *conf_set_find(const struct conf *c, const char *name);
+struct conf_profile *conf_profile_find(const struct conf *c, const char *name);
+struct conf_profile *conf_profile_get(struct conf *c, const char *name, struct conf_src src);
+struct conf_map *conf_map_find(const struct conf *c, const char *name);
+struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src src);
+struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u32 seq, struct conf_src src);
+struct conf_acl *conf_acl_find(const struct conf *c, const char *name);
+struct conf_acl *conf_acl_get(struct conf *c, const char *name, bool extended, bool numbered,
+                              struct conf_src src);
+/* conf_ace_add: seq 0 = after the last one, step 10. */
+struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, struct conf_src src);
+struct conf_if *conf_if_find(const struct conf *c, const char *name);
+struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src src);
+struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src);
+struct conf_kept *conf_keep(struct conf *c, struct list *where, const char *text, struct conf_src src);
+
+/* conf_if_canonical: "fa 0/0", "FastEthernet 0/0", "tun0" -> "FastEthernet0/0", "Tunnel0". False when no kind
+ * (or more than one) starts with these letters or the number is missing. */
+NODISCARD bool conf_if_canonical(char out[CONF_IFNAME], enum conf_if_kind *out_kind, const char *text);
+/* conf_if_kernel: the name of the Linux link: Tunnel0 stays, FastEthernet0/0 is Fa0-0, Loopback0 is lo. */
+void conf_if_kernel(char out[16], const char *name);
+/* conf_if_address: the first address of that family on an interface; AF_NONE when it has none. */
+struct addr conf_if_address(const struct conf *c, const char *ifname, u8 family);
+/* conf_tunnel_source: the tunnel's local endpoint, resolved; AF_NONE when it has none. */
+struct addr conf_tunnel_source(const struct conf *c, const struct conf_if *i);
+
+/* ---- findings: what is wrong or weak in a whole model (audit.c) ------------------------------------- */
+
+struct conf_finding {
+    struct conf_src src;
+    bool weak; /* a warning about a weak choice; else something that keeps a tunnel from working */
+    char what[96], text[160];
+};
+/* conf_audit: calls found for every weak algorithm used (once each, with the stronger choice named) and every
+ * reference to something that is not there. */
+void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf_finding *f), void *ctx);
+
+
+#define CONF_FOR(type, it, head)                                                                     \
+    for (type *it = CONTAINER_OF((head)->next, type, link), *it##_n = CONTAINER_OF(it->link.next, type, link); \
+         &it->link != (head); it = it##_n, it##_n = CONTAINER_OF(it->link.next, type, link))
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * dh.c: Diffie-Hellman for IKE: MODP groups (RFC 2409 6, RFC 3526) and ECP groups (RFC 5903), over libcrypto's
+ * big numbers and curve points.
+ *
+ * MODP goes straight to the constant-time modular exponentiation: the library's DH object would test the subgroup
+ * of every public value, a full-size exponentiation, where RFC 6989 2.1 asks for 1 < y < p-1 with safe primes.
+ * Private exponents have about twice the strength of the group (RFC 3526 8), not the size of the modulus.
+ */
+#include "crypto/crypto.h"
+
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/obj_mac.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+
+struct dh {
+    const struct group_row *row; /* borrowed from algs.c */
+    BIGNUM *x;                   /* owned, wiped: the private exponent or scalar */
+    BIGNUM *p;                   /* owned: MODP modulus */
+    EC_GROUP *curve;             /* owned: ECP */
+    BN_CTX *ctx;                 /* owned */
+    u8 pub[DH_MAX];
+};
+
+static BIGNUM *modp_prime(u16 group)
+{
+    switch (group) {
+    case 1: return BN_get_rfc2409_prime_768(NULL);
+    case 2: return BN_get_rfc2409_prime_1024(NULL);
+    case 5: return BN_get_rfc3526_prime_1536(NULL);
+    case 14: return BN_get_rfc3526_prime_2048(NULL);
+    case 15: return BN_get_rfc3526_prime_3072(NULL);
+    case 16: return BN_get_rfc3526_prime_4096(NULL);
+    case 18: return BN_get_rfc3526_prime_8192(NULL);
+    default: return NULL;
+    }
+}
+
+static int curve_nid(u16 group)
+{
+    return group == 19 ? NID_X9_62_prime256v1 : group == 20 ? NID_secp384r1 : NID_secp521r1;
+}
+
+/* private_len: bytes of exponent. ECP takes more than its order has, so reducing it leaves no bias to speak of. */
+static size_t private_len(const struct group_row *row)
+{
+    return row->ecp ? 80 : row->bits <= 2048 ? 32 : row->bits <= 3072 ? 40 : row->bits <= 4096 ? 48 : 64;
+}
+
+/* make_private: the exponent from the given bytes (or fresh ones), for ECP brought below the order. */
+static bool make_private(struct dh *dh, const u8 *secret, size_t len)
+{
+    u8 fresh[80];
+    if (!secret) {
+        len = private_len(dh->row);
+        if (RAND_priv_bytes(fresh, (int)len) != 1) {
+            return false;
+        }
+        secret = fresh;
+    }
+    dh->x = BN_secure_new();
+    bool ok = dh->x && BN_bin2bn(secret, (int)len, dh->x);
+    mem_wipe(fresh, sizeof fresh);
+    if (ok && dh->curve) {
+        const BIGNUM *order = EC_GROUP_get0_order(dh->curve);
+        if (BN_cmp(dh->x, order) >= 0) {
+            ok = BN_mod(dh->x, dh->x, order, dh->ctx) == 1;
+        }
+    }
+    if (ok) {
+        BN_set_flags(dh->x, BN_FLG_CONSTTIME);
+    }
+    return ok && !BN_is_zero(dh->x);
+}
+
+static bool modp_power(const struct dh *dh, u8 *out, const BIGNUM *base)
+{
+    BIGNUM *y = BN_new();
+    bool ok = y && BN_mod_exp_mont_consttime(y, base, dh->x, dh->p, dh->ctx, NULL) == 1 &&
+              BN_bn2binpad(y, out, dh->row->public_len) == dh->row->public_len;
+    BN_clear_free(y);
+    return ok;
+}
+
+/* ecp_write: x (and y when wanted), each left-padded to the size of the field. */
+static bool ecp_write(const struct dh *dh, u8 *out, const EC_POINT *pt, bool with_y)
+{
+    int half = dh->row->public_len / 2;
+    BIGNUM *x = BN_new(), *y = BN_new();
+    bool ok = x && y && EC_POINT_get_affine_coordinates(dh->curve, pt, x, y, dh->ctx) == 1 &&
+              BN_bn2binpad(x, out, half) == half && (!with_y || BN_bn2binpad(y, out + half, half) == half);
+    BN_clear_free(x);
+    BN_clear_free(y);
+    return ok;
+}
+
+static bool make_public(struct dh *dh)
+{
+    bool ok = false;
+    if (dh->row->ecp) {
+        EC_POINT *pt = EC_POINT_new(dh->curve);
+        ok = pt && EC_POINT_mul(dh->curve, pt, dh->x, NULL, NULL, dh->ctx) == 1 && ecp_write(dh, dh->pub, pt, true);
+        EC_POINT_free(pt);
+    } else {
+        BIGNUM *g = BN_new();
+        ok = g && BN_set_word(g, 2) == 1 && modp_power(dh, dh->pub, g);
+        BN_free(g);
+    }
+    return ok;
+}
+
+struct dh *dh_new(u16 group, const u8 *secret, size_t secret_len)
+{
+    const struct group_row *row = group_row(group);
+    if (!row) {
+        return NULL;
+    }
+    struct dh *dh = xcalloc(1, sizeof *dh);
+    dh->row = row;
+    dh->ctx = BN_CTX_secure_new();
+    if (row->ecp) {
+        dh->curve = EC_GROUP_new_by_curve_name(curve_nid(group));
+    } else {
+        dh->p = modp_prime(group);
+    }
+    if (!dh->ctx || !(dh->p || dh->curve) || !make_private(dh, secret, secret_len) || !make_public(dh)) {
+        dh_free(dh);
+        return NULL;
+    }
+    return dh;
+}
+
+void dh_free(struct dh *dh)
+{
+    if (!dh) {
+        return;
+    }
+    BN_clear_free(dh->x);
+    BN_free(dh->p);
+    EC_GROUP_free(dh->curve);
+    BN_CTX_free(dh->ctx);
+    free(dh);
+}
+
+void dh_public(const struct dh *dh, u8 *out)
+{
+    memcpy(out, dh->pub, dh->row->public_len);
+}
+
+static bool modp_shared(const struct dh *dh, u8 *out, const u8 *peer)
+{
+    BIGNUM *y = BN_bin2bn(peer, dh->row->public_len, NULL), *top = BN_dup(dh->p);
+    bool ok = y && top && BN_sub_word(top, 1) == 1 && BN_cmp(y, BN_value_one()) > 0 && BN_cmp(y, top) < 0 &&
+              modp_power(dh, out, y);
+    BN_clear_free(y);
+    BN_free(top);
+    return ok;
+}
+
+static bool ecp_shared(const struct dh *dh, u8 *out, const u8 *peer)
+{
+    int half = dh->row->public_len / 2;
+    BIGNUM *x = BN_bin2bn(peer, half, NULL), *y = BN_bin2bn(peer + half, half, NULL);
+    EC_POINT *pt = EC_POINT_new(dh->curve), *z = EC_POINT_new(dh->curve);
+    /* set_affine_coordinates refuses a point that is not on the curve; the cofactor of these curves is 1 */
+    bool ok = x && y && pt && z && EC_POINT_set_affine_coordinates(dh->curve, pt, x, y, dh->ctx) == 1 &&
+              EC_POINT_mul(dh->curve, z, NULL, pt, dh->x, dh->ctx) == 1 &&
+              !EC_POINT_is_at_infinity(dh->curve, z) && ecp_write(dh, out, z, false);
+    EC_POINT_clear_free(pt);
+    EC_POINT_clear_free(z);
+    BN_clear_free(x);
+    BN_clear_free(y);
+    return ok;
+}
+
+bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, const u8 *peer, size_t peer_len)
+{
+    *out_len = dh->row->ecp ? dh->row->public_len / 2u : dh->row->public_len;
+    if (peer_len != dh->row->public_len) {
+        return false;
+    }
+    return dh->row->ecp ? ecp_shared(dh, out, peer) : modp_shared(dh, out, peer);
+}

@@ -1,0 +1,327 @@
+/*
+ * ctl.c: values from main and ike come in here (dp.h: enum dp_msg_type), between two turns of the graph. What exists
+ * (tunnels, flows, policies, RPF networks) is collected in the second configuration and replaces the first whole at
+ * COMMIT; SAs, counters and held packets of flows that stay, stay.
+ */
+#include "dp/dp_int.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void dp_tell(struct dp *dp, enum dp_origin to, u32 type, struct dp_msg *m)
+{
+    m->type = type;
+    if (dp->env.send) {
+        dp->env.send(dp->env.ctx, to, m);
+    }
+}
+
+static void complain(struct dp *dp, const char *what, const char *why)
+{
+    ev_conf_fail(dp->w.log, 0, NULL, &(struct evb_conf_fail){.what = ev_str(what), .why = ev_textf("%s", why)});
+}
+
+/* ---- ports ---------------------------------------------------------------------------------------- */
+
+static void port_close(struct port *p)
+{
+    if (p->used && p->fd >= 0) {
+        close(p->fd);
+    }
+    *p = (struct port){.fd = -1};
+}
+
+static void bind_ports(struct dp *dp)
+{
+    for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
+        dp->port[i].tun = NULL;
+    }
+    for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
+        struct tunnel *t = &dp->tunnel[i];
+        if (t->used && t->val.port < DP_MAX_PORTS) {
+            dp->port[t->val.port].tun = t;
+        }
+    }
+}
+
+static void port_add(struct dp *dp, const struct dp_port_value *v, int fd)
+{
+    if (v->id >= DP_MAX_PORTS) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        complain(dp, v->name, "port number out of range");
+        return;
+    }
+    struct port *p = &dp->port[v->id];
+    port_close(p);
+    *p = (struct port){.used = true, .val = *v, .fd = fd, .ops = port_ops_of(v, fd)};
+    bind_ports(dp);
+}
+
+/* ---- a generation -------------------------------------------------------------------------------------- */
+
+static void stage(struct dp *dp, const struct dp_msg *m)
+{
+    struct config *c = &dp->cfg[1 - dp->live];
+    bool ok = true;
+    switch (m->type) {
+    case DP_CFG_TUNNEL:
+        ok = c->num_tunnels < DP_MAX_TUNNELS;
+        if (ok) {
+            c->tunnel[c->num_tunnels++] = m->u.tunnel;
+        }
+        break;
+    case DP_CFG_FLOW:
+        ok = c->num_flows < MAX_FLOWS;
+        if (ok) {
+            c->flow[c->num_flows++] = m->u.flow;
+        }
+        break;
+    case DP_CFG_POLICY:
+        ok = c->num_policies < MAX_POLICIES;
+        if (ok) {
+            c->policy[c->num_policies] = (struct policy){.val = m->u.policy};
+            policy_compile(&c->policy[c->num_policies++]);
+        }
+        break;
+    case DP_CFG_RPF:
+        ok = c->num_rpf < MAX_RPF;
+        if (ok) {
+            c->rpf[c->num_rpf++] = m->u.rpf;
+        }
+        break;
+    default: break;
+    }
+    c->overflow = c->overflow || !ok;
+}
+
+static int by_order(const void *a, const void *b)
+{
+    u32 x = ((const struct policy *)a)->val.order, y = ((const struct policy *)b)->val.order;
+    return x < y ? -1 : x > y;
+}
+
+static struct tunnel *tunnel_slot(struct dp *dp, u32 id)
+{
+    struct tunnel *empty = NULL;
+    for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
+        struct tunnel *t = &dp->tunnel[i];
+        if (t->used && t->val.id == id) {
+            return t;
+        }
+        empty = !t->used && !empty ? t : empty;
+    }
+    if (empty) {
+        *empty = (struct tunnel){.used = true, .ip_id = (u16)env_random_u32(&dp->env.env)};
+        empty->val.id = id;
+    }
+    return empty;
+}
+
+/* Everything that follows from a tunnel's value. */
+static void tunnel_set(struct dp *dp, struct tunnel *t, const struct dp_tunnel_value *v)
+{
+    static const u8 proto[] = {[TUN_GRE_IP] = IPPROTO_GRE_,   [TUN_GRE_IPV6] = IPPROTO_GRE_,
+                               [TUN_IPIP] = IPPROTO_IPIP_,    [TUN_IPV6IP] = IPPROTO_IPV6_,
+                               [TUN_IPSEC_IPV4] = 0,          [TUN_IPSEC_IPV6] = 0};
+    t->val = *v;
+    t->proto = v->mode <= TUN_IPSEC_IPV6 ? proto[v->mode] : 0;
+    t->gre_flags = (u16)((v->flags & TF_CHECKSUM ? GRE_C : 0) | (v->flags & TF_KEY ? GRE_K : 0) |
+                         (v->flags & TF_SEQUENCE ? GRE_S : 0));
+    t->encap_len = 0;
+    if (t->proto) {
+        t->encap_len = (u8)(ip_hdr_len(v->src.family) + (t->proto == IPPROTO_GRE_ ? gre_len(t->gre_flags) : 0));
+    }
+    t->flow = v->flow ? flow_make(dp, v->flow) : NULL;
+    t->down = addr_is_any(&v->src) || addr_is_any(&v->dst) || ((v->flow || !t->proto) && !t->flow);
+    if (t->flow) {
+        t->flow->configured = true;
+        t->flow->tun = t;
+        if (t->flow->val.peer.family == AF_NONE) {
+            t->flow->val.local = v->src;
+            t->flow->val.peer = v->dst;
+        }
+        if (!t->flow->val.path_mtu) {
+            t->flow->val.path_mtu = v->path_mtu;
+        }
+    }
+}
+
+static void commit_tunnels(struct dp *dp, struct config *c)
+{
+    bool keep[DP_MAX_TUNNELS] = {false};
+    for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) { /* those that go first, so that their slots are free */
+        for (unsigned k = 0; k < c->num_tunnels; k++) {
+            keep[i] = keep[i] || (dp->tunnel[i].used && c->tunnel[k].id == dp->tunnel[i].val.id);
+        }
+        dp->tunnel[i].used = keep[i];
+    }
+    for (unsigned k = 0; k < c->num_tunnels; k++) {
+        struct tunnel *t = tunnel_slot(dp, c->tunnel[k].id);
+        if (t) {
+            tunnel_set(dp, t, &c->tunnel[k]);
+        }
+    }
+}
+
+static void commit_policies(struct dp *dp, struct config *c)
+{
+    qsort(c->policy, c->num_policies, sizeof c->policy[0], by_order);
+    for (unsigned i = 0; i < c->num_policies; i++) {
+        struct policy *p = &c->policy[i];
+        if (p->val.action == ACT_PROTECT) {
+            p->flow = flow_make(dp, p->val.flow);
+            if (p->flow) {
+                p->flow->configured = true;
+                p->flow->val.path_mtu = p->flow->val.path_mtu ? p->flow->val.path_mtu : p->val.path_mtu;
+            }
+        }
+    }
+}
+
+/* Flows whose line is gone lose their SAs; held packets whose way changed are dropped rather than sent astray. */
+static void settle_flows(struct dp *dp, struct tunnel *const *was)
+{
+    for (unsigned i = 0; i < MAX_FLOWS; i++) {
+        struct flow *f = &dp->flow[i];
+        if (f->id == 0) {
+            continue;
+        }
+        if (!f->configured || f->tun != was[i]) {
+            hold_drop(&dp->w, f, DROP_NOT_FOR_US);
+        }
+        if (!f->configured) {
+            sa_del_flow(dp, f);
+            graph_run(&dp->w); /* the drops still point at the flow */
+            *f = (struct flow){0};
+        } else {
+            flow_remtu(dp, f);
+        }
+    }
+    graph_run(&dp->w);
+}
+
+void config_commit(struct dp *dp)
+{
+    struct config *c = &dp->cfg[1 - dp->live];
+    struct tunnel *was[MAX_FLOWS];
+    bool flows_full = false;
+    if (c->overflow) { /* half a policy would let packets out in clear */
+        complain(dp, "configuration", "more tunnels, flows, policies or networks than fit; the old one stays");
+        return;
+    }
+    for (unsigned i = 0; i < MAX_FLOWS; i++) {
+        was[i] = dp->flow[i].tun;
+        dp->flow[i].configured = false;
+        dp->flow[i].tun = NULL;
+    }
+    for (unsigned i = 0; i < c->num_flows; i++) {
+        struct flow *f = flow_make(dp, c->flow[i].flow);
+        flows_full = flows_full || !f;
+        if (f) {
+            f->val = c->flow[i];
+            f->configured = true;
+        }
+    }
+    commit_tunnels(dp, c);
+    commit_policies(dp, c);
+    dp->live = 1 - dp->live;
+    bind_ports(dp);
+    settle_flows(dp, was);
+    for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
+        if (dp->tunnel[i].used) {
+            mtu_tunnel(&dp->tunnel[i]);
+        }
+    }
+    if (flows_full) {
+        complain(dp, "configuration", "more flows than fit; their traffic is dropped");
+    }
+}
+
+/* ---- SAs, questions ---------------------------------------------------------------------------------------- */
+
+static void add_sa(struct dp *dp, const struct dp_msg *m)
+{
+    struct sa *sa = sa_add(dp, &m->u.sa);
+    if (!sa) {
+        complain(dp, "add SA", "refused: algorithms, key lengths, addresses or UDP encapsulation not supported, or full");
+        return;
+    }
+    if (sa->val.dir == SA_OUT) {
+        hold_flush(&dp->w, sa->h.flow);
+        graph_run(&dp->w);
+    }
+}
+
+static void clear_counters(struct dp *dp, u64 flow)
+{
+    for (unsigned i = 0; i < MAX_FLOWS; i++) {
+        struct flow *f = &dp->flow[i];
+        if (f->id && (flow == 0 || f->id == flow)) {
+            f->encaps = f->decaps = f->send_errors = f->recv_errors = f->drops_in = f->drops_out = 0;
+        }
+    }
+    if (flow == 0) {
+        memset(dp->w.drops, 0, sizeof dp->w.drops);
+        for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
+            struct tunnel *t = &dp->tunnel[i];
+            t->rx_packets = t->rx_bytes = t->tx_packets = t->tx_bytes = t->rx_errors = t->tx_errors = 0;
+            t->rx_rate.bytes = t->rx_rate.packets = t->tx_rate.bytes = t->tx_rate.packets = 0;
+        }
+    }
+}
+
+/* What needs no more than a line. */
+static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
+{
+    struct dp_msg pong = {.tag = m->tag, .u.number = m->u.number};
+    struct sa *sa;
+    switch (m->type) {
+    case DP_CFG_PORT_DEL:
+        if (m->u.port.id < DP_MAX_PORTS) {
+            port_close(&dp->port[m->u.port.id]);
+        }
+        break;
+    case DP_SET_MASK: dp->w.log->mask = (u32)m->u.number | EVC_LOG; break;
+    case DP_SET_KEYLOG: dp->keylog = m->u.number != 0; break;
+    case DP_PING: dp_tell(dp, from, DP_PONG, &pong); break;
+    case DP_CLEAR_COUNTERS: clear_counters(dp, m->u.number); break;
+    case DP_DEL_SA:
+        sa = sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst);
+        if (sa) {
+            sa_del(dp, sa);
+        }
+        break;
+    default: dp_show_answer(dp, from, m); break;
+    }
+}
+
+void dp_ctl(struct dp *dp, enum dp_origin from, const struct dp_msg *m, int fd)
+{
+    dp->w.now_ms = env_now_ms(&dp->env.env);
+    switch (m->type) {
+    case DP_CFG_PORT:
+        port_add(dp, &m->u.port, fd);
+        fd = -1; /* the port's now */
+        break;
+    case DP_CFG_BEGIN: {
+        struct config *c = &dp->cfg[1 - dp->live];
+        c->num_tunnels = c->num_flows = c->num_policies = c->num_rpf = 0;
+        c->overflow = false;
+        break;
+    }
+    case DP_CFG_TUNNEL:
+    case DP_CFG_FLOW:
+    case DP_CFG_POLICY:
+    case DP_CFG_RPF: stage(dp, m); break;
+    case DP_CFG_COMMIT: config_commit(dp); break;
+    case DP_ADD_SA: add_sa(dp, m); break;
+    default: small(dp, from, m); break;
+    }
+    if (fd >= 0) {
+        close(fd); /* nobody wanted it */
+    }
+}

@@ -1,0 +1,419 @@
+/*
+ * dp_int.h: what the rooms inside the data plane share: the packet, the SA, the flow, the tunnel, the port, the worker,
+ * and the nodes of the graph. Nothing outside src/dp (but its tests and bench) includes this.
+ *
+ * Who writes what: nodes write packets and the hot part of SAs; ctl.c and sa.c (between two turns of the graph, in the
+ * same thread) write everything else. One worker owns every SA and port for now; a second one would own others.
+ */
+#ifndef ADIT_DP_INT_H
+#define ADIT_DP_INT_H
+
+#include "crypto/bulk.h"
+#include "dp/dp.h"
+#include "wire/ip.h"
+#include "wire/tunnel.h"
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+static inline u64 cycles(void) { return __rdtsc(); }
+#else
+static inline u64 cycles(void) { return 0; }
+#endif
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+enum {
+    VEC = 256,          /* packets a node sees at once */
+    POOL = 2048,        /* packet buffers; the free list is a stack, so the hot ones are used again */
+    HELD_MAX = 1024,    /* buffers that may wait for SAs at once */
+    HEADROOM = 192,     /* in front of a packet for outer headers; a multiple of 64 */
+    PKT_MAX = 9216,     /* longest packet a port takes in */
+    TAILROOM = 128,     /* behind it for padding, trailer and ICV */
+    MAX_SAS = 4096,
+    MAX_FLOWS = 1024,
+    MAX_POLICIES = 1024,
+    MAX_RPF = 1024,
+    SA_BUCKETS = 8192,
+    REPLAY_WORDS = 128, /* bitmap ring for windows up to 4096 (RFC 6479 2) */
+    HOLD_MS = 30000,    /* how long a packet waits for an SA */
+    ACQUIRE_MS = 1000,  /* IKE is asked at most this often per flow */
+    PMTU_AGE_MS = 600000,
+};
+
+/* ---- the graph: which nodes there are; their order and functions stand in graph.c ----------------- */
+
+enum node_id {
+    N_IP_IN,
+    N_ESP_FIND,
+    N_ESP_PRECHECK,
+    N_ESP_OPEN,
+    N_ESP_COMMIT,
+    N_GRE_IN,
+    N_POLICY_IN,
+    N_ROUTE_IN,
+    N_ROUTE_OUT,
+    N_GRE_OUT,
+    N_POLICY_OUT,
+    N_ESP_ADMIT,
+    N_ESP_BUILD,
+    N_ESP_SEAL,
+    N_ESP_FINISH,
+    N_IP_OUT,
+    N_PORT_TX,
+    N_DROP,
+    N_NUM,
+    N_GONE = 255, /* the node took the packet (held or sent) */
+};
+
+/* ---- packet -------------------------------------------------------------------------------------- */
+
+/* One packet and its buffer. The first cache line is what every node looks at; the second is for the odd ones. */
+struct pkt {
+    u8 *data;           /* first byte of the outermost header now on it */
+    struct sa *sa;      /* borrowed; the SA that protects or protected it, NULL in clear */
+    struct flow *flow;  /* borrowed; the flow it belongs to, or NULL */
+    struct tunnel *tun; /* borrowed; the tunnel it goes through or came from, or NULL */
+    u16 len;            /* bytes from data on */
+    u8 next;            /* THE verdict: enum node_id */
+    u8 in_port, out_port;
+    bool outbound;
+    bool icv_ok;
+    bool gre_seq;       /* GRE in: seq holds its sequence number */
+    u32 seq;
+    u16 esp_at;         /* offset of the ESP header from data */
+    u16 crypt_len;      /* bytes between IV and ICV */
+    u16 mtu;            /* outbound: what the way can carry, 0 = do not look */
+    struct ip_view v;   /* what ip_decode said of the header at data */
+    struct pkt *link;   /* free list, hold queue */
+    u8 *outer;          /* GRE in: the delivery header, still in the buffer */
+    const char *why;    /* dropped: borrowed constant text, or NULL */
+    u64 since_ms;       /* held since */
+    u32 spi;
+    u16 bad_from, bad_to; /* dropped: the bytes that were wrong, counted from data */
+    u8 drop;            /* enum dp_drop, when next is N_DROP */
+    _Alignas(64) u8 room[HEADROOM + PKT_MAX + TAILROOM];
+};
+_Static_assert(offsetof(struct pkt, link) == 64, "what every node looks at is one cache line");
+_Static_assert(offsetof(struct pkt, room) == 128, "packet metadata is two cache lines");
+_Static_assert(sizeof(struct pkt) % 128 == 64, "buffers must not all start in the same cache sets");
+
+struct vec {
+    struct pkt **p;
+    unsigned n;
+};
+
+/* ---- security association ------------------------------------------------------------------------ */
+
+/* The part touched per packet: two cache lines. */
+struct sa_hot {
+    u32 spi;
+    u32 seq;           /* out: last sent; in: highest received */
+    u8 iv_len, icv_len;
+    u8 align;          /* the text is padded to a multiple of this */
+    u8 encap_len;      /* tunnel mode out: length of the outer header, else 0 */
+    u8 mode, family;   /* enum dp_mode; outer family */
+    bool gcm, dead;    /* dead: hard lifetime over, carries nothing any more */
+    u16 plain_mtu;     /* out: largest packet that fits path_mtu when protected */
+    u16 window;        /* in: replay window, 0 = off */
+    u16 ring_mask;     /* in: words of the bitmap ring - 1 */
+    bool sel_any, sel_fast; /* in: selector covers all; selector is IPv4 without ports */
+    u64 packets, bytes;
+    u64 limit_bytes;   /* the next volume threshold, UINT64_MAX: none */
+    u64 iv_base;       /* GCM: IV = iv_base + seq */
+    u64 *ring;         /* in: replay bitmap, in the cold part */
+    struct flow *flow; /* borrowed from dp->flows */
+    union {
+        struct {
+            u32 sum;      /* checksum of tmpl without length, id, TOS and DF */
+            u8 tmpl[48];  /* outer IPv4 or IPv6 header */
+        };
+        struct {
+            u32 src_net, src_mask, dst_net, dst_mask;
+            u8 dst[16];   /* in: our outer address */
+            u8 sel_proto;
+        };
+    };
+};
+_Static_assert(sizeof(struct sa_hot) == 128, "hot part is two cache lines");
+
+struct sa {
+    _Alignas(64) struct sa_hot h;
+    struct bulk_key key;     /* expanded; wiped when the SA goes */
+    struct sa *next_hash;    /* inbound: same bucket */
+    struct sa *next_flow;    /* same flow and direction, newest first */
+    struct sa *next_free;
+    bool used, soft_told;
+    u64 since_ms;
+    u64 drops[DROP_NUM];
+    struct dp_sa_value val;  /* keys inside are wiped unless a key log is kept */
+    u64 ring[REPLAY_WORDS];
+};
+
+/* ---- flow, tunnel, policy, port ------------------------------------------------------------------- */
+
+struct flow {
+    u32 id;                    /* 0: slot is free */
+    bool configured;           /* the operator's line exists in this generation */
+    struct dp_flow_value val;
+    struct sa *out, *in;       /* newest first; borrowed from dp->sas */
+    struct tunnel *tun;        /* the tunnel it protects, or NULL */
+    struct pkt *held_head, *held_tail; /* owned: packets that wait for an SA */
+    u32 held;
+    u64 asked_ms;              /* last ACQUIRE, 0: never */
+    u16 learned_mtu;           /* path MTU the network told, 0: none */
+    u64 learned_ms;
+    u16 ip_id;                 /* next IPv4 identification of tunnel-mode packets */
+    u64 encaps, decaps, send_errors, recv_errors, drops_in, drops_out;
+};
+
+struct rate {
+    u64 bytes, packets;        /* at the last sample */
+    double bps, pps;
+};
+struct tunnel {
+    bool used;
+    struct dp_tunnel_value val;
+    struct flow *flow;         /* or NULL */
+    u8 encap_len;              /* outer header and GRE */
+    u8 proto;                  /* outer protocol: 47, 4, 41; 0 for VTI */
+    u16 gre_flags;
+    bool down;                 /* no source or destination, or nothing protects `tunnel mode ipsec` */
+    u16 eff_mtu;               /* largest inner packet that fits everything below */
+    u16 ip_id;
+    u32 tx_seq, rx_seq;        /* GRE */
+    bool rx_seq_seen;
+    u64 rx_packets, rx_bytes, tx_packets, tx_bytes, rx_errors, tx_errors;
+    u64 rx_ms, tx_ms;          /* last packet, 0: never */
+    struct rate rx_rate, tx_rate;
+};
+
+struct policy {
+    struct dp_policy_value val;
+    struct flow *flow;         /* ACT_PROTECT */
+    bool fast;                 /* IPv4, no ports */
+    u32 src_net, src_mask, dst_net, dst_mask;
+};
+
+struct worker;
+struct port;
+/* How a port's packets come and go. */
+struct port_ops {
+    const char *name;
+    /* rx: up to max packets into p (buffers from the pool); how many. */
+    unsigned (*rx)(struct worker *w, struct port *port, struct pkt **p, unsigned max);
+    /* tx: sends and frees all; what cannot be sent is dropped (TX_ERROR). */
+    void (*tx)(struct worker *w, struct port *port, struct pkt **p, unsigned n);
+};
+/* Memory behind a port (fake.c). */
+struct fake {
+    void *ctx; /* borrowed */
+    /* rx: fills data (cap bytes) and *len; false when there is nothing. */
+    bool (*rx)(void *ctx, u8 *data, size_t cap, u16 *len);
+    void (*tx)(void *ctx, const u8 *data, u16 len);
+};
+struct port {
+    bool used;
+    struct dp_port_value val;
+    int fd;                        /* owned; -1: memory */
+    const struct port_ops *ops;
+    struct fake fake;
+    struct tunnel *tun;            /* PORT_TUN_TUNNEL */
+    u64 rx_packets, tx_packets, tx_errors;
+};
+
+/* A generation of configuration; two exist, the live one and the one being filled. */
+struct config {
+    struct dp_tunnel_value tunnel[DP_MAX_TUNNELS];
+    struct dp_flow_value flow[MAX_FLOWS];
+    struct policy policy[MAX_POLICIES]; /* sorted by order at commit */
+    struct dp_rpf_value rpf[MAX_RPF];
+    unsigned num_tunnels, num_flows, num_policies, num_rpf;
+    bool overflow; /* something did not fit: it will not be committed */
+};
+
+/* ---- worker and dp -------------------------------------------------------------------------------- */
+
+struct queue {
+    unsigned n;
+    struct pkt *p[2 * POOL]; /* every buffer, and every buffer a fragment took its place with, fits */
+};
+struct node_stat {
+    u64 packets, vectors, cycles;
+};
+struct drop_log {
+    u64 last_ms; /* 0: never reported */
+    u64 suppressed;
+};
+struct worker {
+    struct dp *dp;             /* borrowed */
+    struct bulk *bulk;         /* owned */
+    struct bulk_rng rng;       /* CBC IVs */
+    struct evlog *log;         /* borrowed */
+    u64 now_ms;                /* read once a turn */
+    struct pkt *free_head;
+    unsigned num_free, num_held;
+    bool profile;              /* bench: count cycles per node */
+    u64 drops[DROP_NUM];
+    struct drop_log drop_log[DROP_NUM];
+    struct bulk_op op[VEC];
+    struct node_stat stat[N_NUM];
+    struct queue q[N_NUM];
+};
+
+struct dp {
+    struct dp_env env;
+    struct worker w;
+    struct pkt *bufs;          /* owned: POOL buffers */
+    struct sa *sas;            /* owned: MAX_SAS */
+    struct sa *sa_free;
+    struct sa *bucket[SA_BUCKETS]; /* inbound SAs by SPI */
+    struct flow flow[MAX_FLOWS];
+    struct tunnel tunnel[DP_MAX_TUNNELS];
+    struct port port[DP_MAX_PORTS];
+    struct config cfg[2];
+    unsigned live;             /* cfg[live] is in force */
+    bool keylog;
+    u64 last_second_ms, last_rate_ms;
+};
+
+static inline const struct config *cfg_live(const struct dp *dp) { return &dp->cfg[dp->live]; }
+
+/* ---- graph.c --------------------------------------------------------------------------------------- */
+/* graph_run: takes everything in the queues to its end. */
+void graph_run(struct worker *w);
+const char *graph_node_name(enum node_id id);
+/* graph_put: hands a packet a node made itself (a fragment, an ICMP) to a later node. */
+static inline void graph_put(struct worker *w, enum node_id id, struct pkt *p) { w->q[id].p[w->q[id].n++] = p; }
+
+/* ---- pkt.c ------------------------------------------------------------------------------------------ */
+void pkt_pool_init(struct worker *w, struct pkt *bufs);
+/* pkt_get: an empty buffer, data at room + HEADROOM; NULL when all are in use. */
+static inline struct pkt *pkt_get(struct worker *w)
+{
+    struct pkt *p = w->free_head;
+    if (LIKELY(p)) {
+        w->free_head = p->link;
+        w->num_free--;
+        memset(p, 0, offsetof(struct pkt, room));
+        p->data = p->room + HEADROOM;
+    }
+    return p;
+}
+static inline void pkt_put(struct worker *w, struct pkt *p)
+{
+    p->link = w->free_head;
+    w->free_head = p;
+    w->num_free++;
+}
+/* pkt_copy: a new packet with the same owner marks and the len bytes at src; NULL without buffer. */
+struct pkt *pkt_copy(struct worker *w, const struct pkt *like, const u8 *src, u16 len);
+/* pkt_drop: the verdict "drop" with its reason; why is constant text or NULL; bytes from..to were wrong. */
+static inline void pkt_drop(struct pkt *p, enum dp_drop reason, const char *why, unsigned from, unsigned to)
+{
+    p->next = N_DROP;
+    p->drop = (u8)reason;
+    p->why = why;
+    p->bad_from = (u16)from;
+    p->bad_to = (u16)to;
+}
+
+/* ---- nodes: graph.c has their order ----------------------------------------------------------------- */
+void ip_in(struct worker *w, struct vec *v);
+void esp_in_find(struct worker *w, struct vec *v);
+void esp_in_precheck(struct worker *w, struct vec *v);
+void esp_in_open(struct worker *w, struct vec *v);
+void esp_in_commit(struct worker *w, struct vec *v);
+void gre_in(struct worker *w, struct vec *v);
+void policy_in(struct worker *w, struct vec *v);
+void route_in(struct worker *w, struct vec *v);
+void route_out(struct worker *w, struct vec *v);
+void gre_out(struct worker *w, struct vec *v);
+void policy_out(struct worker *w, struct vec *v);
+void esp_out_admit(struct worker *w, struct vec *v);
+void esp_out_build(struct worker *w, struct vec *v);
+void esp_out_seal(struct worker *w, struct vec *v);
+void esp_out_finish(struct worker *w, struct vec *v);
+void ip_out(struct worker *w, struct vec *v);
+void port_tx(struct worker *w, struct vec *v);
+void drop_out(struct worker *w, struct vec *v);
+
+/* ---- sa.c: SAs and flows ------------------------------------------------------------------------------ */
+struct flow *flow_get(struct dp *dp, u32 id);   /* NULL when there is none */
+struct flow *flow_make(struct dp *dp, u32 id);  /* finds or makes; NULL when the table is full */
+u16 flow_path_mtu(const struct flow *f);        /* configured or learned */
+void flow_remtu(struct dp *dp, struct flow *f); /* path MTU changed: SAs and tunnel follow */
+/* flow_sa_out: the SA that carries outbound packets now: the newest that is not dead. NULL: none. */
+static inline struct sa *flow_sa_out(const struct flow *f)
+{
+    struct sa *sa = f->out;
+    while (UNLIKELY(sa && sa->h.dead)) {
+        sa = sa->next_flow;
+    }
+    return sa;
+}
+struct sa *sa_add(struct dp *dp, const struct dp_sa_value *val); /* NULL: refused */
+struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst);
+void sa_del(struct dp *dp, struct sa *sa);
+void sa_del_flow(struct dp *dp, struct flow *f); /* all SAs of a flow that went away; IKE is told */
+/* sa_limit: a volume threshold was crossed: tells IKE; false when the SA may not carry this packet. */
+bool sa_limit(struct dp *dp, struct sa *sa);
+void sa_expire(struct dp *dp, struct sa *sa, bool hard);
+void sa_tick(struct dp *dp);
+static inline struct sa *sa_bucket(const struct dp *dp, u32 spi) { return dp->bucket[spi * 2654435761u >> 19]; }
+_Static_assert(SA_BUCKETS == 1 << 13, "sa_bucket takes the upper 13 bits");
+
+/* ---- replay.c: RFC 4303 3.4.3, RFC 6479 ---------------------------------------------------------------- */
+/* replay_check: would this number be accepted? Changes nothing. */
+NODISCARD bool replay_check(const struct sa_hot *h, u32 seq);
+/* replay_commit: the ICV was right: checks again and marks it. */
+NODISCARD bool replay_commit(struct sa_hot *h, u32 seq);
+/* replay_bits: the window below and including the highest number, bit 0 = highest. */
+u64 replay_bits(const struct sa_hot *h);
+
+/* ---- hold.c: packets that wait for an SA ---------------------------------------------------------------- */
+void hold_add(struct worker *w, struct flow *f, struct pkt *p);
+void hold_flush(struct worker *w, struct flow *f);  /* an SA came: back into the graph, in order */
+void hold_tick(struct worker *w, struct flow *f);
+void hold_drop(struct worker *w, struct flow *f, enum dp_drop reason);
+
+/* ---- mtu.c: too big, fragmentation ------------------------------------------------------------------------ */
+/* mtu_esp_plain: the largest packet that, protected by sa, is at most mtu bytes. */
+u16 mtu_esp_plain(const struct sa *sa, u16 mtu);
+void mtu_tunnel(struct tunnel *t); /* recomputes t->eff_mtu */
+/* mtu_fit: p is longer than mtu. Sends the ICMP and drops it, or fragments it and hands the pieces to node `to`.
+ * The verdict is set on p (N_DROP or N_GONE), or false is returned: let it pass and fragment the outer packet. */
+bool mtu_fit(struct worker *w, struct pkt *p, u16 mtu, bool ignore_df, enum node_id to);
+/* mtu_fragment: cuts the IPv4 or IPv6 packet p into fragments of at most mtu bytes for node `to`; consumes p. */
+void mtu_fragment(struct worker *w, struct pkt *p, u16 mtu, enum node_id to);
+void mtu_too_long(struct worker *w, struct pkt *p); /* the kernel said EMSGSIZE: lowers what we believe of the way */
+
+/* ---- policy.c ------------------------------------------------------------------------------------------------ */
+/* policy_find: the first entry that covers the packet (its mirror when inbound); NULL: none. */
+const struct policy *policy_find(const struct config *c, const u8 *ip, const struct ip_view *v, bool inbound);
+void policy_compile(struct policy *p);
+
+/* drop_log_flush (drop.c): tells how many drops of a reason went untold. */
+void drop_log_flush(struct worker *w, enum dp_drop reason);
+
+/* ---- trace.c: debug ip packet --------------------------------------------------------------------------------- */
+void trace_gre_out(struct worker *w, const struct pkt *p);
+void trace_esp_out(struct worker *w, const struct pkt *p);
+void trace_esp_in(struct worker *w, const struct pkt *p);
+
+/* ---- ports ------------------------------------------------------------------------------------------------------ */
+extern const struct port_ops port_tun, port_raw, port_raw6, port_send, port_fake;
+const struct port_ops *port_ops_of(const struct dp_port_value *val, int fd);
+/* port_sender: the port that sends whole packets of a family, or -1. */
+int port_sender(const struct dp *dp, u8 family);
+int port_crypto(const struct dp *dp); /* PORT_TUN_CRYPTO, or -1 */
+/* fake_attach: gives a memory port its two ends. */
+void fake_attach(struct dp *dp, u32 port, struct fake f);
+
+/* ---- show.c, ctl.c -------------------------------------------------------------------------------------------------- */
+void dp_show_answer(struct dp *dp, enum dp_origin to, const struct dp_msg *question);
+void show_sample(struct dp *dp); /* every five seconds: tunnel rates */
+void dp_tell(struct dp *dp, enum dp_origin to, u32 type, struct dp_msg *m);
+void config_commit(struct dp *dp);
+
+#endif

@@ -1,0 +1,280 @@
+/*
+ * sa.c: security associations and the flows they belong to. Written only between two turns of the graph (ctl.c, tick),
+ * never by a node; the nodes read the hot part. The pool is fixed: adding an SA allocates nothing.
+ */
+#include "dp/dp_int.h"
+
+enum { DEAD_KEEP_MS = 60000, SEQ_SOFT = 0xf0000000u };
+
+/* ---- flows -------------------------------------------------------------------------------------- */
+
+struct flow *flow_get(struct dp *dp, u32 id)
+{
+    for (unsigned i = 0; id && i < MAX_FLOWS; i++) {
+        if (dp->flow[i].id == id) {
+            return &dp->flow[i];
+        }
+    }
+    return NULL;
+}
+
+struct flow *flow_make(struct dp *dp, u32 id)
+{
+    struct flow *f = flow_get(dp, id);
+    for (unsigned i = 0; id && !f && i < MAX_FLOWS; i++) {
+        if (dp->flow[i].id == 0) {
+            f = &dp->flow[i];
+            *f = (struct flow){.id = id, .val = {.flow = id}};
+            f->ip_id = (u16)env_random_u32(&dp->env.env);
+        }
+    }
+    return f;
+}
+
+u16 flow_path_mtu(const struct flow *f)
+{
+    u16 mtu = f->val.path_mtu ? f->val.path_mtu : 1500;
+    return f->learned_mtu && f->learned_mtu < mtu ? f->learned_mtu : mtu;
+}
+
+void flow_remtu(struct dp *dp, struct flow *f)
+{
+    (void)dp;
+    for (struct sa *sa = f->out; sa; sa = sa->next_flow) {
+        sa->h.plain_mtu = mtu_esp_plain(sa, flow_path_mtu(f));
+    }
+    if (f->tun) {
+        mtu_tunnel(f->tun);
+    }
+}
+
+/* ---- looking up ----------------------------------------------------------------------------------- */
+
+struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst)
+{
+    for (unsigned i = 0; dir == SA_OUT && i < MAX_SAS; i++) {
+        struct sa *sa = &dp->sas[i];
+        if (sa->used && sa->val.dir == SA_OUT && sa->val.spi == spi && sa->val.proto == proto &&
+            addr_equal(&sa->val.dst, dst)) {
+            return sa;
+        }
+    }
+    for (struct sa *sa = dir == SA_IN ? sa_bucket(dp, spi) : NULL; sa; sa = sa->next_hash) {
+        if (sa->val.spi == spi && sa->val.proto == proto && addr_equal(&sa->val.dst, dst)) {
+            return sa;
+        }
+    }
+    return NULL;
+}
+
+static bool same_keys(const struct dp_sa_value *a, const struct dp_sa_value *b)
+{
+    return a->flow == b->flow && a->mode == b->mode && a->encr == b->encr && a->auth == b->auth &&
+           a->encr_key.len == b->encr_key.len && a->auth_key.len == b->auth_key.len &&
+           mem_equal_ct(a->encr_key.b, b->encr_key.b, a->encr_key.len) &&
+           mem_equal_ct(a->auth_key.b, b->auth_key.b, a->auth_key.len);
+}
+
+/* ---- adding ---------------------------------------------------------------------------------------- */
+
+static bool acceptable(const struct dp_sa_value *v)
+{
+    bool families = (v->src.family == AF_V4 || v->src.family == AF_V6) && v->src.family == v->dst.family;
+    bool mode = v->mode == MODE_TUNNEL || v->mode == MODE_TRANSPORT;
+    bool udp = v->encap_src.port != 0 || v->encap_dst.port != 0; /* RFC 3948: not yet; never send it bare instead */
+    return v->flow && v->spi && v->proto == IPPROTO_ESP_ && families && mode && !udp && v->dir <= SA_OUT &&
+           v->replay_window <= 4096;
+}
+
+/* The outer header once, with the checksum of what never changes. */
+static void prebuild_outer(struct sa_hot *h, const struct dp_sa_value *v)
+{
+    struct ip_make m = {.proto = IPPROTO_ESP_, .ttl = 255, .src = v->src, .dst = v->dst};
+    h->encap_len = v->mode == MODE_TUNNEL ? (u8)ip_build(h->tmpl, &m) : 0;
+    if (h->family == AF_V4) {
+        put16(h->tmpl + 2, 0);
+        put16(h->tmpl + 10, 0);
+        h->sum = ip_sum(0, h->tmpl, IP4_HDR);
+    }
+}
+
+static void prebuild_selector(struct sa_hot *h, const struct selector *s)
+{
+    bool ports = s->sport_lo || s->dport_lo || s->sport_hi != 0xffff || s->dport_hi != 0xffff;
+    struct policy p = {.val.sel = *s};
+    policy_compile(&p);
+    h->sel_any = s->src.a.family == AF_NONE && s->dst.a.family == AF_NONE && !s->proto && !ports;
+    h->sel_fast = p.fast;
+    h->src_net = p.src_net, h->src_mask = p.src_mask;
+    h->dst_net = p.dst_net, h->dst_mask = p.dst_mask;
+    h->sel_proto = s->proto;
+}
+
+static void prebuild(struct dp *dp, struct sa *sa)
+{
+    const struct dp_sa_value *v = &sa->val;
+    struct sa_hot *h = &sa->h;
+    *h = (struct sa_hot){.spi = v->spi, .iv_len = sa->key.iv_len, .icv_len = sa->key.icv_len,
+                         .align = MAX(sa->key.block, 4), .mode = v->mode, .family = v->dst.family,
+                         .gcm = v->encr >= ENCR_GCM128, .ring = sa->ring, .limit_bytes = UINT64_MAX};
+    u64 soft = v->soft_kb ? v->soft_kb * 1024 : UINT64_MAX, hard = v->hard_kb ? v->hard_kb * 1024 : UINT64_MAX;
+    h->limit_bytes = MIN(soft, hard);
+    if (v->dir == SA_OUT) {
+        if (h->gcm) {
+            env_random(&dp->env.env, (u8 *)&h->iv_base, sizeof h->iv_base);
+        }
+        prebuild_outer(h, v);
+        return;
+    }
+    unsigned words = 2;
+    while (words * 64 < v->replay_window + 64u) {
+        words *= 2;
+    }
+    bool protected_icv = sa->key.icv_len != 0; /* RFC 4303 3.4.3: without integrity there is no replay check */
+    h->window = protected_icv ? v->replay_window : 0;
+    h->ring_mask = (u16)(words - 1);
+    memcpy(h->dst, v->dst.b, sizeof h->dst);
+    prebuild_selector(h, &v->sel);
+}
+
+static void link_sa(struct dp *dp, struct sa *sa, struct flow *f)
+{
+    struct sa **head = sa->val.dir == SA_OUT ? &f->out : &f->in;
+    sa->h.flow = f;
+    sa->next_flow = *head;
+    *head = sa;
+    if (sa->val.dir == SA_IN) {
+        struct sa **b = &dp->bucket[sa->val.spi * 2654435761u >> 19];
+        sa->next_hash = *b;
+        *b = sa;
+    }
+    flow_remtu(dp, f);
+}
+
+struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
+{
+    if (!acceptable(v)) {
+        return NULL;
+    }
+    struct sa *sa = sa_lookup(dp, v->spi, v->proto, v->dir, &v->dst);
+    if (sa && same_keys(&sa->val, v)) {
+        return sa; /* a new ike tells again what is there: counters, window and sequence number go on */
+    }
+    if (sa) {
+        sa_del(dp, sa);
+    }
+    struct flow *f = flow_make(dp, v->flow);
+    sa = dp->sa_free;
+    if (!f || !sa || !bulk_key_init(dp->w.bulk, &sa->key, v->encr, v->auth, &v->encr_key, &v->auth_key)) {
+        return NULL;
+    }
+    dp->sa_free = sa->next_free;
+    sa->used = true;
+    sa->soft_told = false;
+    sa->since_ms = dp->w.now_ms;
+    sa->val = *v;
+    memset(sa->drops, 0, sizeof sa->drops);
+    memset(sa->ring, 0, sizeof sa->ring);
+    prebuild(dp, sa);
+    if (f->val.peer.family == AF_NONE) { /* the flow's line has not come yet: what the SA says */
+        f->val.local = v->dir == SA_OUT ? v->src : v->dst;
+        f->val.peer = v->dir == SA_OUT ? v->dst : v->src;
+    }
+    link_sa(dp, sa, f);
+    return sa;
+}
+
+/* ---- removing -------------------------------------------------------------------------------------- */
+
+static void unlink_from(struct sa **at, struct sa *sa, bool hash)
+{
+    while (*at && *at != sa) {
+        at = hash ? &(*at)->next_hash : &(*at)->next_flow;
+    }
+    if (*at) {
+        *at = hash ? sa->next_hash : sa->next_flow;
+    }
+}
+
+void sa_del(struct dp *dp, struct sa *sa)
+{
+    struct flow *f = sa->h.flow;
+    unlink_from(sa->val.dir == SA_OUT ? &f->out : &f->in, sa, false);
+    if (sa->val.dir == SA_IN) {
+        unlink_from(&dp->bucket[sa->val.spi * 2654435761u >> 19], sa, true);
+    }
+    bulk_key_wipe(dp->w.bulk, &sa->key);
+    mem_wipe(&sa->val, sizeof sa->val);
+    memset(&sa->h, 0, sizeof sa->h);
+    sa->next_hash = sa->next_flow = NULL;
+    sa->used = false;
+    sa->next_free = dp->sa_free;
+    dp->sa_free = sa;
+    flow_remtu(dp, f);
+}
+
+void sa_del_flow(struct dp *dp, struct flow *f)
+{
+    while (f->out) {
+        sa_expire(dp, f->out, true);
+        sa_del(dp, f->out);
+    }
+    while (f->in) {
+        sa_expire(dp, f->in, true);
+        sa_del(dp, f->in);
+    }
+}
+
+/* ---- lifetimes --------------------------------------------------------------------------------------- */
+
+void sa_expire(struct dp *dp, struct sa *sa, bool hard)
+{
+    if (sa->h.dead || (!hard && sa->soft_told)) {
+        return;
+    }
+    struct dp_msg m = {.u.expire = {.flow = sa->val.flow, .spi = sa->val.spi, .dir = sa->val.dir, .hard = hard,
+                                    .dst = sa->val.dst}};
+    sa->soft_told = true;
+    sa->h.dead = hard;
+    dp_tell(dp, FROM_IKE, DP_EXPIRE, &m);
+    if (hard && sa->h.flow->tun) {
+        mtu_tunnel(sa->h.flow->tun);
+    }
+}
+
+bool sa_limit(struct dp *dp, struct sa *sa)
+{
+    u64 soft = sa->val.soft_kb ? sa->val.soft_kb * 1024 : UINT64_MAX;
+    u64 hard = sa->val.hard_kb ? sa->val.hard_kb * 1024 : UINT64_MAX;
+    if (sa->h.limit_bytes >= hard) {
+        sa_expire(dp, sa, true);
+        return false;
+    }
+    if (sa->h.limit_bytes >= soft) {
+        sa_expire(dp, sa, false);
+        sa->h.limit_bytes = hard;
+    }
+    return true;
+}
+
+/* sa_tick: once a second: the safety net in seconds, and numbers that run out. */
+void sa_tick(struct dp *dp)
+{
+    for (unsigned i = 0; i < MAX_SAS; i++) {
+        struct sa *sa = &dp->sas[i];
+        if (!sa->used) {
+            continue;
+        }
+        u64 age = dp->w.now_ms - sa->since_ms;
+        u64 hard = (u64)sa->val.hard_s * 1000;
+        if (hard && age >= hard) {
+            sa_expire(dp, sa, true);
+        }
+        if (sa->val.dir == SA_OUT && sa->h.seq >= SEQ_SOFT) {
+            sa_expire(dp, sa, false);
+        }
+        if (sa->h.dead && hard && age >= hard + DEAD_KEEP_MS) {
+            sa_del(dp, sa); /* nobody took it away */
+        }
+    }
+}

@@ -1,0 +1,110 @@
+/*
+ * dp_main.c: the data plane's process: a loop around dp/. It drops every right before it reads the first packet; its
+ * ports arrive as descriptors from main.
+ */
+#include "dp/dp.h"
+#include "sys/sys.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct dp_proc {
+    struct env env;
+    struct evlog log;
+    struct dp *dp; /* owned */
+    int ike;       /* channel to the key daemon, -1: none; it may come and go */
+};
+
+static void send_value(void *ctx, enum dp_origin to, const struct dp_msg *m)
+{
+    struct dp_proc *p = ctx;
+    int chan = to == FROM_MAIN ? FD_MAIN : p->ike;
+    if (chan >= 0) {
+        /* packets must not wait for a listener: only answers do */
+        (void)chan_send(chan, m, sizeof *m, -1, m->type != DP_EVENT && m->type != DP_UNKNOWN_SPI);
+    }
+}
+
+static void on_event(void *ctx, const struct ev_rec *rec)
+{
+    struct dp_msg m = {.type = DP_EVENT, .u.event = *rec};
+    send_value(ctx, FROM_MAIN, &m);
+}
+
+/* read_chan: 0 when the other side has gone. */
+static long read_chan(struct dp_proc *p, enum dp_origin from, int chan)
+{
+    struct dp_msg m;
+    int fd;
+    long n;
+    while ((n = chan_recv(chan, &m, sizeof m, &fd)) > 0) {
+        if (n != (long)sizeof m) {
+            continue;
+        }
+        if (from == FROM_MAIN && m.type == DP_IKE_PEER && fd >= 0) {
+            if (p->ike >= 0) {
+                close(p->ike);
+            }
+            p->ike = fd;
+            fd = -1;
+        }
+        dp_ctl(p->dp, from, &m, fd);
+        mem_wipe(&m, sizeof m);
+    }
+    return n;
+}
+
+static bool turn(struct dp_proc *p, int timeout)
+{
+    enum { MAX_FDS = DP_MAX_PORTS + 2 };
+    struct pollfd f[MAX_FDS];
+    int fds[DP_MAX_PORTS];
+    unsigned num = dp_poll_fds(p->dp, fds, DP_MAX_PORTS);
+    f[0] = (struct pollfd){.fd = FD_MAIN, .events = POLLIN};
+    f[1] = (struct pollfd){.fd = p->ike, .events = POLLIN};
+    for (unsigned i = 0; i < num; i++) {
+        f[2 + i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+    }
+    if (poll(f, 2 + num, timeout) < 0 && errno != EINTR) {
+        return false;
+    }
+    if (f[0].revents && read_chan(p, FROM_MAIN, FD_MAIN) == 0) {
+        return false;
+    }
+    if (f[1].revents && p->ike >= 0 && read_chan(p, FROM_IKE, p->ike) == 0) {
+        close(p->ike); /* ike has died: its SAs go on working */
+        p->ike = -1;
+    }
+    return true;
+}
+
+int dp_main(void)
+{
+    static struct dp_proc p;
+    const char *why;
+    p.env = env_real();
+    p.ike = -1;
+    evlog_init(&p.log, &p.env, EVS_DP, &p, on_event);
+    struct dp_env env = {.env = p.env, .log = &p.log, .ctx = &p, .send = send_value, .engine = getenv("ADIT_ENGINE")};
+    crypto_warm_up();
+    p.dp = dp_new(&env);
+    if (!p.dp) {
+        fprintf(stderr, "adit dp: the crypto engine does not start\n");
+        return 1;
+    }
+    if (!rights_drop(RIGHTS_DP, &why)) {
+        fprintf(stderr, "adit dp: cannot %s: %s\n", why, strerror(errno));
+        return 1;
+    }
+    send_value(&p, FROM_MAIN, &(struct dp_msg){.type = DP_READY});
+    u32 wait = 0;
+    unsigned idle = 0;
+    while (turn(&p, idle ? (int)MIN(wait, 1000u) : 0)) {
+        idle = dp_run(p.dp) == 0;
+        wait = dp_tick(p.dp);
+    }
+    dp_free(p.dp);
+    return 0;
+}

@@ -1,0 +1,196 @@
+/*
+ * config.c: configuration generations. BEGIN opens one, values fill it, COMMIT puts it in the place of the old one
+ * whole. Flows that vanished or changed lose their SAs (the peer is told); policies and keys count for the next
+ * negotiation; a peer without any flow loses its ISAKMP SA.
+ */
+#include "ike/ike_int.h"
+
+#include <stdlib.h>
+
+struct ike_conf *config_new(void)
+{
+    struct ike_conf *c = xcalloc(1, sizeof *c);
+    c->global.enabled = true;
+    c->global.retransmit_ms = 10000;
+    c->global.retransmit_tries = 5;
+    return c;
+}
+
+void config_free(struct ike_conf *c)
+{
+    if (!c) {
+        return;
+    }
+    for (struct conf_psk *p = c->psks; p; p = p->next) {
+        secret_wipe(&p->v.key);
+    }
+    arena_free(&c->arena);
+    free(c);
+}
+
+static void add_policy(struct ike_conf *c, const struct ike_policy_value *v)
+{
+    struct conf_policy *n = arena_alloc(&c->arena, sizeof *n), **at = &c->policies;
+    n->v = *v;
+    while (*at && (*at)->v.priority <= v->priority) {
+        at = &(*at)->next;
+    }
+    n->next = *at;
+    *at = n;
+}
+
+static void add_psk(struct ike_conf *c, const struct ike_psk_value *v)
+{
+    struct conf_psk *n = arena_alloc(&c->arena, sizeof *n);
+    n->v = *v;
+    n->next = c->psks;
+    c->psks = n;
+}
+
+static void add_flow(struct ike_conf *c, const struct ike_flow_value *v)
+{
+    struct conf_flow *n = arena_alloc(&c->arena, sizeof *n), **at = &c->flows;
+    n->v = *v;
+    n->v.num_peers = MIN(v->num_peers, (u8)IKE_MAX_PEERS);
+    n->v.num_transforms = MIN(v->num_transforms, (u8)IKE_MAX_TRANSFORMS);
+    while (*at) {
+        at = &(*at)->next;
+    }
+    *at = n;
+}
+
+static bool same_transform(const struct ike_transform *a, const struct ike_transform *b)
+{
+    return a->encr == b->encr && a->auth == b->auth && a->mode == b->mode;
+}
+
+/* same_flow: nothing changed that the SAs of the flow depend on. */
+static bool same_flow(const struct ike_flow_value *a, const struct ike_flow_value *b)
+{
+    bool same = addr_equal(&a->local, &b->local) && a->num_peers == b->num_peers &&
+                selector_equal(&a->sel, &b->sel) && a->num_transforms == b->num_transforms &&
+                a->life_s == b->life_s && a->life_kb == b->life_kb && a->pfs_group == b->pfs_group &&
+                a->any_mode == b->any_mode;
+    for (unsigned i = 0; same && i < a->num_peers; i++) {
+        same = addr_equal(&a->peer[i], &b->peer[i]);
+    }
+    for (unsigned i = 0; same && i < a->num_transforms; i++) {
+        same = same_transform(&a->transform[i], &b->transform[i]);
+    }
+    return same;
+}
+
+static void drop_children(struct ike *ike, u32 flow)
+{
+    LIST_FOR(it, &ike->children) {
+        struct child *c = CONTAINER_OF(it, struct child, link);
+        if (c->flow == flow) {
+            child_delete(ike, c, true);
+        }
+    }
+}
+
+static void drop_exchanges(struct ike *ike, u32 flow)
+{
+    LIST_FOR(it, &ike->sas) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
+        LIST_FOR(n, &sa->nodes) {
+            struct xch *x = CONTAINER_OF(n, struct xch, link);
+            if (x->c.flow == flow && !x->gone_ms) {
+                list_remove(&x->link);
+                xch_free(x);
+            }
+        }
+    }
+}
+
+static void take_flow(struct ike *ike, const struct ike_flow_value *v)
+{
+    struct flow *f = flow_find(ike, v->flow);
+    bool fresh = f == NULL;
+    if (fresh) {
+        f = xcalloc(1, sizeof *f);
+        list_push_back(&ike->flows, &f->link);
+    } else if (!same_flow(&f->v, v)) {
+        drop_children(ike, v->flow);
+        drop_exchanges(ike, v->flow);
+        f->peer = 0;
+        f->wanted = false;
+    }
+    f->v = *v;
+    f->keep = true;
+    if (v->always_up && !child_of_flow(ike, v->flow) && !f->wanted) {
+        f->next_ms = env_now_ms(ike->clock);
+        f->backoff_ms = 0;
+    }
+}
+
+static void drop_lonely_sas(struct ike *ike)
+{
+    LIST_FOR(it, &ike->sas) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
+        bool used = false;
+        LIST_FOR(n, &ike->flows) {
+            used = used || flow_has_peer(&CONTAINER_OF(n, struct flow, link)->v, &sa->remote.a);
+        }
+        if (!used) {
+            sa_delete(ike, sa, "no flow with this peer is configured any more", true);
+        }
+    }
+}
+
+static void commit(struct ike *ike)
+{
+    bool first = ike->conf->flows == NULL && !ike->asked_dp;
+    struct ike_conf *old = ike->conf;
+    ike->conf = ike->building;
+    ike->building = NULL;
+    LIST_FOR(it, &ike->flows) {
+        CONTAINER_OF(it, struct flow, link)->keep = false;
+    }
+    for (struct conf_flow *n = ike->conf->flows; n; n = n->next) {
+        take_flow(ike, &n->v);
+    }
+    LIST_FOR(it, &ike->flows) {
+        struct flow *f = CONTAINER_OF(it, struct flow, link);
+        if (!f->keep) {
+            drop_children(ike, f->v.flow);
+            drop_exchanges(ike, f->v.flow);
+            list_remove(&f->link);
+            free(f);
+        }
+    }
+    drop_lonely_sas(ike);
+    config_free(old);
+    if (ike->conf->global.restarted && first) {
+        restart_ask(ike);
+    }
+}
+
+void config_msg(struct ike *ike, const struct ike_msg *m)
+{
+    if (m->type == IKE_CFG_BEGIN) {
+        config_free(ike->building);
+        ike->building = config_new();
+        return;
+    }
+    if (!ike->building) {
+        return;
+    }
+    switch (m->type) {
+    case IKE_CFG_GLOBAL:
+        ike->building->global = m->u.global;
+        if (!m->u.global.retransmit_ms) {
+            ike->building->global.retransmit_ms = 10000;
+        }
+        if (!m->u.global.retransmit_tries) {
+            ike->building->global.retransmit_tries = 5;
+        }
+        break;
+    case IKE_CFG_POLICY: add_policy(ike->building, &m->u.policy); break;
+    case IKE_CFG_PSK: add_psk(ike->building, &m->u.psk); break;
+    case IKE_CFG_FLOW: add_flow(ike->building, &m->u.flow); break;
+    case IKE_CFG_COMMIT: commit(ike); break;
+    default: break;
+    }
+}

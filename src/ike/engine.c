@@ -1,0 +1,469 @@
+/*
+ * engine.c: runs one message through the row of its exchange table. The ONLY writer of SA and exchange state: a
+ * handler works on a draft, and engine_commit copies the draft in when, and only when, the verdict is NEXT.
+ * A forged, malformed or undecryptable message therefore changes nothing, not even an IV.
+ *
+ * On the walk: ike_input -> sa_find -> [engine_run: retrans_check -> row_find -> open -> decode -> row_check ->
+ * handler -> engine_commit -> seal -> send]. Knows nothing of IKEv1 but its tables; RFC 2408 5, RFC 2409 appendix B.
+ */
+#include "ike/ike_int.h"
+
+#include <stdarg.h>
+
+/* One message on its way through. */
+struct run {
+    struct ike_sa *sa; /* borrowed */
+    struct xch *x;     /* borrowed (or new and owned, when fresh) */
+    bool fresh;        /* x is not linked yet */
+    const struct row *row;
+    const struct isakmp_hdr *hdr;
+    size_t len;
+    u8 hash[32];
+    u8 plain[ISAKMP_MAX];
+};
+
+void draft_why(struct draft *d, enum ike_reason why, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(d->detail, sizeof d->detail, fmt, ap);
+    va_end(ap);
+    d->why = why;
+}
+
+void draft_hdr(struct draft *d, bool encrypted)
+{
+    struct isakmp_hdr h = {.exchange = d->x.exchange, .flags = encrypted ? FL_ENCRYPTED : 0, .msgid = d->x.msgid};
+    memcpy(h.cookie_i, d->sa.cookie_i, 8);
+    memcpy(h.cookie_r, d->sa.cookie_r, 8);
+    isakmp_out_init(&d->out, d->buf, ISAKMP_MAX, &h);
+    d->reply = true;
+}
+
+static void draft_init(struct draft *d, const struct ike_sa *sa, const struct xch *x)
+{
+    memset(d, 0, offsetof(struct draft, buf));
+    d->sa = sa->c;
+    d->x = x->c;
+}
+
+static void draft_free(struct draft *d)
+{
+    dh_free(d->dh);
+    mem_wipe(d, offsetof(struct draft, buf));
+}
+
+/* ---- finding the row, opening, checking ------------------------------------------------------------ */
+
+const struct row *row_find(u8 state, bool initiator, u8 exchange, bool encrypted)
+{
+    size_t num;
+    const struct row *rows = v1_rows(&num);
+    for (size_t i = 0; i < num; i++) {
+        const struct row *r = &rows[i];
+        if (r->state == state && r->exchange == exchange && r->encrypted == encrypted &&
+            (r->role & (initiator ? ROLE_I : ROLE_R))) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+/* open: decrypts into the scratch copy with a copy of the IV, which lands in the draft. */
+static bool open_message(struct run *r, struct draft *d, const u8 *data)
+{
+    memcpy(r->plain, data, r->len);
+    if (!r->row->encrypted) {
+        return true;
+    }
+    size_t n = r->len - ISAKMP_HDR;
+    if (!ike_cbc(d->sa.encr, false, d->sa.key.b, d->x.iv.b, r->plain + ISAKMP_HDR, n)) {
+        draft_why(d, WHY_GARBAGE, "bytes 28..%zu are %zu, wanted whole blocks of %u", r->len - 1, n,
+                  encr_row(d->sa.encr)->block);
+        return false;
+    }
+    return true;
+}
+
+static bool decode(struct run *r, struct isakmp_msg *m, struct draft *d)
+{
+    size_t block = r->row->encrypted ? encr_row(d->sa.encr)->block : 0;
+    struct isakmp_fault f = isakmp_decode(m, r->hdr, r->plain, r->len, block);
+    if (f.reason == IW_OK) {
+        return true;
+    }
+    if (r->row->encrypted) {
+        draft_why(d, WHY_GARBAGE, "%s in bytes %u..%u after decryption with %s; do the pre-shared keys differ?",
+                  isakmp_reason_name(f.reason), f.off, f.off + MAX(f.len, 1) - 1, encr_row(d->sa.encr)->human);
+    } else {
+        draft_why(d, WHY_MALFORMED, "%s in bytes %u..%u. %s", isakmp_reason_name(f.reason), f.off,
+                  f.off + MAX(f.len, 1) - 1, isakmp_reason_text(f.reason));
+    }
+    return false;
+}
+
+static const char *bit_name(u32 bits)
+{
+    static const char *const names[] = {"SA", "KE", "NONCE", "ID", "HASH", "NOTIFY", "DELETE", "VID", "NAT-D",
+                                        "NAT-OA", "CERT", "CERT_REQ", "SIG", "ATTR"};
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+        if (bits & (1u << i)) {
+            return names[i];
+        }
+    }
+    return "?";
+}
+
+static bool row_check(struct run *r, const struct isakmp_msg *m, struct draft *d)
+{
+    u32 missing = r->row->required & ~m->seen, surplus = m->seen & ~(r->row->required | r->row->optional);
+    if (missing) {
+        draft_why(d, WHY_PAYLOADS, "%s payload is missing (%s)", bit_name(missing), r->row->story);
+        return false;
+    }
+    if (surplus) {
+        draft_why(d, WHY_PAYLOADS, "%s payload has no place here (%s)", bit_name(surplus), r->row->story);
+        return false;
+    }
+    /* RFC 2409 5.5: the hash of a phase 2 message stands first, and covers all behind it */
+    if ((r->row->required & PB_HASH) && r->row->exchange != XCH_MAIN && m->chain.payload[0].type != PL_HASH) {
+        draft_why(d, WHY_PAYLOADS, "the first payload is %s, wanted HASH",
+                  isakmp_payload_name(m->chain.payload[0].type));
+        return false;
+    }
+    return true;
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------ */
+
+/* seal: pads, patches the length and encrypts the draft's message. */
+static bool seal(struct draft *d)
+{
+    bool enc = (d->buf[19] & FL_ENCRYPTED) != 0;
+    if (enc) {
+        isakmp_out_pad(&d->out, encr_row(d->sa.encr)->block);
+    }
+    if (!isakmp_out_finish(&d->out)) {
+        return false;
+    }
+    return !enc || ike_cbc(d->sa.encr, true, d->sa.key.b, d->x.iv.b, d->buf + ISAKMP_HDR,
+                           wr_len(&d->out.w) - ISAKMP_HDR);
+}
+
+static void send_draft(struct ike *ike, const struct ike_sa *sa, const struct draft *d, const char *state)
+{
+    ev_ike_tx(ike->log, sa->c.conn_id, &sa->remote.a,
+              &(struct evb_ike_tx){.my_port = sa->local.port, .peer_port = sa->remote.port,
+                                   .role = ev_str(sa_role(sa)), .state = ev_str(state)});
+    ike->env.send(ike->env.ctx, &sa->local, &sa->remote, d->buf, wr_len(&d->out.w));
+}
+
+/* ---- the commit ---------------------------------------------------------------------------------------- */
+
+/* engine_commit: the one place where a draft becomes the state of an SA and of its exchange. */
+static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, struct draft *d, u8 next, u8 timer)
+{
+    if (d->sa.conn_id == ike->next_conn) {
+        ike->next_conn++;
+    }
+    bool was_half_open = sa->listed && sa_half_open(sa);
+    sa->c = d->sa;
+    x->c = d->x;
+    x->c.state = next;
+    if (d->dh) {
+        dh_free(x->dh);
+        x->dh = d->dh;
+        d->dh = NULL;
+    }
+    if (!sa->listed) {
+        sa_link(ike, sa);
+    } else if (was_half_open && !sa_half_open(sa)) {
+        ike->num_half_open--;
+    }
+    if (d->reply) {
+        retrans_sent(ike, &x->rt, d->buf, wr_len(&d->out.w), timer);
+    } else {
+        x->rt.next_ms = 0; /* answered: nothing to repeat, but a duplicate of theirs still gets our last one */
+    }
+}
+
+static void commit_node(struct ike *ike, struct run *r)
+{
+    if (r->fresh) {
+        list_push_back(&r->sa->nodes, &r->x->link);
+        msgid_remember(r->sa, r->hdr->msgid);
+        r->fresh = false;
+    }
+    if (r->row->next == XS_QM_PHASE2_COMPLETE || r->row->next == XS_INFO) {
+        r->x->gone_ms = env_now_ms(ike->clock) + NODE_LINGER_MS;
+    }
+}
+
+/* ---- debug lines around a message (the 12.4 dialect has its own for each exchange) ----------------------- */
+
+static void trace_before(struct ike *ike, const struct run *r)
+{
+    const struct row *row = r->row;
+    if (row->trace == TR_MM || row->trace == TR_MM_TIGHT) {
+        trace_input(ike, r->sa, r->sa->c.conn_id, 0, "IKE_MESG_FROM_PEER", "IKE_MM_EXCH");
+        trace_state(ike, r->sa->c.conn_id, &r->sa->remote.a, row->state, row->mid, row->trace == TR_MM_TIGHT);
+    }
+}
+
+static void trace_between(struct ike *ike, const struct run *r, const struct draft *d)
+{
+    const struct row *row = r->row;
+    u32 conn = d->sa.conn_id;
+    if (row->trace == TR_MM || row->trace == TR_MM_TIGHT) {
+        trace_input(ike, r->sa, conn, 0, "IKE_MESG_INTERNAL", "IKE_PROCESS_MAIN_MODE");
+        trace_state(ike, conn, &r->sa->remote.a, row->mid, row->mid, false);
+    } else if (row->trace == TR_QM_FIRST) {
+        trace_input(ike, r->sa, conn, d->x.msgid, "IKE_MESG_FROM_PEER", "IKE_QM_EXCH");
+        trace_state(ike, conn, &r->sa->remote.a, row->state, row->mid, true);
+    }
+}
+
+static void trace_after(struct ike *ike, const struct run *r)
+{
+    const struct row *row = r->row;
+    u32 conn = r->sa->c.conn_id;
+    if (row->trace == TR_MM || row->trace == TR_MM_TIGHT) {
+        trace_input(ike, r->sa, conn, 0, "IKE_MESG_INTERNAL", "IKE_PROCESS_COMPLETE");
+        trace_state(ike, conn, &r->sa->remote.a, row->mid, row->next, false);
+    } else if (row->trace == TR_QM_FIRST) {
+        trace_input(ike, r->sa, conn, r->x->c.msgid, "IKE_MESG_FROM_IPSEC", "IKE_SPI_REPLY");
+        trace_state(ike, conn, &r->sa->remote.a, row->mid, row->next, true);
+        u32 handle_no = peer_handle(r->sa->peer), refs = r->sa->peer->ipsec_refs;
+        ev_ike_peer_lock(ike->log, conn, &r->sa->remote.a,
+                         &(struct evb_ike_peer_lock){.handle = handle_no, .what = ev_str("IPSEC"), .refs = refs + 1,
+                                                     .who = ev_str("from create_transforms")});
+        ev_ike_peer_unlock(ike->log, conn, &r->sa->remote.a,
+                           &(struct evb_ike_peer_unlock){.handle = handle_no, .what = ev_str("IPSEC"), .refs = refs,
+                                                         .who = ev_str("create_transforms")});
+    } else if (row->trace == TR_QM_LAST) {
+        ev_ike_node_done(ike->log, conn, &r->sa->remote.a,
+                         &(struct evb_ike_node_done){
+                             .msgid = r->x->c.msgid, .error = ev_str("FALSE"),
+                             .reason = ev_str(r->x->c.initiator ? "No Error" : "QM done (await)")});
+        trace_input(ike, r->sa, conn, r->x->c.msgid, "IKE_MESG_FROM_PEER", "IKE_QM_EXCH");
+        trace_state(ike, conn, &r->sa->remote.a, row->state, row->next, true);
+    }
+}
+
+/* ---- what follows a commit ------------------------------------------------------------------------------ */
+
+static void phase1_done(struct ike *ike, struct ike_sa *sa)
+{
+    u64 now = env_now_ms(ike->clock);
+    u64 life = (u64)sa->c.life_s * 1000;
+    /* both ends would start a new main mode: the initiator is meant to be first */
+    u64 early = MIN(life / 4, sa->c.initiator ? 70000u : 40000u);
+    sa->expire_ms = now + life;
+    sa->rekey_ms = sa->expire_ms - early;
+    sa->peer->contacted = true;
+    sa->fail[0] = 0;
+    trace_input(ike, sa, sa->c.conn_id, 0, "IKE_MESG_INTERNAL", "IKE_PHASE1_COMPLETE");
+    trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_P1_COMPLETE, XS_P1_COMPLETE, false);
+    flow_p1_up(ike, sa);
+}
+
+/* initial_contact: the peer has just started: what it does not know any more goes. What was made after this very
+ * negotiation began is known to it, so two ends that greet each other at once do not delete each other's work. */
+static void initial_contact(struct ike *ike, struct ike_sa *sa)
+{
+    LIST_FOR(it, &ike->sas) {
+        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, link);
+        if (o != sa && !o->deleted && endpoint_equal(&o->remote, &sa->remote) && o->c.authenticated &&
+            o->c.authenticated_ms <= sa->born_ms) {
+            sa_delete(ike, o, "Receive initial contact", false);
+        }
+    }
+    child_delete_peer(ike, &sa->remote.a, false, sa->born_ms);
+}
+
+static void effects_after(struct ike *ike, struct run *r, struct draft *d)
+{
+    u32 ef = d->effects;
+    if (ef & EF_INITIAL_CONTACT) {
+        initial_contact(ike, r->sa);
+    }
+    if (ef & EF_P1_DONE) {
+        phase1_done(ike, r->sa);
+    }
+    if (ef & EF_QM_DONE) {
+        flow_up(ike, r->x->c.flow);
+        xch_wipe(r->x); /* the keys are installed; the messages stay for duplicates */
+    }
+    if (ef & (EF_DELETES | EF_DPD_ACK | EF_LIFETIME | EF_PEER_ERROR)) {
+        info_effects(ike, r->sa, d);
+    }
+}
+
+static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict v)
+{
+    report(ike, r->sa, &r->sa->remote.a, r->hdr->exchange, d->why, d->detail);
+    if (v == V_REPLY_ERROR && r->row->encrypted) {
+        u8 spi[4];
+        put32(spi, d->x.spi_out); /* the SPI the peer proposed: how it knows which negotiation is meant */
+        info_notify(ike, r->sa, PROTO_ESP, d->notify, spi, d->x.spi_out ? 4 : 0, NULL, 0);
+    } else if (v == V_REPLY_ERROR) {
+        info_error_clear(ike, r->sa, r->hdr, d->notify);
+    }
+    if (v == V_FAIL && r->x != &r->sa->main && !r->fresh) {
+        struct flow *f = flow_find(ike, r->x->c.flow);
+        if (f && r->x->c.initiator) {
+            flow_failed(ike, f, d->detail);
+        }
+        list_remove(&r->x->link);
+        xch_free(r->x);
+        r->x = NULL;
+    }
+}
+
+static void proceed(struct ike *ike, struct run *r, struct draft *d)
+{
+    const struct row *row = r->row;
+    trace_between(ike, r, d);
+    if (row->answer) {
+        row->answer(ike, r->sa, d);
+        if (d->reply && !seal(d)) {
+            draft_why(d, WHY_MALFORMED, "our own answer does not fit into %d bytes", ISAKMP_MAX);
+            refuse(ike, r, d, V_DROP);
+            return;
+        }
+    }
+    engine_commit(ike, r->sa, r->x, d, row->next, row->timer);
+    retrans_saw(&r->x->rt, r->hash);
+    if (r->x != &r->sa->main) {
+        commit_node(ike, r);
+    }
+    if (d->effects & (EF_INSTALL_IN | EF_INSTALL_OUT)) {
+        child_install(ike, r->sa, r->x, (d->effects & EF_INSTALL_IN) != 0, (d->effects & EF_INSTALL_OUT) != 0);
+    }
+    if (d->reply) {
+        u8 shown = r->x == &r->sa->main ? row->mid : XS_P1_COMPLETE;
+        struct ike_sa as = {.main.c.state = shown};
+        send_draft(ike, r->sa, d, ike_show_state_name(sa_show_state(&as)));
+    }
+    trace_after(ike, r);
+    effects_after(ike, r, d);
+}
+
+/* candidate: the first message of a peer is well formed; now it gets a peer struct and its debug lines. */
+static void candidate(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->listed || sa->peer) {
+        return;
+    }
+    sa->peer = peer_get(ike, &sa->local, &sa->remote);
+    sa->peer->ike_refs++;
+    ev_ike_peer_lock(ike->log, 0, &sa->remote.a,
+                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer), .what = ev_str("IKE"),
+                                                 .refs = sa->peer->ike_refs,
+                                                 .who = ev_str("crypto_isakmp_process_block")});
+    ev_ike_sa_insert(ike->log, 0, &sa->remote.a,
+                     &(struct evb_ike_sa_insert){.lport = sa->local.port, .rport = sa->remote.port,
+                                                 .handle = sa_handle(sa)});
+}
+
+static void handle(struct ike *ike, struct run *r, const u8 *data)
+{
+    struct draft d;
+    struct isakmp_msg m;
+    draft_init(&d, r->sa, r->x);
+    d.m = &m;
+    if (!open_message(r, &d, data) || !decode(r, &m, &d) || !row_check(r, &m, &d)) {
+        refuse(ike, r, &d, V_DROP);
+    } else {
+        candidate(ike, r->sa);
+        trace_before(ike, r);
+        enum verdict v = r->row->handler(ike, r->sa, &m, &d);
+        if (v == V_NEXT) {
+            proceed(ike, r, &d);
+        } else if (v != V_WAIT) {
+            refuse(ike, r, &d, v);
+        }
+    }
+    draft_free(&d);
+    mem_wipe(r->plain, r->len);
+}
+
+/* find_exchange: which exchange of the SA the message belongs to; false when refused (and reported). */
+static bool find_exchange(struct ike *ike, struct run *r)
+{
+    const struct isakmp_hdr *h = r->hdr;
+    struct ike_sa *sa = r->sa;
+    bool enc = (h->flags & FL_ENCRYPTED) != 0;
+    if (h->exchange == XCH_MAIN && h->msgid == 0) {
+        r->x = &sa->main;
+        return true;
+    }
+    if (enc && !sa->c.authenticated) {
+        report(ike, sa, &sa->remote.a, h->exchange, h->exchange == XCH_QUICK ? WHY_NOT_AUTH : WHY_UNEXPECTED,
+               "phase 1 is not complete");
+        return false;
+    }
+    r->x = h->msgid ? xch_find(sa, h->msgid) : NULL;
+    if (r->x) {
+        return true;
+    }
+    if (enc && (h->msgid == 0 || msgid_seen(sa, h->msgid))) {
+        report(ike, sa, &sa->remote.a, h->exchange, WHY_REPLAYED, "this message id was used before");
+        return false;
+    }
+    r->fresh = true;
+    r->x = xch_new(ike, sa, h->exchange, h->msgid, false);
+    if (enc) {
+        keys_iv_phase2(&r->x->c.iv, &sa->c, &sa->main.c.iv, h->msgid);
+        ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_node_new){.msgid = h->msgid});
+    }
+    return true;
+}
+
+void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, const struct isakmp_hdr *hdr)
+{
+    struct run r = {.sa = sa, .hdr = hdr, .len = len};
+    bool enc = (hdr->flags & FL_ENCRYPTED) != 0;
+    if (!find_exchange(ike, &r)) {
+        return;
+    }
+    datagram_hash(r.hash, data, len);
+    enum dup dup = retrans_check(&r.x->rt, r.hash);
+    if (dup == DUP_LAST) {
+        ev_ike_duplicate(ike->log, sa->c.conn_id, &sa->remote.a,
+                         &(struct evb_ike_duplicate){.phase = r.x == &sa->main ? 1 : 2});
+        retrans_resend(ike, sa, &r.x->rt);
+    } else if (dup == DUP_OLD) {
+        report(ike, sa, &sa->remote.a, hdr->exchange, WHY_REPLAYED, "a message from before in the exchange");
+    } else if ((r.row = row_find(r.x->c.state, r.x->c.initiator, hdr->exchange, enc)) != NULL) {
+        handle(ike, &r, data);
+    } else if (row_find(r.x->c.state, r.x->c.initiator, hdr->exchange, !enc)) {
+        report(ike, sa, &sa->remote.a, hdr->exchange, WHY_NOT_ENCRYPTED,
+               enc ? "it was encrypted, and must be clear in this state" : ike_state_name(r.x->c.state));
+    } else {
+        char why[96];
+        snprintf(why, sizeof why, "%s message in state %s", isakmp_exchange_name(hdr->exchange),
+                 ike_state_name(r.x->c.state));
+        report(ike, sa, &sa->remote.a, hdr->exchange, WHY_UNEXPECTED, why);
+    }
+    if (r.fresh && r.x) {
+        xch_free(r.x);
+    }
+}
+
+bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg, u8 state,
+                  enum row_timer timer)
+{
+    struct draft d;
+    draft_init(&d, sa, x);
+    bool ok = write(ike, sa, &d, arg) && seal(&d);
+    if (ok) {
+        engine_commit(ike, sa, x, &d, state, timer);
+        send_draft(ike, sa, &d, ike_show_state_name(sa_show_state(sa)));
+        if (timer == TM_NONE) {
+            x->gone_ms = env_now_ms(ike->clock);
+        }
+    }
+    draft_free(&d);
+    return ok;
+}

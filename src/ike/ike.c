@@ -1,0 +1,319 @@
+/*
+ * ike.c: THE MAP of the key daemon. Bytes, values and time come in here; everything else is called from here.
+ *
+ *   a datagram   ike_input -> isakmp_hdr_read -> sa_find (or a candidate for message 1) -> engine_run:
+ *                retrans_check -> row_find -> open_message -> decode -> row_check -> handler (v1_*.c, writes a
+ *                draft) -> engine_commit -> seal -> send; then child_install -> ADD_SA
+ *   a value      ike_ctl -> config.c, show.c          ike_from_dp -> flow.c, child.c, restart.c
+ *   the clock    ike_tick -> sas_tick, child_tick, flow_tick, restart_tick
+ *
+ * RFC 2407, 2408, 2409. No socket, no clock, no file, no global.
+ */
+#include "ike/ike_int.h"
+
+#include <stdlib.h>
+
+struct ike *ike_new(const struct ike_env *env)
+{
+    struct ike *ike = xcalloc(1, sizeof *ike);
+    ike->env = *env;
+    ike->clock = &ike->env.env;
+    ike->log = env->log;
+    ike->conf = config_new();
+    ike->next_conn = 1;
+    ike->next_child_conn = 2001;
+    list_init(&ike->sas);
+    list_init(&ike->peers);
+    list_init(&ike->children);
+    list_init(&ike->flows);
+    list_init(&ike->old_sas);
+    return ike;
+}
+
+void ike_free(struct ike *ike)
+{
+    if (!ike) {
+        return;
+    }
+    LIST_FOR(it, &ike->sas) {
+        sa_free(ike, CONTAINER_OF(it, struct ike_sa, link));
+    }
+    LIST_FOR(it, &ike->children) {
+        free(CONTAINER_OF(it, struct child, link));
+    }
+    LIST_FOR(it, &ike->flows) {
+        free(CONTAINER_OF(it, struct flow, link));
+    }
+    LIST_FOR(it, &ike->peers) {
+        free(CONTAINER_OF(it, struct ike_peer, link));
+    }
+    LIST_FOR(it, &ike->old_sas) {
+        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
+        mem_wipe(o, sizeof *o);
+        free(o);
+    }
+    config_free(ike->conf);
+    config_free(ike->building);
+    mem_wipe(ike, sizeof *ike);
+    free(ike);
+}
+
+/* ---- datagrams ---------------------------------------------------------------------------------------------- */
+
+/* half_open_full: anybody can send message 1; how many unfinished SAs one address, and all together, may hold. */
+static bool half_open_full(struct ike *ike, const struct addr *from, char *why, size_t cap)
+{
+    unsigned same = 0;
+    LIST_FOR(it, &ike->sas) {
+        const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
+        same += sa_half_open(sa) && !sa->c.initiator && addr_equal(&sa->remote.a, from);
+    }
+    snprintf(why, cap, "%u half-open SAs (at most %d), %u of them with this address (at most %d)",
+             ike->num_half_open, HALF_OPEN_MAX, same, HALF_OPEN_PER_ADDRESS);
+    return same >= HALF_OPEN_PER_ADDRESS || ike->num_half_open >= HALF_OPEN_MAX;
+}
+
+static void rx_trace(struct ike *ike, const struct ike_sa *sa, const struct endpoint *from, const struct endpoint *to)
+{
+    ev_ike_rx(ike->log, sa ? sa->c.conn_id : 0, &from->a,
+              &(struct evb_ike_rx){.dport = to->port, .sport = from->port, .role = ev_str(sa ? sa_role(sa) : "N"),
+                                   .state = ev_str(sa ? ike_show_state_name(sa_show_state(sa)) : "NEW SA")});
+}
+
+/* first_message: nobody's SA yet. It becomes one only if the first row of main mode accepts it. */
+static void first_message(struct ike *ike, const u8 *data, size_t len, const struct isakmp_hdr *h,
+                          const struct endpoint *from, const struct endpoint *to)
+{
+    char why[128];
+    bool first = be64(h->cookie_r) == 0;
+    if (h->exchange != XCH_MAIN && h->exchange != XCH_QUICK && h->exchange != XCH_INFO) {
+        snprintf(why, sizeof why, "exchange type %u (%s), wanted main, quick or informational", h->exchange,
+                 isakmp_exchange_name(h->exchange));
+        report(ike, NULL, &from->a, h->exchange, WHY_EXCHANGE, why);
+    } else if (h->exchange != XCH_MAIN || !first) {
+        char ci[20], cr[20];
+        snprintf(why, sizeof why, "%s with cookies %s %s", isakmp_exchange_name(h->exchange),
+                 hex_str(ci, sizeof ci, h->cookie_i, 8), hex_str(cr, sizeof cr, h->cookie_r, 8));
+        report(ike, NULL, &from->a, h->exchange, WHY_NO_SA, why);
+    } else if (half_open_full(ike, &from->a, why, sizeof why)) {
+        report(ike, NULL, &from->a, h->exchange, WHY_LIMIT, why);
+    } else {
+        rx_trace(ike, NULL, from, to);
+        struct ike_sa *sa = sa_new(ike, to, from);
+        engine_run(ike, sa, data, len, h);
+        if (!sa->listed) {
+            sa_free(ike, sa);
+        }
+    }
+}
+
+void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from, const struct endpoint *to)
+{
+    struct isakmp_hdr h;
+    struct isakmp_fault f = isakmp_hdr_read(&h, data, len);
+    if (!ike->conf->global.enabled) {
+        report(ike, NULL, &from->a, h.exchange, WHY_DISABLED, "");
+        return;
+    }
+    if (f.reason != IW_OK) {
+        char why[200];
+        snprintf(why, sizeof why, "%s in bytes %u..%u of %zu. %s", isakmp_reason_name(f.reason), f.off,
+                 f.off + MAX(f.len, 1) - 1, len, isakmp_reason_text(f.reason));
+        report(ike, NULL, &from->a, h.exchange, WHY_MALFORMED, why);
+        return;
+    }
+    struct ike_sa *sa = sa_find(ike, &h, from);
+    if (!sa) {
+        first_message(ike, data, len, &h, from, to);
+        return;
+    }
+    rx_trace(ike, sa, from, to);
+    if (sa->deleted) {
+        report(ike, sa, &from->a, h.exchange, WHY_STALE, "the SA was deleted");
+        return;
+    }
+    if (sa->local.a.family == AF_NONE) {
+        sa->local = *to; /* we left the choice of the address to the kernel: now it is known */
+    }
+    if (h.exchange != XCH_MAIN && h.exchange != XCH_QUICK && h.exchange != XCH_INFO) {
+        report(ike, sa, &from->a, h.exchange, WHY_EXCHANGE, isakmp_exchange_name(h.exchange));
+        return;
+    }
+    engine_run(ike, sa, data, len, &h);
+}
+
+/* ---- values --------------------------------------------------------------------------------------------------- */
+
+void ike_ctl(struct ike *ike, const struct ike_msg *m)
+{
+    struct ike_msg pong;
+    struct flow *f;
+    switch (m->type) {
+    case IKE_SET_MASK: ike->log->mask = (u32)m->u.number | EVC_LOG; break;
+    case IKE_SET_KEYLOG: ike->keylog = m->u.number != 0; break;
+    case IKE_CLEAR_SA:
+    case IKE_CLEAR_CHILD:
+    case IKE_CLEAR_SESSION: clear_msg(ike, m); break;
+    case IKE_INITIATE:
+        if ((f = flow_find(ike, (u32)m->u.number)) != NULL) {
+            flow_want(ike, f, false);
+        }
+        break;
+    case IKE_GET_SAS:
+    case IKE_GET_CHILDREN:
+    case IKE_GET_FLOWS:
+    case IKE_GET_COUNTS: show_answer(ike, m); break;
+    case IKE_PING:
+        memset(&pong, 0, sizeof pong);
+        pong.type = IKE_PONG;
+        pong.tag = m->tag;
+        pong.u.number = m->u.number;
+        ike->env.to_main(ike->env.ctx, &pong);
+        break;
+    case IKE_DP_PEER: break; /* the channel is the process's business */
+    default: config_msg(ike, m); break;
+    }
+}
+
+void ike_from_dp(struct ike *ike, const struct dp_msg *m)
+{
+    struct flow *f;
+    switch (m->type) {
+    case DP_ACQUIRE:
+        if ((f = flow_find(ike, m->u.acquire.flow)) != NULL) {
+            flow_want(ike, f, false);
+        }
+        break;
+    case DP_EXPIRE: child_expire(ike, &m->u.expire); break;
+    case DP_UNKNOWN_SPI: flow_unknown_spi(ike, &m->u.unknown_spi); break;
+    case DP_SA: restart_sa(ike, m->tag, &m->u.sa_info.sa); break;
+    case DP_END: restart_end(ike, m->tag); break;
+    default: break;
+    }
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------------- */
+
+static void phase1_timeout(struct ike *ike, struct ike_sa *sa)
+{
+    char why[256], seen[160];
+    str_copy(seen, sizeof seen, sa->fail);
+    snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s", ike_state_name(sa->main.c.state),
+             seen[0] ? "; last seen: " : "", seen);
+    report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_TIMEOUT, why);
+    sa_delete(ike, sa, "Death by retransmission P1", false);
+    str_copy(sa->fail, sizeof sa->fail, why);
+    flow_p1_failed(ike, sa, why);
+}
+
+/* quick_timeout: the peer was silent in phase 2. It may have lost the ISAKMP SA: a flow that used an old one gets
+ * one more try on a new one. */
+static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
+{
+    struct flow *f = flow_find(ike, x->c.flow);
+    struct child *c = child_by_number(ike, x->child);
+    bool initiator = x->c.initiator, stale = x->born_ms - sa->c.authenticated_ms > 5000;
+    const char *why = "Death by retransmission P2: the peer did not answer quick mode";
+    report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_TIMEOUT, why);
+    ev_ike_node_done(ike->log, sa->c.conn_id, &sa->remote.a,
+                     &(struct evb_ike_node_done){.msgid = x->c.msgid, .error = ev_str("TRUE"),
+                                                 .reason = ev_str("Death by retransmission P2")});
+    list_remove(&x->link);
+    xch_free(x);
+    if (c) { /* we answered, the third message never came: take the inbound half back */
+        child_delete(ike, c, true);
+    }
+    if (initiator) {
+        sa_delete(ike, sa, "Death by retransmission P2", true);
+        if (f) {
+            flow_failed(ike, f, why);
+            if (stale) {
+                flow_want(ike, f, true);
+            }
+        }
+    }
+}
+
+static void nodes_tick(struct ike *ike, struct ike_sa *sa, u64 now)
+{
+    LIST_FOR(it, &sa->nodes) {
+        struct xch *x = CONTAINER_OF(it, struct xch, link);
+        if (x->gone_ms && now >= x->gone_ms) {
+            ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
+                              &(struct evb_ike_node_purge){.msgid = x->c.msgid});
+            list_remove(&x->link);
+            xch_free(x);
+        } else if (retrans_due(ike, sa, x)) {
+            quick_timeout(ike, sa, x);
+            return; /* the SA's list may be gone; the rest has its turn at the next tick */
+        }
+    }
+}
+
+/* sa_end_ms: when an unfinished SA we answer is given up. */
+static u64 half_open_end(const struct ike *ike, const struct ike_sa *sa)
+{
+    return sa->born_ms + (u64)ike->conf->global.retransmit_ms * (ike->conf->global.retransmit_tries + 1);
+}
+
+static void sa_tick(struct ike *ike, struct ike_sa *sa, u64 now)
+{
+    if (sa->deleted) {
+        if (now >= sa->gone_ms) {
+            sa_free(ike, sa);
+        }
+    } else if (retrans_due(ike, sa, &sa->main) ||
+               (sa_half_open(sa) && !sa->c.initiator && now >= half_open_end(ike, sa))) {
+        phase1_timeout(ike, sa);
+    } else if (sa->expire_ms && now >= sa->expire_ms) {
+        sa_delete(ike, sa, "IKE SA Lifetime Exceeded", true);
+    } else {
+        if (sa->rekey_ms && now >= sa->rekey_ms) {
+            sa->rekey_ms = now + 30000;
+            if (child_count(ike, 0, &sa->remote.a) && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
+                !sa_negotiating(ike, &sa->remote.a)) {
+                mm_start(ike, NULL, &sa->local.a, &sa->remote.a);
+            }
+        }
+        nodes_tick(ike, sa, now);
+    }
+}
+
+void ike_tick(struct ike *ike)
+{
+    u64 now = env_now_ms(ike->clock);
+    LIST_FOR(it, &ike->sas) {
+        sa_tick(ike, CONTAINER_OF(it, struct ike_sa, link), now);
+    }
+    child_tick(ike, now);
+    restart_tick(ike, now);
+    flow_tick(ike, now);
+}
+
+static u64 sooner(u64 a, u64 b)
+{
+    return b && b < a ? b : a; /* 0: not planned */
+}
+
+u64 ike_next_ms(const struct ike *ike)
+{
+    u64 next = sooner(child_next_ms(ike), flow_next_ms(ike));
+    next = sooner(next, restart_next_ms(ike));
+    LIST_FOR(it, &ike->sas) {
+        const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
+        if (sa->deleted) {
+            next = sooner(next, sa->gone_ms);
+            continue;
+        }
+        next = sooner(next, sa->main.rt.next_ms);
+        next = sooner(next, sa->expire_ms);
+        next = sooner(next, sa->rekey_ms);
+        next = sooner(next, sa_half_open(sa) && !sa->c.initiator ? half_open_end(ike, sa) : 0);
+        LIST_FOR(n, &sa->nodes) {
+            const struct xch *x = CONTAINER_OF(n, struct xch, link);
+            next = sooner(next, x->gone_ms);
+            next = sooner(next, x->rt.next_ms);
+        }
+    }
+    return next;
+}

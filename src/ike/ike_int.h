@@ -1,0 +1,463 @@
+/*
+ * ike_int.h: what the files of this folder share. The SA, its exchanges, the draft a handler writes, the rows of
+ * the exchange tables. Only engine_commit (engine.c) writes struct sa_core and struct xch_core of a living SA.
+ *
+ *   ike.c       THE MAP: the walk of a message, the turn of the clock
+ *   engine.c    row_find, open, row_check, engine_run, engine_commit, seal, send
+ *   retrans.c   duplicates and retransmission            sa_table.c  SAs, exchanges, peers, children by number
+ *   v1_table.c  the rows under the ladder of RFC 2409    v1_phase1.c v1_quick.c v1_info.c  their handlers
+ *   select.c    ISAKMP policies against offers           v1_proposal.c  transform sets against offers, proxy ids
+ *   keys.c      SKEYID family, IVs, hashes, KEYMAT       vendor.c natd.c  vendor ids, NAT-D
+ *   child.c     pairs of IPsec SAs                       flow.c  who wants a negotiation, and when
+ *   config.c    configuration generations                restart.c  taking over after a crash
+ *   show.c      snapshots                                report.c  failure lines, debug lines used by many
+ */
+#ifndef ADIT_IKE_INT_H
+#define ADIT_IKE_INT_H
+
+#include "ike/ike.h"
+#include "ike/reason.h"
+#include "wire/isakmp.h"
+
+enum {
+    HALF_OPEN_MAX = 1000,         /* as IOS: crypto call admission limit ike in-negotiation-sa */
+    HALF_OPEN_PER_ADDRESS = 24,
+    DELETED_LINGER_MS = 60000,    /* a deleted SA stays listed about a minute */
+    NODE_LINGER_MS = 60000,       /* a finished exchange answers duplicates that long */
+    RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
+    OLD_PAIR_GRACE_MS = 5000,     /* the old pair lives on that long after the new one is up */
+    DUPLICATE_GRACE_MS = 12000,   /* two pairs made at once: the loser goes after that long */
+    BACKOFF_MIN_MS = 10000,
+    BACKOFF_MAX_MS = 300000,
+    LOG_BURST = 20,               /* failure lines per second; the rest is only counted */
+    SEEN_HASHES = 6, SEEN_MSGIDS = 64, SPI_GRAVES = 64,
+    P1_LIFE_DEFAULT_S = 86400, P2_LIFE_DEFAULT_S = 28800, /* RFC 2407 4.5 */
+};
+
+/* ---- states (names as IOS debug prints them) ------------------------------------------------------ */
+#define IKE_STATES(S)                                                                                                  \
+    S(READY) S(I_MM1) S(I_MM2) S(I_MM3) S(I_MM4) S(I_MM5) S(I_MM6) S(R_MM1) S(R_MM2) S(R_MM3) S(R_MM4) S(R_MM5)        \
+    S(P1_COMPLETE) S(QM_READY) S(QM_SPI_STARVE) S(QM_I_QM1) S(QM_R_QM1) S(QM_R_QM2) S(QM_PHASE2_COMPLETE)              \
+    S(INFO) S(DEST_SA)
+enum ike_state {
+#define S(id) XS_##id,
+    IKE_STATES(S)
+#undef S
+        XS_NUM
+};
+const char *ike_state_name(enum ike_state s);
+
+/* ---- the parts of an SA that a draft copies --------------------------------------------------------- */
+
+struct bytes_id {
+    u16 len;
+    u8 b[ISAKMP_ID_MAX];
+};
+struct bytes_nonce {
+    u16 len;
+    u8 b[ISAKMP_NONCE_MAX];
+};
+struct bytes_big {
+    u16 len;
+    u8 b[DH_MAX];
+};
+struct bytes_sa {
+    u16 len;
+    u8 b[2048];
+};
+
+enum natt { NATT_NONE, NATT_V2, NATT_V3, NATT_V7, NATT_RFC };
+enum vid_bit { VB_UNITY = 1, VB_DPD = 2, VB_XAUTH = 4, VB_FRAG = 8, VB_ADIT = 16, VB_NATT_V2 = 32, VB_NATT_V3 = 64,
+               VB_NATT_V7 = 128, VB_NATT_RFC = 256, VB_STRONGSWAN = 512, VB_OPENSWAN = 1024, VB_LIBRESWAN = 2048,
+               VB_RACOON = 4096, VB_OTHER = 8192 };
+
+/* What phase 1 agreed. */
+struct sa_core {
+    u8 cookie_i[8], cookie_r[8];
+    bool initiator, authenticated;
+    u8 encr, hash, natt; /* enum encr_id, hash_id, natt */
+    bool nat;
+    u16 auth, group;
+    u32 conn_id, policy, life_s, vids;
+    struct secret skeyid, skeyid_d, skeyid_a, skeyid_e, key;
+    struct bytes_id peer_id; /* body of the peer's ID payload */
+    char peer_name[64];
+    u64 authenticated_ms; /* env time, 0 before */
+};
+/* What one exchange has learnt. The IV is here: of phase 1 while it runs, then the base for phase 2's. */
+struct xch_core {
+    u8 state; /* enum ike_state */
+    u8 exchange;
+    bool initiator;
+    u32 msgid;
+    struct secret iv;
+    struct bytes_nonce ni, nr;
+    struct bytes_big gi, gr, gxy; /* gxy is secret, wiped */
+    struct bytes_sa sa_i;         /* the initiator's SA payload body */
+    struct bytes_id idi, idr;     /* bodies of the ID payloads */
+    /* quick mode */
+    u32 flow, spi_in, spi_out;
+    u8 encr, auth, mode;
+    u16 group;
+    u32 life_s;
+    u64 life_kb;
+    u32 peer_life_s; /* the offer's, when it was longer than ours */
+    struct selector sel;
+    bool chosen;
+};
+
+/* ---- exchanges and SAs ------------------------------------------------------------------------------- */
+
+struct retrans {
+    u8 seen[SEEN_HASHES][32]; /* hashes of accepted datagrams, newest first */
+    unsigned num_seen;
+    u8 *tx; /* owned: the last datagram sent in this exchange */
+    size_t tx_len;
+    u64 next_ms; /* 0: not armed */
+    unsigned sent;
+    u64 resent_ms;
+};
+struct xch {
+    struct list link; /* in ike_sa.nodes; the main exchange is not listed */
+    struct xch_core c;
+    struct retrans rt;
+    struct dh *dh; /* owned */
+    u64 born_ms, gone_ms; /* gone: when it may be forgotten, 0 = while it runs */
+    u32 child;            /* number of the pair it made, 0 */
+};
+struct ike_sa {
+    struct list link; /* in ike.sas once committed */
+    bool listed;
+    u32 number; /* ours, never reused */
+    struct endpoint local, remote;
+    struct sa_core c;
+    struct xch main;
+    struct list nodes;
+    struct ike_peer *peer; /* borrowed; counted in peer->ike_refs */
+    u64 born_ms, expire_ms, rekey_ms;
+    bool deleted, rekeying;
+    u64 gone_ms;      /* when a deleted SA leaves the list */
+    u32 logged;       /* bit per reason already logged for this SA */
+    char fail[160];
+    u32 seen_msgid[SEEN_MSGIDS];
+    unsigned num_msgid;
+    u32 flow; /* initiator: the flow that wanted it */
+};
+/* A far end, as IOS counts it. */
+struct ike_peer {
+    struct list link;
+    struct endpoint local, remote;
+    u32 number, ike_refs, ipsec_refs;
+    bool contacted; /* an authenticated SA with it has existed since we started */
+};
+struct child {
+    struct list link;
+    u32 number, flow, spi_in, spi_out, conn_in, isakmp_conn;
+    u8 encr, auth, mode;
+    bool initiator, in_up, out_up, closing, rekeying, announce; /* announce: say Delete when it goes */
+    struct selector sel;
+    struct endpoint local, remote;
+    u64 started_ms, up_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
+};
+struct flow {
+    struct list link;
+    struct ike_flow_value v;
+    unsigned peer; /* index of the peer in use */
+    bool wanted;   /* a negotiation is asked for and waits for phase 1 (or its turn) */
+    bool rekey;    /* ...although a pair is up */
+    u64 next_ms;   /* backoff: when to try again, 0 = not planned */
+    u32 backoff_ms, attempts, failures;
+    char last_error[192];
+    bool keep; /* seen in the new generation */
+};
+struct old_sa { /* what dp held when we started */
+    struct list link;
+    struct dp_sa_value sa;
+    u64 delete_ms;
+};
+
+struct conf_policy {
+    struct conf_policy *next;
+    struct ike_policy_value v;
+};
+struct conf_psk {
+    struct conf_psk *next;
+    struct ike_psk_value v;
+};
+struct conf_flow {
+    struct conf_flow *next;
+    struct ike_flow_value v;
+};
+struct ike_conf { /* one generation; owns everything in it */
+    struct arena arena;
+    struct ike_global_value global;
+    struct conf_policy *policies; /* by priority */
+    struct conf_psk *psks;
+    struct conf_flow *flows;
+};
+
+struct ike {
+    struct ike_env env;
+    const struct env *clock; /* &env.env */
+    struct evlog *log;
+    struct ike_conf *conf, *building; /* owned; building is NULL outside BEGIN..COMMIT */
+    struct list sas, peers, children, flows, old_sas;
+    u32 next_conn, next_child_conn, next_number, num_half_open;
+    bool keylog, asked_dp, restart_done;
+    u32 restart_tag;
+    u64 log_second;
+    unsigned log_used;
+    struct {
+        u32 spi;
+        struct addr peer;
+    } graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
+    unsigned next_grave;
+    u64 unknown_spi_ms;
+};
+
+/* ---- drafts and rows ----------------------------------------------------------------------------------- */
+
+enum verdict { V_NEXT, V_REPLY_ERROR, V_WAIT, V_DROP, V_FAIL };
+enum effect { EF_P1_DONE = 1, EF_INITIAL_CONTACT = 2, EF_INSTALL_IN = 4, EF_INSTALL_OUT = 8, EF_QM_DONE = 16,
+              EF_DELETES = 32, EF_DPD_ACK = 64, EF_LIFETIME = 128, EF_PEER_ERROR = 256 };
+
+/* What a handler decides. Copies of the cores, the answer under construction, effects for after the commit. */
+struct draft {
+    struct sa_core sa;
+    struct xch_core x;
+    struct dh *dh; /* owned until commit */
+    struct isakmp_out out;
+    bool reply;
+    u32 effects;
+    enum ike_reason why;
+    char detail[256];
+    u16 notify;     /* V_REPLY_ERROR: what to tell the peer */
+    u32 dpd_seq;
+    const struct isakmp_msg *m; /* borrowed: effects of an informational read it again */
+    u8 buf[ISAKMP_MAX + 32];
+};
+struct row;
+typedef enum verdict (*handler_fn)(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                                   struct draft *d);
+typedef void (*answer_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d);
+enum row_role { ROLE_I = 1, ROLE_R = 2, ROLE_ANY = 3 };
+enum row_timer { TM_NONE, TM_RESEND /* until the peer answers */, TM_REPLY /* only when the peer repeats itself */ };
+enum row_trace { TR_NONE, TR_MM, TR_MM_TIGHT, TR_QM_FIRST, TR_QM_LAST };
+struct row {
+    u8 state, role, exchange;
+    u32 required, optional; /* PB_ bits */
+    bool encrypted;
+    handler_fn handler; /* reads the message, decides */
+    answer_fn answer;   /* writes the reply into the draft; NULL: none */
+    u8 mid, next;       /* state while handling (for the debug lines), state after */
+    u8 timer, trace;
+    const char *story;
+};
+const struct row *v1_rows(size_t *out_num);
+
+/* ---- functions, by file ---------------------------------------------------------------------------------- */
+
+/* engine.c */
+const struct row *row_find(u8 state, bool initiator, u8 exchange, bool encrypted);
+void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, const struct isakmp_hdr *hdr);
+/* engine_start: writes and sends the first message of an exchange of ours. write fills the draft. */
+typedef bool (*start_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg);
+bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg, u8 state,
+                  enum row_timer timer);
+void draft_hdr(struct draft *d, bool encrypted);
+PRINTF_LIKE(3, 4) void draft_why(struct draft *d, enum ike_reason why, const char *fmt, ...);
+
+/* retrans.c */
+enum dup { DUP_NO, DUP_LAST, DUP_OLD };
+void datagram_hash(u8 out[32], const u8 *data, size_t len);
+enum dup retrans_check(struct retrans *rt, const u8 hash[32]);
+void retrans_saw(struct retrans *rt, const u8 hash[32]);
+void retrans_sent(struct ike *ike, struct retrans *rt, const u8 *data, size_t len, enum row_timer timer);
+void retrans_resend(struct ike *ike, const struct ike_sa *sa, struct retrans *rt);
+void retrans_free(struct retrans *rt);
+/* retrans_due: sends again when it is time; true when the tries are used up. */
+bool retrans_due(struct ike *ike, const struct ike_sa *sa, struct xch *x);
+
+/* sa_table.c */
+struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struct endpoint *remote);
+void sa_link(struct ike *ike, struct ike_sa *sa);
+void sa_free(struct ike *ike, struct ike_sa *sa);
+struct ike_sa *sa_find(struct ike *ike, const struct isakmp_hdr *hdr, const struct endpoint *from);
+struct ike_sa *sa_by_conn(struct ike *ike, u32 conn);
+/* sa_usable: the newest authenticated SA with that address, local AF_NONE = any. */
+struct ike_sa *sa_usable(struct ike *ike, const struct addr *local, const struct addr *remote);
+struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *remote);
+bool sa_half_open(const struct ike_sa *sa);
+/* sa_delete: ends an SA; tell = send Delete. It stays listed a minute. */
+void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell);
+struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, bool initiator);
+struct xch *xch_find(const struct ike_sa *sa, u32 msgid);
+void xch_free(struct xch *x);
+void xch_wipe(struct xch *x);
+u32 msgid_new(struct ike *ike, const struct ike_sa *sa);
+bool msgid_seen(const struct ike_sa *sa, u32 msgid);
+void msgid_remember(struct ike_sa *sa, u32 msgid);
+struct ike_peer *peer_get(struct ike *ike, const struct endpoint *local, const struct endpoint *remote);
+struct ike_peer *peer_find(struct ike *ike, const struct addr *remote);
+u32 peer_handle(const struct ike_peer *p);
+u32 sa_handle(const struct ike_sa *sa);
+enum ike_show_state sa_show_state(const struct ike_sa *sa);
+const char *sa_role(const struct ike_sa *sa);
+
+/* keys.c: pure */
+void keys_skeyid(struct sa_core *sa, const struct secret *psk, const struct xch_core *x);
+bool keys_cipher(struct secret *out_key, enum encr_id encr, enum hash_id hash, const struct secret *skeyid_e);
+void keys_iv_phase1(struct secret *out, const struct sa_core *sa, const struct xch_core *x);
+void keys_iv_phase2(struct secret *out, const struct sa_core *sa, const struct secret *last, u32 msgid);
+void keys_hash_i(u8 *out, const struct sa_core *sa, const struct xch_core *x);
+void keys_hash_r(u8 *out, const struct sa_core *sa, const struct xch_core *x);
+/* keys_hash_phase2: HASH(1) of quick mode and informational (nonce NULL), HASH(2) with the initiator's nonce. */
+void keys_hash_phase2(u8 *out, const struct sa_core *sa, u32 msgid, const struct bytes_nonce *ni, const u8 *rest,
+                      size_t rest_len);
+void keys_hash3(u8 *out, const struct sa_core *sa, const struct xch_core *x);
+void keys_keymat(u8 *out, size_t len, const struct sa_core *sa, const struct xch_core *x, u8 proto, u32 spi);
+
+/* v1_phase1.c */
+enum verdict mm_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict mm_i2(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict mm_r3(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict mm_i4(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict mm_r5(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict mm_i6(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+/* v1_phase1_out.c */
+void mm_out_2(struct ike *, const struct ike_sa *, struct draft *);
+void mm_out_3(struct ike *, const struct ike_sa *, struct draft *);
+void mm_out_4(struct ike *, const struct ike_sa *, struct draft *);
+void mm_out_5(struct ike *, const struct ike_sa *, struct draft *);
+void mm_out_6(struct ike *, const struct ike_sa *, struct draft *);
+struct ike_sa *mm_start(struct ike *ike, struct flow *f, const struct addr *local, const struct addr *remote);
+
+/* v1_quick.c */
+enum verdict qm_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict qm_i2(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict qm_r3(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+void qm_out_2(struct ike *, const struct ike_sa *, struct draft *);
+void qm_out_3(struct ike *, const struct ike_sa *, struct draft *);
+bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
+
+/* v1_info.c */
+enum verdict info_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict info_clear_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+void info_effects(struct ike *ike, struct ike_sa *sa, struct draft *d);
+void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
+                 const void *data, size_t len);
+void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi);
+void info_delete_sa(struct ike *ike, struct ike_sa *sa);
+/* info_error_clear: an unprotected notification for a first message we refuse. */
+void info_error_clear(struct ike *ike, const struct ike_sa *sa, const struct isakmp_hdr *hdr, u16 type);
+
+/* select.c: phase 1 */
+struct p1_offer {
+    u16 encr_id, key_bits, hash_id, auth, group;
+    bool life_seen, life_vpi;
+    u32 life_s;
+    u16 surplus; /* an attribute we do not take part in, 0 = none */
+};
+void p1_read(struct p1_offer *out, const struct isakmp_transform *t);
+const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                                         bool have_psk, unsigned *out_transform, u32 conn, struct draft *d);
+bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
+void p1_write(struct ike *ike, struct isakmp_out *o);
+const struct ike_policy_value *p1_policy(const struct ike *ike, u32 priority);
+const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer);
+
+/* v1_proposal.c: phase 2 */
+struct p2_offer {
+    u16 key_bits, auth_id, group, encaps;
+    bool life_seen, esn;
+    u32 life_s;
+    u64 life_kb;
+    u16 surplus;
+};
+void p2_read(struct p2_offer *out, const struct isakmp_transform *t);
+struct p2_choice {
+    unsigned proposal, transform;
+    u32 spi;
+    struct p2_offer offer;
+    struct ike_transform set;
+};
+bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_value *f, const struct isakmp_msg *m,
+               struct p2_choice *out, struct draft *d);
+/* p2_trace: the debug lines of an offer. */
+void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer, unsigned proposal,
+              unsigned transform);
+void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi);
+void p2_write_choice(struct isakmp_out *o, const struct xch_core *x);
+/* proxy_read: the proxy identities of a message as our selector; false with why in the draft. */
+bool proxy_read(struct selector *out, const struct isakmp_msg *m, bool we_initiated, struct draft *d);
+void proxy_write(struct isakmp_out *o, struct bytes_id *idi, struct bytes_id *idr, const struct selector *sel);
+const struct flow *proxy_flow(struct ike *ike, const struct ike_sa *sa, const struct selector *sel, bool absent,
+                              struct draft *d);
+
+/* vendor.c, natd.c */
+u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);
+enum natt vendor_natt(u32 vids, bool responder);
+void vendor_write_offer(struct ike *ike, const struct ike_sa *sa, u32 conn, struct isakmp_out *o);
+void vendor_write_natt(struct ike *ike, const struct ike_sa *sa, u32 conn, struct isakmp_out *o, enum natt n);
+void vendor_write_ours(struct isakmp_out *o, const u8 cookie_i[8]);
+void natd_write(struct isakmp_out *o, const struct ike_sa *sa, const struct sa_core *c);
+void natd_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct sa_core *c);
+
+/* child.c */
+void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out);
+void child_delete(struct ike *ike, struct child *c, bool tell);
+struct child *child_by_spi(struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
+struct child *child_by_number(struct ike *ike, u32 number);
+struct child *child_of_flow(struct ike *ike, u32 flow); /* the newest that is up */
+unsigned child_count(struct ike *ike, u32 flow, const struct addr *remote); /* flow 0, remote NULL: any */
+void child_tick(struct ike *ike, u64 now);
+u64 child_next_ms(const struct ike *ike);
+void child_expire(struct ike *ike, const struct dp_expire_value *e);
+void child_delete_peer(struct ike *ike, const struct addr *remote, bool tell, u64 before_ms);
+u32 spi_new(struct ike *ike);
+void spi_bury(struct ike *ike, u32 spi, const struct addr *peer);
+
+/* flow.c */
+struct flow *flow_find(struct ike *ike, u32 id);
+void flow_want(struct ike *ike, struct flow *f, bool rekey);
+void flow_p1_up(struct ike *ike, struct ike_sa *sa);
+void flow_p1_failed(struct ike *ike, struct ike_sa *sa, const char *why);
+void flow_up(struct ike *ike, u32 id);
+void flow_failed(struct ike *ike, struct flow *f, const char *why);
+void flow_lost_child(struct ike *ike, u32 id);
+void flow_tick(struct ike *ike, u64 now);
+u64 flow_next_ms(const struct ike *ike);
+bool flow_has_peer(const struct ike_flow_value *v, const struct addr *remote);
+bool flow_negotiating(struct ike *ike, const struct flow *f);
+void flow_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
+
+/* config.c */
+void config_msg(struct ike *ike, const struct ike_msg *m);
+void config_free(struct ike_conf *c);
+struct ike_conf *config_new(void);
+
+/* restart.c */
+void restart_ask(struct ike *ike);
+void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa);
+void restart_end(struct ike *ike, u32 tag);
+void restart_flow_up(struct ike *ike, u32 flow);
+bool restart_holds(const struct ike *ike, const struct addr *remote);
+void restart_tick(struct ike *ike, u64 now);
+u64 restart_next_ms(const struct ike *ike);
+
+/* show.c */
+void show_answer(struct ike *ike, const struct ike_msg *q);
+void clear_msg(struct ike *ike, const struct ike_msg *m);
+
+/* report.c */
+/* report: the one log line of a refused message or failed negotiation; sa may be NULL. */
+void report(struct ike *ike, struct ike_sa *sa, const struct addr *peer, u8 exchange, enum ike_reason why,
+            const char *detail);
+void trace_input(struct ike *ike, const struct ike_sa *sa, u32 conn, u32 msgid, const char *from, const char *what);
+void trace_state(struct ike *ike, u32 conn, const struct addr *peer, u8 old, u8 next, bool tight);
+void trace_payload(struct ike *ike, const struct ike_sa *sa, u32 conn, const char *payload, u32 msgid);
+void trace_id(struct ike *ike, const struct ike_sa *sa, const u8 *body, u16 len, u8 next);
+void id_text(char *out, size_t cap, const u8 *body, u16 len);
+void dp_send(struct ike *ike, const struct dp_msg *m);
+
+#endif

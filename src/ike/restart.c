@@ -1,0 +1,121 @@
+/*
+ * restart.c: taking over after a crash. The data plane kept its SAs; we ask for them, negotiate every flow that has
+ * some, and only when the new pair is up remove the old one and tell the peer. Packets never stop flowing.
+ */
+#include "ike/ike_int.h"
+
+#include <stdlib.h>
+
+void restart_ask(struct ike *ike)
+{
+    struct dp_msg m;
+    memset(&m, 0, sizeof m);
+    m.type = DP_GET_SAS;
+    m.tag = ike->restart_tag = env_random_u32(ike->clock);
+    ike->asked_dp = true;
+    dp_send(ike, &m);
+}
+
+static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
+{
+    const struct dp_sa_value *v = &o->sa;
+    bool in = v->dir == SA_IN;
+    struct dp_msg m;
+    memset(&m, 0, sizeof m);
+    m.type = DP_DEL_SA;
+    m.u.del = (struct dp_del_value){.spi = v->spi, .proto = v->proto, .dir = v->dir, .dst = v->dst};
+    struct ike_sa *sa = tell && in ? sa_usable(ike, &v->dst, &v->src) : NULL;
+    if (sa) {
+        info_delete_spi(ike, sa, v->spi);
+    }
+    if (in) {
+        spi_bury(ike, v->spi, &v->src);
+    }
+    dp_send(ike, &m);
+    list_remove(&o->link);
+    secret_wipe(&o->sa.encr_key);
+    secret_wipe(&o->sa.auth_key);
+    free(o);
+}
+
+void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa)
+{
+    if (!ike->asked_dp || ike->restart_done || tag != ike->restart_tag || sa->proto != IPPROTO_ESP_ ||
+        child_by_spi(ike, sa->spi, sa->dir == SA_IN, NULL)) {
+        return;
+    }
+    struct old_sa *o = xcalloc(1, sizeof *o);
+    o->sa = *sa;
+    list_push_back(&ike->old_sas, &o->link);
+    /* the console's numbers go on where the dead process stopped */
+    ike->next_child_conn = MAX(ike->next_child_conn, (sa->conn_id | 1) + 2);
+}
+
+void restart_end(struct ike *ike, u32 tag)
+{
+    u64 sas = 0, flows = 0;
+    if (!ike->asked_dp || ike->restart_done || tag != ike->restart_tag) {
+        return;
+    }
+    ike->restart_done = true;
+    LIST_FOR(it, &ike->old_sas) {
+        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
+        sas++;
+        if (!flow_find(ike, o->sa.flow)) {
+            remove_one(ike, o, false);
+        }
+    }
+    LIST_FOR(it, &ike->flows) {
+        struct flow *f = CONTAINER_OF(it, struct flow, link);
+        LIST_FOR(n, &ike->old_sas) {
+            if (CONTAINER_OF(n, struct old_sa, link)->sa.flow == f->v.flow) {
+                flows++;
+                flow_want(ike, f, true);
+                break;
+            }
+        }
+    }
+    ev_ike_restart(ike->log, 0, NULL, &(struct evb_ike_restart){.sas = sas, .flows = flows});
+}
+
+/* restart_flow_up: the new pair of a flow is up; the old ones go after a grace for what is under way. */
+void restart_flow_up(struct ike *ike, u32 flow)
+{
+    LIST_FOR(it, &ike->old_sas) {
+        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
+        if (o->sa.flow == flow && !o->delete_ms) {
+            o->delete_ms = env_now_ms(ike->clock) + OLD_PAIR_GRACE_MS;
+        }
+    }
+}
+
+bool restart_holds(const struct ike *ike, const struct addr *remote)
+{
+    LIST_FOR(it, &ike->old_sas) {
+        const struct dp_sa_value *v = &CONTAINER_OF(it, struct old_sa, link)->sa;
+        if (addr_equal(v->dir == SA_IN ? &v->src : &v->dst, remote)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void restart_tick(struct ike *ike, u64 now)
+{
+    LIST_FOR(it, &ike->old_sas) {
+        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
+        if (o->delete_ms && now >= o->delete_ms) {
+            remove_one(ike, o, true);
+        }
+    }
+}
+
+u64 restart_next_ms(const struct ike *ike)
+{
+    u64 next = UINT64_MAX;
+    LIST_FOR(it, &ike->old_sas) {
+        const struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
+        next = o->delete_ms && o->delete_ms < next ? o->delete_ms : next;
+    }
+    return next;
+}

@@ -1,0 +1,388 @@
+/*
+ * v1_quick.c: quick mode (RFC 2409 5.5): handlers of its three messages, their answers, and message 1 of ours.
+ * Every message is proved by its hash before anything in it counts. child_install makes the SAs after the commit.
+ */
+#include "ike/ike_int.h"
+
+static void copy_nonce(struct bytes_nonce *out, const struct isakmp_bytes *in)
+{
+    out->len = in->len;
+    memcpy(out->b, in->p, in->len);
+}
+
+static bool hash_ok(const struct isakmp_msg *m, const u8 *want, struct draft *d)
+{
+    u8 len = hash_row(d->sa.hash)->len;
+    if (m->hash.len == len && mem_equal_ct(m->hash.p, want, len)) {
+        return true;
+    }
+    draft_why(d, WHY_HASH, "the HASH payload of message id %u (%u bytes) does not cover what stands behind it",
+              m->hdr.msgid, m->hash.len);
+    return false;
+}
+
+static bool make_dh(struct ike *ike, struct draft *d, u16 group)
+{
+    u8 secret[80];
+    const struct group_row *g = group_row(group);
+    env_random(ike->clock, secret, sizeof secret);
+    d->dh = g ? dh_new(group, secret, g->ecp ? 80 : g->bits <= 2048 ? 32 : g->bits <= 4096 ? 48 : 64) : NULL;
+    mem_wipe(secret, sizeof secret);
+    return d->dh != NULL;
+}
+
+static bool agree(const struct dh *dh, const struct isakmp_msg *m, struct draft *d)
+{
+    size_t len = 0;
+    const struct group_row *g = group_row(d->x.group);
+    if (!dh || !dh_shared(dh, d->x.gxy.b, &len, m->ke.p, m->ke.len)) {
+        draft_why(d, WHY_KEY_EXCHANGE, "KE payload has %u bytes, group %u wants %u in 2..p-2 (a point of the curve)",
+                  m->ke.len, d->x.group, g ? g->public_len : 0);
+        return false;
+    }
+    d->x.gxy.len = (u16)len;
+    return true;
+}
+
+static void proxy_text(struct ev_str *out, const struct prefix *p, u8 proto, u16 lo, u16 hi)
+{
+    char a[ADDR_STR], m[ADDR_STR], t[64];
+    struct addr mask = addr_mask(p->a.family, p->len);
+    snprintf(t, sizeof t, "%s/%s/%u/%u (type=%u)", addr_str(a, &p->a), addr_str(m, &mask), proto, lo == hi ? lo : 0,
+             p->len == addr_bits(&p->a) ? 1 : 4);
+    *out = ev_str(t);
+}
+
+static void trace_ipsec(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_value *f,
+                        const struct ike_transform *t, bool outbound)
+{
+    char name[64];
+    if (!ev_on(ike->log, EV_IPSEC_SA_REQUEST)) {
+        return;
+    }
+    snprintf(name, sizeof name, "%s %s", encr_row(t->encr)->shown, t->auth ? hash_row(t->auth)->ts : "");
+    struct evb_ipsec_sa_request r = {.local = sa->local.a, .remote = sa->remote.a, .transform = ev_str(name),
+                                     .mode = ev_str(t->mode == MODE_TUNNEL ? "Tunnel" : "Transport"),
+                                     .seconds = outbound ? f->life_s : 0, .kilobytes = outbound ? f->life_kb : 0,
+                                     .keysize = encr_row(t->encr)->attr_bits};
+    proxy_text(&r.lproxy, &f->sel.src, f->sel.proto, f->sel.sport_lo, f->sel.sport_hi);
+    proxy_text(&r.rproxy, &f->sel.dst, f->sel.proto, f->sel.dport_lo, f->sel.dport_hi);
+    if (outbound) {
+        ev_ipsec_sa_request(ike->log, sa->c.conn_id, &sa->remote.a, &r);
+    } else {
+        struct evb_ipsec_proposal p;
+        _Static_assert(sizeof p == sizeof r, "the two rows have the same fields");
+        memcpy(&p, &r, sizeof p);
+        ev_ipsec_proposal(ike->log, sa->c.conn_id, &sa->remote.a, &p);
+    }
+}
+
+/* take_choice: the agreed transform into the draft; the shorter lifetimes win. */
+static void take_choice(struct draft *d, const struct ike_flow_value *f, const struct p2_choice *c)
+{
+    d->x.encr = c->set.encr;
+    d->x.auth = c->set.auth;
+    d->x.mode = c->offer.encaps ? (u8)c->offer.encaps : MODE_TUNNEL;
+    d->x.group = c->offer.group;
+    d->x.spi_out = c->spi;
+    d->x.life_s = MIN(c->offer.life_s, f->life_s);
+    d->x.life_kb = !c->offer.life_kb ? f->life_kb : !f->life_kb ? c->offer.life_kb : MIN(c->offer.life_kb, f->life_kb);
+    d->x.peer_life_s = c->offer.life_s;
+    d->x.flow = f->flow;
+    d->x.chosen = true;
+}
+
+/* ---- message 1, as responder -------------------------------------------------------------------------------- */
+
+static bool read_proxies(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d,
+                         const struct flow **out)
+{
+    bool absent = m->num_ids == 0;
+    if (m->num_ids == 1) {
+        draft_why(d, WHY_PAYLOADS, "one proxy identity, wanted two or none");
+        return false;
+    }
+    if (absent) {
+        struct selector s = {.src = prefix_host(&sa->local.a), .dst = prefix_host(&sa->remote.a),
+                             .sport_hi = 0xffff, .dport_hi = 0xffff};
+        d->x.sel = s;
+    } else if (!proxy_read(&d->x.sel, m, false, d)) {
+        return false;
+    } else {
+        d->x.idi.len = m->id[0].body.len;
+        memcpy(d->x.idi.b, m->id[0].body.p, d->x.idi.len);
+        d->x.idr.len = m->id[1].body.len;
+        memcpy(d->x.idr.b, m->id[1].body.p, d->x.idr.len);
+    }
+    *out = proxy_flow(ike, sa, &d->x.sel, absent, d);
+    if (*out && absent) {
+        d->x.sel = (*out)->v.sel;
+    }
+    return *out != NULL;
+}
+
+enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+{
+    u8 want[HASH_MAX];
+    const struct flow *f = NULL;
+    struct p2_choice c;
+    u32 msgid = m->hdr.msgid;
+    trace_payload(ike, sa, sa->c.conn_id, "HASH", msgid);
+    keys_hash_phase2(want, &d->sa, msgid, NULL, m->signed_part.p, m->signed_part.len);
+    if (!hash_ok(m, want, d)) {
+        return V_DROP;
+    }
+    trace_payload(ike, sa, sa->c.conn_id, "SA", msgid);
+    d->x.spi_out = m->sa.proposal[0].spi_len == 4 ? be32(m->sa.proposal[0].spi) : 0; /* names it in an error */
+    if (!read_proxies(ike, sa, m, d, &f)) {
+        d->notify = NTF_INVALID_ID_INFORMATION;
+        return V_REPLY_ERROR;
+    }
+    if (!p2_select(ike, sa, &f->v, m, &c, d)) {
+        d->notify = NTF_NO_PROPOSAL_CHOSEN;
+        return V_REPLY_ERROR;
+    }
+    trace_ipsec(ike, sa, &f->v, &c.set, false);
+    take_choice(d, &f->v, &c);
+    d->x.sa_i.len = 0;
+    if (d->x.group && (!make_dh(ike, d, d->x.group) || !agree(d->dh, m, d))) {
+        d->notify = NTF_INVALID_KEY_INFORMATION;
+        return V_REPLY_ERROR;
+    }
+    ev_ike_processing_nonce(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_processing_nonce){.msgid = msgid});
+    copy_nonce(&d->x.ni, &m->nonce);
+    for (unsigned i = 0; i < m->num_ids; i++) {
+        trace_payload(ike, sa, sa->c.conn_id, "ID", msgid);
+    }
+    ev_ike_ask_spi(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_ask_spi){.flow = f->v.flow});
+    /* the chosen proposal, word for word, for the answer */
+    const struct isakmp_transform *t = &m->sa.transform[c.transform];
+    struct wr w = wr_init(d->x.sa_i.b, sizeof d->x.sa_i.b);
+    wr_u8(&w, m->sa.proposal[c.proposal].number);
+    wr_u8(&w, t->number);
+    wr_u8(&w, t->id);
+    wr_bytes(&w, t->attrs, t->attrs_len);
+    if (w.bad) {
+        draft_why(d, WHY_NO_TRANSFORM, "the chosen transform has %u bytes of attributes", t->attrs_len);
+        d->notify = NTF_NO_PROPOSAL_CHOSEN;
+        return V_REPLY_ERROR;
+    }
+    d->x.sa_i.len = (u16)wr_len(&w);
+    d->x.spi_in = spi_new(ike);
+    d->x.nr.len = 20;
+    env_random(ike->clock, d->x.nr.b, 20);
+    d->effects = EF_INSTALL_IN;
+    return V_NEXT;
+}
+
+/* ---- protected messages: the hash stands first and covers the rest ------------------------------------------- */
+
+static size_t begin_hashed(struct draft *d)
+{
+    static const u8 zero[HASH_MAX];
+    draft_hdr(d, true);
+    isakmp_out_payload(&d->out, PL_HASH, zero, hash_row(d->sa.hash)->len);
+    return wr_len(&d->out.w);
+}
+
+static void end_hashed(struct draft *d, size_t start, const struct bytes_nonce *ni)
+{
+    if (!d->out.w.bad) {
+        keys_hash_phase2(d->buf + ISAKMP_HDR + 4, &d->sa, d->x.msgid, ni, d->buf + start, wr_len(&d->out.w) - start);
+    }
+}
+
+/* lifetime_notify: when our life is the shorter one the peer is told (RFC 2407 4.6.3.1). */
+static void lifetime_notify(struct draft *d)
+{
+    u8 data[24], spi[4];
+    struct wr w = wr_init(data, sizeof data);
+    if (d->x.life_s >= d->x.peer_life_s) {
+        return;
+    }
+    put32(spi, d->x.spi_in);
+    isakmp_out_attr(&w, P2_LIFE_TYPE, LIFE_SECONDS);
+    isakmp_out_attr_u32(&w, P2_LIFE, d->x.life_s);
+    isakmp_out_notify(&d->out, PROTO_ESP, NTF_RESPONDER_LIFETIME, spi, 4, data, wr_len(&w));
+}
+
+void qm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
+{
+    struct isakmp_prop_out p;
+    u8 spi[4];
+    (void)ike;
+    (void)sa;
+    size_t start = begin_hashed(d);
+    put32(spi, d->x.spi_in);
+    isakmp_out_sa(&d->out);
+    isakmp_out_proposal(&d->out, &p, d->x.sa_i.b[0], PROTO_ESP, spi, 4);
+    isakmp_out_transform_number(&d->out, &p, d->x.sa_i.b[1], d->x.sa_i.b[2]);
+    wr_bytes(&d->out.w, d->x.sa_i.b + 3, d->x.sa_i.len - 3u);
+    isakmp_out_transform_end(&d->out, &p);
+    isakmp_out_proposal_end(&d->out, &p, true);
+    isakmp_out_end(&d->out);
+    isakmp_out_payload(&d->out, PL_NONCE, d->x.nr.b, d->x.nr.len);
+    if (d->dh) {
+        dh_public(d->dh, d->x.gr.b);
+        isakmp_out_payload(&d->out, PL_KE, d->x.gr.b, group_row(d->x.group)->public_len);
+        dh_free(d->dh);
+        d->dh = NULL;
+    }
+    if (d->x.idi.len) {
+        isakmp_out_payload(&d->out, PL_ID, d->x.idi.b, d->x.idi.len);
+        isakmp_out_payload(&d->out, PL_ID, d->x.idr.b, d->x.idr.len);
+    }
+    lifetime_notify(d);
+    end_hashed(d, start, &d->x.ni);
+}
+
+/* ---- message 3, as responder ------------------------------------------------------------------------------------ */
+
+enum verdict qm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+{
+    u8 want[HASH_MAX];
+    (void)ike;
+    (void)sa;
+    keys_hash3(want, &d->sa, &d->x);
+    if (!hash_ok(m, want, d)) {
+        return V_DROP;
+    }
+    d->effects = EF_INSTALL_OUT | EF_QM_DONE;
+    return V_NEXT;
+}
+
+/* ---- message 2, as initiator -------------------------------------------------------------------------------------- */
+
+static bool same_proxies(const struct isakmp_msg *m, struct draft *d)
+{
+    if (m->num_ids == 0) {
+        return true; /* some peers leave them out when they are the endpoints; the hash covers the rest */
+    }
+    if (m->num_ids == 2 && m->id[0].body.len == d->x.idi.len && m->id[1].body.len == d->x.idr.len &&
+        memcmp(m->id[0].body.p, d->x.idi.b, d->x.idi.len) == 0 &&
+        memcmp(m->id[1].body.p, d->x.idr.b, d->x.idr.len) == 0) {
+        return true;
+    }
+    struct selector got;
+    char a[SELECTOR_STR], b[SELECTOR_STR];
+    if (m->num_ids == 2 && proxy_read(&got, m, true, d)) {
+        if (selector_equal(&got, &d->x.sel)) {
+            return true;
+        }
+        draft_why(d, WHY_PROXY, "answered proxies %s, offered %s", selector_str(a, &got), selector_str(b, &d->x.sel));
+    } else {
+        draft_why(d, WHY_PROXY, "answered %u proxy identities, offered two", m->num_ids);
+    }
+    return false;
+}
+
+static void responder_lifetime(const struct isakmp_msg *m, struct draft *d)
+{
+    for (unsigned i = 0; i < m->num_notify; i++) {
+        const struct isakmp_notify *n = &m->notify[i];
+        struct isakmp_transform t = {.attrs = n->data.p, .attrs_len = n->data.len};
+        struct p2_offer o;
+        if (n->type == NTF_RESPONDER_LIFETIME) {
+            p2_read(&o, &t);
+            d->x.life_s = o.life_seen ? MIN(d->x.life_s, o.life_s) : d->x.life_s;
+            d->x.life_kb = o.life_kb ? MIN(d->x.life_kb ? d->x.life_kb : UINT64_MAX, o.life_kb) : d->x.life_kb;
+        }
+    }
+}
+
+enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+{
+    u8 want[HASH_MAX];
+    struct p2_choice c;
+    u32 msgid = m->hdr.msgid;
+    trace_payload(ike, sa, sa->c.conn_id, "HASH", msgid);
+    keys_hash_phase2(want, &d->sa, msgid, &d->x.ni, m->signed_part.p, m->signed_part.len);
+    if (!hash_ok(m, want, d)) {
+        return V_DROP;
+    }
+    trace_payload(ike, sa, sa->c.conn_id, "SA", msgid);
+    struct flow *f = flow_find(ike, d->x.flow);
+    if (!f) {
+        draft_why(d, WHY_NOT_OFFERED, "flow (removed from the configuration)");
+        return V_FAIL;
+    }
+    struct ike_flow_value offer = f->v;
+    offer.any_mode = false; /* the answer must be what we offered */
+    if (m->sa.num_proposals != 1 || m->sa.num_transforms != 1 || !p2_select(ike, sa, &offer, m, &c, d)) {
+        char detail[160];
+        snprintf(detail, sizeof detail, "%.150s", d->why ? d->detail : "number of transforms");
+        draft_why(d, WHY_NOT_OFFERED, "%s", detail);
+        return V_FAIL;
+    }
+    if (!same_proxies(m, d)) {
+        return V_FAIL;
+    }
+    take_choice(d, &f->v, &c);
+    responder_lifetime(m, d);
+    ev_ike_processing_nonce(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_processing_nonce){.msgid = msgid});
+    copy_nonce(&d->x.nr, &m->nonce);
+    if (d->x.group) {
+        struct xch *x = xch_find(sa, msgid);
+        if (!agree(x ? x->dh : NULL, m, d)) {
+            return V_FAIL;
+        }
+    }
+    for (unsigned i = 0; i < m->num_ids; i++) {
+        trace_payload(ike, sa, sa->c.conn_id, "ID", msgid);
+    }
+    d->effects = EF_INSTALL_IN | EF_INSTALL_OUT | EF_QM_DONE;
+    return V_NEXT;
+}
+
+void qm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
+{
+    (void)ike;
+    (void)sa;
+    begin_hashed(d);
+    keys_hash3(d->buf + ISAKMP_HDR + 4, &d->sa, &d->x);
+}
+
+/* ---- message 1, as initiator ----------------------------------------------------------------------------------------- */
+
+static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+{
+    struct flow *f = arg;
+    trace_ipsec(ike, sa, &f->v, &f->v.transform[0], true);
+    keys_iv_phase2(&d->x.iv, &d->sa, &sa->main.c.iv, d->x.msgid);
+    d->x.flow = f->v.flow;
+    d->x.sel = f->v.sel;
+    d->x.spi_in = spi_new(ike);
+    d->x.ni.len = 20;
+    env_random(ike->clock, d->x.ni.b, 20);
+    size_t start = begin_hashed(d);
+    p2_write(&d->out, &f->v, d->x.spi_in);
+    isakmp_out_payload(&d->out, PL_NONCE, d->x.ni.b, 20);
+    if (f->v.pfs_group) {
+        if (!make_dh(ike, d, f->v.pfs_group)) {
+            return false;
+        }
+        dh_public(d->dh, d->x.gi.b);
+        isakmp_out_payload(&d->out, PL_KE, d->x.gi.b, group_row(f->v.pfs_group)->public_len);
+    }
+    proxy_write(&d->out, &d->x.idi, &d->x.idr, &f->v.sel);
+    end_hashed(d, start, NULL);
+    ev_ike_begin_qm(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_begin_qm){.msgid = d->x.msgid});
+    return true;
+}
+
+bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
+{
+    struct xch *x = xch_new(ike, sa, XCH_QUICK, msgid_new(ike, sa), true);
+    ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_node_new){.msgid = x->c.msgid});
+    list_push_back(&sa->nodes, &x->link);
+    msgid_remember(sa, x->c.msgid);
+    if (!engine_start(ike, sa, x, write_1, f, XS_QM_I_QM1, TM_RESEND)) {
+        list_remove(&x->link);
+        xch_free(x);
+        flow_failed(ike, f, "quick mode could not be started: PFS group or message size");
+        return false;
+    }
+    trace_input(ike, sa, sa->c.conn_id, x->c.msgid, "IKE_MESG_INTERNAL", "IKE_INIT_QM");
+    trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_QM_READY, XS_QM_I_QM1, true);
+    return true;
+}

@@ -1,0 +1,236 @@
+/*
+ * ike_main.c: the key daemon's process: sockets and channels around the sans-IO daemon of ike/. It drops every right
+ * before it reads the first byte from the network.
+ */
+#include "ike/ike.h"
+#include "sys/sys.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct ike_proc {
+    struct env env;
+    struct evlog log;
+    struct ike *ike; /* owned */
+    int dp;          /* channel to the data plane, -1: none */
+    u64 lost_values;
+};
+
+/* ---- sockaddr and endpoints ---- */
+
+static struct endpoint from_sockaddr(const struct sockaddr_storage *ss)
+{
+    struct endpoint e = {0};
+    if (ss->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *s = (const struct sockaddr_in6 *)ss;
+        e.a = addr_from_bytes(AF_V6, s->sin6_addr.s6_addr);
+        e.port = ntohs(s->sin6_port);
+    } else {
+        const struct sockaddr_in *s = (const struct sockaddr_in *)ss;
+        e.a = addr_from_bytes(AF_V4, (const u8 *)&s->sin_addr);
+        e.port = ntohs(s->sin_port);
+    }
+    return e;
+}
+
+static socklen_t to_sockaddr(struct sockaddr_storage *out, const struct endpoint *e)
+{
+    memset(out, 0, sizeof *out);
+    if (e->a.family == AF_V6) {
+        struct sockaddr_in6 *s = (struct sockaddr_in6 *)out;
+        s->sin6_family = AF_INET6;
+        s->sin6_port = htons(e->port);
+        memcpy(&s->sin6_addr, e->a.b, 16);
+        return sizeof *s;
+    }
+    struct sockaddr_in *s = (struct sockaddr_in *)out;
+    s->sin_family = AF_INET;
+    s->sin_port = htons(e->port);
+    memcpy(&s->sin_addr, e->a.b, 4);
+    return sizeof *s;
+}
+
+/* ---- out ---- */
+
+union pktinfo_room {
+    struct cmsghdr h;
+    char room[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+static void put_source(struct msghdr *m, union pktinfo_room *room, const struct addr *a)
+{
+    struct cmsghdr *c = &room->h;
+    m->msg_control = room->room;
+    if (a->family == AF_V6) {
+        struct in6_pktinfo p = {0};
+        memcpy(&p.ipi6_addr, a->b, 16);
+        m->msg_controllen = CMSG_SPACE(sizeof p);
+        *c = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO, .cmsg_len = CMSG_LEN(sizeof p)};
+        memcpy(CMSG_DATA(c), &p, sizeof p);
+    } else {
+        struct in_pktinfo p = {0};
+        memcpy(&p.ipi_spec_dst, a->b, 4);
+        m->msg_controllen = CMSG_SPACE(sizeof p);
+        *c = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof p)};
+        memcpy(CMSG_DATA(c), &p, sizeof p);
+    }
+}
+
+static void send_datagram(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data, size_t len)
+{
+    struct sockaddr_storage ss;
+    union pktinfo_room room = {0};
+    struct iovec v = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+    struct msghdr m = {.msg_name = &ss, .msg_iov = &v, .msg_iovlen = 1};
+    (void)ctx;
+    m.msg_namelen = to_sockaddr(&ss, to);
+    if (from->a.family) {
+        put_source(&m, &room, &from->a);
+    }
+    (void)sendmsg(to->a.family == AF_V6 ? FD_UDP6 : FD_UDP4, &m, MSG_DONTWAIT | MSG_NOSIGNAL); /* lost: retransmitted */
+}
+
+static void to_dp(void *ctx, const struct dp_msg *m)
+{
+    struct ike_proc *p = ctx;
+    if (p->dp < 0 || !chan_send(p->dp, m, sizeof *m, -1, true)) {
+        p->lost_values++;
+    }
+}
+
+static void to_main(void *ctx, const struct ike_msg *m)
+{
+    (void)ctx;
+    /* an event may be lost when main is busy; an answer may not */
+    (void)chan_send(FD_MAIN, m, sizeof *m, -1, m->type != IKE_EVENT);
+}
+
+static void on_event(void *ctx, const struct ev_rec *rec)
+{
+    struct ike_msg m = {.type = IKE_EVENT, .u.event = *rec};
+    to_main(ctx, &m);
+}
+
+/* ---- in ---- */
+
+static void read_udp(struct ike_proc *p, int fd)
+{
+    u8 buf[65536];
+    for (int n = 0; n < 64; n++) {
+        struct sockaddr_storage ss;
+        union {
+            struct cmsghdr h;
+            char room[256];
+        } control;
+        struct iovec v = {.iov_base = buf, .iov_len = sizeof buf};
+        struct msghdr m = {.msg_name = &ss, .msg_namelen = sizeof ss, .msg_iov = &v, .msg_iovlen = 1,
+                           .msg_control = control.room, .msg_controllen = sizeof control.room};
+        ssize_t len = recvmsg(fd, &m, MSG_DONTWAIT);
+        if (len < 0) {
+            return;
+        }
+        struct endpoint from = from_sockaddr(&ss), to = {.port = 500};
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+            if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+                struct in_pktinfo i;
+                memcpy(&i, CMSG_DATA(c), sizeof i);
+                to.a = addr_from_bytes(AF_V4, (const u8 *)&i.ipi_addr);
+            } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+                struct in6_pktinfo i;
+                memcpy(&i, CMSG_DATA(c), sizeof i);
+                to.a = addr_from_bytes(AF_V6, i.ipi6_addr.s6_addr);
+            }
+        }
+        ike_input(p->ike, buf, (size_t)len, &from, &to);
+    }
+}
+
+/* read_main: false when main has gone: then we end too. */
+static bool read_main(struct ike_proc *p)
+{
+    struct ike_msg m;
+    int fd;
+    long n;
+    while ((n = chan_recv(FD_MAIN, &m, sizeof m, &fd)) > 0) {
+        if (n == (long)sizeof m && m.type == IKE_DP_PEER && fd >= 0) {
+            if (p->dp >= 0) {
+                close(p->dp);
+            }
+            p->dp = fd;
+            fd = -1;
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+        if (n == (long)sizeof m) {
+            ike_ctl(p->ike, &m);
+        }
+        mem_wipe(&m, sizeof m);
+    }
+    return n < 0;
+}
+
+static void read_dp(struct ike_proc *p)
+{
+    struct dp_msg m;
+    int fd;
+    long n;
+    while (p->dp >= 0 && (n = chan_recv(p->dp, &m, sizeof m, &fd)) >= 0) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        if (n == 0) {
+            close(p->dp);
+            p->dp = -1;
+        } else if (n == (long)sizeof m) {
+            ike_from_dp(p->ike, &m);
+        }
+    }
+}
+
+static int wait_ms(const struct ike_proc *p)
+{
+    u64 next = ike_next_ms(p->ike), now = env_now_ms(&p->env);
+    return next == UINT64_MAX ? 60000 : next <= now ? 0 : (int)MIN(next - now, (u64)60000);
+}
+
+int ike_main(void)
+{
+    static struct ike_proc p;
+    const char *why;
+    p.env = env_real();
+    p.dp = -1;
+    evlog_init(&p.log, &p.env, EVS_IKE, &p, on_event);
+    struct ike_env env = {.env = p.env, .log = &p.log, .ctx = &p, .send = send_datagram, .to_dp = to_dp, .to_main = to_main};
+    crypto_warm_up();
+    p.ike = ike_new(&env);
+    if (!rights_drop(RIGHTS_IKE, &why)) {
+        fprintf(stderr, "adit ike: cannot %s: %s\n", why, strerror(errno));
+        return 1;
+    }
+    to_main(&p, &(struct ike_msg){.type = IKE_READY});
+    for (;;) {
+        struct pollfd f[4] = {{.fd = FD_MAIN, .events = POLLIN}, {.fd = p.dp, .events = POLLIN},
+                              {.fd = FD_UDP4, .events = POLLIN}, {.fd = FD_UDP6, .events = POLLIN}};
+        int n = poll(f, ARRAY_LEN(f), wait_ms(&p));
+        if (n < 0 && errno != EINTR) {
+            break;
+        }
+        if (f[0].revents && !read_main(&p)) {
+            break;
+        }
+        read_dp(&p);
+        for (int i = 2; i < 4; i++) {
+            if (f[i].revents & (POLLIN | POLLERR)) {
+                read_udp(&p, f[i].fd);
+            }
+        }
+        ike_tick(p.ike);
+    }
+    ike_free(p.ike);
+    return 0;
+}

@@ -1,0 +1,400 @@
+/*
+ * console.c: the client of a router's unix socket (sys/api.c describes the lines). Editing and history are libedit's;
+ * `?`, Tab, paging and ^C are IOS-like on top of it.
+ */
+#include "lab/lab.h"
+
+#include <histedit.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+struct console {
+    int fd;
+    struct strbuf in; /* bytes from the router not yet used */
+    EditLine *el;     /* NULL: not interactive */
+    char prompt[128];
+    u32 length;    /* lines per page; 0: no paging */
+    u32 shown;     /* lines of this page so far */
+    bool quit_page, closed, secret, gone;
+    int status;
+};
+
+static volatile sig_atomic_t interrupted; /* set by SIGINT: a signal handler has no other way to say so */
+
+static void on_sigint(int sig)
+{
+    (void)sig;
+    interrupted = 1;
+}
+
+static bool dial(struct console *c, const char *sock)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (!str_copy(a.sun_path, sizeof a.sun_path, sock) || connect(c->fd, (struct sockaddr *)&a, sizeof a) != 0) {
+        fprintf(stderr, "adit: no router answers at %s\n", sock);
+        return false;
+    }
+    return true;
+}
+
+static void send_json(struct console *c, json_t *o)
+{
+    char *s = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    size_t len = strlen(s);
+    s[len] = '\n'; /* the terminator's place; written with its length */
+    for (size_t done = 0; done < len + 1;) {
+        ssize_t n = send(c->fd, s + done, len + 1 - done, MSG_NOSIGNAL);
+        if (n <= 0) {
+            c->gone = true;
+            break;
+        }
+        done += (size_t)n;
+    }
+    free(s);
+}
+
+static void send_text(struct console *c, const char *key, const char *text)
+{
+    json_t *v = json_string(text), *o = json_object();
+    json_object_set_new(o, key, v ? v : json_string(""));
+    send_json(c, o);
+}
+
+/* ---- paging ---- */
+
+static void more(struct console *c)
+{
+    char key = ' ';
+    struct termios raw, old;
+    fputs(" --More-- ", stdout);
+    fflush(stdout);
+    tcgetattr(0, &old);
+    raw = old;
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    tcsetattr(0, TCSANOW, &raw);
+    if (read(0, &key, 1) != 1) {
+        key = 'q';
+    }
+    tcsetattr(0, TCSANOW, &old);
+    fputs("\b\b\b\b\b\b\b\b\b\b          \b\b\b\b\b\b\b\b\b\b", stdout);
+    if (key == ' ') {
+        c->shown = 0;
+    } else if (key == '\r' || key == '\n') {
+        c->shown--;
+    } else {
+        c->quit_page = true;
+    }
+}
+
+static void show(struct console *c, const char *text)
+{
+    for (; *text && !c->quit_page; text++) {
+        putchar(*text);
+        if (*text == '\n' && c->el && c->length > 1 && ++c->shown >= c->length - 1 && text[1]) {
+            more(c);
+        }
+    }
+    fflush(stdout);
+}
+
+/* ---- from the router ---- */
+
+/* take: one object from the router. Returns the kind of news: 'd' done, 'h' help, 'c' complete, 0 else. */
+static char take(struct console *c, json_t *o, struct strbuf *out)
+{
+    const char *s;
+    json_t *done = json_object_get(o, "done");
+    if ((s = json_string_value(json_object_get(o, "out")))) {
+        show(c, s);
+    }
+    if ((s = json_string_value(json_object_get(o, "monitor")))) {
+        fputs(s, stdout);
+        fflush(stdout);
+    }
+    if ((s = json_string_value(json_object_get(o, "help")))) {
+        show(c, s);
+        return 'h';
+    }
+    if ((s = json_string_value(json_object_get(o, "complete")))) {
+        sb_add(out, s);
+        return 'c';
+    }
+    if (done) {
+        c->status = (int)json_integer_value(done);
+        c->length = (u32)json_integer_value(json_object_get(o, "length"));
+        c->secret = json_is_true(json_object_get(o, "secret"));
+        c->closed = json_is_true(json_object_get(o, "closed"));
+        s = json_string_value(json_object_get(o, "prompt"));
+        str_copy(c->prompt, sizeof c->prompt, s ? s : "#");
+        return 'd';
+    }
+    return 0;
+}
+
+/* lines: everything complete in the buffer; true when the wanted news was among it. */
+static bool lines(struct console *c, char want, struct strbuf *out)
+{
+    char *nl;
+    bool found = false;
+    while (!found && c->in.len && (nl = memchr(c->in.s, '\n', c->in.len))) {
+        size_t used = (size_t)(nl - c->in.s) + 1;
+        json_t *o = json_loadb(c->in.s, used, 0, NULL);
+        memmove(c->in.s, c->in.s + used, c->in.len - used);
+        c->in.len -= used;
+        found = take(c, o, out) == want;
+        json_decref(o);
+    }
+    return found;
+}
+
+static bool receive(struct console *c)
+{
+    char part[8192];
+    ssize_t n = recv(c->fd, part, sizeof part, 0);
+    if (n > 0) {
+        sb_addn(&c->in, part, (size_t)n);
+    }
+    c->gone |= n == 0;
+    return n > 0;
+}
+
+/* wait_for: until the wanted news; ^C is passed on as a break. */
+static bool wait_for(struct console *c, char want, struct strbuf *out)
+{
+    while (!lines(c, want, out)) {
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        if (poll(&p, 1, -1) < 0) {
+            if (interrupted) {
+                interrupted = 0;
+                send_json(c, json_pack("{s:b}", "break", 1));
+            }
+            continue;
+        }
+        if (!receive(c) && c->gone) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_session(struct console *c, const char *sock, bool privileged)
+{
+    if (!dial(c, sock)) {
+        return false;
+    }
+    send_json(c, json_pack("{s:{s:b}}", "open", "privileged", privileged));
+    return wait_for(c, 'd', NULL);
+}
+
+int console_once(const char *sock, const char *line)
+{
+    struct console c = {0};
+    int status = 2;
+    struct sigaction sa = {.sa_handler = on_sigint};
+    sigaction(SIGINT, &sa, NULL);
+    if (open_session(&c, sock, true)) {
+        send_text(&c, "line", line);
+        status = wait_for(&c, 'd', NULL) ? c.status : 2;
+    }
+    close(c.fd);
+    sb_free(&c.in);
+    return status;
+}
+
+/* ---- the interactive console ---- */
+
+static char *on_prompt(EditLine *el)
+{
+    struct console *c;
+    el_get(el, EL_CLIENTDATA, &c);
+    return c->prompt;
+}
+
+static void typed(EditLine *el, char *out, size_t cap)
+{
+    const LineInfo *li = el_line(el);
+    size_t n = MIN((size_t)(li->cursor - li->buffer), cap - 1);
+    memcpy(out, li->buffer, n);
+    out[n] = 0;
+}
+
+static unsigned char on_help(EditLine *el, int ch)
+{
+    struct console *c;
+    char line[1024];
+    (void)ch;
+    el_get(el, EL_CLIENTDATA, &c);
+    typed(el, line, sizeof line);
+    fputs("?\n", stdout);
+    c->shown = 0;
+    c->quit_page = false;
+    send_text(c, "help", line);
+    wait_for(c, 'h', NULL);
+    return CC_REDISPLAY;
+}
+
+static unsigned char on_tab(EditLine *el, int ch)
+{
+    struct console *c;
+    char line[1024];
+    struct strbuf whole = {0};
+    (void)ch;
+    el_get(el, EL_CLIENTDATA, &c);
+    typed(el, line, sizeof line);
+    send_text(c, "complete", line);
+    if (wait_for(c, 'c', &whole) && whole.s && strcmp(whole.s, line) != 0) {
+        el_deletestr(el, (int)strlen(line));
+        el_insertstr(el, whole.s);
+    }
+    sb_free(&whole);
+    return CC_REFRESH;
+}
+
+/* on_getc: a key, while log lines of `terminal monitor` come in. */
+static int on_getc(EditLine *el, wchar_t *out)
+{
+    struct console *c;
+    el_get(el, EL_CLIENTDATA, &c);
+    for (;;) {
+        struct pollfd p[2] = {{.fd = 0, .events = POLLIN}, {.fd = c->fd, .events = POLLIN}};
+        unsigned char key;
+        if (poll(p, 2, -1) < 0) {
+            if (interrupted) {
+                interrupted = 0;
+                *out = 3;
+                return 1;
+            }
+            continue;
+        }
+        if (p[1].revents) {
+            if (!receive(c) && c->gone) {
+                return 0;
+            }
+            putchar('\r');
+            lines(c, 0, NULL);
+            el_set(el, EL_REFRESH);
+        }
+        if (p[0].revents) {
+            if (read(0, &key, 1) != 1) {
+                return 0;
+            }
+            *out = key == 26 ? 4 : key; /* ^Z as end of configuration is handled by the caller like ^D */
+            return 1;
+        }
+    }
+}
+
+static void read_secret(struct console *c, char *out, size_t cap)
+{
+    struct termios quiet, old;
+    fputs(c->prompt, stdout);
+    fflush(stdout);
+    tcgetattr(0, &old);
+    quiet = old;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(0, TCSANOW, &quiet);
+    out[0] = 0;
+    if (fgets(out, (int)cap, stdin)) {
+        out[strcspn(out, "\n")] = 0;
+    }
+    tcsetattr(0, TCSANOW, &old);
+    putchar('\n');
+}
+
+static void line_loop(struct console *c, History *h)
+{
+    HistEvent ev;
+    char secret[256];
+    while (!c->closed && !c->gone) {
+        int count = 0;
+        const char *line;
+        if (c->secret) {
+            read_secret(c, secret, sizeof secret);
+            send_text(c, "line", secret);
+            mem_wipe(secret, sizeof secret);
+        } else {
+            line = el_gets(c->el, &count);
+            if (!line || count <= 0) {
+                if (strstr(c->prompt, "(con") || strstr(c->prompt, "(cfg") || strstr(c->prompt, "(ipsec")) {
+                    putchar('\n');
+                    send_text(c, "line", "end");
+                } else {
+                    return;
+                }
+            } else {
+                char copy[1024];
+                str_copy(copy, sizeof copy, line);
+                copy[strcspn(copy, "\r\n")] = 0;
+                if (copy[0]) {
+                    history(h, &ev, H_ENTER, copy);
+                }
+                send_text(c, "line", copy);
+            }
+        }
+        c->shown = 0;
+        c->quit_page = false;
+        if (!wait_for(c, 'd', NULL)) {
+            return;
+        }
+    }
+}
+
+/* script: lines from a pipe or file; the exit status is that of the last command that failed. */
+static int script(struct console *c)
+{
+    char line[1024];
+    int status = 0;
+    while (!c->closed && fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\r\n")] = 0;
+        printf("%s%s\n", c->prompt, line);
+        send_text(c, "line", line);
+        if (!wait_for(c, 'd', NULL)) {
+            return 2;
+        }
+        status = c->status ? c->status : status;
+    }
+    return status;
+}
+
+int console_interactive(const char *sock)
+{
+    struct console c = {0};
+    struct sigaction sa = {.sa_handler = on_sigint};
+    sigaction(SIGINT, &sa, NULL);
+    if (!open_session(&c, sock, !isatty(0))) {
+        return 2;
+    }
+    int status = 0;
+    if (!isatty(0)) {
+        status = script(&c);
+    } else {
+        HistEvent ev;
+        History *h = history_init();
+        history(h, &ev, H_SETSIZE, 200);
+        c.el = el_init("adit", stdin, stdout, stderr);
+        el_set(c.el, EL_CLIENTDATA, &c);
+        el_set(c.el, EL_PROMPT, on_prompt);
+        el_set(c.el, EL_EDITOR, "emacs");
+        el_set(c.el, EL_HIST, history, h);
+        el_set(c.el, EL_GETCFN, on_getc);
+        el_set(c.el, EL_ADDFN, "adit-help", "list what may follow", on_help);
+        el_set(c.el, EL_BIND, "?", "adit-help", NULL);
+        el_set(c.el, EL_ADDFN, "adit-tab", "complete the word", on_tab);
+        el_set(c.el, EL_BIND, "\t", "adit-tab", NULL);
+        line_loop(&c, h);
+        el_end(c.el);
+        history_end(h);
+    }
+    close(c.fd);
+    sb_free(&c.in);
+    return status;
+}

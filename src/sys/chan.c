@@ -1,0 +1,81 @@
+/*
+ * chan.c: values between the processes: one value is one seqpacket, a descriptor may ride along (SCM_RIGHTS).
+ */
+#include "sys/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+bool chan_pair(int out[2])
+{
+    int size = 8 << 20;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, out) != 0) {
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        /* without the right to force it the kernel's maximum stays; chan_send then waits sooner */
+        if (setsockopt(out[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0) {
+            (void)setsockopt(out[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+        }
+    }
+    return true;
+}
+
+bool chan_send(int chan, const void *value, size_t len, int fd, bool wait)
+{
+    union {
+        struct cmsghdr h;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec v = {.iov_base = (void *)(uintptr_t)value, .iov_len = len};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+    if (fd >= 0) {
+        m.msg_control = control.room;
+        m.msg_controllen = sizeof control.room;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    }
+    for (;;) {
+        ssize_t n = sendmsg(chan, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            return true;
+        }
+        if (errno == EINTR) {
+            continue;
+        }
+        struct pollfd p = {.fd = chan, .events = POLLOUT};
+        if (errno != EAGAIN || !wait || poll(&p, 1, 1000) <= 0) {
+            return false;
+        }
+    }
+}
+
+long chan_recv(int chan, void *value, size_t cap, int *out_fd)
+{
+    union {
+        struct cmsghdr h;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec v = {.iov_base = value, .iov_len = cap};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
+    *out_fd = -1;
+    ssize_t n;
+    do {
+        n = recvmsg(chan, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return errno == EAGAIN ? -1 : 0;
+    }
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+            memcpy(out_fd, CMSG_DATA(c), sizeof *out_fd);
+        }
+    }
+    return n;
+}

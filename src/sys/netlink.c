@@ -1,0 +1,466 @@
+/*
+ * netlink.c: the kernel stays the router; here its links, addresses, routes and rules are read and changed through
+ * libnl-route. TUNs are made persistent, so that their routes outlive a crash and nothing leaves in clear.
+ */
+#include "sys/netlink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fib_rules.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/nexthop.h>
+#include <netlink/route/route.h>
+#include <netlink/route/rule.h>
+#include <netlink/socket.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct kern {
+    struct nl_sock *s, *monitor;
+    bool changed;
+};
+
+static int on_change(struct nl_msg *msg, void *arg)
+{
+    struct kern *nl = arg;
+    (void)msg;
+    nl->changed = true;
+    return NL_OK;
+}
+
+struct kern *kern_open(void)
+{
+    struct kern *nl = xcalloc(1, sizeof *nl);
+    nl->s = nl_socket_alloc();
+    nl->monitor = nl_socket_alloc();
+    if (!nl->s || !nl->monitor || nl_connect(nl->s, NETLINK_ROUTE) != 0) {
+        kern_close(nl);
+        return NULL;
+    }
+    nl_socket_disable_seq_check(nl->monitor);
+    nl_socket_modify_cb(nl->monitor, NL_CB_VALID, NL_CB_CUSTOM, on_change, nl);
+    if (nl_connect(nl->monitor, NETLINK_ROUTE) != 0 ||
+        nl_socket_add_memberships(nl->monitor, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+                                  RTNLGRP_IPV6_ROUTE, 0) != 0) {
+        kern_close(nl);
+        return NULL;
+    }
+    nl_socket_set_nonblocking(nl->monitor);
+    return nl;
+}
+
+void kern_close(struct kern *nl)
+{
+    if (nl) {
+        nl_socket_free(nl->s);
+        nl_socket_free(nl->monitor);
+        free(nl);
+    }
+}
+
+int kern_monitor_fd(struct kern *nl)
+{
+    return nl_socket_get_fd(nl->monitor);
+}
+
+bool kern_monitor_drain(struct kern *nl)
+{
+    nl->changed = false;
+    while (nl_recvmsgs_default(nl->monitor) == 0) {
+    }
+    return nl->changed;
+}
+
+static const char *why(int err)
+{
+    return err == 0 ? NULL : nl_geterror(err);
+}
+
+/* ---- links ---- */
+
+bool kern_link_get(struct kern *nl, const char *name, struct kern_link *out)
+{
+    struct rtnl_link *l = NULL;
+    if (rtnl_link_get_kernel(nl->s, 0, name, &l) != 0 || !l) {
+        return false;
+    }
+    *out = (struct kern_link){.index = rtnl_link_get_ifindex(l), .mtu = rtnl_link_get_mtu(l)};
+    str_copy(out->name, sizeof out->name, name);
+    unsigned flags = rtnl_link_get_flags(l);
+    out->up = (flags & IFF_UP) != 0;
+    out->carrier = (flags & IFF_RUNNING) != 0;
+    struct nl_addr *mac = rtnl_link_get_addr(l);
+    if (mac && nl_addr_get_len(mac) == 6) {
+        memcpy(out->mac, nl_addr_get_binary_addr(mac), 6);
+    }
+    out->rx_packets = rtnl_link_get_stat(l, RTNL_LINK_RX_PACKETS);
+    out->rx_bytes = rtnl_link_get_stat(l, RTNL_LINK_RX_BYTES);
+    out->tx_packets = rtnl_link_get_stat(l, RTNL_LINK_TX_PACKETS);
+    out->tx_bytes = rtnl_link_get_stat(l, RTNL_LINK_TX_BYTES);
+    out->rx_errors = rtnl_link_get_stat(l, RTNL_LINK_RX_ERRORS);
+    out->tx_errors = rtnl_link_get_stat(l, RTNL_LINK_TX_ERRORS);
+    out->rx_drops = rtnl_link_get_stat(l, RTNL_LINK_RX_DROPPED);
+    out->tx_drops = rtnl_link_get_stat(l, RTNL_LINK_TX_DROPPED);
+    rtnl_link_put(l);
+    return true;
+}
+
+bool kern_link_name(struct kern *nl, int index, char out[NL_NAME])
+{
+    struct rtnl_link *l = NULL;
+    if (rtnl_link_get_kernel(nl->s, index, NULL, &l) != 0 || !l) {
+        return false;
+    }
+    str_copy(out, NL_NAME, rtnl_link_get_name(l));
+    rtnl_link_put(l);
+    return true;
+}
+
+const char *kern_link_set(struct kern *nl, const char *name, bool up, u32 mtu)
+{
+    struct rtnl_link *l = NULL, *change = rtnl_link_alloc();
+    int err = rtnl_link_get_kernel(nl->s, 0, name, &l);
+    if (err == 0) {
+        if (up) {
+            rtnl_link_set_flags(change, IFF_UP);
+        } else {
+            rtnl_link_unset_flags(change, IFF_UP);
+        }
+        if (mtu) {
+            rtnl_link_set_mtu(change, mtu);
+        }
+        err = rtnl_link_change(nl->s, l, change, 0);
+    }
+    if (l) {
+        rtnl_link_put(l);
+    }
+    rtnl_link_put(change);
+    return why(err);
+}
+
+const char *kern_link_delete(struct kern *nl, const char *name)
+{
+    struct rtnl_link *l = rtnl_link_alloc();
+    rtnl_link_set_name(l, name);
+    int err = rtnl_link_delete(nl->s, l);
+    rtnl_link_put(l);
+    return why(err);
+}
+
+static int index_of(struct kern *nl, const char *name)
+{
+    struct kern_link l;
+    return kern_link_get(nl, name, &l) ? l.index : 0;
+}
+
+/* ---- addresses ---- */
+
+static int family_of(const struct addr *a)
+{
+    return a->family == AF_V6 ? AF_INET6 : AF_INET;
+}
+
+static struct nl_addr *to_nl(const struct addr *a, u8 len)
+{
+    struct nl_addr *n = nl_addr_build(family_of(a), a->b, addr_len(a));
+    nl_addr_set_prefixlen(n, len);
+    return n;
+}
+
+const char *kern_addr_change(struct kern *nl, const struct kern_addr_value *v, bool add)
+{
+    struct rtnl_addr *a = rtnl_addr_alloc();
+    struct nl_addr *local = to_nl(&v->p.a, v->p.len);
+    int index = index_of(nl, v->link), err = -NLE_OBJ_NOTFOUND;
+    if (index) {
+        rtnl_addr_set_ifindex(a, index);
+        rtnl_addr_set_local(a, local);
+        if (v->p.a.family == AF_V6) {
+            rtnl_addr_set_flags(a, IFA_F_NODAD);
+        }
+        err = add ? rtnl_addr_add(nl->s, a, NLM_F_REPLACE) : rtnl_addr_delete(nl->s, a, 0);
+    }
+    nl_addr_put(local);
+    rtnl_addr_put(a);
+    return why(err);
+}
+
+/* ---- routes ---- */
+
+const char *kern_route_change(struct kern *nl, const struct kern_route_value *v, bool add)
+{
+    static const u8 types[] = {[NLR_UNICAST] = RTN_UNICAST, [NLR_BLACKHOLE] = RTN_BLACKHOLE, [NLR_THROW] = RTN_THROW};
+    struct rtnl_route *r = rtnl_route_alloc();
+    struct nl_addr *dst = to_nl(&v->net.a, v->net.len);
+    int err;
+    rtnl_route_set_family(r, (u8)family_of(&v->net.a));
+    rtnl_route_set_dst(r, dst);
+    rtnl_route_set_table(r, v->table);
+    rtnl_route_set_protocol(r, NL_PROTO);
+    rtnl_route_set_priority(r, v->metric);
+    rtnl_route_set_type(r, types[v->kind]);
+    if (v->kind == NLR_UNICAST) {
+        struct rtnl_nexthop *nh = rtnl_route_nh_alloc();
+        if (v->link[0]) {
+            rtnl_route_nh_set_ifindex(nh, index_of(nl, v->link));
+        }
+        if (v->nexthop.family) {
+            struct nl_addr *gw = to_nl(&v->nexthop, addr_bits(&v->nexthop));
+            rtnl_route_nh_set_gateway(nh, gw);
+            nl_addr_put(gw);
+        }
+        rtnl_route_add_nexthop(r, nh);
+        rtnl_route_set_scope(r, v->nexthop.family || v->net.a.family == AF_V6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
+    }
+    err = add ? rtnl_route_add(nl->s, r, NLM_F_REPLACE) : rtnl_route_delete(nl->s, r, 0);
+    nl_addr_put(dst);
+    rtnl_route_put(r);
+    return why(err);
+}
+
+static struct addr from_nl(struct nl_addr *n, u8 family)
+{
+    struct addr a = {.family = family};
+    if (n && nl_addr_get_len(n) && nl_addr_get_len(n) <= addr_len(&a)) {
+        memcpy(a.b, nl_addr_get_binary_addr(n), nl_addr_get_len(n));
+    }
+    return a;
+}
+
+static bool route_value(struct kern *nl, struct rtnl_route *r, u8 family, struct kern_route_value *out)
+{
+    struct rtnl_nexthop *nh = rtnl_route_get_nnexthops(r) ? rtnl_route_nexthop_n(r, 0) : NULL;
+    struct nl_addr *dst = rtnl_route_get_dst(r), *gw = nh ? rtnl_route_nh_get_gateway(nh) : NULL;
+    memset(out, 0, sizeof *out);
+    out->net.a = from_nl(dst, family);
+    out->net.len = dst ? (u8)nl_addr_get_prefixlen(dst) : 0;
+    out->table = rtnl_route_get_table(r);
+    out->metric = rtnl_route_get_priority(r);
+    if (rtnl_route_get_type(r) != RTN_UNICAST || !nh ||
+        !kern_link_name(nl, rtnl_route_nh_get_ifindex(nh), out->link)) {
+        return false;
+    }
+    if (gw) {
+        out->nexthop = from_nl(gw, family);
+    }
+    return true;
+}
+
+size_t kern_routes(struct kern *nl, u32 table, u8 family, struct kern_route_value *out, size_t cap)
+{
+    struct nl_cache *cache = NULL;
+    size_t num = 0;
+    if (rtnl_route_alloc_cache(nl->s, family == AF_V6 ? AF_INET6 : AF_INET, 0, &cache) != 0) {
+        return 0;
+    }
+    for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap; o = nl_cache_get_next(o)) {
+        struct rtnl_route *r = (struct rtnl_route *)o;
+        if (rtnl_route_get_table(r) == table && route_value(nl, r, family, &out[num])) {
+            num++;
+        }
+    }
+    nl_cache_free(cache);
+    return num;
+}
+
+size_t kern_own_routes(struct kern *nl, struct kern_route_value *out, size_t cap)
+{
+    size_t num = 0;
+    for (u8 family = AF_V4; family <= AF_V6; family = (u8)(family + 2)) {
+        struct nl_cache *cache = NULL;
+        if (rtnl_route_alloc_cache(nl->s, family == AF_V6 ? AF_INET6 : AF_INET, 0, &cache) != 0) {
+            continue;
+        }
+        for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap; o = nl_cache_get_next(o)) {
+            struct rtnl_route *r = (struct rtnl_route *)o;
+            if (rtnl_route_get_protocol(r) == NL_PROTO) {
+                (void)route_value(nl, r, family, &out[num]); /* has no link when it is no unicast route */
+                out[num].kind = rtnl_route_get_type(r) == RTN_BLACKHOLE ? NLR_BLACKHOLE
+                                : rtnl_route_get_type(r) == RTN_THROW   ? NLR_THROW
+                                                                        : NLR_UNICAST;
+                num++;
+            }
+        }
+        nl_cache_free(cache);
+    }
+    return num;
+}
+
+struct found_route {
+    struct kern *nl;
+    u8 family;
+    bool ok;
+    int index;
+    struct addr gw;
+};
+
+static void on_route(struct nl_object *o, void *arg)
+{
+    struct found_route *f = arg;
+    struct rtnl_route *r = (struct rtnl_route *)o;
+    struct rtnl_nexthop *nh = rtnl_route_get_nnexthops(r) ? rtnl_route_nexthop_n(r, 0) : NULL;
+    if (nh && !f->ok && (rtnl_route_get_type(r) == RTN_UNICAST || rtnl_route_get_type(r) == RTN_LOCAL)) {
+        struct nl_addr *gw = rtnl_route_nh_get_gateway(nh);
+        f->ok = true;
+        f->index = rtnl_route_nh_get_ifindex(nh);
+        if (gw) {
+            f->gw = from_nl(gw, f->family);
+        }
+    }
+}
+
+static int on_route_msg(struct nl_msg *msg, void *arg)
+{
+    return nl_msg_parse(msg, on_route, arg) < 0 ? NL_SKIP : NL_OK;
+}
+
+bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAME], struct addr *out_gw)
+{
+    struct found_route f = {.nl = nl, .family = dst->family};
+    struct rtmsg rt = {.rtm_family = (u8)family_of(dst), .rtm_dst_len = addr_bits(dst)};
+    u32 mark = 0xad17;
+    struct nl_sock *s = nl_socket_alloc(); /* its own callbacks: one question, one answer */
+    struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+    out_gw->family = AF_NONE;
+    if (s && msg && nl_connect(s, NETLINK_ROUTE) == 0 && nlmsg_append(msg, &rt, sizeof rt, NLMSG_ALIGNTO) == 0 &&
+        nla_put(msg, RTA_DST, addr_len(dst), dst->b) == 0 && nla_put_u32(msg, RTA_MARK, mark) == 0) {
+        nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_CUSTOM, on_route_msg, &f);
+        nl_socket_disable_auto_ack(s);
+        if (nl_send_auto(s, msg) >= 0) {
+            (void)nl_recvmsgs_default(s);
+        }
+    }
+    nlmsg_free(msg);
+    nl_socket_free(s);
+    if (!f.ok || !kern_link_name(nl, f.index, out_link)) {
+        return false;
+    }
+    *out_gw = f.gw;
+    return true;
+}
+
+/* ---- rules ---- */
+
+static void rule_selector(struct rtnl_rule *r, const struct selector *s)
+{
+    struct nl_addr *src = to_nl(&s->src.a, s->src.len), *dst = to_nl(&s->dst.a, s->dst.len);
+    if (s->src.len) {
+        rtnl_rule_set_src(r, src);
+    }
+    if (s->dst.len) {
+        rtnl_rule_set_dst(r, dst);
+    }
+    if (s->proto) {
+        rtnl_rule_set_ipproto(r, s->proto);
+    }
+    if (s->sport_lo || s->sport_hi != 0xffff) {
+        rtnl_rule_set_sport_range(r, s->sport_lo, s->sport_hi);
+    }
+    if (s->dport_lo || s->dport_hi != 0xffff) {
+        rtnl_rule_set_dport_range(r, s->dport_lo, s->dport_hi);
+    }
+    nl_addr_put(src);
+    nl_addr_put(dst);
+}
+
+const char *kern_rule_change(struct kern *nl, const struct kern_rule_value *v, bool add)
+{
+    struct rtnl_rule *r = rtnl_rule_alloc();
+    int err;
+    rtnl_rule_set_family(r, v->family == AF_V6 ? AF_INET6 : AF_INET);
+    rtnl_rule_set_prio(r, v->pref);
+    rtnl_rule_set_table(r, v->table);
+    rtnl_rule_set_action(r, FR_ACT_TO_TBL);
+    if (v->has_sel) {
+        rule_selector(r, &v->sel);
+    }
+    if (v->iif[0]) {
+        rtnl_rule_set_iif(r, v->iif);
+    }
+    if (v->mark) {
+        rtnl_rule_set_mark(r, v->mark);
+        rtnl_rule_set_mask(r, 0xffffffff);
+    }
+    err = add ? rtnl_rule_add(nl->s, r, NLM_F_EXCL) : rtnl_rule_delete(nl->s, r, 0);
+    rtnl_rule_put(r);
+    return add && err == -NLE_EXIST ? NULL : why(err);
+}
+
+static void flush_family(struct kern *nl, u8 family)
+{
+    struct nl_cache *rules = NULL, *routes = NULL;
+    int af = family == AF_V6 ? AF_INET6 : AF_INET;
+    bool moved = false;
+    if (rtnl_rule_alloc_cache(nl->s, af, &rules) == 0) {
+        struct nl_object *n;
+        for (struct nl_object *o = nl_cache_get_first(rules); o; o = n) {
+            struct rtnl_rule *r = (struct rtnl_rule *)o;
+            u32 prio = rtnl_rule_get_prio(r);
+            n = nl_cache_get_next(o);
+            if (prio >= 9000 && prio < 20000) {
+                moved |= rtnl_rule_get_table(r) == TABLE_LOCAL;
+                (void)rtnl_rule_delete(nl->s, r, 0);
+            }
+        }
+        nl_cache_free(rules);
+    }
+    if (moved) {
+        struct kern_rule_value local = {.pref = 0, .table = TABLE_LOCAL, .family = family};
+        (void)kern_rule_change(nl, &local, true);
+    }
+    if (rtnl_route_alloc_cache(nl->s, af, 0, &routes) == 0) {
+        struct nl_object *n;
+        for (struct nl_object *o = nl_cache_get_first(routes); o; o = n) {
+            struct rtnl_route *r = (struct rtnl_route *)o;
+            n = nl_cache_get_next(o);
+            if (rtnl_route_get_protocol(r) == NL_PROTO) {
+                (void)rtnl_route_delete(nl->s, r, 0);
+            }
+        }
+        nl_cache_free(routes);
+    }
+}
+
+void kern_rules_flush(struct kern *nl)
+{
+    flush_family(nl, AF_V4);
+    flush_family(nl, AF_V6);
+}
+
+/* ---- TUN, sysctl ---- */
+
+int tun_open(const char *name)
+{
+    struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return -1;
+    }
+    str_copy(r.ifr_name, sizeof r.ifr_name, name);
+    if (ioctl(fd, TUNSETIFF, &r) != 0 || ioctl(fd, TUNSETPERSIST, 1) != 0) {
+        int keep = errno;
+        close(fd);
+        errno = keep;
+        return -1;
+    }
+    return fd;
+}
+
+bool sysctl_put(const char *path, const char *value)
+{
+    char full[256];
+    snprintf(full, sizeof full, "/proc/sys/%s", path);
+    int fd = open(full, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    bool ok = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+    close(fd);
+    return ok;
+}

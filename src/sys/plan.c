@@ -1,0 +1,121 @@
+/*
+ * plan.c: links, addresses and routes of the plan, and the order in which a plan is made. plan_crypto.c derives what
+ * ike and dp get.
+ */
+#include "sys/plan_int.h"
+
+#include <stdlib.h>
+
+void plan_init(struct plan *p)
+{
+    *p = (struct plan){.links.size = sizeof(struct plan_link),
+                       .addrs.size = sizeof(struct kern_addr_value),
+                       .routes.size = sizeof(struct kern_route_value),
+                       .rules.size = sizeof(struct kern_rule_value),
+                       .ports.size = sizeof(struct dp_port_value),
+                       .dp.size = sizeof(struct dp_msg),
+                       .ike.size = sizeof(struct ike_msg),
+                       .flows.size = sizeof(struct cli_flow),
+                       .on_if.size = CONF_IFNAME};
+}
+
+static void list_free(struct plan_list *l)
+{
+    if (l->items) {
+        mem_wipe(l->items, l->num * l->size); /* keys pass through */
+    }
+    free(l->items);
+    l->items = NULL;
+    l->num = l->cap = 0;
+}
+
+void plan_free(struct plan *p)
+{
+    struct plan_list *all[] = {&p->links, &p->addrs, &p->routes, &p->rules, &p->ports, &p->dp, &p->ike, &p->flows, &p->on_if};
+    for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+        list_free(all[i]);
+    }
+}
+
+void *plan_add(struct plan_list *l)
+{
+    if (l->num == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 16;
+        void *bigger = xcalloc(l->cap, l->size);
+        if (l->num) {
+            memcpy(bigger, l->items, l->num * l->size);
+            mem_wipe(l->items, l->num * l->size);
+        }
+        free(l->items);
+        l->items = bigger;
+    }
+    void *item = (char *)l->items + l->num++ * l->size;
+    memset(item, 0, l->size);
+    return item;
+}
+
+/* ---- links and addresses ---- */
+
+static void derive_if(struct planner *k, const struct conf_if *i)
+{
+    char link[NL_NAME];
+    k->w->kernel_name(k->w->ctx, link, i->name);
+    if (i->kind != IFK_LOOPBACK) {
+        struct plan_link *l = plan_add(&k->p->links);
+        str_copy(l->name, sizeof l->name, link);
+        l->up = !i->shutdown;
+        l->mtu = i->kind == IFK_TUNNEL ? planner_tunnel_mtu(k, i) : i->ip_mtu ? i->ip_mtu : i->mtu;
+    }
+    if (i->shutdown) {
+        return;
+    }
+    CONF_FOR (struct conf_if_addr, a, &i->addrs) {
+        struct kern_addr_value *v = plan_add(&k->p->addrs);
+        str_copy(v->link, sizeof v->link, link);
+        v->p = a->p;
+        struct kern_link found;
+        if (a->eui64 && kern_link_get(k->w->kern, link, &found)) { /* RFC 4291 appendix A */
+            const u8 *m = found.mac;
+            const u8 id[8] = {(u8)(m[0] ^ 2), m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
+            memcpy(v->p.a.b + 8, id, sizeof id);
+        }
+    }
+    if (i->unnumbered[0]) {
+        struct addr of = conf_if_address(k->c, i->unnumbered, AF_V4);
+        if (of.family) {
+            struct kern_addr_value *v = plan_add(&k->p->addrs);
+            str_copy(v->link, sizeof v->link, link);
+            v->p = prefix_host(&of);
+        }
+    }
+}
+
+static void derive_routes(struct planner *k)
+{
+    CONF_FOR (struct conf_route, r, &k->c->routes) {
+        struct kern_route_value *v = plan_add(&k->p->routes);
+        v->net = r->net;
+        v->nexthop = r->nexthop;
+        v->table = TABLE_MAIN;
+        v->metric = r->distance;
+        if (strncmp(r->iface, "Null", 4) == 0) {
+            v->kind = NLR_BLACKHOLE;
+        } else if (r->iface[0]) {
+            k->w->kernel_name(k->w->ctx, v->link, r->iface);
+        }
+    }
+}
+
+void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w)
+{
+    struct planner k = {.p = p, .c = c, .w = w};
+    p->forward4 = true;
+    p->forward6 = c->ipv6_routing;
+    CONF_FOR (struct conf_if, i, &c->ifs) {
+        derive_if(&k, i);
+    }
+    derive_routes(&k);
+    planner_ike_global(&k);
+    planner_tunnels(&k);
+    planner_maps(&k);
+}

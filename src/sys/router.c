@@ -1,0 +1,324 @@
+/*
+ * router.c: one router from its configuration file to its end: reads the model, opens the sockets, starts the
+ * children, applies the plan, serves consoles, follows the kernel's changes.
+ */
+#include "sys/router_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- names ---- */
+
+void router_kernel_name(void *ctx, char out[16], const char *ifname)
+{
+    const struct router *r = ctx;
+    for (unsigned i = 0; i < r->opt->num_maps; i++) {
+        const char *eq = strchr(r->opt->map[i], '=');
+        if (eq && strlen(ifname) == (size_t)(eq - r->opt->map[i]) && strncmp(ifname, r->opt->map[i], strlen(ifname)) == 0) {
+            str_copy(out, 16, eq + 1);
+            return;
+        }
+    }
+    conf_if_kernel(out, ifname);
+}
+
+void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link)
+{
+    const struct router *r = ctx;
+    char name[16];
+    CONF_FOR (struct conf_if, i, &r->conf->ifs) {
+        router_kernel_name(ctx, name, i->name);
+        if (strcmp(name, link) == 0) {
+            str_copy(out, CONF_IFNAME, i->name);
+            return;
+        }
+    }
+    str_copy(out, CONF_IFNAME, link);
+}
+
+u32 router_flow_id(void *ctx, const char *key)
+{
+    struct router *r = ctx;
+    for (struct flow_key *k = r->flow_keys; k; k = k->next) {
+        if (strcmp(k->key, key) == 0) {
+            return k->id;
+        }
+    }
+    struct flow_key *n = xcalloc(1, sizeof *n);
+    n->key = xstrdup(key);
+    n->id = ++r->next_flow;
+    n->next = r->flow_keys;
+    r->flow_keys = n;
+    return n->id;
+}
+
+/* ---- the plan ---- */
+
+static void on_finding(void *ctx, const struct conf_finding *f)
+{
+    struct router *r = ctx;
+    char where[64];
+    snprintf(where, sizeof where, "%.40s:%u", f->src.file ? f->src.file : "", f->src.line);
+    if (f->weak) {
+        ev_weak_alg(&r->log, 0, NULL,
+                    &(struct evb_weak_alg){.where = ev_str(where), .what = ev_str(f->what), .stronger = ev_str(f->text)});
+    } else {
+        ev_conf_fail(&r->log, 0, NULL, &(struct evb_conf_fail){.what = ev_str(where), .why = ev_textf("%s: %s", f->what, f->text)});
+    }
+}
+
+void router_apply(struct router *r)
+{
+    struct plan next;
+    struct plan_world w = {.kern = r->kern, .kernel_name = router_kernel_name, .console_name = router_console_name,
+                           .flow_id = router_flow_id, .ctx = r};
+    plan_init(&next);
+    plan_derive(&next, r->conf, &w);
+    plan_apply(r, &next);
+    frr_apply(r->frr, r->conf);
+}
+
+void router_send_masks(struct router *r)
+{
+    u32 mask = EVC_LOG | r->debug_mask;
+    child_send_dp(r, &(struct dp_msg){.type = DP_SET_MASK, .u.number = mask}, -1);
+    child_send_ike(r, &(struct ike_msg){.type = IKE_SET_MASK, .u.number = mask}, -1);
+    child_send_dp(r, &(struct dp_msg){.type = DP_SET_KEYLOG, .u.number = r->keylog}, -1);
+    child_send_ike(r, &(struct ike_msg){.type = IKE_SET_KEYLOG, .u.number = r->keylog}, -1);
+    r->log.mask = mask;
+}
+
+static void on_settled(uv_timer_t *t)
+{
+    router_apply(t->data); /* static routes that wait for a link, path MTUs, mirrored tables */
+}
+
+static void on_kernel(uv_poll_t *p, int status, int events)
+{
+    struct router *r = p->data;
+    (void)events;
+    if (status == 0 && kern_monitor_drain(r->kern) && !uv_is_active((uv_handle_t *)&r->settle)) {
+        uv_timer_start(&r->settle, on_settled, 100, 0);
+    }
+}
+
+/* ---- start ---- */
+
+static char *read_file(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    struct strbuf b = {0};
+    char part[4096];
+    size_t n;
+    if (!f) {
+        return NULL;
+    }
+    while ((n = fread(part, 1, sizeof part, f)) > 0) {
+        sb_addn(&b, part, n);
+    }
+    fclose(f);
+    return b.s ? b.s : xstrdup("");
+}
+
+/* read_config: NULL when it is wrong; every error has been printed. */
+static struct conf *read_config(const char *path)
+{
+    char *text = read_file(path);
+    struct strbuf errors = {0};
+    const char *base = strrchr(path, '/');
+    if (!text) {
+        fprintf(stderr, "aditd: %s: %s\n", path, strerror(errno));
+        return NULL;
+    }
+    struct conf *c = conf_new();
+    if (!cli_load(c, base ? base + 1 : path, text, &errors)) {
+        fputs(errors.s, stderr);
+        conf_free(c);
+        c = NULL;
+    }
+    sb_free(&errors);
+    mem_wipe(text, strlen(text));
+    free(text);
+    return c;
+}
+
+static int udp_open(int af)
+{
+    int fd = socket(af, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, mark = DP_MARK;
+    struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(500)};
+    struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(500)};
+    if (fd < 0) {
+        return -1;
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark);
+    if (af == AF_INET6) {
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+    } else {
+        (void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+    }
+    if (bind(fd, af == AF_INET6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4, af == AF_INET6 ? sizeof a6 : sizeof a4) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void on_event(void *ctx, const struct ev_rec *rec)
+{
+    struct router *r = ctx;
+    logbook_event(&r->book, rec);
+}
+
+static void on_signal(uv_signal_t *s, int signum)
+{
+    (void)signum;
+    uv_stop(s->loop);
+}
+
+static void on_hup(uv_signal_t *s, int signum)
+{
+    struct router *r = s->data;
+    struct conf *c = read_config(r->opt->config);
+    (void)signum;
+    if (c) { /* a wrong file leaves the running configuration as it is */
+        conf_free(r->conf);
+        r->conf = c;
+        router_apply(r);
+    }
+}
+
+static bool start(struct router *r)
+{
+    char path[512];
+    static const char *const names[] = {[CHILD_DP] = "dp", [CHILD_IKE] = "ike"};
+    (void)mkdir(r->opt->run_dir, 0755);
+    snprintf(path, sizeof path, "%s/log", r->opt->run_dir);
+    logbook_open(&r->book, r, path);
+    r->kern = kern_open();
+    if (!r->kern) {
+        fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
+        return false;
+    }
+    r->udp[0] = udp_open(AF_INET);
+    r->udp[1] = udp_open(AF_INET6);
+    if (r->udp[0] < 0) {
+        fprintf(stderr, "aditd: UDP port 500: %s\n", strerror(errno));
+        return false;
+    }
+    kern_rules_flush(r->kern); /* of a run that ended without tidying up */
+    for (int i = 0; i < CHILD_NUM; i++) {
+        r->child[i] = (struct child){.r = r, .id = (enum child_id)i, .name = names[i], .chan = -1};
+        uv_timer_init(&r->loop, &r->child[i].again);
+        r->child[i].again.data = &r->child[i];
+    }
+    r->frr = frr_new(r);
+    router_host(r);
+    ev_sys_restart(&r->log, 0, NULL, &(struct evb_sys_restart){.version = ev_str(ADIT_VERSION)});
+    router_apply(r);
+    for (int i = 0; i < CHILD_NUM; i++) {
+        child_start(&r->child[i]);
+    }
+    conf_audit(r->conf, on_finding, r);
+    ev_isakmp_on_off(&r->log, 0, NULL, &(struct evb_isakmp_on_off){.state = ev_str(r->conf->isakmp_off ? "OFF" : "ON")});
+    snprintf(path, sizeof path, "%s/sock", r->opt->run_dir);
+    r->api = api_new(r, path);
+    return r->api != NULL;
+}
+
+static void watch(struct router *r)
+{
+    uv_signal_init(&r->loop, &r->sig_term);
+    uv_signal_start(&r->sig_term, on_signal, SIGTERM);
+    uv_signal_init(&r->loop, &r->sig_int);
+    uv_signal_start(&r->sig_int, on_signal, SIGINT);
+    uv_signal_init(&r->loop, &r->sig_hup);
+    r->sig_hup.data = r;
+    uv_signal_start(&r->sig_hup, on_hup, SIGHUP);
+    uv_poll_init(&r->loop, &r->nl_poll, kern_monitor_fd(r->kern));
+    r->nl_poll.data = r;
+    uv_poll_start(&r->nl_poll, UV_READABLE, on_kernel);
+    uv_timer_init(&r->loop, &r->settle);
+    r->settle.data = r;
+}
+
+static void on_walk(uv_handle_t *h, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(h)) {
+        uv_close(h, NULL);
+    }
+}
+
+/* finish: ends the children; TUNs, rules and routes stay, so nothing leaves in clear while adit is away. */
+static void finish(struct router *r)
+{
+    api_free(r->api);
+    r->api = NULL;
+    for (int i = 0; i < CHILD_NUM; i++) {
+        child_stop(&r->child[i]);
+    }
+    frr_free(r->frr);
+    uv_walk(&r->loop, on_walk, NULL);
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&r->loop);
+    for (unsigned i = 0; i < ARRAY_LEN(r->port_fd); i++) {
+        if (r->port_fd[i] >= 0) {
+            close(r->port_fd[i]);
+        }
+    }
+    plan_free(&r->plan);
+    conf_free(r->conf);
+    kern_close(r->kern);
+    logbook_close(&r->book);
+    while (r->flow_keys) {
+        struct flow_key *k = r->flow_keys;
+        r->flow_keys = k->next;
+        free(k->key);
+        free(k);
+    }
+    cli_grammar_release();
+}
+
+int router_main(const struct router_options *o)
+{
+    struct router *r = xcalloc(1, sizeof *r);
+    int status = 1;
+    r->opt = o;
+    r->env = env_real();
+    r->started_ms = env_now_ms(&r->env);
+    r->conf = read_config(o->config);
+    if (o->ready_fd > 0) {
+        fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC); /* the children must not hold it open */
+    }
+    if (!r->conf || o->check_only) {
+        status = r->conf ? 0 : 1;
+        conf_free(r->conf);
+        free(r);
+        return status;
+    }
+    memset(r->port_fd, 0xff, sizeof r->port_fd);
+    plan_init(&r->plan);
+    uv_loop_init(&r->loop);
+    evlog_init(&r->log, &r->env, EVS_MAIN, r, on_event);
+    signal(SIGPIPE, SIG_IGN);
+    if (start(r)) {
+        watch(r);
+        fprintf(stderr, "aditd: %s ready\n", r->conf->hostname);
+        if (o->ready_fd > 0) {
+            (void)!write(o->ready_fd, "1", 1);
+            close(o->ready_fd);
+        }
+        uv_run(&r->loop, UV_RUN_DEFAULT);
+        status = 0;
+        finish(r);
+    }
+    free(r);
+    return status;
+}

@@ -1,0 +1,121 @@
+/*
+ * router_int.h: one router as the files of sys/ share it.
+ */
+#ifndef ADIT_SYS_ROUTER_INT_H
+#define ADIT_SYS_ROUTER_INT_H
+
+#include "cli/cli.h"
+#include "sys/plan.h"
+#include "sys/sys.h"
+
+#include <uv.h>
+
+/* ---- children (proc.c) ---- */
+
+enum child_id { CHILD_DP, CHILD_IKE, CHILD_NUM };
+struct child {
+    struct router *r;
+    enum child_id id;
+    const char *name;
+    uv_process_t proc;
+    uv_poll_t poll;
+    uv_timer_t again; /* delayed start after a quick death */
+    int chan;         /* our end, -1: not running */
+    u64 started_ms;
+    u32 starts;
+    bool running, polling;
+};
+/* child_start: spawns it and gives it what it needs (ports, configuration); logs when it cannot. */
+void child_start(struct child *c);
+void child_stop(struct child *c);
+/* child_send_dp / _ike: one value; a child that is not there is fine (it gets everything when it starts). */
+void child_send_dp(struct router *r, const struct dp_msg *m, int fd);
+void child_send_ike(struct router *r, const struct ike_msg *m, int fd);
+/* child_link_peers: a new channel between ike and dp, when both run. */
+void child_link_peers(struct router *r);
+/* ask_dp / ask_ike: asks and calls got for each answer until the end. False: no answer within 2 s. */
+bool ask_dp(struct router *r, enum dp_msg_type what, void (*got)(void *ctx, const struct dp_msg *m), void *ctx);
+bool ask_ike(struct router *r, enum ike_msg_type what, void (*got)(void *ctx, const struct ike_msg *m), void *ctx);
+
+/* ---- the log (logbook.c) ---- */
+
+enum { LOG_BUFFER = 64 * 1024 };
+struct logbook {
+    struct router *r;
+    FILE *file; /* owned; NULL: none */
+    char *ring; /* owned: the last lines, whole */
+    size_t len;
+};
+void logbook_open(struct logbook *l, struct router *r, const char *path);
+void logbook_close(struct logbook *l);
+/* logbook_event: renders one record to file, buffer and monitoring sessions. */
+void logbook_event(struct logbook *l, const struct ev_rec *rec);
+
+/* ---- the router (router.c) ---- */
+
+struct flow_key {
+    struct flow_key *next;
+    u32 id;
+    char *key; /* owned */
+};
+struct router {
+    const struct router_options *opt;
+    uv_loop_t loop;
+    uv_signal_t sig_term, sig_int, sig_hup;
+    uv_poll_t nl_poll;
+    uv_timer_t settle; /* routes changed: derive again soon */
+    struct env env;
+    struct evlog log;
+    struct logbook book;
+    struct kern *kern;
+    struct conf *conf; /* owned */
+    struct plan plan;  /* what holds now */
+    struct child child[CHILD_NUM];
+    int udp[2];                  /* 0.0.0.0:500, [::]:500; -1: not open */
+    int port_fd[DP_MAX_PORTS];   /* what dp holds, kept for a new dp; -1: none */
+    u32 tag;
+    u32 debug_mask;
+    bool keylog;
+    u64 started_ms;
+    struct flow_key *flow_keys;
+    u32 next_flow;
+    struct cli_host host;
+    struct api *api;   /* owned */
+    struct frr *frr;   /* owned */
+    struct ping *ping; /* the one that runs, owned */
+    struct pidmap *maps;
+};
+void router_apply(struct router *r);
+void router_send_masks(struct router *r);
+void router_kernel_name(void *ctx, char out[16], const char *ifname);
+void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link);
+u32 router_flow_id(void *ctx, const char *key);
+struct cli_snapshot *router_snapshot(void *ctx);
+void router_snapshot_free(struct cli_snapshot *s);
+void router_host(struct router *r); /* fills r->host (host.c) */
+
+/* ---- apply.c ---- */
+/* plan_apply: makes the world match next; then next is what holds. */
+void plan_apply(struct router *r, struct plan *next);
+/* Everything once more, for a child that has just started. */
+void plan_give_dp(struct router *r);
+void plan_give_ike(struct router *r, bool restarted);
+
+/* ---- frr.c ---- */
+struct frr *frr_new(struct router *r);
+/* frr_apply: writes the configuration and starts, restarts or stops zebra and ospfd. */
+void frr_apply(struct frr *f, const struct conf *c);
+void frr_free(struct frr *f); /* ends the daemons */
+void frr_vtysh(struct frr *f, const char *command, struct strbuf *out);
+
+/* ---- ping.c ---- */
+bool ping_start(struct router *r, struct session *s, const struct cli_ping *p, struct strbuf *error);
+void ping_stop(struct router *r, struct session *s);
+
+/* ---- api.c ---- */
+struct api *api_new(struct router *r, const char *path);
+void api_free(struct api *a);
+/* api_monitor: a line for every session with `terminal monitor`. */
+void api_monitor(struct api *a, const char *text);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * sys: the only room that sees everything: processes, sockets, kernel, and the glue between the model and the three
+ * engines.
+ *
+ *   chan.c     values over seqpacket, descriptors beside them
+ *   rights.c   dropping capabilities, the seccomp filters of ike and dp
+ *   netlink.c  links, addresses, routes, rules, TUNs
+ *   plan.c     model -> plan: everything that has to be so, as plain values
+ *   apply.c    plan difference -> kernel, dp, ike
+ *   proc.c     the two children: start, restart, ask, dispatch
+ *   router.c   one router: the model, the plan, the children, the console's host
+ *   frr.c      `router ospf` -> zebra and ospfd
+ *   ping.c     echo requests for the console
+ *   logbook.c  events rendered to file, buffer and monitors
+ *   api.c      the unix socket: consoles and one-shot commands
+ */
+#ifndef ADIT_SYS_H
+#define ADIT_SYS_H
+
+#include "base/base.h"
+
+/* ---- chan: one value is one packet ------------------------------------------------------------- */
+
+/* chan_pair: a seqpacket pair with large buffers, close-on-exec, non-blocking. False: errno says why. */
+NODISCARD bool chan_pair(int out[2]);
+/* chan_send: fd -1 or a descriptor to hand over (the caller keeps its own). wait: when the buffer is full wait up to
+ * a second instead of giving up at once. False: not sent. */
+bool chan_send(int chan, const void *value, size_t len, int fd, bool wait);
+/* chan_recv: bytes received into value (cap), 0: the other side is gone, -1: nothing there. *out_fd: -1 or a
+ * descriptor, owned by the caller. */
+long chan_recv(int chan, void *value, size_t cap, int *out_fd);
+
+/* ---- rights -------------------------------------------------------------------------------------- */
+
+enum rights_role { RIGHTS_IKE, RIGHTS_DP };
+/* rights_drop: from here on the process is nobody, has no capability, can get none, and only the system calls of its
+ * row in rights.c. False: it could not be done (then the process must end). */
+NODISCARD bool rights_drop(enum rights_role role, const char **out_why);
+
+/* ---- the children's entry points (src/ike_main.c, src/dp_main.c) ------------------------------------- */
+enum { FD_MAIN = 3, FD_PEER = 4, FD_UDP4 = 5, FD_UDP6 = 6 };
+int ike_main(void);
+int dp_main(void);
+
+/* ---- the router -------------------------------------------------------------------------------------- */
+
+struct router_options {
+    const char *config;   /* path of the start configuration */
+    const char *run_dir;  /* sockets, logs, FRR files: /run/adit/NAME */
+    const char *exe;      /* path of this program, for the children */
+    const char *engine;   /* "mb", "evp" or NULL */
+    const char *map[32];  /* "Serial0/0=eth1" */
+    unsigned num_maps;
+    bool check_only; /* read the configuration, say what is wrong, end */
+    int ready_fd;    /* > 0: a byte is written there when the router serves, then it is closed */
+};
+/* router_main: reads the configuration, starts everything, runs until SIGTERM or SIGINT. Exit status. */
+int router_main(const struct router_options *o);
+
+#endif

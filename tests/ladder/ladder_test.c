@@ -1,0 +1,663 @@
+/*
+ * ladder_test.c: negotiations between two whole daemons, written as ladders: what crosses, then what must hold.
+ */
+#include "world.h"
+
+#include <stdlib.h>
+
+static struct world *up(u64 seed) /* a pair of daemons with one session */
+{
+    struct world *w = world_pair(seed);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 1);
+    return w;
+}
+
+/* ---- the way it should go --------------------------------------------------------------------------- */
+
+static void happy_path(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(1);
+    /* HDR, SA --> ... HDR*, HASH(3) --> */
+    world_acquire(w, A);
+    world_run(w, 1000);
+    assert_int_equal(w->sent[A], 5); /* MM1 MM3 MM5 QM1 QM3 */
+    assert_int_equal(w->sent[B], 4); /* MM2 MM4 MM6 QM2 */
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[A].num_sas, 2);
+    assert_int_equal(w->s[B].num_sas, 2);
+    assert_int_equal(w->s[A].sa[0].dir, SA_IN); /* inbound first, on both sides */
+    assert_int_equal(w->s[B].sa[0].dir, SA_IN);
+    assert_null(w->s[A].syslog.s);
+    assert_null(w->s[B].syslog.s);
+    world_snapshot(w, A);
+    assert_int_equal(w->s[A].num_info, 1);
+    assert_int_equal(w->s[A].info[0].state, ST_QM_IDLE);
+    assert_string_equal(w->s[A].info[0].id, "2.2.2.2");
+    assert_int_equal(w->s[A].child[0].conn_in, 2001);
+    assert_int_equal(w->s[A].child[0].conn_out, 2002);
+    assert_int_equal(w->s[A].info[0].key_e.len, 0); /* no key log, no key */
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_SET_KEYLOG, .u.number = 1});
+    world_snapshot(w, A);
+    assert_int_equal(w->s[A].info[0].key_e.len, 8);
+    world_free(w);
+}
+
+static void combination(u8 encr, u8 hash, u16 group, u8 esp, u8 auth, u16 pfs, u8 mode)
+{
+    struct world *w = xcalloc(1, sizeof *w);
+    world_init(w, 3);
+    for (int i = A; i <= B; i++) {
+        struct setup s = setup_default(i);
+        s.policy[0] = (struct ike_policy_value){20, encr, hash, IKE_AUTH_PSK, group, 3600};
+        s.flow.transform[0] = (struct ike_transform){"T", esp, auth, mode};
+        s.flow.pfs_group = pfs;
+        world_config(w, i, &s);
+    }
+    world_acquire(w, A);
+    world_run(w, 2000);
+    if (pairs_up(w) != 1) {
+        fail_msg("encr %u hash %u group %u esp %u auth %u pfs %u: %s %s", encr, hash, group, esp, auth, pfs,
+                 w->s[A].syslog.s ? w->s[A].syslog.s : "", w->s[B].syslog.s ? w->s[B].syslog.s : "");
+    }
+    const struct dp_sa_value *v = &w->s[A].sa[0];
+    assert_int_equal(v->encr, esp);
+    assert_int_equal(v->mode, mode);
+    assert_int_equal(v->encr_key.len, encr_row(esp)->key_len + encr_row(esp)->salt_len);
+    assert_int_equal(v->auth_key.len, auth ? hash_row(auth)->len : 0);
+    world_free(w);
+}
+
+static void every_algorithm(void **state)
+{
+    (void)state;
+    for (u8 e = ENCR_DES; e <= ENCR_AES256; e++) {
+        for (u8 h = HASH_MD5; h < HASH_NUM; h++) {
+            combination(e, h, 1, e, h, 0, MODE_TUNNEL);
+        }
+    }
+    for (unsigned i = 0; group_at(i); i++) {
+        if (group_at(i)->bits < 8192) {
+            combination(ENCR_AES128, HASH_SHA256, group_at(i)->id, ENCR_AES256, HASH_SHA1, group_at(i)->id, MODE_TRANSPORT);
+        }
+    }
+    combination(ENCR_AES256, HASH_SHA512, 18, ENCR_GCM128, HASH_NONE, 0, MODE_TUNNEL);
+    combination(ENCR_AES256, HASH_SHA384, 19, ENCR_GCM192, HASH_NONE, 20, MODE_TRANSPORT);
+    combination(ENCR_3DES, HASH_SHA1, 2, ENCR_GCM256, HASH_NONE, 2, MODE_TUNNEL);
+    combination(ENCR_3DES, HASH_SHA1, 2, ENCR_NULL, HASH_SHA256, 0, MODE_TUNNEL);
+}
+
+static void policies_by_priority(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(2);
+    struct setup a = setup_default(A), b = setup_default(B);
+    a.num_policies = b.num_policies = 2;
+    a.policy[1] = (struct ike_policy_value){20, ENCR_AES128, HASH_SHA1, IKE_AUTH_PSK, 2, 86400};
+    b.policy[0] = (struct ike_policy_value){5, ENCR_AES128, HASH_SHA1, IKE_AUTH_PSK, 2, 1000};
+    b.policy[1] = (struct ike_policy_value){6, ENCR_DES, HASH_MD5, IKE_AUTH_PSK, 2, 86400};
+    a.flow.num_transforms = b.flow.num_transforms = 2;
+    a.flow.transform[1] = (struct ike_transform){"T2", ENCR_AES128, HASH_SHA1, MODE_TUNNEL};
+    b.flow.transform[0] = (struct ike_transform){"B1", ENCR_AES128, HASH_SHA1, MODE_TUNNEL};
+    b.flow.transform[1] = (struct ike_transform){"B2", ENCR_DES, HASH_MD5, MODE_TUNNEL};
+    b.flow.life_s = 600; /* the shorter life wins, and the initiator is told */
+    world_config(w, A, &a);
+    world_config(w, B, &b);
+    world_acquire(w, A);
+    world_run(w, 2000);
+    world_snapshot(w, A);
+    world_snapshot(w, B);
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[B].info[0].policy, 5); /* the responder's order decides */
+    assert_int_equal(w->s[B].info[0].encr, ENCR_AES128);
+    assert_int_equal(w->s[B].info[0].life_s, 1000);
+    assert_int_equal(w->s[A].child[0].encr, ENCR_AES128);
+    assert_true(w->s[A].child[0].left_s <= 600 && w->s[A].child[0].left_s > 590);
+    world_free(w);
+}
+
+/* ---- a network that loses one message ---------------------------------------------------------------- */
+
+struct lose { int from; unsigned number; };
+
+static struct fate lose_one(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    const struct lose *l = w->ctx;
+    (void)data, (void)len;
+    return from == l->from && number == l->number ? (struct fate){0, {0}} : (struct fate){1, {10}};
+}
+
+static struct fate twice(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)from, (void)number, (void)data, (void)len;
+    return (struct fate){3, {10, 12, 2000}};
+}
+
+static void each_message_lost_once(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 9; i++) {
+        struct world *w = world_pair(10 + i);
+        struct lose l = {i % 2 ? B : A, i / 2};
+        w->net = lose_one;
+        w->ctx = &l;
+        world_acquire(w, A);
+        world_run(w, 25000);
+        assert_int_equal(pairs_up(w), 1);
+        assert_int_equal(w->s[A].num_sas, 2);
+        assert_int_equal(w->s[B].num_sas, 2);
+        world_free(w);
+    }
+}
+
+static void every_message_three_times(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(4);
+    w->net = twice;
+    world_acquire(w, A);
+    world_run(w, 30000);
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[A].added, 2);
+    assert_int_equal(w->s[B].added, 2);
+    assert_true(count_of(&w->s[B], EV_IKE_DUPLICATE) > 0);
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_REPLAYED) > 0);
+    assert_null(w->s[B].syslog.s);
+    world_free(w);
+}
+
+static void both_start_at_once(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(5);
+    /* HDR, SA --> and <-- HDR, SA cross */
+    world_acquire(w, A);
+    world_acquire(w, B);
+    world_run(w, 60000);
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[A].num_sas, 2);
+    assert_int_equal(w->s[B].num_sas, 2);
+    world_free(w);
+}
+
+/* ---- refusals: one line that says what was wrong and what was wanted ----------------------------------- */
+
+static struct world *with_b(void (*change)(struct setup *b))
+{
+    struct world *w = world_pair(6);
+    struct setup b = setup_default(B);
+    change(&b);
+    world_config(w, B, &b);
+    world_acquire(w, A);
+    world_run(w, 80000);
+    return w;
+}
+
+static unsigned lines(const struct side *s, const char *text)
+{
+    unsigned n = 0;
+    for (const char *p = s->syslog.s; p && (p = strstr(p, text)) != NULL; p++) {
+        n++;
+    }
+    return n;
+}
+
+static void other_psk(struct setup *b) { b->psk = "another"; }
+static void no_psk(struct setup *b) { b->psk = NULL; }
+static void other_policy(struct setup *b) { b->policy[0].encr = ENCR_AES128; }
+static void other_group(struct setup *b) { b->policy[0].group = 14; }
+static void other_set(struct setup *b) { b->flow.transform[0].encr = ENCR_AES128; }
+static void other_pfs(struct setup *b) { b->flow.pfs_group = 2; }
+static void other_proxy(struct setup *b) { b->flow.sel.proto = 1; }
+static void no_flow(struct setup *b) { b->flow.peer[0] = addr_v4(0x09090909); }
+static void off(struct setup *b) { b->global.enabled = false; }
+
+static void wrong_psk(void **state)
+{
+    (void)state;
+    struct world *w = with_b(other_psk);
+    assert_int_equal(pairs_up(w), 0);
+    assert_int_equal(lines(&w->s[B], "%CRYPTO-4-IKMP_BAD_MESSAGE: IKE message from 1.1.1.1 failed its sanity check or "
+                                     "is malformed: "), 1);
+    assert_true(saw(&w->s[B], "do the pre-shared keys differ?"));
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_GARBAGE) >= 5); /* every retransmission counts, one is logged */
+    assert_int_equal(lines(&w->s[A], "Death by retransmission P1"), 1);
+    world_snapshot(w, A);
+    assert_int_equal(w->s[A].info[0].state, ST_MM_NO_STATE); /* listed a while as deleted */
+    assert_true(w->s[A].info[0].deleted);
+    assert_int_equal(w->s[A].flow[0].failures, 1);
+    assert_non_null(strstr(w->s[A].flow[0].last_error, "Death by retransmission P1"));
+    world_run(w, 120000);
+    world_snapshot(w, A);
+    assert_int_equal(w->s[A].num_info, 0);
+    world_free(w);
+}
+
+static void refused(void (*change)(struct setup *b), enum ev_id why, const char *line_b, const char *line_a)
+{
+    struct world *w = with_b(change);
+    assert_int_equal(pairs_up(w), 0);
+    assert_int_equal(w->s[B].num_sas, 0);
+    assert_true(count_of(&w->s[B], why) >= 1);
+    if (line_b && !saw(&w->s[B], line_b)) {
+        fail_msg("wanted \"%s\" in: %s", line_b, w->s[B].syslog.s ? w->s[B].syslog.s : "(nothing)");
+    }
+    if (line_a && !saw(&w->s[A], line_a)) {
+        fail_msg("wanted \"%s\" in: %s", line_a, w->s[A].syslog.s ? w->s[A].syslog.s : "(nothing)");
+    }
+    world_free(w);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    refused(other_policy, EV_IKE_FAIL_NO_PROPOSAL,
+            "%CRYPTO-6-IKMP_MODE_FAILURE: Processing of Main mode failed with peer at 1.1.1.1: offered DES, policy 10 "
+            "wants AES 128", "the peer says PROPOSAL_NOT_CHOSEN");
+    refused(other_group, EV_IKE_FAIL_NO_PROPOSAL, "offered group 2, policy 10 wants group 14", NULL);
+    refused(no_psk, EV_IKE_FAIL_NO_PSK, "policy 10 fits, but there is no pre-shared key for 1.1.1.1", NULL);
+    refused(other_set, EV_IKE_FAIL_NO_TRANSFORM,
+            "Processing of Quick mode failed with peer at 1.1.1.1: offered DES, transform set TS wants AES 128",
+            "the peer answered PROPOSAL_NOT_CHOSEN");
+    refused(other_pfs, EV_IKE_FAIL_NO_TRANSFORM, "offered PFS group 0, flow Tunnel0-head-0 wants group 2", NULL);
+    refused(other_proxy, EV_IKE_FAIL_PROXY, "Tunnel0-head-0 wants", "the peer answered INVALID_ID_INFORMATION");
+    refused(no_flow, EV_IKE_FAIL_PROXY, "nothing is configured with this peer", NULL);
+    refused(off, EV_IKE_FAIL_DISABLED, NULL, "Death by retransmission P1");
+}
+
+static void wrong_identity(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(7);
+    /* A's identity will be 3.3.3.3, which B has no key for: B's key is for 1.1.1.1 alone */
+    struct setup b = setup_default(B);
+    b.psk = NULL;
+    world_config(w, B, &b);
+    struct ike_msg m = {.type = IKE_CFG_PSK};
+    m.u.psk.peer = prefix_host(&w->s[A].addr);
+    secret_set(&m.u.psk.key, "MY_K3Y", 6);
+    ike_ctl(w->s[B].ike, &(struct ike_msg){.type = IKE_CFG_BEGIN});
+    ike_ctl(w->s[B].ike, &m);
+    m = (struct ike_msg){.type = IKE_CFG_POLICY, .u.policy = b.policy[0]};
+    ike_ctl(w->s[B].ike, &m);
+    m = (struct ike_msg){.type = IKE_CFG_FLOW, .u.flow = b.flow};
+    ike_ctl(w->s[B].ike, &m);
+    ike_ctl(w->s[B].ike, &(struct ike_msg){.type = IKE_CFG_COMMIT});
+    struct setup a = setup_default(A);
+    a.flow.local = addr_v4(0x03030303);
+    world_config(w, A, &a);
+    w->s[A].addr = addr_v4(0x03030303); /* so that answers arrive */
+    world_acquire(w, A);
+    /* the datagrams come from 1.1.1.1, as through an address translation */
+    for (unsigned i = 0; i < 400 && !count_of(&w->s[B], EV_IKE_FAIL_IDENTITY); i++) {
+        for (unsigned k = 0; k < w->num_q; k++) {
+            if (w->q[k].to == B) {
+                w->q[k].from.a = addr_v4(0x01010101);
+            } else {
+                w->q[k].dst.a = addr_v4(0x03030303);
+            }
+        }
+        w->s[A].addr = addr_v4(0x01010101);
+        world_run(w, 5);
+    }
+    assert_true(saw(&w->s[B], "the peer calls itself 3.3.3.3, wanted 1.1.1.1"));
+    assert_true(count_of(&w->s[B], EV_IKE_NAT) == 1); /* and that translation was found */
+    world_free(w);
+}
+
+/* ---- what the wire may bring -------------------------------------------------------------------------- */
+
+static void aggressive_and_strange(void **state)
+{
+    (void)state;
+    struct world *w = up(8);
+    u8 m[64] = {1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x10, 4, 0, 0, 0, 0, 0, 0, 0, 0, 64};
+    send_raw(w, B, m, 64);
+    assert_true(saw(&w->s[B], "exchange type 4 (aggressive mode), wanted main, quick or informational"));
+    m[18] = 32; /* quick mode under cookies nobody has */
+    m[8] = 9;
+    send_raw(w, B, m, 64);
+    assert_true(saw(&w->s[B], "%CRYPTO-4-IKMP_NO_SA: IKE message from 1.1.1.1 has no SA and is not an initialization "
+                              "offer: quick mode with cookies 0102030405060708 0900000000000000"));
+    m[17] = 0x20;
+    send_raw(w, B, m, 64);
+    assert_true(saw(&w->s[B], "version not spoken in bytes 17..17 of 64"));
+    /* a clear quick mode message in a living SA */
+    memcpy(m, w->log_data[w->num_log - 1], 20);
+    m[19] = 0;
+    m[16] = PL_HASH;
+    m[20] = 77;
+    send_raw(w, B, m, 64);
+    assert_true(saw(&w->s[B], "%CRYPTO-6-IKMP_NOT_ENCRYPTED: IKE packet from 1.1.1.1 was not encrypted"));
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
+static void quick_mode_before_authentication(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(9);
+    world_acquire(w, A);
+    world_run(w, 25); /* HDR, SA --> <-- HDR, SA; phase 1 is under way */
+    u8 m[60] = {0};
+    memcpy(m, w->log_data[w->num_log - 1], 16);
+    memcpy(m + 16, (u8[]){PL_HASH, 0x10, XCH_QUICK, FL_ENCRYPTED, 1, 2, 3, 4, 0, 0, 0, 60}, 12);
+    send_raw(w, B, m, sizeof m);
+    assert_true(saw(&w->s[B], "%CRYPTO-6-IKMP_SA_NOT_AUTH: Cannot accept Quick Mode exchange from 1.1.1.1 if SA is not "
+                              "authenticated!"));
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
+/* too_many: message 1 again and again with new cookies */
+static void half_open_limit(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(11);
+    world_acquire(w, A);
+    for (unsigned i = 0; i < 60; i++) {
+        u8 m[1024];
+        memcpy(m, w->log_data[0], w->log_len[0]);
+        m[0] = (u8)(i + 1);
+        m[1] ^= 0x55;
+        send_raw(w, B, m, w->log_len[0]);
+    }
+    assert_true(w->s[B].ike->num_half_open <= HALF_OPEN_PER_ADDRESS);
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_LIMIT) > 0);
+    assert_true(saw(&w->s[B], "%CRYPTO-4-IKE_DENY_SA_REQ: IKE denied an INCOMING SA request from 1.1.1.1"));
+    world_run(w, 200000);
+    assert_int_equal(w->s[B].ike->num_half_open, 0); /* they time out */
+    world_free(w);
+}
+
+/* a snapshot of all that counts in a daemon's state */
+static void fingerprint(u8 out[32], struct ike *ike)
+{
+    struct strbuf b = {0};
+    LIST_FOR(it, &ike->sas) {
+        const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
+        sb_addn(&b, (const char *)&sa->c, sizeof sa->c);
+        sb_addn(&b, (const char *)&sa->main.c, sizeof sa->main.c);
+        sb_addf(&b, "%d %llu %u", sa->deleted, (unsigned long long)sa->main.rt.next_ms, sa->num_msgid);
+        LIST_FOR(n, &sa->nodes) {
+            const struct xch *x = CONTAINER_OF(n, struct xch, link);
+            sb_addn(&b, (const char *)&x->c, sizeof x->c);
+        }
+    }
+    LIST_FOR(it, &ike->children) {
+        const struct child *c = CONTAINER_OF(it, struct child, link);
+        sb_addf(&b, "%u %u %u %d%d ", c->flow, c->spi_in, c->spi_out, c->in_up, c->out_up);
+    }
+    datagram_hash(out, (const u8 *)b.s, b.len);
+    sb_free(&b);
+}
+
+/* Before each message of the ladder arrives: every prefix of it, and many damaged copies. None may change anything
+ * (message 1 to 4 are not protected, so there only what breaks their shape can be told from the truth). */
+static struct fate damaged(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    u8 before[32], now[32], copy[2048];
+    int to = !from;
+    bool enc = data[19] & FL_ENCRYPTED;
+    (void)number;
+    fingerprint(before, w->s[to].ike);
+    unsigned added = w->s[to].added;
+    for (size_t cut = 0; cut < len; cut++) {
+        memcpy(copy, data, len);
+        send_raw(w, to, copy, cut);
+        if (cut > 28) { /* and with a length field that agrees */
+            put32(copy + 24, (u32)cut);
+            send_raw(w, to, copy, cut);
+        }
+    }
+    for (size_t bit = 0; enc && bit < (len - 28) * 8; bit += 3) {
+        memcpy(copy, data, len);
+        copy[28 + bit / 8] ^= (u8)(1 << bit % 8);
+        send_raw(w, to, copy, len);
+    }
+    fingerprint(now, w->s[to].ike);
+    assert_memory_equal(before, now, 32);
+    assert_int_equal(added, w->s[to].added);
+    return (struct fate){1, {10}};
+}
+
+static void damaged_copies_change_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(12);
+    w->s[A].log.mask = w->s[B].log.mask = EVC_LOG;
+    w->net = damaged;
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 1);
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_MALFORMED) > 100);
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_GARBAGE) > 10);
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_HASH) > 10);
+    assert_true(count_of(&w->s[A], EV_IKE_FAIL_AUTH) > 10);
+    world_free(w);
+}
+
+/* ---- the life of a session ------------------------------------------------------------------------------ */
+
+static void rekey_by_time(void **state)
+{
+    (void)state;
+    struct world *w = up(13);
+    u32 spi = w->s[A].sa[0].spi;
+    world_run(w, 3555000); /* HDR*, HASH(1), SA, Ni --> for the new pair, before the old one ends */
+    assert_true(w->s[A].added == 2);
+    world_run(w, 25000);
+    assert_int_equal(w->s[A].added, 4);
+    world_run(w, 30000);
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[A].num_sas, 2);
+    assert_int_equal(w->s[B].num_sas, 2);
+    assert_int_not_equal(w->s[A].sa[0].spi, spi);
+    world_free(w);
+}
+
+static void rekey_by_volume(void **state)
+{
+    (void)state;
+    struct world *w = up(14);
+    struct dp_msg m = {.type = DP_EXPIRE};
+    world_run(w, 20000);
+    m.u.expire = (struct dp_expire_value){.flow = 7, .spi = w->s[B].sa[1].spi, .dir = w->s[B].sa[1].dir};
+    ike_from_dp(w->s[B].ike, &m);
+    world_run(w, 2000);
+    assert_int_equal(w->s[A].num_sas, 4); /* make before break */
+    world_run(w, 30000);
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[A].num_sas, 2);
+    world_free(w);
+}
+
+static void phase1_is_renewed(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(15);
+    for (int i = A; i <= B; i++) {
+        struct setup s = setup_default(i);
+        s.policy[0].life_s = 300;
+        world_config(w, i, &s);
+    }
+    world_acquire(w, A);
+    world_run(w, 301000);
+    world_snapshot(w, A);
+    assert_int_equal(pairs_up(w), 1);
+    unsigned live = 0;
+    for (unsigned i = 0; i < w->s[A].num_info; i++) {
+        live += !w->s[A].info[i].deleted && w->s[A].info[i].state == ST_QM_IDLE;
+    }
+    assert_int_equal(live, 1);
+    assert_true(w->s[A].num_info == 2); /* the old one is still listed as deleted */
+    world_free(w);
+}
+
+static void restart_keeps_the_old_pair_first(void **state)
+{
+    (void)state;
+    struct world *w = up(16);
+    u32 old = w->s[A].sa[0].spi;
+    world_restart(w, A);
+    struct setup s = setup_default(A);
+    s.global.restarted = true;
+    world_config(w, A, &s);
+    world_run(w, 2000);
+    assert_int_equal(w->s[A].num_sas, 4); /* old and new */
+    assert_int_equal(pairs_up(w), 1);
+    assert_true(saw(&w->s[A], "%ADIT-5-IKE_RESTART: ike took over 2 SAs of the data plane; renegotiating 1 flows"));
+    assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT), 1); /* the first time only, not now */
+    world_run(w, 20000);
+    assert_int_equal(w->s[A].num_sas, 2);
+    assert_int_equal(w->s[B].num_sas, 2); /* the peer was told */
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_not_equal(w->s[A].sa[i].spi, old);
+    }
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
+static void crash_without_memory(void **state)
+{
+    (void)state;
+    struct world *w = up(17);
+    world_restart(w, A);
+    w->s[A].num_sas = 0; /* the whole machine went */
+    struct setup s = setup_default(A);
+    world_config(w, A, &s);
+    world_run(w, 5000);
+    world_acquire(w, A);
+    world_run(w, 5000);
+    /* HDR*, IDii, HASH_I, N(INITIAL-CONTACT) --> : B drops what A does not know any more */
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[B].num_sas, 2);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT), 2);
+    world_free(w);
+}
+
+static void clear_commands(void **state)
+{
+    (void)state;
+    struct world *w = up(18);
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_CHILD}); /* HDR*, HASH(1), D --> */
+    world_run(w, 1000);
+    assert_int_equal(w->s[A].num_sas, 0);
+    assert_int_equal(w->s[B].num_sas, 0);
+    world_acquire(w, B); /* the ISAKMP SA lives: quick mode alone brings the pair back */
+    world_run(w, 1000);
+    assert_int_equal(pairs_up(w), 1);
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_SESSION});
+    world_run(w, 1000);
+    assert_int_equal(w->s[B].num_sas, 0);
+    world_snapshot(w, B);
+    assert_true(w->s[B].num_info == 1 && w->s[B].info[0].deleted && w->s[B].info[0].state == ST_MM_NO_STATE);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
+static void configuration_changes(void **state)
+{
+    (void)state;
+    struct world *w = up(19);
+    struct setup s = setup_default(A);
+    world_config(w, A, &s); /* the same again: nothing happens */
+    world_run(w, 1000);
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[A].deleted, 0);
+    s.psk = "a new one"; /* counts for the next phase 1 */
+    world_config(w, A, &s);
+    world_run(w, 1000);
+    assert_int_equal(pairs_up(w), 1);
+    s.flow.flow = 0; /* the flow is gone: so are its SAs, on both sides */
+    world_config(w, A, &s);
+    world_run(w, 1000);
+    assert_int_equal(w->s[A].num_sas, 0);
+    assert_int_equal(w->s[B].num_sas, 0);
+    world_snapshot(w, A);
+    assert_true(w->s[A].info[0].deleted);
+    world_free(w);
+}
+
+static void next_peer_is_tried(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(20);
+    struct setup s = setup_default(A);
+    s.flow.peer[1] = s.flow.peer[0];
+    s.flow.peer[0] = addr_v4(0x0a0a0a0a); /* nobody */
+    s.flow.num_peers = 2;
+    world_config(w, A, &s);
+    world_acquire(w, A);
+    world_run(w, 70000);
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
+static void always_up(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(21);
+    for (int i = A; i <= B; i++) {
+        struct setup s = setup_default(i);
+        s.flow.always_up = i == A;
+        world_config(w, i, &s);
+    }
+    world_run(w, 2000); /* no packet asked */
+    assert_int_equal(pairs_up(w), 1);
+    ike_ctl(w->s[B].ike, &(struct ike_msg){.type = IKE_CLEAR_CHILD});
+    world_run(w, 10000);
+    assert_int_equal(pairs_up(w), 1); /* and it comes back */
+    world_free(w);
+}
+
+static void unknown_spi_repeats_the_delete(void **state)
+{
+    (void)state;
+    struct world *w = up(22);
+    u32 spi = w->s[A].sa[0].spi;
+    struct lose l = {A, w->sent[A]};
+    w->net = lose_one;
+    w->ctx = &l;
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_CHILD}); /* HDR*, HASH(1), D -- lost */
+    world_run(w, 2000);
+    assert_int_equal(w->s[B].num_sas, 2);
+    struct dp_msg m = {.type = DP_UNKNOWN_SPI};
+    m.u.unknown_spi = (struct dp_unknown_spi_value){spi, 50, w->s[B].addr, w->s[A].addr};
+    ike_from_dp(w->s[A].ike, &m); /* B's traffic arrives for it */
+    world_run(w, 2000);
+    assert_int_equal(w->s[B].num_sas, 0);
+    world_free(w);
+}
+
+static void ping_and_masks(void **state)
+{
+    (void)state;
+    struct world *w = up(23);
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_SET_MASK, .u.number = 0});
+    assert_int_equal(w->s[A].log.mask, EVC_LOG);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(happy_path), cmocka_unit_test(every_algorithm), cmocka_unit_test(policies_by_priority),
+        cmocka_unit_test(each_message_lost_once), cmocka_unit_test(every_message_three_times),
+        cmocka_unit_test(both_start_at_once), cmocka_unit_test(wrong_psk), cmocka_unit_test(refusals),
+        cmocka_unit_test(wrong_identity), cmocka_unit_test(aggressive_and_strange),
+        cmocka_unit_test(quick_mode_before_authentication), cmocka_unit_test(half_open_limit),
+        cmocka_unit_test(damaged_copies_change_nothing), cmocka_unit_test(rekey_by_time),
+        cmocka_unit_test(rekey_by_volume), cmocka_unit_test(phase1_is_renewed),
+        cmocka_unit_test(restart_keeps_the_old_pair_first), cmocka_unit_test(crash_without_memory),
+        cmocka_unit_test(clear_commands), cmocka_unit_test(configuration_changes),
+        cmocka_unit_test(next_peer_is_tried), cmocka_unit_test(always_up),
+        cmocka_unit_test(unknown_spi_repeats_the_delete), cmocka_unit_test(ping_and_masks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+/*
+ * storm_test.c: many seeded runs over a bad network: loss, repeats, delays that reorder, both ends starting at will,
+ * restarts and clears in between. Whatever happens, in the end each end has exactly one usable pair with the other.
+ */
+#include "world.h"
+
+#include <stdlib.h>
+
+static struct fate storm(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    u64 r = world_random(w);
+    struct fate f = {1, {5 + r % 400}};
+    (void)from, (void)number, (void)data, (void)len;
+    if (r >> 20 & 1 && r >> 21 & 1) { /* one in four is lost */
+        f.copies = 0;
+    } else if ((r >> 24) % 5 == 0) {
+        f.copies = 3;
+        f.delay[1] = 5 + (r >> 32) % 3000;
+        f.delay[2] = 5 + (r >> 40) % 15000;
+    }
+    return f;
+}
+
+static struct fate calm(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)from, (void)number, (void)data, (void)len;
+    return (struct fate){1, {20}};
+}
+
+/* traffic: what packets in both directions do when something is missing: an acquire, or an unknown SPI */
+static void traffic(struct world *w)
+{
+    for (int i = A; i <= B; i++) {
+        struct side *me = &w->s[i], *peer = &w->s[!i];
+        const struct dp_sa_value *out = NULL;
+        for (unsigned k = 0; k < me->num_sas; k++) {
+            if (me->sa[k].dir == SA_OUT && (!out || me->sa[k].conn_id > out->conn_id)) {
+                out = &me->sa[k];
+            }
+        }
+        if (!out) {
+            world_acquire(w, i);
+            continue;
+        }
+        bool known = false;
+        for (unsigned k = 0; k < peer->num_sas; k++) {
+            known = known || (peer->sa[k].dir == SA_IN && peer->sa[k].spi == out->spi);
+        }
+        if (!known) {
+            struct dp_msg m = {.type = DP_UNKNOWN_SPI};
+            m.u.unknown_spi = (struct dp_unknown_spi_value){out->spi, 50, me->addr, peer->addr};
+            ike_from_dp(peer->ike, &m);
+        }
+    }
+}
+
+static void one_storm(u64 seed)
+{
+    struct world *w = xcalloc(1, sizeof *w);
+    world_init(w, seed);
+    for (int i = A; i <= B; i++) {
+        struct setup s = setup_default(i);
+        s.policy[0].group = 1; /* quick arithmetic */
+        s.flow.life_s = 240;
+        s.global.invalid_spi_recovery = true;
+        world_config(w, i, &s);
+        w->s[i].log.mask = EVC_LOG;
+    }
+    w->net = storm;
+    for (unsigned step = 0; step < 30; step++) {
+        u64 r = world_random(w);
+        if (r % 3 == 0) {
+            world_acquire(w, (int)(r >> 8 & 1));
+        } else if (r % 37 == 1) {
+            ike_ctl(w->s[r >> 9 & 1].ike, &(struct ike_msg){.type = IKE_CLEAR_CHILD});
+        } else if (r % 41 == 1) {
+            int who = (int)(r >> 9 & 1);
+            struct setup s = setup_default(who);
+            s.policy[0].group = 1;
+            s.flow.life_s = 240;
+            s.global.restarted = s.global.invalid_spi_recovery = true;
+            world_restart(w, who);
+            w->s[who].log.mask = EVC_LOG;
+            world_config(w, who, &s);
+        }
+        traffic(w);
+        world_run(w, 1 + (r >> 16) % 12000);
+    }
+    w->net = calm;
+    for (unsigned step = 0; step < 120; step++) {
+        traffic(w);
+        world_run(w, 1000);
+    }
+    /* not in the middle of a rekey: then there are two for a moment */
+    for (unsigned step = 0; step < 90 && (pairs_up(w) != 1 || w->s[A].num_sas != 2 || w->s[B].num_sas != 2); step++) {
+        traffic(w);
+        world_run(w, 1000);
+    }
+    if (pairs_up(w) != 1 || w->s[A].num_sas != 2 || w->s[B].num_sas != 2) {
+        fail_msg("seed %llu: %u pairs, %u and %u SAs", (unsigned long long)seed, pairs_up(w), w->s[A].num_sas,
+                 w->s[B].num_sas);
+    }
+    world_free(w);
+}
+
+static void two_hundred_storms(void **state)
+{
+    (void)state;
+    for (u64 seed = 1; seed <= 200; seed++) {
+        one_storm(seed);
+    }
+}
+
+/* noise: random bytes, and random bytes behind a good header */
+static void noise(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(99);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    w->s[B].log.mask = EVC_LOG;
+    for (unsigned i = 0; i < 20000; i++) {
+        u8 m[300];
+        size_t len = world_random(w) % sizeof m;
+        for (size_t k = 0; k < len; k++) {
+            m[k] = (u8)(world_random(w) >> 33);
+        }
+        if (i % 3 && len >= 28) {
+            unsigned from = (unsigned)(world_random(w) % w->num_log);
+            memcpy(m, w->log_data[from], i % 3 == 1 ? 20 : 24);
+            put32(m + 24, (u32)len);
+        }
+        send_raw(w, B, m, len);
+    }
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[B].added, 2);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(two_hundred_storms), cmocka_unit_test(noise)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,337 @@
+/* world.c: see world.h. */
+#include "world.h"
+
+#include <stdlib.h>
+
+/* ---- clock, randomness ---- */
+
+static u64 clock_now(void *ctx) { return ((struct world *)ctx)->now; }
+
+u64 world_random(struct world *w)
+{
+    w->rng ^= w->rng << 13;
+    w->rng ^= w->rng >> 7;
+    w->rng ^= w->rng << 17;
+    return w->rng;
+}
+
+static void fake_random(void *ctx, u8 *out, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        out[i] = (u8)(world_random(ctx) >> 24);
+    }
+}
+
+/* ---- what a daemon says and does ---- */
+
+static void on_event(void *ctx, const struct ev_rec *rec)
+{
+    struct side *s = ctx;
+    const struct ev_info *i = ev_info(rec->id);
+    struct strbuf *b = i->cat & EVC_LOG ? &s->syslog : &s->debug;
+    struct strbuf one = {0};
+    ev_render_text(&one, rec);
+    if (one.len) {
+        assert_null(strstr(one.s, "{")); /* a field misspelt in events.def */
+        sb_addn(b, one.s, one.len);
+        sb_add(b, "\n");
+    }
+    sb_free(&one);
+}
+
+static struct fate default_net(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)from, (void)number, (void)data, (void)len;
+    return (struct fate){1, {10}};
+}
+
+static void enqueue(struct world *w, int to, const struct endpoint *from, const struct endpoint *dst, const u8 *data,
+                    size_t len, u64 delay)
+{
+    assert_true(w->num_q < WORLD_MAX_QUEUE);
+    struct packet *p = &w->q[w->num_q++];
+    *p = (struct packet){.at = w->now + delay, .to = to, .len = len, .data = xcalloc(1, len ? len : 1), .from = *from,
+                         .dst = *dst};
+    memcpy(p->data, data, len);
+}
+
+static void on_send(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data, size_t len)
+{
+    struct side *s = ctx;
+    struct world *w = s->w;
+    int other = !s->index;
+    if (w->num_log < 64) {
+        w->log_data[w->num_log] = xcalloc(1, len);
+        memcpy(w->log_data[w->num_log], data, len);
+        w->log_len[w->num_log] = len;
+        w->log_from[w->num_log++] = s->index;
+    }
+    unsigned number = w->sent[s->index]++;
+    if (!addr_equal(&to->a, &w->s[other].addr)) {
+        return; /* nobody lives there */
+    }
+    struct fate f = w->net(w, s->index, number, data, len);
+    for (unsigned i = 0; i < f.copies; i++) {
+        enqueue(w, other, from, to, data, len, f.delay[i]);
+    }
+}
+
+static void on_dp(void *ctx, const struct dp_msg *m)
+{
+    struct side *s = ctx;
+    if (m->type == DP_ADD_SA) {
+        assert_true(s->num_sas < WORLD_MAX_SAS);
+        s->sa[s->num_sas++] = m->u.sa;
+        s->added++;
+    } else if (m->type == DP_DEL_SA) {
+        for (unsigned i = 0; i < s->num_sas; i++) {
+            if (s->sa[i].spi == m->u.del.spi && s->sa[i].dir == m->u.del.dir) {
+                s->sa[i] = s->sa[--s->num_sas];
+                s->deleted++;
+                return;
+            }
+        }
+        fail_msg("DEL_SA of an SA that is not there: %08x", m->u.del.spi);
+    } else if (m->type == DP_GET_SAS) {
+        s->get_sas = true;
+        s->get_tag = m->tag;
+    }
+}
+
+static void on_main(void *ctx, const struct ike_msg *m)
+{
+    struct side *s = ctx;
+    if (m->type == IKE_SA && s->num_info < ARRAY_LEN(s->info)) {
+        s->info[s->num_info++] = m->u.sa;
+    } else if (m->type == IKE_CHILD && s->num_child < ARRAY_LEN(s->child)) {
+        s->child[s->num_child++] = m->u.child;
+    } else if (m->type == IKE_FLOW && s->num_flow < ARRAY_LEN(s->flow)) {
+        s->flow[s->num_flow++] = m->u.flow_info;
+    }
+}
+
+/* ---- the world ---- */
+
+static void start(struct world *w, int i)
+{
+    struct side *s = &w->s[i];
+    struct ike_env e = {.env = {w, clock_now, fake_random}, .log = &s->log, .ctx = s, .send = on_send, .to_dp = on_dp,
+                        .to_main = on_main};
+    static struct env env;
+    env = e.env;
+    evlog_init(&s->log, &env, EVS_IKE, s, on_event);
+    s->log.mask = EVC_LOG | EVC_ISAKMP | EVC_IPSEC;
+    s->ike = ike_new(&e);
+}
+
+void world_init(struct world *w, u64 seed)
+{
+    memset(w, 0, sizeof *w);
+    w->now = 1000000;
+    w->rng = seed * 0x9E3779B97F4A7C15ull + 1;
+    w->net = default_net;
+    for (int i = A; i <= B; i++) {
+        w->s[i].w = w;
+        w->s[i].index = i;
+        w->s[i].addr = addr_v4(i == A ? 0x01010101 : 0x02020202);
+        start(w, i);
+    }
+}
+
+void world_free(struct world *w)
+{
+    for (int i = A; i <= B; i++) {
+        ike_free(w->s[i].ike);
+        sb_free(&w->s[i].debug);
+        sb_free(&w->s[i].syslog);
+    }
+    for (unsigned i = 0; i < w->num_q; i++) {
+        free(w->q[i].data);
+    }
+    for (unsigned i = 0; i < w->num_log; i++) {
+        free(w->log_data[i]);
+    }
+    free(w);
+}
+
+struct setup setup_default(int side)
+{
+    struct setup s;
+    struct addr a = addr_v4(0x01010101), b = addr_v4(0x02020202);
+    memset(&s, 0, sizeof s);
+    s.policy[0] = (struct ike_policy_value){10, ENCR_DES, HASH_MD5, IKE_AUTH_PSK, 2, 86400};
+    s.num_policies = 1;
+    s.psk = "MY_K3Y";
+    s.flow.flow = 7;
+    s.flow.local = side == A ? a : b;
+    s.flow.peer[0] = side == A ? b : a;
+    s.flow.num_peers = 1;
+    s.flow.sel = (struct selector){.src = prefix_host(&s.flow.local), .dst = prefix_host(&s.flow.peer[0]), .proto = 47,
+                                   .sport_hi = 0xffff, .dport_hi = 0xffff};
+    s.flow.num_transforms = 1;
+    s.flow.transform[0] = (struct ike_transform){"TS", ENCR_DES, HASH_MD5, MODE_TUNNEL};
+    s.flow.life_s = 3600;
+    s.flow.life_kb = 4608000;
+    s.flow.any_mode = s.flow.tunnel_if = true;
+    str_copy(s.flow.map, sizeof s.flow.map, "Tunnel0-head-0");
+    s.global = (struct ike_global_value){.enabled = true, .retransmit_ms = 10000, .retransmit_tries = 5};
+    return s;
+}
+
+void world_config(struct world *w, int side, const struct setup *s)
+{
+    struct ike *ike = w->s[side].ike;
+    struct ike_msg m;
+    memset(&m, 0, sizeof m);
+    m.type = IKE_CFG_BEGIN;
+    ike_ctl(ike, &m);
+    m.type = IKE_CFG_GLOBAL;
+    m.u.global = s->global;
+    ike_ctl(ike, &m);
+    for (unsigned i = 0; i < s->num_policies; i++) {
+        m.type = IKE_CFG_POLICY;
+        m.u.policy = s->policy[i];
+        ike_ctl(ike, &m);
+    }
+    if (s->psk) {
+        m.type = IKE_CFG_PSK;
+        memset(&m.u.psk, 0, sizeof m.u.psk);
+        m.u.psk.peer.a.family = AF_V4; /* 0.0.0.0/0 */
+        secret_set(&m.u.psk.key, s->psk, strlen(s->psk));
+        ike_ctl(ike, &m);
+    }
+    if (s->flow.flow) {
+        m.type = IKE_CFG_FLOW;
+        m.u.flow = s->flow;
+        ike_ctl(ike, &m);
+    }
+    m.type = IKE_CFG_COMMIT;
+    ike_ctl(ike, &m);
+}
+
+static void answer_dp(struct side *s)
+{
+    s->get_sas = false;
+    for (unsigned i = 0; i < s->num_sas; i++) {
+        struct dp_msg m = {.type = DP_SA, .tag = s->get_tag};
+        m.u.sa_info.sa = s->sa[i];
+        ike_from_dp(s->ike, &m);
+    }
+    ike_from_dp(s->ike, &(struct dp_msg){.type = DP_END, .tag = s->get_tag});
+}
+
+static int due_packet(const struct world *w)
+{
+    int best = -1;
+    for (unsigned i = 0; i < w->num_q; i++) {
+        if (best < 0 || w->q[i].at < w->q[best].at) {
+            best = (int)i;
+        }
+    }
+    return best;
+}
+
+void world_run(struct world *w, u64 ms)
+{
+    u64 end = w->now + ms;
+    for (unsigned guard = 0; guard < 2000000; guard++) {
+        for (int i = A; i <= B; i++) {
+            if (w->s[i].get_sas) {
+                answer_dp(&w->s[i]);
+            }
+        }
+        int p = due_packet(w);
+        u64 next = MIN(ike_next_ms(w->s[A].ike), ike_next_ms(w->s[B].ike));
+        if (p >= 0 && w->q[p].at <= next) {
+            if (w->q[p].at > end) {
+                break;
+            }
+            w->now = MAX(w->now, w->q[p].at);
+            struct packet k = w->q[p];
+            w->q[p] = w->q[--w->num_q];
+            ike_input(w->s[k.to].ike, k.data, k.len, &k.from, &k.dst);
+            free(k.data);
+        } else if (next > end) {
+            break;
+        } else {
+            w->now = MAX(w->now, next);
+            ike_tick(w->s[A].ike);
+            ike_tick(w->s[B].ike);
+        }
+    }
+    w->now = MAX(w->now, end);
+}
+
+void world_acquire(struct world *w, int side)
+{
+    struct dp_msg m = {.type = DP_ACQUIRE};
+    m.u.acquire.flow = 7;
+    ike_from_dp(w->s[side].ike, &m);
+}
+
+void world_snapshot(struct world *w, int side)
+{
+    struct side *s = &w->s[side];
+    s->num_info = s->num_child = s->num_flow = 0;
+    ike_ctl(s->ike, &(struct ike_msg){.type = IKE_GET_SAS});
+    ike_ctl(s->ike, &(struct ike_msg){.type = IKE_GET_CHILDREN});
+    ike_ctl(s->ike, &(struct ike_msg){.type = IKE_GET_FLOWS});
+}
+
+void world_restart(struct world *w, int side)
+{
+    ike_free(w->s[side].ike);
+    start(w, side);
+}
+
+u64 count_of(const struct side *s, enum ev_id id) { return s->log.count[id]; }
+
+bool saw(const struct side *s, const char *text) { return s->syslog.s && strstr(s->syslog.s, text); }
+
+static const struct dp_sa_value *sa_with(const struct side *s, u32 spi, u8 dir)
+{
+    for (unsigned i = 0; i < s->num_sas; i++) {
+        if (s->sa[i].spi == spi && s->sa[i].dir == dir) {
+            return &s->sa[i];
+        }
+    }
+    return NULL;
+}
+
+static bool same_sa(const struct dp_sa_value *out, const struct dp_sa_value *in)
+{
+    return out && in && out->encr == in->encr && out->auth == in->auth && out->mode == in->mode &&
+           addr_equal(&out->src, &in->src) && addr_equal(&out->dst, &in->dst) &&
+           selector_equal(&out->sel, &in->sel) && out->encr_key.len == in->encr_key.len &&
+           out->auth_key.len == in->auth_key.len &&
+           memcmp(out->encr_key.b, in->encr_key.b, out->encr_key.len) == 0 &&
+           memcmp(out->auth_key.b, in->auth_key.b, out->auth_key.len) == 0;
+}
+
+unsigned pairs_up(const struct world *w)
+{
+    unsigned n = 0;
+    LIST_FOR(it, &w->s[A].ike->children) {
+        const struct child *c = CONTAINER_OF(it, struct child, link);
+        n += !c->closing && same_sa(sa_with(&w->s[A], c->spi_out, SA_OUT), sa_with(&w->s[B], c->spi_out, SA_IN)) &&
+             same_sa(sa_with(&w->s[B], c->spi_in, SA_OUT), sa_with(&w->s[A], c->spi_in, SA_IN));
+    }
+    return n;
+}
+
+struct world *world_pair(u64 seed)
+{
+    struct world *w = xcalloc(1, sizeof *w);
+    world_init(w, seed);
+    for (int i = A; i <= B; i++) {
+        struct setup s = setup_default(i);
+        world_config(w, i, &s);
+    }
+    return w;
+}
+
+void send_raw(struct world *w, int to, const u8 *data, size_t len)
+{
+    struct endpoint from = {w->s[!to].addr, 500}, dst = {w->s[to].addr, 500};
+    ike_input(w->s[to].ike, data, len, &from, &dst);
+}
