@@ -66,9 +66,11 @@ bool bulk_key_init(struct bulk *b, struct bulk_key *out, enum encr_id encr, enum
     const struct hash_row *h = hash_row(auth);
     bool aead = e->icv_len != 0;
     if (aead ? auth != HASH_NONE : encr == ENCR_NULL && auth == HASH_NONE) {
-        return false; /* RFC 4303 3.2: at least one of confidentiality and integrity; RFC 4106: GCM brings its own */
+        return false; /* RFC 4303 3.2: at least one of confidentiality and integrity; RFC 4106: GCM
+                         brings its own */
     }
-    if (encr_key->len != e->key_len + e->salt_len || (auth != HASH_NONE && auth_key->len != h->len)) {
+    if (encr_key->len != e->key_len + e->salt_len ||
+        (auth != HASH_NONE && auth_key->len != h->len)) {
         return false;
     }
     memset(out, 0, sizeof *out);
@@ -78,7 +80,8 @@ bool bulk_key_init(struct bulk *b, struct bulk_key *out, enum encr_id encr, enum
     out->block = e->block;
     out->icv_len = aead ? e->icv_len : auth != HASH_NONE ? h->icv_len : 0;
     memcpy(out->salt, encr_key->b + e->key_len, e->salt_len);
-    return b->engine->key_init(b->state, out, encr_key->b, auth_key->b, auth == HASH_NONE ? 0 : h->len);
+    return b->engine->key_init(b->state, out, encr_key->b, auth_key->b,
+                               auth == HASH_NONE ? 0 : h->len);
 }
 
 void bulk_key_wipe(struct bulk *b, struct bulk_key *k)

@@ -1,5 +1,6 @@
 /*
- * crypto/bulk: ESP protection for whole vectors of packets (RFC 4303, 4106, 3602, 2451, 2405, 2410, 2403, 2404, 4868).
+ * crypto/bulk: ESP protection for whole vectors of packets (RFC 4303, 4106, 3602, 2451, 2405, 2410,
+ * 2403, 2404, 4868).
  *
  * One packet is laid out as it travels and is worked on in place:
  *
@@ -7,8 +8,9 @@
  *              `---- AAD --'              `- encrypted --'
  *              `------------ HMAC covers ---------------'
  *
- * Two engines stand behind one table of functions: bulk_mb.c (libipsec-mb, fast) and bulk_evp.c (OpenSSL EVP, portable,
- * the reference the tests compare with). Called by dp/esp_out.c (seal) and dp/esp_in.c (open) and nobody else.
+ * Two engines stand behind one table of functions: bulk_mb.c (libipsec-mb, fast) and bulk_evp.c
+ * (OpenSSL EVP, portable, the reference the tests compare with). Called by dp/esp_out.c (seal) and
+ * dp/esp_in.c (open) and nobody else.
  */
 #ifndef ADIT_BULK_H
 #define ADIT_BULK_H
@@ -19,10 +21,10 @@ enum { BULK_STATE = 1408, BULK_IV_MAX = 16, BULK_ICV_MAX = 32 };
 
 /* The expanded keys of one SA. Lives inside the SA; wiped by bulk_key_wipe. */
 struct bulk_key {
-    u8 encr, auth;    /* enum encr_id, enum hash_id */
+    u8 encr, auth; /* enum encr_id, enum hash_id */
     u8 iv_len, icv_len, block;
-    u8 kind;          /* the engine's own */
-    u8 salt[4];       /* RFC 4106 4: first four bytes of the nonce */
+    u8 kind;    /* the engine's own */
+    u8 salt[4]; /* RFC 4106 4: first four bytes of the nonce */
     _Alignas(64) u8 state[BULK_STATE];
 };
 
@@ -40,7 +42,8 @@ struct bulk_engine {
     size_t state_size;
     bool (*start)(void *state);
     void (*stop)(void *state);
-    bool (*key_init)(void *state, struct bulk_key *k, const u8 *encr_key, const u8 *auth_key, size_t auth_len);
+    bool (*key_init)(void *state, struct bulk_key *k, const u8 *encr_key, const u8 *auth_key,
+                     size_t auth_len);
     void (*key_wipe)(struct bulk_key *k);
     void (*seal)(void *state, struct bulk_op *op, unsigned num);
     void (*open)(void *state, struct bulk_op *op, unsigned num);
@@ -51,26 +54,30 @@ extern const struct bulk_engine bulk_engine_mb, bulk_engine_evp;
 struct bulk *bulk_new(const char *name);
 void bulk_free(struct bulk *b);
 const char *bulk_name(const struct bulk *b);
-/* bulk_key_init: false when the combination or a key length is refused (NULL without HMAC, GCM with HMAC, ...).
- * encr_key: key, then salt. */
-NODISCARD bool bulk_key_init(struct bulk *b, struct bulk_key *out, enum encr_id encr, enum hash_id auth,
-                             const struct secret *encr_key, const struct secret *auth_key);
+/* bulk_key_init: false when the combination or a key length is refused (NULL without HMAC, GCM with
+ * HMAC, ...). encr_key: key, then salt. */
+NODISCARD bool bulk_key_init(struct bulk *b, struct bulk_key *out, enum encr_id encr,
+                             enum hash_id auth, const struct secret *encr_key,
+                             const struct secret *auth_key);
 void bulk_key_wipe(struct bulk *b, struct bulk_key *k);
 /* bulk_seal: encrypts and writes the ICV. The IV stands in the packet already. */
 void bulk_seal(struct bulk *b, struct bulk_op *op, unsigned num);
-/* bulk_open: checks the ICV and decrypts; the text of a packet with a wrong ICV is garbage, never used. */
+/* bulk_open: checks the ICV and decrypts; the text of a packet with a wrong ICV is garbage, never
+ * used. */
 void bulk_open(struct bulk *b, struct bulk_op *op, unsigned num);
 
-/* ---- unpredictable IVs (bulk_rng.c) ----------------------------------------------------------- */
+/* ---- unpredictable IVs (bulk_rng.c) -----------------------------------------------------------
+ */
 
-/* AES-128-CTR with fast key erasure: every refill first replaces the key, so what was given out cannot be computed
- * back. Seeded from env.random once and reseeded every BULK_RNG_RESEED refills; no system call per packet. */
+/* AES-128-CTR with fast key erasure: every refill first replaces the key, so what was given out
+ * cannot be computed back. Seeded from env.random once and reseeded every BULK_RNG_RESEED refills;
+ * no system call per packet. */
 enum { BULK_RNG_POOL = 4096, BULK_RNG_RESEED = 4096 };
 struct bulk_rng {
     const struct env *env; /* borrowed */
     void *ctx;             /* owned EVP_CIPHER_CTX */
     u32 refills;
-    u32 pos;               /* next byte of pool to give out */
+    u32 pos; /* next byte of pool to give out */
     u8 key[16];
     u8 pool[BULK_RNG_POOL];
 };

@@ -1,6 +1,7 @@
 /*
- * bulk_evp.c: the portable ESP engine on OpenSSL EVP, one packet at a time. Slow on purpose-built machines, right
- * everywhere: the tests open with it what bulk_mb.c sealed, and the other way round. See bulk.h.
+ * bulk_evp.c: the portable ESP engine on OpenSSL EVP, one packet at a time. Slow on purpose-built
+ * machines, right everywhere: the tests open with it what bulk_mb.c sealed, and the other way
+ * round. See bulk.h.
  *
  * To add a cipher: its line in cipher_of().
  */
@@ -40,8 +41,11 @@ static const EVP_CIPHER *cipher_of(u8 encr)
 
 static const char *digest_of(u8 auth)
 {
-    static const char *const name[HASH_NUM] = {[HASH_MD5] = "MD5", [HASH_SHA1] = "SHA1", [HASH_SHA256] = "SHA256",
-                                               [HASH_SHA384] = "SHA384", [HASH_SHA512] = "SHA512"};
+    static const char *const name[HASH_NUM] = {[HASH_MD5] = "MD5",
+                                               [HASH_SHA1] = "SHA1",
+                                               [HASH_SHA256] = "SHA256",
+                                               [HASH_SHA384] = "SHA384",
+                                               [HASH_SHA512] = "SHA512"};
     return name[auth];
 }
 
@@ -83,7 +87,8 @@ static EVP_CIPHER_CTX *cipher_ctx(const struct bulk_key *k, const u8 *key, int e
     return c;
 }
 
-static bool evp_key_init(void *state, struct bulk_key *k, const u8 *encr_key, const u8 *auth_key, size_t auth_len)
+static bool evp_key_init(void *state, struct bulk_key *k, const u8 *encr_key, const u8 *auth_key,
+                         size_t auth_len)
 {
     struct evp_state *s = state;
     struct evp_key *e = key_of(k);
@@ -95,7 +100,8 @@ static bool evp_key_init(void *state, struct bulk_key *k, const u8 *encr_key, co
     }
     if (auth_len) {
         char *name = (char *)(uintptr_t)digest_of(k->auth); /* OSSL_PARAM is not const-correct */
-        OSSL_PARAM param[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0), OSSL_PARAM_construct_end()};
+        OSSL_PARAM param[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+                              OSSL_PARAM_construct_end()};
         e->mac = EVP_MAC_CTX_new(s->hmac);
         ok = ok && e->mac && EVP_MAC_init(e->mac, auth_key, auth_len, param) == 1;
     }
@@ -124,8 +130,8 @@ static bool gcm(struct bulk_op *op, bool enc)
     memcpy(nonce + 4, op->esp + 8, 8);
     if (EVP_CipherInit_ex(c, NULL, NULL, NULL, nonce, enc) != 1 ||
         (!enc && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, 16, icv) != 1) ||
-        EVP_CipherUpdate(c, NULL, &n, op->esp, 8) != 1 || EVP_CipherUpdate(c, text, &n, text, len) != 1 ||
-        EVP_CipherFinal_ex(c, last, &n) != 1) {
+        EVP_CipherUpdate(c, NULL, &n, op->esp, 8) != 1 ||
+        EVP_CipherUpdate(c, text, &n, text, len) != 1 || EVP_CipherFinal_ex(c, last, &n) != 1) {
         return false;
     }
     return !enc || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, 16, icv) == 1;
@@ -189,6 +195,12 @@ static void evp_open(void *state, struct bulk_op *op, unsigned num)
 }
 
 const struct bulk_engine bulk_engine_evp = {
-    .name = "evp", .state_size = sizeof(struct evp_state), .start = evp_start, .stop = evp_stop,
-    .key_init = evp_key_init, .key_wipe = evp_wipe, .seal = evp_seal, .open = evp_open,
+    .name = "evp",
+    .state_size = sizeof(struct evp_state),
+    .start = evp_start,
+    .stop = evp_stop,
+    .key_init = evp_key_init,
+    .key_wipe = evp_wipe,
+    .seal = evp_seal,
+    .open = evp_open,
 };

@@ -1,7 +1,8 @@
 /*
- * bulk_mb.c: the fast ESP engine on libipsec-mb (x86-64 with AVX2, AVX-512 and VAES where the machine has them).
- * AES-GCM goes packet by packet through the direct API, which is fastest; everything else is collected into bursts so
- * that several packets travel through the multi-buffer lanes at once. ipad and opad are hashed when the key is made.
+ * bulk_mb.c: the fast ESP engine on libipsec-mb (x86-64 with AVX2, AVX-512 and VAES where the
+ * machine has them). AES-GCM goes packet by packet through the direct API, which is fastest;
+ * everything else is collected into bursts so that several packets travel through the multi-buffer
+ * lanes at once. ipad and opad are hashed when the key is made.
  *
  * To add a cipher: its row in ciphers[] (and in bulk_evp.c).
  */
@@ -17,7 +18,7 @@ struct mb_state {
     IMB_MGR *mgr; /* owned */
     struct gcm_context_data gcm;
     _Alignas(16) u8 nonce[BURST][16];
-    u8 tag[BURST][TAG];  /* computed ICVs of packets being opened */
+    u8 tag[BURST][TAG]; /* computed ICVs of packets being opened */
 };
 struct mb_gcm {
     struct gcm_key_data key;
@@ -26,22 +27,25 @@ struct mb_gcm {
 struct mb_job {
     u8 enc[16 * 15], dec[16 * 15]; /* AES round keys */
     u64 des[3][16];
-    u8 ipad[64], opad[64];         /* HMAC states after the padded key */
+    u8 ipad[64], opad[64]; /* HMAC states after the padded key */
     const void *des_keys[3];
     const void *enc_keys, *dec_keys;
     IMB_CIPHER_MODE mode;
     IMB_HASH_ALG hash;
     u8 key_len;
 };
-_Static_assert(sizeof(struct mb_gcm) <= BULK_STATE && sizeof(struct mb_job) <= BULK_STATE, "key state too small");
+_Static_assert(sizeof(struct mb_gcm) <= BULK_STATE && sizeof(struct mb_job) <= BULK_STATE,
+               "key state too small");
 
 static const struct {
     IMB_CIPHER_MODE mode;
     u8 key_len;
 } ciphers[ENCR_NUM] = {
-    [ENCR_NULL] = {IMB_CIPHER_NULL, 0},   [ENCR_DES] = {IMB_CIPHER_DES, 8},     [ENCR_3DES] = {IMB_CIPHER_DES3, 24},
-    [ENCR_AES128] = {IMB_CIPHER_CBC, 16}, [ENCR_AES192] = {IMB_CIPHER_CBC, 24}, [ENCR_AES256] = {IMB_CIPHER_CBC, 32},
-    [ENCR_GCM128] = {IMB_CIPHER_GCM, 16}, [ENCR_GCM192] = {IMB_CIPHER_GCM, 24}, [ENCR_GCM256] = {IMB_CIPHER_GCM, 32},
+    [ENCR_NULL] = {IMB_CIPHER_NULL, 0},   [ENCR_DES] = {IMB_CIPHER_DES, 8},
+    [ENCR_3DES] = {IMB_CIPHER_DES3, 24},  [ENCR_AES128] = {IMB_CIPHER_CBC, 16},
+    [ENCR_AES192] = {IMB_CIPHER_CBC, 24}, [ENCR_AES256] = {IMB_CIPHER_CBC, 32},
+    [ENCR_GCM128] = {IMB_CIPHER_GCM, 16}, [ENCR_GCM192] = {IMB_CIPHER_GCM, 24},
+    [ENCR_GCM256] = {IMB_CIPHER_GCM, 32},
 };
 static const struct {
     IMB_HASH_ALG alg;
@@ -99,7 +103,8 @@ static void one_block(IMB_MGR *m, u8 auth, const u8 *block, u8 *out)
     }
 }
 
-/* RFC 2104 2: the hash states after K xor ipad and K xor opad. Our keys are never longer than a block. */
+/* RFC 2104 2: the hash states after K xor ipad and K xor opad. Our keys are never longer than a
+ * block. */
 static void hmac_init(IMB_MGR *m, struct mb_job *j, u8 auth, const u8 *key, size_t len)
 {
     _Alignas(64) u8 in[128] = {0}, out[128];
@@ -134,7 +139,8 @@ static void gcm_init(IMB_MGR *m, struct bulk_key *k, const u8 *key)
     }
 }
 
-static bool mb_key_init(void *state, struct bulk_key *k, const u8 *encr_key, const u8 *auth_key, size_t auth_len)
+static bool mb_key_init(void *state, struct bulk_key *k, const u8 *encr_key, const u8 *auth_key,
+                        size_t auth_len)
 {
     IMB_MGR *m = ((struct mb_state *)state)->mgr;
     if (ciphers[k->encr].mode == IMB_CIPHER_GCM) {
@@ -175,9 +181,11 @@ static void mb_key_wipe(struct bulk_key *k)
     mem_wipe(k->state, sizeof k->state);
 }
 
-/* ---- GCM: direct ------------------------------------------------------------------------------ */
+/* ---- GCM: direct ------------------------------------------------------------------------------
+ */
 
-/* All nonces first: a nonce written just before it is read as one vector would stall the processor. */
+/* All nonces first: a nonce written just before it is read as one vector would stall the processor.
+ */
 static inline void nonces(struct mb_state *s, const struct bulk_op *op, unsigned num)
 {
     for (unsigned i = 0; i < num; i++) {
@@ -197,7 +205,8 @@ static inline void gcm_seal(struct mb_state *s, struct bulk_op *op, const u8 *no
 {
     struct mb_gcm *g = gcm_of(op->key);
     u8 *text = op->esp + 16;
-    g->enc(&g->key, &s->gcm, text, text, op->crypt_len, nonce, op->esp, 8, text + op->crypt_len, 16);
+    g->enc(&g->key, &s->gcm, text, text, op->crypt_len, nonce, op->esp, 8, text + op->crypt_len,
+           16);
     op->ok = true;
 }
 
@@ -234,9 +243,11 @@ static void gcm_run(struct mb_state *s, struct bulk_op *op, unsigned num, bool o
     }
 }
 
-/* ---- the rest: bursts ------------------------------------------------------------------------- */
+/* ---- the rest: bursts -------------------------------------------------------------------------
+ */
 
-static inline void fill(IMB_JOB *j, struct bulk_op *op, IMB_CIPHER_DIRECTION dir, u8 *tag, size_t slot)
+static inline void fill(IMB_JOB *j, struct bulk_op *op, IMB_CIPHER_DIRECTION dir, u8 *tag,
+                        size_t slot)
 {
     struct bulk_key *k = op->key;
     struct mb_job *m = job_of(k);
@@ -301,7 +312,8 @@ static void burst(struct mb_state *s, struct bulk_op *op, unsigned num, bool ope
     }
 }
 
-/* Splits the vector into runs of one kind. Jobs of different ciphers may share a burst; GCM may not. */
+/* Splits the vector into runs of one kind. Jobs of different ciphers may share a burst; GCM may
+ * not. */
 static inline void run(struct mb_state *s, struct bulk_op *op, unsigned num, bool opening)
 {
     unsigned from = 0;
@@ -331,6 +343,12 @@ static void mb_open(void *state, struct bulk_op *op, unsigned num)
 }
 
 const struct bulk_engine bulk_engine_mb = {
-    .name = "mb", .state_size = sizeof(struct mb_state), .start = mb_start, .stop = mb_stop,
-    .key_init = mb_key_init, .key_wipe = mb_key_wipe, .seal = mb_seal, .open = mb_open,
+    .name = "mb",
+    .state_size = sizeof(struct mb_state),
+    .start = mb_start,
+    .stop = mb_stop,
+    .key_init = mb_key_init,
+    .key_wipe = mb_key_wipe,
+    .seal = mb_seal,
+    .open = mb_open,
 };

@@ -1,6 +1,6 @@
 /*
- * bulk_rng.c: unpredictable IVs for CBC (RFC 3602 3, RFC 2451 3) without a system call per packet: an AES-128-CTR
- * keystream with fast key erasure. See bulk.h.
+ * bulk_rng.c: unpredictable IVs for CBC (RFC 3602 3, RFC 2451 3) without a system call per packet:
+ * an AES-128-CTR keystream with fast key erasure. See bulk.h.
  */
 #include "crypto/bulk.h"
 

@@ -96,7 +96,8 @@ void prf_of(u8 *out, enum hash_id h, const void *key, size_t key_len, const stru
 
 enum { DH_MAX = 1024 }; /* bytes: MODP 8192 */
 struct dh;              /* one ephemeral key pair, owned by whoever made it */
-/* dh_new: a fresh key pair; NULL when the group is unknown. secret/secret_len give the private exponent (tests only). */
+/* dh_new: a fresh key pair; NULL when the group is unknown. secret/secret_len give the private exponent, from env, so
+ * that randomness comes in from outside (law 7); NULL lets OpenSSL choose. */
 struct dh *dh_new(u16 group, const u8 *secret, size_t secret_len);
 void dh_free(struct dh *dh); /* wipes the private part; NULL is fine */
 /* dh_public: writes group_row()->public_len bytes, left-padded with zeros (RFC 2409 5). */

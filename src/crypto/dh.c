@@ -1,10 +1,11 @@
 /*
- * dh.c: Diffie-Hellman for IKE: MODP groups (RFC 2409 6, RFC 3526) and ECP groups (RFC 5903), over libcrypto's
- * big numbers and curve points.
+ * dh.c: Diffie-Hellman for IKE: MODP groups (RFC 2409 6, RFC 3526) and ECP groups (RFC 5903), over
+ * libcrypto's big numbers and curve points.
  *
- * MODP goes straight to the constant-time modular exponentiation: the library's DH object would test the subgroup
- * of every public value, a full-size exponentiation, where RFC 6989 2.1 asks for 1 < y < p-1 with safe primes.
- * Private exponents have about twice the strength of the group (RFC 3526 8), not the size of the modulus.
+ * MODP goes straight to the constant-time modular exponentiation: the library's DH object would
+ * test the subgroup of every public value, a full-size exponentiation, where RFC 6989 2.1 asks for
+ * 1 < y < p-1 with safe primes. Private exponents have about twice the strength of the group (RFC
+ * 3526 8), not the size of the modulus.
  */
 #include "crypto/crypto.h"
 
@@ -42,13 +43,19 @@ static int curve_nid(u16 group)
     return group == 19 ? NID_X9_62_prime256v1 : group == 20 ? NID_secp384r1 : NID_secp521r1;
 }
 
-/* private_len: bytes of exponent. ECP takes more than its order has, so reducing it leaves no bias to speak of. */
+/* private_len: bytes of exponent. ECP takes more than its order has, so reducing it leaves no bias
+ * to speak of. */
 static size_t private_len(const struct group_row *row)
 {
-    return row->ecp ? 80 : row->bits <= 2048 ? 32 : row->bits <= 3072 ? 40 : row->bits <= 4096 ? 48 : 64;
+    return row->ecp            ? 80
+           : row->bits <= 2048 ? 32
+           : row->bits <= 3072 ? 40
+           : row->bits <= 4096 ? 48
+                               : 64;
 }
 
-/* make_private: the exponent from the given bytes (or fresh ones), for ECP brought below the order. */
+/* make_private: the exponent from the given bytes (or fresh ones), for ECP brought below the order.
+ */
 static bool make_private(struct dh *dh, const u8 *secret, size_t len)
 {
     u8 fresh[80];
@@ -89,7 +96,8 @@ static bool ecp_write(const struct dh *dh, u8 *out, const EC_POINT *pt, bool wit
     int half = dh->row->public_len / 2;
     BIGNUM *x = BN_new(), *y = BN_new();
     bool ok = x && y && EC_POINT_get_affine_coordinates(dh->curve, pt, x, y, dh->ctx) == 1 &&
-              BN_bn2binpad(x, out, half) == half && (!with_y || BN_bn2binpad(y, out + half, half) == half);
+              BN_bn2binpad(x, out, half) == half &&
+              (!with_y || BN_bn2binpad(y, out + half, half) == half);
     BN_clear_free(x);
     BN_clear_free(y);
     return ok;
@@ -100,7 +108,8 @@ static bool make_public(struct dh *dh)
     bool ok = false;
     if (dh->row->ecp) {
         EC_POINT *pt = EC_POINT_new(dh->curve);
-        ok = pt && EC_POINT_mul(dh->curve, pt, dh->x, NULL, NULL, dh->ctx) == 1 && ecp_write(dh, dh->pub, pt, true);
+        ok = pt && EC_POINT_mul(dh->curve, pt, dh->x, NULL, NULL, dh->ctx) == 1 &&
+             ecp_write(dh, dh->pub, pt, true);
         EC_POINT_free(pt);
     } else {
         BIGNUM *g = BN_new();
@@ -124,7 +133,8 @@ struct dh *dh_new(u16 group, const u8 *secret, size_t secret_len)
     } else {
         dh->p = modp_prime(group);
     }
-    if (!dh->ctx || !(dh->p || dh->curve) || !make_private(dh, secret, secret_len) || !make_public(dh)) {
+    if (!dh->ctx || !(dh->p || dh->curve) || !make_private(dh, secret, secret_len) ||
+        !make_public(dh)) {
         dh_free(dh);
         return NULL;
     }
@@ -151,8 +161,8 @@ void dh_public(const struct dh *dh, u8 *out)
 static bool modp_shared(const struct dh *dh, u8 *out, const u8 *peer)
 {
     BIGNUM *y = BN_bin2bn(peer, dh->row->public_len, NULL), *top = BN_dup(dh->p);
-    bool ok = y && top && BN_sub_word(top, 1) == 1 && BN_cmp(y, BN_value_one()) > 0 && BN_cmp(y, top) < 0 &&
-              modp_power(dh, out, y);
+    bool ok = y && top && BN_sub_word(top, 1) == 1 && BN_cmp(y, BN_value_one()) > 0 &&
+              BN_cmp(y, top) < 0 && modp_power(dh, out, y);
     BN_clear_free(y);
     BN_free(top);
     return ok;
@@ -163,8 +173,10 @@ static bool ecp_shared(const struct dh *dh, u8 *out, const u8 *peer)
     int half = dh->row->public_len / 2;
     BIGNUM *x = BN_bin2bn(peer, half, NULL), *y = BN_bin2bn(peer + half, half, NULL);
     EC_POINT *pt = EC_POINT_new(dh->curve), *z = EC_POINT_new(dh->curve);
-    /* set_affine_coordinates refuses a point that is not on the curve; the cofactor of these curves is 1 */
-    bool ok = x && y && pt && z && EC_POINT_set_affine_coordinates(dh->curve, pt, x, y, dh->ctx) == 1 &&
+    /* set_affine_coordinates refuses a point that is not on the curve; the cofactor of these curves
+     * is 1 */
+    bool ok = x && y && pt && z &&
+              EC_POINT_set_affine_coordinates(dh->curve, pt, x, y, dh->ctx) == 1 &&
               EC_POINT_mul(dh->curve, z, NULL, pt, dh->x, dh->ctx) == 1 &&
               !EC_POINT_is_at_infinity(dh->curve, z) && ecp_write(dh, out, z, false);
     EC_POINT_clear_free(pt);
@@ -174,7 +186,8 @@ static bool ecp_shared(const struct dh *dh, u8 *out, const u8 *peer)
     return ok;
 }
 
-bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, const u8 *peer, size_t peer_len)
+bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, const u8 *peer,
+               size_t peer_len)
 {
     *out_len = dh->row->ecp ? dh->row->public_len / 2u : dh->row->public_len;
     if (peer_len != dh->row->public_len) {

@@ -1,9 +1,10 @@
 /*
- * ike_seal.c: CBC protection of IKEv1 messages (RFC 2409 appendix B). The IV chains from message to message, so it
- * is handed in, moved on, and kept by whoever owns the exchange.
+ * ike_seal.c: CBC protection of IKEv1 messages (RFC 2409 appendix B). The IV chains from message to
+ * message, so it is handed in, moved on, and kept by whoever owns the exchange.
  *
- * Single DES runs as triple DES with the same key three times: that is the same function (E D E cancels), and the
- * default provider has it, so no legacy provider has to be opened before the process gives up its rights.
+ * Single DES runs as triple DES with the same key three times: that is the same function (E D E
+ * cancels), and the default provider has it, so no legacy provider has to be opened before the
+ * process gives up its rights.
  */
 #include "crypto/crypto.h"
 
@@ -34,10 +35,12 @@ bool ike_cbc(enum encr_id encr, bool encrypt, const u8 *key, u8 *iv, u8 *data, s
         memcpy(k + 8, key, 8);
         memcpy(k + 16, key, 8);
     }
-    memcpy(next, data + len - block, block); /* decrypting: the last ciphertext block, before it is overwritten */
+    memcpy(next, data + len - block,
+           block); /* decrypting: the last ciphertext block, before it is overwritten */
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int n = 0;
-    bool ok = ctx && EVP_CipherInit_ex(ctx, c, NULL, k, iv, encrypt) == 1 && EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
+    bool ok = ctx && EVP_CipherInit_ex(ctx, c, NULL, k, iv, encrypt) == 1 &&
+              EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
               EVP_CipherUpdate(ctx, data, &n, data, (int)len) == 1 && (size_t)n == len;
     EVP_CIPHER_CTX_free(ctx);
     mem_wipe(k, sizeof k);

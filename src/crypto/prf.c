@@ -1,6 +1,6 @@
 /*
- * prf.c: hashes, and HMAC as the IKEv1 prf (RFC 2409 4, RFC 2104), over libcrypto's digests. Inputs are lists of
- * pieces, because every formula of RFC 2409 5 is a concatenation.
+ * prf.c: hashes, and HMAC as the IKEv1 prf (RFC 2409 4, RFC 2104), over libcrypto's digests. Inputs
+ * are lists of pieces, because every formula of RFC 2409 5 is a concatenation.
  */
 #include "crypto/crypto.h"
 
@@ -19,8 +19,10 @@ static const EVP_MD *md_of(enum hash_id h)
     }
 }
 
-/* digest: one hash over a first block (may be NULL) and the pieces. A library that cannot hash is our end. */
-static void digest(u8 *out, const EVP_MD *md, const u8 *first, size_t first_len, const struct iov *v, size_t num)
+/* digest: one hash over a first block (may be NULL) and the pieces. A library that cannot hash is
+ * our end. */
+static void digest(u8 *out, const EVP_MD *md, const u8 *first, size_t first_len,
+                   const struct iov *v, size_t num)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool ok = ctx && md && EVP_DigestInit_ex(ctx, md, NULL) == 1;
@@ -40,7 +42,8 @@ void hash_of(u8 *out, enum hash_id h, const struct iov *v, size_t num)
     digest(out, md_of(h), NULL, 0, v, num);
 }
 
-void prf_of(u8 *out, enum hash_id h, const void *key, size_t key_len, const struct iov *v, size_t num)
+void prf_of(u8 *out, enum hash_id h, const void *key, size_t key_len, const struct iov *v,
+            size_t num)
 {
     enum { BLOCK_MAX = 128 };
     const EVP_MD *md = md_of(h);

@@ -1,7 +1,8 @@
 /*
- * ctl.c: values from main and ike come in here (dp.h: enum dp_msg_type), between two turns of the graph. What exists
- * (tunnels, flows, policies, RPF networks) is collected in the second configuration and replaces the first whole at
- * COMMIT; SAs, counters and held packets of flows that stay, stay.
+ * ctl.c: values from main and ike come in here (dp.h: enum dp_msg_type), between two turns of the
+ * graph. What exists (tunnels, flows, policies, RPF networks) is collected in the second
+ * configuration and replaces the first whole at COMMIT; SAs, counters and held packets of flows
+ * that stay, stay.
  */
 #include "dp/dp_int.h"
 
@@ -20,10 +21,13 @@ void dp_tell(struct dp *dp, enum dp_origin to, u32 type, struct dp_msg *m)
 
 static void complain(struct dp *dp, const char *what, const char *why)
 {
-    ev_conf_fail(dp->w.log, 0, NULL, &(struct evb_conf_fail){.what = ev_str(what), .why = ev_textf("%s", why)});
+    ev_conf_fail(dp->w.log, 0, NULL,
+                 &(struct evb_conf_fail){.what = ev_str(what), .why = ev_textf("%s", why)});
 }
 
-/* ---- ports ---------------------------------------------------------------------------------------- */
+/* ---- ports ----------------------------------------------------------------------------------- */
+/* Descriptors come ready made: non-blocking, with IPV6_RECVPKTINFO on IPv6 raw sockets. Whoever
+ * opens them (main) sets that: under its seccomp filter the data plane cannot change a socket. */
 
 static void port_close(struct port *p)
 {
@@ -61,7 +65,7 @@ static void port_add(struct dp *dp, const struct dp_port_value *v, int fd)
     bind_ports(dp);
 }
 
-/* ---- a generation -------------------------------------------------------------------------------------- */
+/* ---- a generation ---------------------------------------------------------------------------- */
 
 static void stage(struct dp *dp, const struct dp_msg *m)
 {
@@ -124,16 +128,17 @@ static struct tunnel *tunnel_slot(struct dp *dp, u32 id)
 /* Everything that follows from a tunnel's value. */
 static void tunnel_set(struct dp *dp, struct tunnel *t, const struct dp_tunnel_value *v)
 {
-    static const u8 proto[] = {[TUN_GRE_IP] = IPPROTO_GRE_,   [TUN_GRE_IPV6] = IPPROTO_GRE_,
-                               [TUN_IPIP] = IPPROTO_IPIP_,    [TUN_IPV6IP] = IPPROTO_IPV6_,
-                               [TUN_IPSEC_IPV4] = 0,          [TUN_IPSEC_IPV6] = 0};
+    static const u8 proto[] = {
+        [TUN_GRE_IP] = IPPROTO_GRE_,  [TUN_GRE_IPV6] = IPPROTO_GRE_, [TUN_IPIP] = IPPROTO_IPIP_,
+        [TUN_IPV6IP] = IPPROTO_IPV6_, [TUN_IPSEC_IPV4] = 0,          [TUN_IPSEC_IPV6] = 0};
     t->val = *v;
     t->proto = v->mode <= TUN_IPSEC_IPV6 ? proto[v->mode] : 0;
     t->gre_flags = (u16)((v->flags & TF_CHECKSUM ? GRE_C : 0) | (v->flags & TF_KEY ? GRE_K : 0) |
                          (v->flags & TF_SEQUENCE ? GRE_S : 0));
     t->encap_len = 0;
     if (t->proto) {
-        t->encap_len = (u8)(ip_hdr_len(v->src.family) + (t->proto == IPPROTO_GRE_ ? gre_len(t->gre_flags) : 0));
+        t->encap_len = (u8)(ip_hdr_len(v->src.family) +
+                            (t->proto == IPPROTO_GRE_ ? gre_len(t->gre_flags) : 0));
     }
     t->flow = v->flow ? flow_make(dp, v->flow) : NULL;
     t->down = addr_is_any(&v->src) || addr_is_any(&v->dst) || ((v->flow || !t->proto) && !t->flow);
@@ -153,7 +158,8 @@ static void tunnel_set(struct dp *dp, struct tunnel *t, const struct dp_tunnel_v
 static void commit_tunnels(struct dp *dp, struct config *c)
 {
     bool keep[DP_MAX_TUNNELS] = {false};
-    for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) { /* those that go first, so that their slots are free */
+    for (unsigned i = 0; i < DP_MAX_TUNNELS;
+         i++) { /* those that go first, so that their slots are free */
         for (unsigned k = 0; k < c->num_tunnels; k++) {
             keep[i] = keep[i] || (dp->tunnel[i].used && c->tunnel[k].id == dp->tunnel[i].val.id);
         }
@@ -176,13 +182,15 @@ static void commit_policies(struct dp *dp, struct config *c)
             p->flow = flow_make(dp, p->val.flow);
             if (p->flow) {
                 p->flow->configured = true;
-                p->flow->val.path_mtu = p->flow->val.path_mtu ? p->flow->val.path_mtu : p->val.path_mtu;
+                p->flow->val.path_mtu =
+                    p->flow->val.path_mtu ? p->flow->val.path_mtu : p->val.path_mtu;
             }
         }
     }
 }
 
-/* Flows whose line is gone lose their SAs; held packets whose way changed are dropped rather than sent astray. */
+/* Flows whose line is gone lose their SAs; held packets whose way changed are dropped rather than
+ * sent astray. */
 static void settle_flows(struct dp *dp, struct tunnel *const *was)
 {
     for (unsigned i = 0; i < MAX_FLOWS; i++) {
@@ -210,7 +218,8 @@ void config_commit(struct dp *dp)
     struct tunnel *was[MAX_FLOWS];
     bool flows_full = false;
     if (c->overflow) { /* half a policy would let packets out in clear */
-        complain(dp, "configuration", "more tunnels, flows, policies or networks than fit; the old one stays");
+        complain(dp, "configuration",
+                 "more tunnels, flows, policies or networks than fit; the old one stays");
         return;
     }
     for (unsigned i = 0; i < MAX_FLOWS; i++) {
@@ -229,6 +238,7 @@ void config_commit(struct dp *dp)
     commit_tunnels(dp, c);
     commit_policies(dp, c);
     dp->live = 1 - dp->live;
+    dp->committed = true;
     bind_ports(dp);
     settle_flows(dp, was);
     for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
@@ -241,13 +251,15 @@ void config_commit(struct dp *dp)
     }
 }
 
-/* ---- SAs, questions ---------------------------------------------------------------------------------------- */
+/* ---- SAs, questions -------------------------------------------------------------------------- */
 
 static void add_sa(struct dp *dp, const struct dp_msg *m)
 {
     struct sa *sa = sa_add(dp, &m->u.sa);
     if (!sa) {
-        complain(dp, "add SA", "refused: algorithms, key lengths, addresses or UDP encapsulation not supported, or full");
+        complain(dp, "add SA",
+                 "refused: algorithms, key lengths, addresses or UDP encapsulation not supported, "
+                 "or full");
         return;
     }
     if (sa->val.dir == SA_OUT) {
@@ -261,14 +273,16 @@ static void clear_counters(struct dp *dp, u64 flow)
     for (unsigned i = 0; i < MAX_FLOWS; i++) {
         struct flow *f = &dp->flow[i];
         if (f->id && (flow == 0 || f->id == flow)) {
-            f->encaps = f->decaps = f->send_errors = f->recv_errors = f->drops_in = f->drops_out = 0;
+            f->encaps = f->decaps = f->send_errors = f->recv_errors = f->drops_in = f->drops_out =
+                0;
         }
     }
     if (flow == 0) {
         memset(dp->w.drops, 0, sizeof dp->w.drops);
         for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
             struct tunnel *t = &dp->tunnel[i];
-            t->rx_packets = t->rx_bytes = t->tx_packets = t->tx_bytes = t->rx_errors = t->tx_errors = 0;
+            t->rx_packets = t->rx_bytes = t->tx_packets = t->tx_bytes = t->rx_errors =
+                t->tx_errors = 0;
             t->rx_rate.bytes = t->rx_rate.packets = t->tx_rate.bytes = t->tx_rate.packets = 0;
         }
     }

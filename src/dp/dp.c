@@ -1,6 +1,7 @@
 /*
- * dp.c: the data plane's life: dp_new allocates everything it will ever use (law 5), dp_run is one turn of the loop,
- * dp_tick the timers. The packet's way is in graph.c, the values that come in are in ctl.c.
+ * dp.c: the data plane's life: dp_new allocates everything it will ever use (law 5), dp_run is one
+ * turn of the loop, dp_tick the timers. The packet's way is in graph.c, the values that come in are
+ * in ctl.c.
  */
 #include "dp/dp_int.h"
 
@@ -10,7 +11,8 @@
 
 enum { HUGE_PAGE = 2 << 20 };
 
-/* Memory for the life of the process; large pages where the kernel has them, they save TLB misses. */
+/* Memory for the life of the process; large pages where the kernel has them, they save TLB misses.
+ */
 static void *big_alloc(size_t size)
 {
     size = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
@@ -76,7 +78,7 @@ void dp_free(struct dp *dp)
 unsigned dp_poll_fds(const struct dp *dp, int *fds, unsigned cap)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < DP_MAX_PORTS && n < cap; i++) {
+    for (unsigned i = 0; dp->committed && i < DP_MAX_PORTS && n < cap; i++) {
         const struct port *p = &dp->port[i];
         if (p->used && p->fd >= 0 && !(p->val.kind == PORT_RAW && p->val.proto == 255)) {
             fds[n++] = p->fd;
@@ -90,6 +92,9 @@ unsigned dp_run(struct dp *dp)
     struct worker *w = &dp->w;
     unsigned moved = 0;
     w->now_ms = env_now_ms(&dp->env.env);
+    if (!dp->committed) {
+        return 0; /* without policies every packet would bypass: not one is read before they are there */
+    }
     for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
         struct port *port = &dp->port[i];
         if (!port->used || !port->ops->rx) {

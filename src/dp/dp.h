@@ -46,6 +46,7 @@
     DP_DROP(TTL, "TTL exceeded", "The packet's TTL or hop limit is used up.")                                          \
     DP_DROP(TX_ERROR, "transmit failed", "The kernel refused the packet (no route, link down or queue full).")         \
     DP_DROP(NO_BUFFER, "no buffer", "All packet buffers are in use.")                                                  \
+    DP_DROP(HOUSEKEEPING, "listener report, no SA", "The host's own multicast listener report or router solicitation does not bring a tunnel up.") \
     DP_DROP(FRAGMENT, "fragment not reassembled", "A fragment of a protected packet arrived and cannot be joined.")
 
 enum dp_drop {

@@ -1,9 +1,11 @@
 /*
- * dp_int.h: what the rooms inside the data plane share: the packet, the SA, the flow, the tunnel, the port, the worker,
- * and the nodes of the graph. Nothing outside src/dp (but its tests and bench) includes this.
+ * dp_int.h: what the rooms inside the data plane share: the packet, the SA, the flow, the tunnel,
+ * the port, the worker, and the nodes of the graph. Nothing outside src/dp (but its tests and
+ * bench) includes this.
  *
- * Who writes what: nodes write packets and the hot part of SAs; ctl.c and sa.c (between two turns of the graph, in the
- * same thread) write everything else. One worker owns every SA and port for now; a second one would own others.
+ * Who writes what: nodes write packets and the hot part of SAs; ctl.c and sa.c (between two turns
+ * of the graph, in the same thread) write everything else. One worker owns every SA and port for
+ * now; a second one would own others.
  */
 #ifndef ADIT_DP_INT_H
 #define ADIT_DP_INT_H
@@ -15,21 +17,27 @@
 
 #if defined(__x86_64__)
 #include <x86intrin.h>
-static inline u64 cycles(void) { return __rdtsc(); }
+static inline u64 cycles(void)
+{
+    return __rdtsc();
+}
 #else
-static inline u64 cycles(void) { return 0; }
+static inline u64 cycles(void)
+{
+    return 0;
+}
 #endif
 
-#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 enum {
-    VEC = 256,          /* packets a node sees at once */
-    POOL = 2048,        /* packet buffers; the free list is a stack, so the hot ones are used again */
-    HELD_MAX = 1024,    /* buffers that may wait for SAs at once */
-    HEADROOM = 192,     /* in front of a packet for outer headers; a multiple of 64 */
-    PKT_MAX = 9216,     /* longest packet a port takes in */
-    TAILROOM = 128,     /* behind it for padding, trailer and ICV */
+    VEC = 256,       /* packets a node sees at once */
+    POOL = 2048,     /* packet buffers; the free list is a stack, so the hot ones are used again */
+    HELD_MAX = 1024, /* buffers that may wait for SAs at once */
+    HEADROOM = 192,  /* in front of a packet for outer headers; a multiple of 64 */
+    PKT_MAX = 9216,  /* longest packet a port takes in */
+    TAILROOM = 128,  /* behind it for padding, trailer and ICV */
     MAX_SAS = 4096,
     MAX_FLOWS = 1024,
     MAX_POLICIES = 1024,
@@ -41,7 +49,7 @@ enum {
     PMTU_AGE_MS = 600000,
 };
 
-/* ---- the graph: which nodes there are; their order and functions stand in graph.c ----------------- */
+/* ---- the graph: which nodes there are; their order and functions stand in graph.c ------------ */
 
 enum node_id {
     N_IP_IN,
@@ -63,12 +71,14 @@ enum node_id {
     N_PORT_TX,
     N_DROP,
     N_NUM,
-    N_GONE = 255, /* the node took the packet (held or sent) */
+    N_DONE = 254, /* nothing left to do: the graph takes the buffer back, after the whole vector */
+    N_GONE = 255, /* somebody keeps the packet (held) */
 };
 
-/* ---- packet -------------------------------------------------------------------------------------- */
+/* ---- packet ---------------------------------------------------------------------------------- */
 
-/* One packet and its buffer. The first cache line is what every node looks at; the second is for the odd ones. */
+/* One packet and its buffer. The first cache line is what every node looks at; the second is for
+ * the odd ones. */
 struct pkt {
     u8 *data;           /* first byte of the outermost header now on it */
     struct sa *sa;      /* borrowed; the SA that protects or protected it, NULL in clear */
@@ -79,19 +89,19 @@ struct pkt {
     u8 in_port, out_port;
     bool outbound;
     bool icv_ok;
-    bool gre_seq;       /* GRE in: seq holds its sequence number */
+    bool gre_seq; /* GRE in: seq holds its sequence number */
     u32 seq;
-    u16 esp_at;         /* offset of the ESP header from data */
-    u16 crypt_len;      /* bytes between IV and ICV */
-    u16 mtu;            /* outbound: what the way can carry, 0 = do not look */
-    struct ip_view v;   /* what ip_decode said of the header at data */
-    struct pkt *link;   /* free list, hold queue */
-    u8 *outer;          /* GRE in: the delivery header, still in the buffer */
-    const char *why;    /* dropped: borrowed constant text, or NULL */
-    u64 since_ms;       /* held since */
+    u16 esp_at;       /* offset of the ESP header from data */
+    u16 crypt_len;    /* bytes between IV and ICV */
+    u16 mtu;          /* outbound: what the way can carry, 0 = do not look */
+    struct ip_view v; /* what ip_decode said of the header at data */
+    struct pkt *link; /* free list, hold queue */
+    u8 *outer;        /* GRE in: the delivery header, still in the buffer */
+    const char *why;  /* dropped: borrowed constant text, or NULL */
+    u64 since_ms;     /* held since */
     u32 spi;
     u16 bad_from, bad_to; /* dropped: the bytes that were wrong, counted from data */
-    u8 drop;            /* enum dp_drop, when next is N_DROP */
+    u8 drop;              /* enum dp_drop, when next is N_DROP */
     _Alignas(64) u8 room[HEADROOM + PKT_MAX + TAILROOM];
 };
 _Static_assert(offsetof(struct pkt, link) == 64, "what every node looks at is one cache line");
@@ -103,20 +113,20 @@ struct vec {
     unsigned n;
 };
 
-/* ---- security association ------------------------------------------------------------------------ */
+/* ---- security association -------------------------------------------------------------------- */
 
 /* The part touched per packet: two cache lines. */
 struct sa_hot {
     u32 spi;
-    u32 seq;           /* out: last sent; in: highest received */
+    u32 seq; /* out: last sent; in: highest received */
     u8 iv_len, icv_len;
-    u8 align;          /* the text is padded to a multiple of this */
-    u8 encap_len;      /* tunnel mode out: length of the outer header, else 0 */
-    u8 mode, family;   /* enum dp_mode; outer family */
-    bool gcm, dead;    /* dead: hard lifetime over, carries nothing any more */
-    u16 plain_mtu;     /* out: largest packet that fits path_mtu when protected */
-    u16 window;        /* in: replay window, 0 = off */
-    u16 ring_mask;     /* in: words of the bitmap ring - 1 */
+    u8 align;               /* the text is padded to a multiple of this */
+    u8 encap_len;           /* tunnel mode out: length of the outer header, else 0 */
+    u8 mode, family;        /* enum dp_mode; outer family */
+    bool gcm, dead;         /* dead: hard lifetime over, carries nothing any more */
+    u16 plain_mtu;          /* out: largest packet that fits path_mtu when protected */
+    u16 window;             /* in: replay window, 0 = off */
+    u16 ring_mask;          /* in: words of the bitmap ring - 1 */
     bool sel_any, sel_fast; /* in: selector covers all; selector is IPv4 without ports */
     u64 packets, bytes;
     u64 limit_bytes;   /* the next volume threshold, UINT64_MAX: none */
@@ -125,12 +135,12 @@ struct sa_hot {
     struct flow *flow; /* borrowed from dp->flows */
     union {
         struct {
-            u32 sum;      /* checksum of tmpl without length, id, TOS and DF */
-            u8 tmpl[48];  /* outer IPv4 or IPv6 header */
+            u32 sum;     /* checksum of tmpl without length, id, TOS and DF */
+            u8 tmpl[48]; /* outer IPv4 or IPv6 header */
         };
         struct {
             u32 src_net, src_mask, dst_net, dst_mask;
-            u8 dst[16];   /* in: our outer address */
+            u8 dst[16]; /* in: our outer address */
             u8 sel_proto;
         };
     };
@@ -139,59 +149,59 @@ _Static_assert(sizeof(struct sa_hot) == 128, "hot part is two cache lines");
 
 struct sa {
     _Alignas(64) struct sa_hot h;
-    struct bulk_key key;     /* expanded; wiped when the SA goes */
-    struct sa *next_hash;    /* inbound: same bucket */
-    struct sa *next_flow;    /* same flow and direction, newest first */
+    struct bulk_key key;  /* expanded; wiped when the SA goes */
+    struct sa *next_hash; /* inbound: same bucket */
+    struct sa *next_flow; /* same flow and direction, newest first */
     struct sa *next_free;
     bool used, soft_told;
     u64 since_ms;
     u64 drops[DROP_NUM];
-    struct dp_sa_value val;  /* keys inside are wiped unless a key log is kept */
+    struct dp_sa_value val; /* keys inside are wiped unless a key log is kept */
     u64 ring[REPLAY_WORDS];
 };
 
-/* ---- flow, tunnel, policy, port ------------------------------------------------------------------- */
+/* ---- flow, tunnel, policy, port -------------------------------------------------------------- */
 
 struct flow {
-    u32 id;                    /* 0: slot is free */
-    bool configured;           /* the operator's line exists in this generation */
+    u32 id;          /* 0: slot is free */
+    bool configured; /* the operator's line exists in this generation */
     struct dp_flow_value val;
-    struct sa *out, *in;       /* newest first; borrowed from dp->sas */
-    struct tunnel *tun;        /* the tunnel it protects, or NULL */
+    struct sa *out, *in;               /* newest first; borrowed from dp->sas */
+    struct tunnel *tun;                /* the tunnel it protects, or NULL */
     struct pkt *held_head, *held_tail; /* owned: packets that wait for an SA */
     u32 held;
-    u64 asked_ms;              /* last ACQUIRE, 0: never */
-    u16 learned_mtu;           /* path MTU the network told, 0: none */
+    u64 asked_ms;    /* last ACQUIRE, 0: never */
+    u16 learned_mtu; /* path MTU the network told, 0: none */
     u64 learned_ms;
-    u16 ip_id;                 /* next IPv4 identification of tunnel-mode packets */
+    u16 ip_id; /* next IPv4 identification of tunnel-mode packets */
     u64 encaps, decaps, send_errors, recv_errors, drops_in, drops_out;
 };
 
 struct rate {
-    u64 bytes, packets;        /* at the last sample */
+    u64 bytes, packets; /* at the last sample */
     double bps, pps;
 };
 struct tunnel {
     bool used;
     struct dp_tunnel_value val;
-    struct flow *flow;         /* or NULL */
-    u8 encap_len;              /* outer header and GRE */
-    u8 proto;                  /* outer protocol: 47, 4, 41; 0 for VTI */
+    struct flow *flow; /* or NULL */
+    u8 encap_len;      /* outer header and GRE */
+    u8 proto;          /* outer protocol: 47, 4, 41; 0 for VTI */
     u16 gre_flags;
-    bool down;                 /* no source or destination, or nothing protects `tunnel mode ipsec` */
-    u16 eff_mtu;               /* largest inner packet that fits everything below */
+    bool down;   /* no source or destination, or nothing protects `tunnel mode ipsec` */
+    u16 eff_mtu; /* largest inner packet that fits everything below */
     u16 ip_id;
-    u32 tx_seq, rx_seq;        /* GRE */
+    u32 tx_seq, rx_seq; /* GRE */
     bool rx_seq_seen;
     u64 rx_packets, rx_bytes, tx_packets, tx_bytes, rx_errors, tx_errors;
-    u64 rx_ms, tx_ms;          /* last packet, 0: never */
+    u64 rx_ms, tx_ms; /* last packet, 0: never */
     struct rate rx_rate, tx_rate;
 };
 
 struct policy {
     struct dp_policy_value val;
-    struct flow *flow;         /* ACT_PROTECT */
-    bool fast;                 /* IPv4, no ports */
+    struct flow *flow; /* ACT_PROTECT */
+    bool fast;         /* IPv4, no ports */
     u32 src_net, src_mask, dst_net, dst_mask;
 };
 
@@ -215,10 +225,10 @@ struct fake {
 struct port {
     bool used;
     struct dp_port_value val;
-    int fd;                        /* owned; -1: memory */
+    int fd; /* owned; -1: memory */
     const struct port_ops *ops;
     struct fake fake;
-    struct tunnel *tun;            /* PORT_TUN_TUNNEL */
+    struct tunnel *tun; /* PORT_TUN_TUNNEL */
     u64 rx_packets, tx_packets, tx_errors;
 };
 
@@ -232,11 +242,12 @@ struct config {
     bool overflow; /* something did not fit: it will not be committed */
 };
 
-/* ---- worker and dp -------------------------------------------------------------------------------- */
+/* ---- worker and dp --------------------------------------------------------------------------- */
 
 struct queue {
     unsigned n;
-    struct pkt *p[2 * POOL]; /* every buffer, and every buffer a fragment took its place with, fits */
+    struct pkt
+        *p[2 * POOL]; /* every buffer, and every buffer a fragment took its place with, fits */
 };
 struct node_stat {
     u64 packets, vectors, cycles;
@@ -246,14 +257,14 @@ struct drop_log {
     u64 suppressed;
 };
 struct worker {
-    struct dp *dp;             /* borrowed */
-    struct bulk *bulk;         /* owned */
-    struct bulk_rng rng;       /* CBC IVs */
-    struct evlog *log;         /* borrowed */
-    u64 now_ms;                /* read once a turn */
+    struct dp *dp;       /* borrowed */
+    struct bulk *bulk;   /* owned */
+    struct bulk_rng rng; /* CBC IVs */
+    struct evlog *log;   /* borrowed */
+    u64 now_ms;          /* read once a turn */
     struct pkt *free_head;
     unsigned num_free, num_held;
-    bool profile;              /* bench: count cycles per node */
+    bool profile; /* bench: count cycles per node */
     u64 drops[DROP_NUM];
     struct drop_log drop_log[DROP_NUM];
     struct bulk_op op[VEC];
@@ -264,29 +275,36 @@ struct worker {
 struct dp {
     struct dp_env env;
     struct worker w;
-    struct pkt *bufs;          /* owned: POOL buffers */
-    struct sa *sas;            /* owned: MAX_SAS */
+    struct pkt *bufs; /* owned: POOL buffers */
+    struct sa *sas;   /* owned: MAX_SAS */
     struct sa *sa_free;
     struct sa *bucket[SA_BUCKETS]; /* inbound SAs by SPI */
     struct flow flow[MAX_FLOWS];
     struct tunnel tunnel[DP_MAX_TUNNELS];
     struct port port[DP_MAX_PORTS];
     struct config cfg[2];
-    unsigned live;             /* cfg[live] is in force */
+    unsigned live; /* cfg[live] is in force */
+    bool committed; /* a first generation is in force: ports may be read */
     bool keylog;
     u64 last_second_ms, last_rate_ms;
 };
 
-static inline const struct config *cfg_live(const struct dp *dp) { return &dp->cfg[dp->live]; }
+static inline const struct config *cfg_live(const struct dp *dp)
+{
+    return &dp->cfg[dp->live];
+}
 
-/* ---- graph.c --------------------------------------------------------------------------------------- */
+/* ---- graph.c --------------------------------------------------------------------------------- */
 /* graph_run: takes everything in the queues to its end. */
 void graph_run(struct worker *w);
 const char *graph_node_name(enum node_id id);
 /* graph_put: hands a packet a node made itself (a fragment, an ICMP) to a later node. */
-static inline void graph_put(struct worker *w, enum node_id id, struct pkt *p) { w->q[id].p[w->q[id].n++] = p; }
+static inline void graph_put(struct worker *w, enum node_id id, struct pkt *p)
+{
+    w->q[id].p[w->q[id].n++] = p;
+}
 
-/* ---- pkt.c ------------------------------------------------------------------------------------------ */
+/* ---- pkt.c ----------------------------------------------------------------------------------- */
 void pkt_pool_init(struct worker *w, struct pkt *bufs);
 /* pkt_get: an empty buffer, data at room + HEADROOM; NULL when all are in use. */
 static inline struct pkt *pkt_get(struct worker *w)
@@ -306,10 +324,13 @@ static inline void pkt_put(struct worker *w, struct pkt *p)
     w->free_head = p;
     w->num_free++;
 }
-/* pkt_copy: a new packet with the same owner marks and the len bytes at src; NULL without buffer. */
+/* pkt_copy: a new packet with the same owner marks and the len bytes at src; NULL without buffer.
+ */
 struct pkt *pkt_copy(struct worker *w, const struct pkt *like, const u8 *src, u16 len);
-/* pkt_drop: the verdict "drop" with its reason; why is constant text or NULL; bytes from..to were wrong. */
-static inline void pkt_drop(struct pkt *p, enum dp_drop reason, const char *why, unsigned from, unsigned to)
+/* pkt_drop: the verdict "drop" with its reason; why is constant text or NULL; bytes from..to were
+ * wrong. */
+static inline void pkt_drop(struct pkt *p, enum dp_drop reason, const char *why, unsigned from,
+                            unsigned to)
 {
     p->next = N_DROP;
     p->drop = (u8)reason;
@@ -318,7 +339,7 @@ static inline void pkt_drop(struct pkt *p, enum dp_drop reason, const char *why,
     p->bad_to = (u16)to;
 }
 
-/* ---- nodes: graph.c has their order ----------------------------------------------------------------- */
+/* ---- nodes: graph.c has their order ---------------------------------------------------------- */
 void ip_in(struct worker *w, struct vec *v);
 void esp_in_find(struct worker *w, struct vec *v);
 void esp_in_precheck(struct worker *w, struct vec *v);
@@ -338,12 +359,13 @@ void ip_out(struct worker *w, struct vec *v);
 void port_tx(struct worker *w, struct vec *v);
 void drop_out(struct worker *w, struct vec *v);
 
-/* ---- sa.c: SAs and flows ------------------------------------------------------------------------------ */
+/* ---- sa.c: SAs and flows --------------------------------------------------------------------- */
 struct flow *flow_get(struct dp *dp, u32 id);   /* NULL when there is none */
 struct flow *flow_make(struct dp *dp, u32 id);  /* finds or makes; NULL when the table is full */
 u16 flow_path_mtu(const struct flow *f);        /* configured or learned */
 void flow_remtu(struct dp *dp, struct flow *f); /* path MTU changed: SAs and tunnel follow */
-/* flow_sa_out: the SA that carries outbound packets now: the newest that is not dead. NULL: none. */
+/* flow_sa_out: the SA that carries outbound packets now: the newest that is not dead. NULL: none.
+ */
 static inline struct sa *flow_sa_out(const struct flow *f)
 {
     struct sa *sa = f->out;
@@ -356,14 +378,18 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *val); /* NULL: refuse
 struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst);
 void sa_del(struct dp *dp, struct sa *sa);
 void sa_del_flow(struct dp *dp, struct flow *f); /* all SAs of a flow that went away; IKE is told */
-/* sa_limit: a volume threshold was crossed: tells IKE; false when the SA may not carry this packet. */
+/* sa_limit: a volume threshold was crossed: tells IKE; false when the SA may not carry this packet.
+ */
 bool sa_limit(struct dp *dp, struct sa *sa);
 void sa_expire(struct dp *dp, struct sa *sa, bool hard);
 void sa_tick(struct dp *dp);
-static inline struct sa *sa_bucket(const struct dp *dp, u32 spi) { return dp->bucket[spi * 2654435761u >> 19]; }
+static inline struct sa *sa_bucket(const struct dp *dp, u32 spi)
+{
+    return dp->bucket[spi * 2654435761u >> 19];
+}
 _Static_assert(SA_BUCKETS == 1 << 13, "sa_bucket takes the upper 13 bits");
 
-/* ---- replay.c: RFC 4303 3.4.3, RFC 6479 ---------------------------------------------------------------- */
+/* ---- replay.c: RFC 4303 3.4.3, RFC 6479 ------------------------------------------------------ */
 /* replay_check: would this number be accepted? Changes nothing. */
 NODISCARD bool replay_check(const struct sa_hot *h, u32 seq);
 /* replay_commit: the ICV was right: checks again and marks it. */
@@ -371,37 +397,45 @@ NODISCARD bool replay_commit(struct sa_hot *h, u32 seq);
 /* replay_bits: the window below and including the highest number, bit 0 = highest. */
 u64 replay_bits(const struct sa_hot *h);
 
-/* ---- hold.c: packets that wait for an SA ---------------------------------------------------------------- */
+/* ---- hold.c: packets that wait for an SA ----------------------------------------------------- */
 void hold_add(struct worker *w, struct flow *f, struct pkt *p);
-void hold_flush(struct worker *w, struct flow *f);  /* an SA came: back into the graph, in order */
+void hold_flush(struct worker *w, struct flow *f); /* an SA came: back into the graph, in order */
 void hold_tick(struct worker *w, struct flow *f);
 void hold_drop(struct worker *w, struct flow *f, enum dp_drop reason);
 
-/* ---- mtu.c: too big, fragmentation ------------------------------------------------------------------------ */
+/* ---- mtu.c: too big, fragmentation ----------------------------------------------------------- */
 /* mtu_esp_plain: the largest packet that, protected by sa, is at most mtu bytes. */
 u16 mtu_esp_plain(const struct sa *sa, u16 mtu);
 void mtu_tunnel(struct tunnel *t); /* recomputes t->eff_mtu */
-/* mtu_fit: p is longer than mtu. Sends the ICMP and drops it, or fragments it and hands the pieces to node `to`.
- * The verdict is set on p (N_DROP or N_GONE), or false is returned: let it pass and fragment the outer packet. */
+/* mtu_fit: p is longer than mtu. Sends the ICMP and drops it, or fragments it and hands the pieces
+ * to node `to`. The verdict is set on p (N_DROP or N_DONE), or false is returned: let it pass and
+ * fragment the outer packet. */
 bool mtu_fit(struct worker *w, struct pkt *p, u16 mtu, bool ignore_df, enum node_id to);
-/* mtu_fragment: cuts the IPv4 or IPv6 packet p into fragments of at most mtu bytes for node `to`; consumes p. */
+/* mtu_fragment: cuts the IPv4 or IPv6 packet p into fragments of at most mtu bytes for node `to`;
+ * consumes p. */
 void mtu_fragment(struct worker *w, struct pkt *p, u16 mtu, enum node_id to);
-void mtu_too_long(struct worker *w, struct pkt *p); /* the kernel said EMSGSIZE: lowers what we believe of the way */
+void mtu_too_long(struct worker *w,
+                  struct pkt *p); /* the kernel said EMSGSIZE: lowers what we believe of the way */
 
-/* ---- policy.c ------------------------------------------------------------------------------------------------ */
+/* ---- policy.c
+ * ------------------------------------------------------------------------------------------------
+ */
 /* policy_find: the first entry that covers the packet (its mirror when inbound); NULL: none. */
-const struct policy *policy_find(const struct config *c, const u8 *ip, const struct ip_view *v, bool inbound);
+const struct policy *policy_find(const struct config *c, const u8 *ip, const struct ip_view *v,
+                                 bool inbound);
 void policy_compile(struct policy *p);
 
 /* drop_log_flush (drop.c): tells how many drops of a reason went untold. */
 void drop_log_flush(struct worker *w, enum dp_drop reason);
 
-/* ---- trace.c: debug ip packet --------------------------------------------------------------------------------- */
+/* ---- trace.c: debug ip packet ---------------------------------------------------------------- */
 void trace_gre_out(struct worker *w, const struct pkt *p);
 void trace_esp_out(struct worker *w, const struct pkt *p);
 void trace_esp_in(struct worker *w, const struct pkt *p);
 
-/* ---- ports ------------------------------------------------------------------------------------------------------ */
+/* ---- ports
+ * ------------------------------------------------------------------------------------------------------
+ */
 extern const struct port_ops port_tun, port_raw, port_raw6, port_send, port_fake;
 const struct port_ops *port_ops_of(const struct dp_port_value *val, int fd);
 /* port_sender: the port that sends whole packets of a family, or -1. */
@@ -410,7 +444,9 @@ int port_crypto(const struct dp *dp); /* PORT_TUN_CRYPTO, or -1 */
 /* fake_attach: gives a memory port its two ends. */
 void fake_attach(struct dp *dp, u32 port, struct fake f);
 
-/* ---- show.c, ctl.c -------------------------------------------------------------------------------------------------- */
+/* ---- show.c, ctl.c
+ * --------------------------------------------------------------------------------------------------
+ */
 void dp_show_answer(struct dp *dp, enum dp_origin to, const struct dp_msg *question);
 void show_sample(struct dp *dp); /* every five seconds: tunnel rates */
 void dp_tell(struct dp *dp, enum dp_origin to, u32 type, struct dp_msg *m);

@@ -1,7 +1,8 @@
 /*
- * drop.c: where refused packets end. Every drop has a name (DP_DROPS), is counted for the worker, the SA, the flow and
- * the tunnel, and is told: the first of its reason at once, then at most one a second with how many went untold. Those
- * with a known syslog line (ios-commands section 10) are told in that wording.
+ * drop.c: where refused packets end. Every drop has a name (DP_DROPS), is counted for the worker,
+ * the SA, the flow and the tunnel, and is told: the first of its reason at once, then at most one a
+ * second with how many went untold. Those with a known syslog line (ios-commands section 10) are
+ * told in that wording.
  */
 #include "dp/dp_int.h"
 
@@ -31,7 +32,8 @@ static bool readable(const struct pkt *p)
     return ip_decode(&v, p->data, p->len) == IP_OK;
 }
 
-/* "10.1.0.0/255.255.0.0/1/0": network, mask, protocol, port of one side of the negotiated identity. */
+/* "10.1.0.0/255.255.0.0/1/0": network, mask, protocol, port of one side of the negotiated identity.
+ */
 static struct ev_str proxy(const struct prefix *net, u8 proto, u16 lo, u16 hi)
 {
     char a[ADDR_STR], m[ADDR_STR], out[2 * ADDR_STR + 16];
@@ -49,8 +51,11 @@ static struct ev_str proxy(const struct prefix *net, u8 proto, u16 lo, u16 hi)
 static void tell_identity(struct worker *w, const struct pkt *p)
 {
     const struct dp_sa_value *sa = &p->sa->val;
-    struct evb_dp_inv_identity e = {.dst = ip_dst(p->data), .src = ip_src(p->data), .prot = p->v.proto,
-                                    .local = sa->dst, .remote = sa->src};
+    struct evb_dp_inv_identity e = {.dst = ip_dst(p->data),
+                                    .src = ip_src(p->data),
+                                    .prot = p->v.proto,
+                                    .local = sa->dst,
+                                    .remote = sa->src};
     e.local_proxy = proxy(&sa->sel.dst, sa->sel.proto, sa->sel.dport_lo, sa->sel.dport_hi);
     e.remote_proxy = proxy(&sa->sel.src, sa->sel.proto, sa->sel.sport_lo, sa->sel.sport_hi);
     ev_dp_inv_identity(w->log, sa->conn_id, &sa->src, &e);
@@ -60,7 +65,8 @@ static void tell_identity(struct worker *w, const struct pkt *p)
 static void tell_plain(struct worker *w, const struct pkt *p)
 {
     const char *why = p->why ? p->why : dp_drop_text(p->drop);
-    struct evb_dp_dropped e = {.what = ev_str(dp_drop_name(p->drop)), .len = p->len, .prot = p->v.proto};
+    struct evb_dp_dropped e = {
+        .what = ev_str(dp_drop_name(p->drop)), .len = p->len, .prot = p->v.proto};
     if (readable(p)) {
         e.src = ip_src(p->data);
         e.dst = ip_dst(p->data);
@@ -81,19 +87,27 @@ static void tell(struct worker *w, const struct pkt *p)
     bool ip = readable(p);
     if (p->drop == DROP_REPLAY && sa) {
         ev_dp_replay(w->log, sa->conn_id, &sa->src,
-                     &(struct evb_dp_replay){.conn_id = sa->conn_id, .seq = p->seq, .spi = sa->spi,
-                                             .highest = p->sa->h.seq, .window = p->sa->h.window});
+                     &(struct evb_dp_replay){.conn_id = sa->conn_id,
+                                             .seq = p->seq,
+                                             .spi = sa->spi,
+                                             .highest = p->sa->h.seq,
+                                             .window = p->sa->h.window});
     } else if (p->drop == DROP_BAD_ICV && sa) {
         ev_dp_mac_err(w->log, sa->conn_id, &sa->src,
-                      &(struct evb_dp_mac_err){.conn_id = sa->conn_id, .local = sa->dst, .remote = sa->src,
-                                               .spi = sa->spi, .seq = p->seq});
+                      &(struct evb_dp_mac_err){.conn_id = sa->conn_id,
+                                               .local = sa->dst,
+                                               .remote = sa->src,
+                                               .spi = sa->spi,
+                                               .seq = p->seq});
     } else if (p->drop == DROP_UNKNOWN_SPI && ip) {
         struct addr src = ip_src(p->data);
         ev_dp_inv_spi(w->log, 0, &src,
-                      &(struct evb_dp_inv_spi){.dst = ip_dst(p->data), .src = src, .prot = p->v.proto, .spi = p->spi});
+                      &(struct evb_dp_inv_spi){
+                          .dst = ip_dst(p->data), .src = src, .prot = p->v.proto, .spi = p->spi});
     } else if (p->drop == DROP_CLEAR_PROTECTED && ip) {
-        ev_dp_not_ipsec(w->log, 0, NULL, &(struct evb_dp_not_ipsec){.dst = ip_dst(p->data), .src = ip_src(p->data),
-                                                                    .prot = p->v.proto});
+        ev_dp_not_ipsec(w->log, 0, NULL,
+                        &(struct evb_dp_not_ipsec){
+                            .dst = ip_dst(p->data), .src = ip_src(p->data), .prot = p->v.proto});
     } else if (p->drop == DROP_BAD_IDENTITY && sa && ip) {
         tell_identity(w, p);
     } else {
@@ -104,6 +118,9 @@ static void tell(struct worker *w, const struct pkt *p)
 static void tell_limited(struct worker *w, const struct pkt *p)
 {
     struct drop_log *l = &w->drop_log[p->drop];
+    if (p->drop == DROP_HOUSEKEEPING) {
+        return; /* nothing is wrong: counted only */
+    }
     if (l->last_ms && w->now_ms + 1 - l->last_ms < 1000) {
         l->suppressed++;
         return;
@@ -112,7 +129,9 @@ static void tell_limited(struct worker *w, const struct pkt *p)
     l->last_ms = w->now_ms + 1;
     tell(w, p);
     if (p->drop == DROP_UNKNOWN_SPI) {
-        struct dp_msg m = {.u.unknown_spi = {.spi = p->spi, .proto = p->v.proto, .src = ip_src(p->data),
+        struct dp_msg m = {.u.unknown_spi = {.spi = p->spi,
+                                             .proto = p->v.proto,
+                                             .src = ip_src(p->data),
                                              .dst = ip_dst(p->data)}};
         dp_tell(w->dp, FROM_IKE, DP_UNKNOWN_SPI, &m);
     }
@@ -122,8 +141,9 @@ void drop_log_flush(struct worker *w, enum dp_drop reason)
 {
     struct drop_log *l = &w->drop_log[reason];
     if (l->suppressed) {
-        ev_dp_suppressed(w->log, 0, NULL, &(struct evb_dp_suppressed){.what = ev_str(dp_drop_name(reason)),
-                                                                      .count = l->suppressed});
+        ev_dp_suppressed(w->log, 0, NULL,
+                         &(struct evb_dp_suppressed){.what = ev_str(dp_drop_name(reason)),
+                                                     .count = l->suppressed});
         l->suppressed = 0;
     }
 }

@@ -4,21 +4,23 @@
  *   find      the SA by SPI, our address and protocol
  *   precheck  lengths, and whether the sequence number could be accepted at all
  *   open      ICV and decryption of all of them at once (crypto/bulk)
- *   commit    in order: the replay window moves (only now, RFC 4303 3.4.3), padding, the inner packet, and whether the
- *             SA was negotiated for it (RFC 4301 5.2)
+ *   commit    in order: the replay window moves (only now, RFC 4303 3.4.3), padding, the inner
+ * packet, and whether the SA was negotiated for it (RFC 4301 5.2)
  *
- * Walk: ip_in -> esp_in -> gre_in or policy_in. A packet refused anywhere here has changed nothing but counters.
+ * Walk: ip_in -> esp_in -> gre_in or policy_in. A packet refused anywhere here has changed nothing
+ * but counters.
  */
 #include "dp/dp_int.h"
 
-/* ---- find ----------------------------------------------------------------------------------------- */
+/* ---- find ------------------------------------------------------------------------------------ */
 
 static inline bool is_sa(const struct sa *sa, const struct pkt *p, u32 spi)
 {
     if (sa->h.spi != spi || sa->h.family != p->v.version) {
         return false;
     }
-    return p->v.version == 4 ? memcmp(sa->h.dst, p->data + 16, 4) == 0 : memcmp(sa->h.dst, p->data + 24, 16) == 0;
+    return p->v.version == 4 ? memcmp(sa->h.dst, p->data + 16, 4) == 0
+                             : memcmp(sa->h.dst, p->data + 24, 16) == 0;
 }
 
 static inline struct sa *find_sa(const struct dp *dp, const struct pkt *p, u32 spi)
@@ -41,7 +43,8 @@ void esp_in_find(struct worker *w, struct vec *v)
         }
         p->esp_at = p->v.l4;
         if (UNLIKELY(!esp_decode(&e, p->data + p->esp_at, p->len - p->esp_at))) {
-            pkt_drop(p, DROP_MALFORMED_ESP, "no room for SPI and sequence number", p->esp_at, p->len);
+            pkt_drop(p, DROP_MALFORMED_ESP, "no room for SPI and sequence number", p->esp_at,
+                     p->len);
             continue;
         }
         p->seq = e.seq;
@@ -60,7 +63,7 @@ void esp_in_find(struct worker *w, struct vec *v)
     }
 }
 
-/* ---- precheck ------------------------------------------------------------------------------------- */
+/* ---- precheck -------------------------------------------------------------------------------- */
 
 void esp_in_precheck(struct worker *w, struct vec *v)
 {
@@ -71,7 +74,8 @@ void esp_in_precheck(struct worker *w, struct vec *v)
         unsigned over = p->esp_at + 8u + h->iv_len + h->icv_len;
         unsigned crypt = p->len >= over ? p->len - over : 0;
         if (UNLIKELY(crypt < 2)) {
-            pkt_drop(p, DROP_MALFORMED_ESP, "shorter than IV, trailer and ICV of the SA", p->esp_at, p->len);
+            pkt_drop(p, DROP_MALFORMED_ESP, "shorter than IV, trailer and ICV of the SA", p->esp_at,
+                     p->len);
             continue;
         }
         if (UNLIKELY(p->sa->key.block > 1 && crypt % p->sa->key.block != 0)) {
@@ -92,13 +96,14 @@ void esp_in_precheck(struct worker *w, struct vec *v)
     }
 }
 
-/* ---- open ----------------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 void esp_in_open(struct worker *w, struct vec *v)
 {
     for (unsigned i = 0; i < v->n; i++) {
         struct pkt *p = v->p[i];
-        w->op[i] = (struct bulk_op){.key = &p->sa->key, .esp = p->data + p->esp_at, .crypt_len = p->crypt_len};
+        w->op[i] = (struct bulk_op){
+            .key = &p->sa->key, .esp = p->data + p->esp_at, .crypt_len = p->crypt_len};
     }
     bulk_open(w->bulk, w->op, v->n);
     for (unsigned i = 0; i < v->n; i++) {
@@ -107,7 +112,7 @@ void esp_in_open(struct worker *w, struct vec *v)
     }
 }
 
-/* ---- commit --------------------------------------------------------------------------------------- */
+/* ---- commit ---------------------------------------------------------------------------------- */
 
 static bool padding_ok(const u8 *pad, unsigned len)
 {
@@ -119,7 +124,8 @@ static bool padding_ok(const u8 *pad, unsigned len)
     return true;
 }
 
-/* RFC 4301 5.1.2.1, RFC 6040 4.2: congestion marked on the outer header is told inside when it understands. */
+/* RFC 4301 5.1.2.1, RFC 6040 4.2: congestion marked on the outer header is told inside when it
+ * understands. */
 static inline void copy_ce(u8 outer_tos, u8 *ip, struct ip_view *v)
 {
     if (LIKELY((outer_tos & 3) != 3) || (v->tos & 3) == 0 || (v->tos & 3) == 3) {
@@ -132,7 +138,8 @@ static inline void copy_ce(u8 outer_tos, u8 *ip, struct ip_view *v)
     }
 }
 
-/* Tunnel mode: the text is a packet; what follows its end is traffic flow padding (RFC 4303 2.7). */
+/* Tunnel mode: the text is a packet; what follows its end is traffic flow padding (RFC 4303 2.7).
+ */
 static inline bool strip_tunnel(struct pkt *p, unsigned text_at, unsigned len, u8 next_header)
 {
     struct ip_view in;
@@ -143,7 +150,8 @@ static inline bool strip_tunnel(struct pkt *p, unsigned text_at, unsigned len, u
     }
     enum ip_fault f = ip_decode(&in, p->data + text_at, len);
     if (UNLIKELY(f != IP_OK || in.version != version)) {
-        pkt_drop(p, DROP_MALFORMED_IP, f != IP_OK ? ip_fault_text(f) : "next header and IP version differ", text_at,
+        pkt_drop(p, DROP_MALFORMED_IP,
+                 f != IP_OK ? ip_fault_text(f) : "next header and IP version differ", text_at,
                  text_at + len);
         return false;
     }
@@ -181,7 +189,8 @@ static bool identity_slow(const struct selector *s, const struct pkt *p)
 {
     struct addr src = ip_src(p->data), dst = ip_dst(p->data);
     u16 sport, dport;
-    if (!prefix_contains(&s->src, &src) || !prefix_contains(&s->dst, &dst) || (s->proto && s->proto != p->v.proto)) {
+    if (!prefix_contains(&s->src, &src) || !prefix_contains(&s->dst, &dst) ||
+        (s->proto && s->proto != p->v.proto)) {
         return false;
     }
     bool any = !s->sport_lo && !s->dport_lo && s->sport_hi == 0xffff && s->dport_hi == 0xffff;
@@ -202,7 +211,8 @@ static inline bool identity_ok(const struct pkt *p)
     }
     if (h->sel_fast) {
         return p->v.version == 4 && (be32(p->data + 12) & h->src_mask) == h->src_net &&
-               (be32(p->data + 16) & h->dst_mask) == h->dst_net && (!h->sel_proto || h->sel_proto == p->v.proto);
+               (be32(p->data + 16) & h->dst_mask) == h->dst_net &&
+               (!h->sel_proto || h->sel_proto == p->v.proto);
     }
     return identity_slow(&p->sa->val.sel, p);
 }
@@ -263,12 +273,12 @@ static inline void commit_one(struct worker *w, struct pkt *p, bool trace)
     h->bytes += len;
     p->flow->decaps++;
     if (UNLIKELY(nh == 59)) { /* RFC 4303 2.6: a dummy packet, dropped without a word */
-        p->next = N_GONE;
-        pkt_put(w, p);
+        p->next = N_DONE;
         return;
     }
     bool tunnel = h->mode == MODE_TUNNEL;
-    if (UNLIKELY(!(tunnel ? strip_tunnel(p, text_at, len, nh) : strip_transport(p, text_at, len, nh)))) {
+    if (UNLIKELY(
+            !(tunnel ? strip_tunnel(p, text_at, len, nh) : strip_transport(p, text_at, len, nh)))) {
         return;
     }
     if (UNLIKELY(!identity_ok(p))) {

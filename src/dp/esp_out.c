@@ -2,23 +2,24 @@
  * esp_out.c: protection (RFC 4303 3.3) in four passes over the vector:
  *
  *   admit    which SA; lifetime, sequence number, size; without an SA the packet waits (hold.c)
- *   build    padding and trailer, ESP header, IV, outer header from the SA's template (tunnel mode) or the packet's own
- *            header moved forward (transport mode)
- *   seal     encryption and ICV of all of them at once (crypto/bulk)
- *   finish   counters, where it leaves
+ *   build    padding and trailer, ESP header, IV, outer header from the SA's template (tunnel mode)
+ * or the packet's own header moved forward (transport mode) seal     encryption and ICV of all of
+ * them at once (crypto/bulk) finish   counters, where it leaves
  *
- * Walk: gre_out, policy_out or route_out -> esp_out -> ip_out. Nothing that comes in here leaves in clear.
+ * Walk: gre_out, policy_out or route_out -> esp_out -> ip_out. Nothing that comes in here leaves in
+ * clear.
  */
 #include "dp/dp_int.h"
 
-/* ---- admit ---------------------------------------------------------------------------------------- */
+/* ---- admit ----------------------------------------------------------------------------------- */
 
 /* p does not fit the path when protected. False: it was answered or cut, the verdict is set. */
 static bool admit_long(struct worker *w, struct pkt *p, const struct sa_hot *h)
 {
     const struct flow *f = p->flow;
     if (p->tun) {
-        return true; /* route_out measured the inner packet; what is still too long is cut after encryption */
+        return true; /* route_out measured the inner packet; what is still too long is cut after
+                        encryption */
     }
     bool df = p->v.df && f->val.df != DF_CLEAR;
     if (!df && p->v.version == 4 && (f->val.frag_after || h->mode == MODE_TRANSPORT || p->v.df)) {
@@ -59,8 +60,8 @@ void esp_out_admit(struct worker *w, struct vec *v)
             continue;
         }
         struct sa_hot *h = &sa->h;
-        if (UNLIKELY(h->seq == UINT32_MAX || h->bytes + p->len > h->limit_bytes || p->len > h->plain_mtu ||
-                     p->v.more || p->v.frag_off) &&
+        if (UNLIKELY(h->seq == UINT32_MAX || h->bytes + p->len > h->limit_bytes ||
+                     p->len > h->plain_mtu || p->v.more || p->v.frag_off) &&
             !admit_odd(w, p, sa)) {
             continue;
         }
@@ -78,7 +79,7 @@ void esp_out_admit(struct worker *w, struct vec *v)
     }
 }
 
-/* ---- build ---------------------------------------------------------------------------------------- */
+/* ---- build ----------------------------------------------------------------------------------- */
 
 /* RFC 4303 2.4: 1, 2, 3, ...; at most 15 are needed for a 16-byte block. */
 static const u8 pad_bytes[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
@@ -104,7 +105,8 @@ static inline void esp_header(struct worker *w, const struct sa_hot *h, u8 *esp,
     }
 }
 
-/* The outer header from its template: length, id, TOS (RFC 4301 5.1.2.1: DSCP and ECN copied), DF. */
+/* The outer header from its template: length, id, TOS (RFC 4301 5.1.2.1: DSCP and ECN copied), DF.
+ */
 static inline void outer_header(const struct sa_hot *h, struct pkt *p, u8 *ip)
 {
     if (h->family == AF_V4) {
@@ -136,7 +138,8 @@ static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct
     outer_header(h, p, p->data);
 }
 
-/* RFC 4303 3.1.1: the IP header with its options or extension headers stays in front, ESP covers the rest. */
+/* RFC 4303 3.1.1: the IP header with its options or extension headers stays in front, ESP covers
+ * the rest. */
 static void build_transport(struct worker *w, const struct sa_hot *h, struct pkt *p)
 {
     unsigned hlen = p->v.l4, shift = 8u + h->iv_len;
@@ -176,13 +179,14 @@ void esp_out_build(struct worker *w, struct vec *v)
     }
 }
 
-/* ---- seal ----------------------------------------------------------------------------------------- */
+/* ---- seal ------------------------------------------------------------------------------------ */
 
 void esp_out_seal(struct worker *w, struct vec *v)
 {
     for (unsigned i = 0; i < v->n; i++) {
         struct pkt *p = v->p[i];
-        w->op[i] = (struct bulk_op){.key = &p->sa->key, .esp = p->data + p->esp_at, .crypt_len = p->crypt_len};
+        w->op[i] = (struct bulk_op){
+            .key = &p->sa->key, .esp = p->data + p->esp_at, .crypt_len = p->crypt_len};
     }
     bulk_seal(w->bulk, w->op, v->n);
     for (unsigned i = 0; i < v->n; i++) {
@@ -193,7 +197,7 @@ void esp_out_seal(struct worker *w, struct vec *v)
     }
 }
 
-/* ---- finish --------------------------------------------------------------------------------------- */
+/* ---- finish ---------------------------------------------------------------------------------- */
 
 void esp_out_finish(struct worker *w, struct vec *v)
 {

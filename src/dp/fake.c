@@ -1,6 +1,6 @@
 /*
- * fake.c: a port made of memory, for tests and bench: any kind of port whose descriptor is -1. Two functions are its
- * two ends (struct fake).
+ * fake.c: a port made of memory, for tests and bench: any kind of port whose descriptor is -1. Two
+ * functions are its two ends (struct fake).
  */
 #include "dp/dp_int.h"
 
@@ -29,7 +29,8 @@ static unsigned fake_rx(struct worker *w, struct port *port, struct pkt **p, uns
 static void fake_tx(struct worker *w, struct port *port, struct pkt **p, unsigned n)
 {
     port->tx_packets += n;
-    for (unsigned i = n; i-- > 0;) { /* backwards, so that the stack gives the buffers out in the same order */
+    for (unsigned i = n;
+         i-- > 0;) { /* backwards, so that the stack gives the buffers out in the same order */
         pkt_put(w, p[i]);
     }
     for (unsigned i = 0; port->fake.tx && i < n; i++) {

@@ -1,18 +1,20 @@
 /*
  * graph.c: THE MAP of the data plane. Start reading here.
  *
- *  LAN to WAN   port rx -> ip_in -> route_out -> gre_out -> policy_out -> esp_out {admit, build, seal, finish}
+ *  LAN to WAN   port rx -> ip_in -> route_out -> gre_out -> policy_out -> esp_out {admit, build,
+ * seal, finish}
  *                       -> ip_out -> port_tx
  *  WAN to LAN   port rx -> ip_in -> esp_in {find, precheck, open, commit} -> gre_in (decapsulate)
  *                       -> policy_in (did it have the right to come in?) -> route_in -> port_tx
  *
- *  Tunnel protection  route_out, gre_out, then the SA bound to the tunnel's flow: gre_out goes to esp_out directly.
- *  Crypto map         policy_out is asked AFTER gre_out, on the OUTER packet; traffic of no tunnel enters there.
- *  Both orders are rows of the one table below.
+ *  Tunnel protection  route_out, gre_out, then the SA bound to the tunnel's flow: gre_out goes to
+ * esp_out directly. Crypto map         policy_out is asked AFTER gre_out, on the OUTER packet;
+ * traffic of no tunnel enters there. Both orders are rows of the one table below.
  *
- * A node is a function over a vector of up to 256 packets. It leaves one verdict, `next`, on every packet; the graph
- * sorts the packets into the next nodes' queues. The rows stand in topological order: a verdict always names a later
- * row, so one walk down the table takes every packet to its end (sent, held, or dropped with a reason).
+ * A node is a function over a vector of up to 256 packets. It leaves one verdict, `next`, on every
+ * packet; the graph sorts the packets into the next nodes' queues. The rows stand in topological
+ * order: a verdict always names a later row, so one walk down the table takes every packet to its
+ * end (sent, held, or dropped with a reason).
  *
  * To add a node: a row here, its function in dp_int.h.
  */
@@ -23,27 +25,27 @@ static const struct node {
     void (*run)(struct worker *w, struct vec *v);
 } nodes[N_NUM] = {
     /* both walks begin */
-    [N_IP_IN] = {"ip_in", ip_in},                         /* -> esp_find gre_in route_out policy_out */
+    [N_IP_IN] = {"ip_in", ip_in}, /* -> esp_find gre_in route_out policy_out */
     /* WAN to LAN */
-    [N_ESP_FIND] = {"esp_in_find", esp_in_find},          /* -> esp_precheck */
+    [N_ESP_FIND] = {"esp_in_find", esp_in_find},             /* -> esp_precheck */
     [N_ESP_PRECHECK] = {"esp_in_precheck", esp_in_precheck}, /* -> esp_open */
-    [N_ESP_OPEN] = {"esp_in_open", esp_in_open},          /* -> esp_commit */
-    [N_ESP_COMMIT] = {"esp_in_commit", esp_in_commit},    /* -> gre_in policy_in */
-    [N_GRE_IN] = {"gre_in", gre_in},                      /* -> policy_in */
-    [N_POLICY_IN] = {"policy_in", policy_in},             /* -> route_in */
-    [N_ROUTE_IN] = {"route_in", route_in},                /* -> port_tx */
+    [N_ESP_OPEN] = {"esp_in_open", esp_in_open},             /* -> esp_commit */
+    [N_ESP_COMMIT] = {"esp_in_commit", esp_in_commit},       /* -> gre_in policy_in */
+    [N_GRE_IN] = {"gre_in", gre_in},                         /* -> policy_in */
+    [N_POLICY_IN] = {"policy_in", policy_in},                /* -> route_in */
+    [N_ROUTE_IN] = {"route_in", route_in},                   /* -> port_tx */
     /* LAN to WAN */
-    [N_ROUTE_OUT] = {"route_out", route_out},             /* -> gre_out esp_admit */
-    [N_GRE_OUT] = {"gre_out", gre_out},                   /* -> policy_out esp_admit */
-    [N_POLICY_OUT] = {"policy_out", policy_out},          /* -> esp_admit ip_out */
-    [N_ESP_ADMIT] = {"esp_out_admit", esp_out_admit},     /* -> esp_build (or held) */
-    [N_ESP_BUILD] = {"esp_out_build", esp_out_build},     /* -> esp_seal */
-    [N_ESP_SEAL] = {"esp_out_seal", esp_out_seal},        /* -> esp_finish */
-    [N_ESP_FINISH] = {"esp_out_finish", esp_out_finish},  /* -> ip_out */
-    [N_IP_OUT] = {"ip_out", ip_out},                      /* -> port_tx */
+    [N_ROUTE_OUT] = {"route_out", route_out},            /* -> gre_out esp_admit */
+    [N_GRE_OUT] = {"gre_out", gre_out},                  /* -> policy_out esp_admit */
+    [N_POLICY_OUT] = {"policy_out", policy_out},         /* -> esp_admit ip_out */
+    [N_ESP_ADMIT] = {"esp_out_admit", esp_out_admit},    /* -> esp_build (or held) */
+    [N_ESP_BUILD] = {"esp_out_build", esp_out_build},    /* -> esp_seal */
+    [N_ESP_SEAL] = {"esp_out_seal", esp_out_seal},       /* -> esp_finish */
+    [N_ESP_FINISH] = {"esp_out_finish", esp_out_finish}, /* -> ip_out */
+    [N_IP_OUT] = {"ip_out", ip_out},                     /* -> port_tx */
     /* both walks end */
     [N_PORT_TX] = {"port_tx", port_tx},
-    [N_DROP] = {"drop_out", drop_out},                    /* every node may send here */
+    [N_DROP] = {"drop_out", drop_out}, /* every node may send here */
 };
 
 const char *graph_node_name(enum node_id id)
@@ -51,13 +53,17 @@ const char *graph_node_name(enum node_id id)
     return id < N_NUM ? nodes[id].name : "gone";
 }
 
-/* Sorts a vector by verdict into the queues of later nodes. Neighbours mostly agree, so runs are copied whole. */
+/* Sorts a vector by verdict into the queues of later nodes. Neighbours mostly agree, so runs are
+ * copied whole. */
 static void forward(struct worker *w, struct vec *v)
 {
     unsigned i = 0;
     while (i < v->n) {
         u8 next = v->p[i]->next;
-        if (next == N_GONE) {
+        if (UNLIKELY(next >= N_DONE)) {
+            if (next == N_DONE) {
+                pkt_put(w, v->p[i]);
+            }
             i++;
             continue;
         }

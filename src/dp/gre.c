@@ -1,12 +1,14 @@
 /*
- * gre.c: GRE (RFC 2784, key and sequence RFC 2890), IPIP (RFC 2003), 6in4 (RFC 4213) around the inner packet and off it
- * again. gre_out builds the delivery header the way IOS does: TOS copied, DF clear unless path MTU discovery is on, a
- * identification counter per tunnel. Walk: route_out -> gre_out -> policy_out (or esp_out when the tunnel is
- * protected); esp_in_commit or ip_in -> gre_in -> policy_in.
+ * gre.c: GRE (RFC 2784, key and sequence RFC 2890), IPIP (RFC 2003), 6in4 (RFC 4213) around the
+ * inner packet and off it again. gre_out builds the delivery header the way IOS does: TOS copied,
+ * DF clear unless path MTU discovery is on, a identification counter per tunnel. Walk: route_out ->
+ * gre_out -> policy_out (or esp_out when the tunnel is protected); esp_in_commit or ip_in -> gre_in
+ * -> policy_in.
  */
 #include "dp/dp_int.h"
 
-/* ---- out ---------------------------------------------------------------------------------------- */
+/* ---- out ----------------------------------------------------------------------------------------
+ */
 
 static bool may_carry(const struct tunnel *t, const struct pkt *p)
 {
@@ -25,18 +27,29 @@ static void encapsulate(struct worker *w, struct pkt *p)
     if (t->proto == IPPROTO_GRE_) {
         unsigned glen = gre_len(t->gre_flags);
         p->data -= glen;
-        p->len = (u16)(p->len + gre_build(p->data, t->gre_flags, in.version == 4 ? GRE_PROTO_IP : GRE_PROTO_IPV6,
+        p->len = (u16)(p->len + gre_build(p->data, t->gre_flags,
+                                          in.version == 4 ? GRE_PROTO_IP : GRE_PROTO_IPV6,
                                           t->val.key, t->tx_seq, inner_len));
         t->tx_seq += (t->gre_flags & GRE_S) != 0;
     }
-    struct ip_make m = {.proto = t->proto, .tos = t->val.tos_set ? t->val.tos : in.tos,
-                        .ttl = t->val.ttl ? t->val.ttl : 255, .id = t->ip_id++, .payload = p->len,
-                        .df = (t->val.flags & TF_PMTUD) && in.df, .src = t->val.src, .dst = t->val.dst};
+    struct ip_make m = {.proto = t->proto,
+                        .tos = t->val.tos_set ? t->val.tos : in.tos,
+                        .ttl = t->val.ttl ? t->val.ttl : 255,
+                        .id = t->ip_id++,
+                        .payload = p->len,
+                        .df = (t->val.flags & TF_PMTUD) && in.df,
+                        .src = t->val.src,
+                        .dst = t->val.dst};
     unsigned hlen = ip_hdr_len(m.src.family);
     p->data -= hlen;
     p->len = (u16)(p->len + ip_build(p->data, &m));
-    p->v = (struct ip_view){.version = hlen == IP4_HDR ? 4 : 6, .proto = t->proto, .tos = m.tos, .ttl = m.ttl,
-                            .l4 = (u16)hlen, .proto_at = hlen == IP4_HDR ? 9 : 6, .total = p->len,
+    p->v = (struct ip_view){.version = hlen == IP4_HDR ? 4 : 6,
+                            .proto = t->proto,
+                            .tos = m.tos,
+                            .ttl = m.ttl,
+                            .l4 = (u16)hlen,
+                            .proto_at = hlen == IP4_HDR ? 9 : 6,
+                            .total = p->len,
                             .df = hlen == IP4_HDR ? m.df : true};
     t->tx_packets++;
     t->tx_bytes += inner_len;
@@ -61,16 +74,21 @@ void gre_out(struct worker *w, struct vec *v)
     }
 }
 
-/* ---- in ----------------------------------------------------------------------------------------- */
+/* ---- in -----------------------------------------------------------------------------------------
+ */
 
 /* Same endpoints, same delivery protocol. */
-static bool is_between(const struct tunnel *t, const struct pkt *p, const struct addr *src, const struct addr *dst)
+static bool is_between(const struct tunnel *t, const struct pkt *p, const struct addr *src,
+                       const struct addr *dst)
 {
-    return t->used && t->proto == p->v.proto && addr_equal(&t->val.src, dst) && addr_equal(&t->val.dst, src);
+    return t->used && t->proto == p->v.proto && addr_equal(&t->val.src, dst) &&
+           addr_equal(&t->val.dst, src);
 }
 
-/* The tunnel a packet belongs to. *endpoints: some tunnel has its endpoints, if perhaps another key. */
-static struct tunnel *find_tunnel(struct dp *dp, const struct pkt *p, const struct gre_view *g, bool *endpoints)
+/* The tunnel a packet belongs to. *endpoints: some tunnel has its endpoints, if perhaps another
+ * key. */
+static struct tunnel *find_tunnel(struct dp *dp, const struct pkt *p, const struct gre_view *g,
+                                  bool *endpoints)
 {
     struct addr src = ip_src(p->data), dst = ip_dst(p->data);
     *endpoints = false;
@@ -111,7 +129,8 @@ static void decapsulate(struct pkt *p, struct tunnel *t, const struct gre_view *
     struct ip_view in;
     enum ip_fault f = ip_decode(&in, p->data + off, p->len - off);
     if (f != IP_OK || in.version != version) {
-        pkt_drop(p, DROP_MALFORMED_IP, f != IP_OK ? ip_fault_text(f) : "GRE protocol and IP version differ", off,
+        pkt_drop(p, DROP_MALFORMED_IP,
+                 f != IP_OK ? ip_fault_text(f) : "GRE protocol and IP version differ", off,
                  MIN(p->len, off + IP6_HDR));
         return;
     }
@@ -133,14 +152,15 @@ static void in_one(struct dp *dp, struct pkt *p)
     if (p->v.proto == IPPROTO_GRE_) {
         enum gre_fault f = gre_decode(&g, p->data + p->v.l4, p->len - p->v.l4);
         if (f != GRE_OK) {
-            pkt_drop(p, f == GRE_BAD_CHECKSUM ? DROP_GRE_CHECKSUM : DROP_MALFORMED_GRE, gre_fault_text(f), p->v.l4,
-                     MIN(p->len, p->v.l4 + 4u));
+            pkt_drop(p, f == GRE_BAD_CHECKSUM ? DROP_GRE_CHECKSUM : DROP_MALFORMED_GRE,
+                     gre_fault_text(f), p->v.l4, MIN(p->len, p->v.l4 + 4u));
             return;
         }
     }
     struct tunnel *t = find_tunnel(dp, p, &g, &endpoints);
     if (!t && p->sa && !p->flow->tun && !endpoints) {
-        p->next = N_POLICY_IN; /* a crypto map protects somebody else's GRE: the kernel routes it on */
+        p->next =
+            N_POLICY_IN; /* a crypto map protects somebody else's GRE: the kernel routes it on */
     } else if (!t && endpoints && p->v.proto == IPPROTO_GRE_) {
         pkt_drop(p, DROP_GRE_KEY, NULL, p->v.l4, p->v.l4 + (unsigned)g.len);
     } else if (!t) {

@@ -1,6 +1,7 @@
 /*
- * hold.c: the first packets of a flow wait for its SA (RFC 4301 4.4.1: the packet that triggers IKE). IKE is asked once
- * a second while somebody waits; the packets leave in order when the SA comes, or are dropped after 30 s.
+ * hold.c: the first packets of a flow wait for its SA (RFC 4301 4.4.1: the packet that triggers
+ * IKE). IKE is asked once a second while somebody waits; the packets leave in order when the SA
+ * comes, or are dropped after 30 s.
  */
 #include "dp/dp_int.h"
 
@@ -10,8 +11,13 @@ static void acquire(struct worker *w, struct flow *f, const struct pkt *p)
     struct addr src = ip_src(p->data), dst = ip_dst(p->data);
     ip_ports(&sport, &dport, &p->v, p->data);
     struct dp_msg m = {.u.acquire = {.flow = f->id}};
-    m.u.acquire.packet = (struct selector){.src = prefix_host(&src), .dst = prefix_host(&dst), .proto = p->v.proto,
-                                           .sport_lo = sport, .sport_hi = sport, .dport_lo = dport, .dport_hi = dport};
+    m.u.acquire.packet = (struct selector){.src = prefix_host(&src),
+                                           .dst = prefix_host(&dst),
+                                           .proto = p->v.proto,
+                                           .sport_lo = sport,
+                                           .sport_hi = sport,
+                                           .dport_lo = dport,
+                                           .dport_hi = dport};
     f->asked_ms = w->now_ms + 1;
     dp_tell(w->dp, FROM_IKE, DP_ACQUIRE, &m);
 }

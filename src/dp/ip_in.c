@@ -1,7 +1,8 @@
 /*
- * ip_in.c: first node of both walks. Checks the IP header (RFC 791, RFC 8200) and lets the port decide where the packet
- * goes: from a tunnel's TUN to route_out, from the crypto TUN to policy_out, from a raw socket to esp_in or gre_in.
- * Fragments of protected packets end here: the kernel's raw sockets hand over whole datagrams.
+ * ip_in.c: first node of both walks. Checks the IP header (RFC 791, RFC 8200) and lets the port
+ * decide where the packet goes: from a tunnel's TUN to route_out, from the crypto TUN to
+ * policy_out, from a raw socket to esp_in or gre_in. Fragments of protected packets end here: the
+ * kernel's raw sockets hand over whole datagrams.
  */
 #include "dp/dp_int.h"
 
@@ -16,7 +17,10 @@ static void from_raw(struct pkt *p)
     case IPPROTO_GRE_:
     case IPPROTO_IPIP_:
     case IPPROTO_IPV6_: p->next = N_GRE_IN; break;
-    default: pkt_drop(p, DROP_NOT_FOR_US, "not ESP, GRE, IPIP or 6in4", p->v.proto_at, p->v.proto_at + 1u); break;
+    default:
+        pkt_drop(p, DROP_NOT_FOR_US, "not ESP, GRE, IPIP or 6in4", p->v.proto_at,
+                 p->v.proto_at + 1u);
+        break;
     }
 }
 
@@ -35,7 +39,9 @@ static void by_port(const struct port *port, struct pkt *p)
         p->outbound = true;
         p->next = N_POLICY_OUT;
         break;
-    case PORT_TUN_CLEAR: pkt_drop(p, DROP_CLEAR_PROTECTED, "came in clear from outside", 0, p->v.l4); break;
+    case PORT_TUN_CLEAR:
+        pkt_drop(p, DROP_CLEAR_PROTECTED, "came in clear from outside", 0, p->v.l4);
+        break;
     default: from_raw(p); break;
     }
 }

@@ -1,6 +1,7 @@
 /*
- * ip_out.c: last nodes of both walks. ip_out chooses the sending socket and cuts outer packets that are longer than the
- * path (a raw socket with IP_HDRINCL would only refuse them); port_tx hands runs of packets for one port to its driver.
+ * ip_out.c: last nodes of both walks. ip_out chooses the sending socket and cuts outer packets that
+ * are longer than the path (a raw socket with IP_HDRINCL would only refuse them); port_tx hands
+ * runs of packets for one port to its driver.
  */
 #include "dp/dp_int.h"
 

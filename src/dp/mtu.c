@@ -1,7 +1,7 @@
 /*
- * mtu.c: what fits. The largest packet that still fits the path after GRE and ESP is computed exactly (padding to the
- * cipher's block included); what is longer is answered with ICMP (RFC 1191, RFC 8201) or cut, before encryption where
- * that is possible (RFC 4301 8.1, RFC 4303 3.3.4).
+ * mtu.c: what fits. The largest packet that still fits the path after GRE and ESP is computed
+ * exactly (padding to the cipher's block included); what is longer is answered with ICMP (RFC 1191,
+ * RFC 8201) or cut, before encryption where that is possible (RFC 4301 8.1, RFC 4303 3.3.4).
  */
 #include "dp/dp_int.h"
 
@@ -26,12 +26,14 @@ void mtu_tunnel(struct tunnel *t)
     } else if (t->flow) {
         way = 0xffff; /* not known before the SA: admit looks again */
     }
-    unsigned fits = way > t->encap_len + 68u ? way - t->encap_len : 68; /* RFC 791: 68 always pass */
+    unsigned fits =
+        way > t->encap_len + 68u ? way - t->encap_len : 68; /* RFC 791: 68 always pass */
     t->eff_mtu = (u16)MIN(fits, t->val.mtu ? t->val.mtu : 0xffffu);
 }
 
-/* Tells the sender. The source is the address it wrote to: the kernel accepts that one from this port (a local source
- * would be a martian), and the sender only looks at the packet quoted inside. */
+/* Tells the sender. The source is the address it wrote to: the kernel accepts that one from this
+ * port (a local source would be a martian), and the sender only looks at the packet quoted inside.
+ */
 static void tell_sender(struct worker *w, struct pkt *p, u16 mtu)
 {
     struct pkt *icmp = pkt_get(w);
@@ -68,9 +70,10 @@ bool mtu_fit(struct worker *w, struct pkt *p, u16 mtu, bool ignore_df, enum node
     return true;
 }
 
-/* ---- fragmentation -------------------------------------------------------------------------------- */
+/* ---- fragmentation --------------------------------------------------------------------------- */
 
-/* RFC 791 3.1: options without the copied flag travel only in the first fragment: they become no-operations. */
+/* RFC 791 3.1: options without the copied flag travel only in the first fragment: they become
+ * no-operations. */
 static void drop_options(u8 *ip, unsigned hlen)
 {
     for (unsigned i = IP4_HDR; i < hlen && ip[i] != 0;) {
@@ -86,7 +89,8 @@ static void drop_options(u8 *ip, unsigned hlen)
 }
 
 /* One IPv4 fragment: bytes at..at+n of the payload. */
-static struct pkt *piece4(struct worker *w, const struct pkt *p, unsigned hlen, unsigned at, unsigned n)
+static struct pkt *piece4(struct worker *w, const struct pkt *p, unsigned hlen, unsigned at,
+                          unsigned n)
 {
     struct pkt *f = pkt_copy(w, p, p->data, (u16)hlen);
     if (!f) {
@@ -105,7 +109,8 @@ static struct pkt *piece4(struct worker *w, const struct pkt *p, unsigned hlen, 
     return f;
 }
 
-/* One IPv6 fragment (RFC 8200 4.5); only our own outer packets are cut, they have no extension headers. */
+/* One IPv6 fragment (RFC 8200 4.5); only our own outer packets are cut, they have no extension
+ * headers. */
 static struct pkt *piece6(struct worker *w, const struct pkt *p, unsigned at, unsigned n, u32 id)
 {
     struct pkt *f = pkt_copy(w, p, p->data, IP6_HDR);
@@ -146,15 +151,15 @@ void mtu_fragment(struct worker *w, struct pkt *p, u16 mtu, enum node_id to)
         }
         graph_put(w, to, f);
     }
-    p->next = N_GONE;
-    pkt_put(w, p);
+    p->next = N_DONE;
 }
 
-/* ---- what the network tells us ------------------------------------------------------------------------ */
+/* ---- what the network tells us --------------------------------------------------------------- */
 
 void mtu_too_long(struct worker *w, struct pkt *p)
 {
-    static const u16 plateau[] = {4352, 2002, 1492, 1480, 1400, 1280, 1006, 576}; /* after RFC 1191 7.1 */
+    static const u16 plateau[] = {4352, 2002, 1492, 1480,
+                                  1400, 1280, 1006, 576}; /* after RFC 1191 7.1 */
     struct flow *f = p->flow;
     if (!f) {
         return;
@@ -170,6 +175,7 @@ void mtu_too_long(struct worker *w, struct pkt *p)
         f->learned_mtu = mtu;
         f->learned_ms = w->now_ms;
         flow_remtu(w->dp, f);
-        ev_dp_pmtu(w->log, 0, &f->val.peer, &(struct evb_dp_pmtu){.peer_addr = f->val.peer, .mtu = mtu});
+        ev_dp_pmtu(w->log, 0, &f->val.peer,
+                   &(struct evb_dp_pmtu){.peer_addr = f->val.peer, .mtu = mtu});
     }
 }

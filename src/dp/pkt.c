@@ -1,6 +1,6 @@
 /*
- * pkt.c: the fixed pool of packet buffers. Free buffers are a stack: the one used last, still in the cache, is used
- * next. Nothing is allocated after start (law 5).
+ * pkt.c: the fixed pool of packet buffers. Free buffers are a stack: the one used last, still in
+ * the cache, is used next. Nothing is allocated after start (law 5).
  */
 #include "dp/dp_int.h"
 

@@ -1,8 +1,9 @@
 /*
- * policy.c: the SPD (RFC 4301 4.4.1). policy_out decides which flow protects a packet that leaves, on the packet as it
- * would travel, that is after gre_out. policy_in asks whether a packet had the right to come in: over the flow that
- * protects its tunnel, not in clear where a policy protects, and (RFC 4891 5.2) from a source behind the tunnel.
- * Walk: gre_out -> policy_out -> esp_out or ip_out;  gre_in or esp_in_commit -> policy_in -> route_in.
+ * policy.c: the SPD (RFC 4301 4.4.1). policy_out decides which flow protects a packet that leaves,
+ * on the packet as it would travel, that is after gre_out. policy_in asks whether a packet had the
+ * right to come in: over the flow that protects its tunnel, not in clear where a policy protects,
+ * and (RFC 4891 5.2) from a source behind the tunnel. Walk: gre_out -> policy_out -> esp_out or
+ * ip_out;  gre_in or esp_in_commit -> policy_in -> route_in.
  */
 #include "dp/dp_int.h"
 
@@ -14,7 +15,8 @@ static u32 mask4(u8 len)
 void policy_compile(struct policy *p)
 {
     const struct selector *s = &p->val.sel;
-    bool v4 = s->src.a.family == AF_V4 && s->dst.a.family == AF_V4 && s->src.len <= 32 && s->dst.len <= 32;
+    bool v4 = s->src.a.family == AF_V4 && s->dst.a.family == AF_V4 && s->src.len <= 32 &&
+              s->dst.len <= 32;
     bool ports = s->sport_lo || s->dport_lo || s->sport_hi != 0xffff || s->dport_hi != 0xffff;
     p->fast = v4 && !ports;
     if (p->fast) {
@@ -38,9 +40,13 @@ static void key_make(struct key *k, const u8 *ip, const struct ip_view *v, bool 
     struct addr src = ip_src(ip), dst = ip_dst(ip);
     ip_ports(&sport, &dport, v, ip);
     bool icmp = v->proto == IPPROTO_ICMP_ || v->proto == IPPROTO_ICMP6_;
-    *k = (struct key){.version = v->version, .proto = v->proto, .later_fragment = v->frag_off != 0,
-                      .src = inbound ? dst : src, .dst = inbound ? src : dst,
-                      .sport = inbound && !icmp ? dport : sport, .dport = inbound && !icmp ? sport : dport};
+    *k = (struct key){.version = v->version,
+                      .proto = v->proto,
+                      .later_fragment = v->frag_off != 0,
+                      .src = inbound ? dst : src,
+                      .dst = inbound ? src : dst,
+                      .sport = inbound && !icmp ? dport : sport,
+                      .dport = inbound && !icmp ? sport : dport};
     if (v->version == 4) {
         k->src4 = addr_v4_host(&k->src);
         k->dst4 = addr_v4_host(&k->dst);
@@ -54,28 +60,41 @@ static bool match(const struct policy *p, const struct key *k)
         return false;
     }
     if (p->fast) {
-        return k->version == 4 && (k->src4 & p->src_mask) == p->src_net && (k->dst4 & p->dst_mask) == p->dst_net;
+        return k->version == 4 && (k->src4 & p->src_mask) == p->src_net &&
+               (k->dst4 & p->dst_mask) == p->dst_net;
     }
     if (!prefix_contains(&s->src, &k->src) || !prefix_contains(&s->dst, &k->dst)) {
         return false;
     }
-    if (k->later_fragment) { /* its ports travel in another fragment: protect it, never let it bypass */
+    if (k->later_fragment) { /* its ports travel in another fragment: protect it, never let it
+                                bypass */
         bool any = !s->sport_lo && !s->dport_lo && s->sport_hi == 0xffff && s->dport_hi == 0xffff;
         return any || p->val.action == ACT_PROTECT;
     }
-    return k->sport >= s->sport_lo && k->sport <= s->sport_hi && k->dport >= s->dport_lo && k->dport <= s->dport_hi;
+    return k->sport >= s->sport_lo && k->sport <= s->sport_hi && k->dport >= s->dport_lo &&
+           k->dport <= s->dport_hi;
 }
 
-const struct policy *policy_find(const struct config *c, const u8 *ip, const struct ip_view *v, bool inbound)
+const struct policy *policy_find(const struct config *c, const u8 *ip, const struct ip_view *v,
+                                 bool inbound)
 {
     struct key k;
+    const struct policy *denied = NULL; /* the deny line that ended the entry being read */
     if (c->num_policies == 0) {
         return NULL;
     }
     key_make(&k, ip, v, inbound);
     for (unsigned i = 0; i < c->num_policies; i++) {
-        if (match(&c->policy[i], &k)) {
-            return &c->policy[i];
+        const struct policy *p = &c->policy[i];
+        if (denied && p->val.entry == denied->val.entry &&
+            strcmp(p->val.iface, denied->val.iface) == 0) {
+            continue;
+        }
+        if (match(p, &k)) {
+            if (p->val.action != ACT_SKIP) {
+                return p;
+            }
+            denied = p;
         }
     }
     return NULL;
@@ -99,12 +118,13 @@ void policy_out(struct worker *w, struct vec *v)
     }
 }
 
-/* RFC 4891 5.2, `ip verify unicast source reachable-via rx`. Link-local and unspecified sources of IPv6 are the link's
- * own (neighbour discovery, OSPFv3); multicast can never be a source. */
+/* RFC 4891 5.2, `ip verify unicast source reachable-via rx`. Link-local and unspecified sources of
+ * IPv6 are the link's own (neighbour discovery, OSPFv3); multicast can never be a source. */
 static bool source_is_behind(const struct config *c, const struct tunnel *t, const u8 *ip)
 {
     struct addr src = ip_src(ip);
-    if (src.family == AF_V6 && ((src.b[0] == 0xfe && (src.b[1] & 0xc0) == 0x80) || addr_is_any(&src))) {
+    if (src.family == AF_V6 &&
+        ((src.b[0] == 0xfe && (src.b[1] & 0xc0) == 0x80) || addr_is_any(&src))) {
         return true;
     }
     for (unsigned i = 0; i < c->num_rpf; i++) {
@@ -173,7 +193,8 @@ void policy_in(struct worker *w, struct vec *v)
         } else if (UNLIKELY(!p->sa)) {
             pkt_drop(p, DROP_NOT_FOR_US, NULL, 0, 0);
         } else if (UNLIKELY(p->flow->tun)) {
-            pkt_drop(p, DROP_BAD_IDENTITY, "not a packet of the tunnel this SA protects", 0, p->v.l4);
+            pkt_drop(p, DROP_BAD_IDENTITY, "not a packet of the tunnel this SA protects", 0,
+                     p->v.l4);
         }
     }
 }

@@ -1,7 +1,8 @@
 /*
- * raw.c: raw sockets as ports: recvmmsg and sendmmsg, one system call per batch. An IPv4 socket hands over the whole
- * packet, reassembled; an IPv6 socket only what follows its headers, so the header is made again from the addresses
- * (RFC 3542: IPV6_PKTINFO). Sending is IPPROTO_RAW with the header included, for both.
+ * raw.c: raw sockets as ports: recvmmsg and sendmmsg, one system call per batch. An IPv4 socket
+ * hands over the whole packet, reassembled; an IPv6 socket only what follows its headers, so the
+ * header is made again from the addresses (RFC 3542: IPV6_PKTINFO). Sending is IPPROTO_RAW with the
+ * header included, for both.
  */
 #include "dp/dp_int.h"
 
@@ -19,10 +20,11 @@ struct batch {
     _Alignas(8) u8 ctrl[RAW_BATCH][CTRL];
 };
 
-/* ---- receiving ------------------------------------------------------------------------------------ */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 /* Receives up to max messages `at` bytes into fresh buffers. */
-static unsigned receive(struct worker *w, int fd, struct batch *b, struct pkt **p, unsigned max, unsigned at)
+static unsigned receive(struct worker *w, int fd, struct batch *b, struct pkt **p, unsigned max,
+                        unsigned at)
 {
     unsigned num = 0;
     for (; num < MIN(max, RAW_BATCH); num++) {
@@ -31,9 +33,12 @@ static unsigned receive(struct worker *w, int fd, struct batch *b, struct pkt **
             break;
         }
         b->iov[num] = (struct iovec){.iov_base = p[num]->data + at, .iov_len = PKT_MAX - at};
-        b->msg[num].msg_hdr = (struct msghdr){.msg_name = &b->name[num], .msg_namelen = sizeof b->name[num],
-                                              .msg_iov = &b->iov[num], .msg_iovlen = 1,
-                                              .msg_control = b->ctrl[num], .msg_controllen = CTRL};
+        b->msg[num].msg_hdr = (struct msghdr){.msg_name = &b->name[num],
+                                              .msg_namelen = sizeof b->name[num],
+                                              .msg_iov = &b->iov[num],
+                                              .msg_iovlen = 1,
+                                              .msg_control = b->ctrl[num],
+                                              .msg_controllen = CTRL};
     }
     int got = num ? recvmmsg(fd, b->msg, num, MSG_DONTWAIT, NULL) : 0;
     unsigned n = got > 0 ? (unsigned)got : 0;
@@ -58,7 +63,8 @@ static unsigned raw_rx(struct worker *w, struct port *port, struct pkt **p, unsi
 }
 
 /* The IPv6 header the kernel took off, as far as it tells. */
-static void make_header6(struct pkt *p, const struct port *port, struct msghdr *h, const struct sockaddr_in6 *from)
+static void make_header6(struct pkt *p, const struct port *port, struct msghdr *h,
+                         const struct sockaddr_in6 *from)
 {
     u8 *ip = p->data;
     unsigned tclass = 0;
@@ -95,7 +101,7 @@ static unsigned raw6_rx(struct worker *w, struct port *port, struct pkt **p, uns
     return n;
 }
 
-/* ---- sending ---------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void prepare(struct batch *b, unsigned i, const struct port *port, struct pkt *p)
 {
@@ -111,7 +117,8 @@ static void prepare(struct batch *b, unsigned i, const struct port *port, struct
     b->iov[i] = (struct iovec){.iov_base = p->data, .iov_len = p->len};
     b->msg[i].msg_hdr = (struct msghdr){.msg_name = &b->name[i],
                                         .msg_namelen = v4 ? sizeof *to4 : sizeof b->name[i],
-                                        .msg_iov = &b->iov[i], .msg_iovlen = 1};
+                                        .msg_iov = &b->iov[i],
+                                        .msg_iovlen = 1};
 }
 
 static void refused(struct worker *w, struct port *port, struct pkt *p, int error)
@@ -120,12 +127,14 @@ static void refused(struct worker *w, struct port *port, struct pkt *p, int erro
     if (error == EMSGSIZE) {
         mtu_too_long(w, p);
     }
-    pkt_drop(p, DROP_TX_ERROR, error == EMSGSIZE ? "longer than the path MTU" : "the kernel refused it", 0, 0);
+    pkt_drop(p, DROP_TX_ERROR,
+             error == EMSGSIZE ? "longer than the path MTU" : "the kernel refused it", 0, 0);
     graph_put(w, N_DROP, p);
 }
 
 /* Sends one batch; sendmmsg stops at the first error, so it goes on behind it. */
-static void send_batch(struct worker *w, struct port *port, struct batch *b, struct pkt **p, unsigned n)
+static void send_batch(struct worker *w, struct port *port, struct batch *b, struct pkt **p,
+                       unsigned n)
 {
     unsigned done = 0;
     while (done < n) {

@@ -1,6 +1,7 @@
 /*
- * replay.c: the anti-replay window (RFC 4303 3.4.3) as a ring of 64-bit words (RFC 6479), so that sliding it clears
- * whole words instead of shifting. esp_in_precheck asks, esp_in_commit writes, and only after the ICV was right.
+ * replay.c: the anti-replay window (RFC 4303 3.4.3) as a ring of 64-bit words (RFC 6479), so that
+ * sliding it clears whole words instead of shifting. esp_in_precheck asks, esp_in_commit writes,
+ * and only after the ICV was right.
  */
 #include "dp/dp_int.h"
 

@@ -1,9 +1,23 @@
 /*
- * route.c: which tunnel, which port. The kernel is the router: it chose the tunnel's TUN; route_out checks that the
- * tunnel can carry the packet (size, TTL, `ip tcp adjust-mss`), route_in gives a packet that was let in to its port.
- * Walk: ip_in -> route_out -> gre_out (or esp_out for `tunnel mode ipsec`); policy_in -> route_in -> port_tx.
+ * route.c: which tunnel, which port. The kernel is the router: it chose the tunnel's TUN; route_out
+ * checks that the tunnel can carry the packet (size, TTL, `ip tcp adjust-mss`), route_in gives a
+ * packet that was let in to its port. Walk: ip_in -> route_out -> gre_out (or esp_out for `tunnel
+ * mode ipsec`); policy_in -> route_in -> port_tx.
  */
 #include "dp/dp_int.h"
+
+/* The host's own neighbour housekeeping on a point-to-point TUN: multicast listener reports (RFC 3810
+ * 5.2) and router solicitations (RFC 4861 4.1). Nobody at the other end needs them, so they do not
+ * bring a tunnel up. */
+static bool is_housekeeping(const struct pkt *p)
+{
+    enum { MLD_REPORT = 131, MLD_DONE = 132, ROUTER_SOLICIT = 133, MLD2_REPORT = 143 };
+    if (p->v.version != 6 || p->v.proto != IPPROTO_ICMP6_ || p->v.l4 >= p->len) {
+        return false;
+    }
+    u8 type = p->data[p->v.l4];
+    return type == MLD_REPORT || type == MLD_DONE || type == ROUTER_SOLICIT || type == MLD2_REPORT;
+}
 
 static void out_one(struct worker *w, struct pkt *p)
 {
@@ -12,7 +26,13 @@ static void out_one(struct worker *w, struct pkt *p)
     p->next = t->proto ? N_GRE_OUT : N_ESP_ADMIT;
     if (UNLIKELY(t->down)) {
         bool bare = !t->proto && !t->flow;
-        pkt_drop(p, DROP_TUNNEL_DOWN, bare ? "tunnel mode ipsec without tunnel protection" : NULL, 0, 0);
+        pkt_drop(p, DROP_TUNNEL_DOWN, bare ? "tunnel mode ipsec without tunnel protection" : NULL,
+                 0, 0);
+        return;
+    }
+    if (UNLIKELY(t->flow && !t->flow->out && is_housekeeping(p))) {
+        p->flow = NULL; /* no fault of the flow's: it counts no send error */
+        pkt_drop(p, DROP_HOUSEKEEPING, NULL, 0, 0);
         return;
     }
     if (UNLIKELY(p->v.ttl == 0)) {
@@ -34,7 +54,8 @@ void route_out(struct worker *w, struct vec *v)
     }
 }
 
-/* RFC 2890 2.2: a number that is not newer is out of sequence. Committed here, when the packet is let in. */
+/* RFC 2890 2.2: a number that is not newer is out of sequence. Committed here, when the packet is
+ * let in. */
 static bool gre_in_sequence(struct tunnel *t, const struct pkt *p)
 {
     if (!(t->val.flags & TF_SEQUENCE) || !p->gre_seq) {

@@ -1,12 +1,14 @@
 /*
- * sa.c: security associations and the flows they belong to. Written only between two turns of the graph (ctl.c, tick),
- * never by a node; the nodes read the hot part. The pool is fixed: adding an SA allocates nothing.
+ * sa.c: security associations and the flows they belong to. Written only between two turns of the
+ * graph (ctl.c, tick), never by a node; the nodes read the hot part. The pool is fixed: adding an
+ * SA allocates nothing.
  */
 #include "dp/dp_int.h"
 
 enum { DEAD_KEEP_MS = 60000, SEQ_SOFT = 0xf0000000u };
 
-/* ---- flows -------------------------------------------------------------------------------------- */
+/* ---- flows --------------------------------------------------------------------------------------
+ */
 
 struct flow *flow_get(struct dp *dp, u32 id)
 {
@@ -48,7 +50,7 @@ void flow_remtu(struct dp *dp, struct flow *f)
     }
 }
 
-/* ---- looking up ----------------------------------------------------------------------------------- */
+/* ---- looking up ------------------------------------------------------------------------------ */
 
 struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst)
 {
@@ -75,15 +77,17 @@ static bool same_keys(const struct dp_sa_value *a, const struct dp_sa_value *b)
            mem_equal_ct(a->auth_key.b, b->auth_key.b, a->auth_key.len);
 }
 
-/* ---- adding ---------------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 static bool acceptable(const struct dp_sa_value *v)
 {
-    bool families = (v->src.family == AF_V4 || v->src.family == AF_V6) && v->src.family == v->dst.family;
+    bool families =
+        (v->src.family == AF_V4 || v->src.family == AF_V6) && v->src.family == v->dst.family;
     bool mode = v->mode == MODE_TUNNEL || v->mode == MODE_TRANSPORT;
-    bool udp = v->encap_src.port != 0 || v->encap_dst.port != 0; /* RFC 3948: not yet; never send it bare instead */
-    return v->flow && v->spi && v->proto == IPPROTO_ESP_ && families && mode && !udp && v->dir <= SA_OUT &&
-           v->replay_window <= 4096;
+    bool udp = v->encap_src.port != 0 ||
+               v->encap_dst.port != 0; /* RFC 3948: not yet; never send it bare instead */
+    return v->flow && v->spi && v->proto == IPPROTO_ESP_ && families && mode && !udp &&
+           v->dir <= SA_OUT && v->replay_window <= 4096;
 }
 
 /* The outer header once, with the checksum of what never changes. */
@@ -114,10 +118,17 @@ static void prebuild(struct dp *dp, struct sa *sa)
 {
     const struct dp_sa_value *v = &sa->val;
     struct sa_hot *h = &sa->h;
-    *h = (struct sa_hot){.spi = v->spi, .iv_len = sa->key.iv_len, .icv_len = sa->key.icv_len,
-                         .align = MAX(sa->key.block, 4), .mode = v->mode, .family = v->dst.family,
-                         .gcm = v->encr >= ENCR_GCM128, .ring = sa->ring, .limit_bytes = UINT64_MAX};
-    u64 soft = v->soft_kb ? v->soft_kb * 1024 : UINT64_MAX, hard = v->hard_kb ? v->hard_kb * 1024 : UINT64_MAX;
+    *h = (struct sa_hot){.spi = v->spi,
+                         .iv_len = sa->key.iv_len,
+                         .icv_len = sa->key.icv_len,
+                         .align = MAX(sa->key.block, 4),
+                         .mode = v->mode,
+                         .family = v->dst.family,
+                         .gcm = v->encr >= ENCR_GCM128,
+                         .ring = sa->ring,
+                         .limit_bytes = UINT64_MAX};
+    u64 soft = v->soft_kb ? v->soft_kb * 1024 : UINT64_MAX,
+        hard = v->hard_kb ? v->hard_kb * 1024 : UINT64_MAX;
     h->limit_bytes = MIN(soft, hard);
     if (v->dir == SA_OUT) {
         if (h->gcm) {
@@ -130,7 +141,8 @@ static void prebuild(struct dp *dp, struct sa *sa)
     while (words * 64 < v->replay_window + 64u) {
         words *= 2;
     }
-    bool protected_icv = sa->key.icv_len != 0; /* RFC 4303 3.4.3: without integrity there is no replay check */
+    bool protected_icv =
+        sa->key.icv_len != 0; /* RFC 4303 3.4.3: without integrity there is no replay check */
     h->window = protected_icv ? v->replay_window : 0;
     h->ring_mask = (u16)(words - 1);
     memcpy(h->dst, v->dst.b, sizeof h->dst);
@@ -158,14 +170,16 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
     }
     struct sa *sa = sa_lookup(dp, v->spi, v->proto, v->dir, &v->dst);
     if (sa && same_keys(&sa->val, v)) {
-        return sa; /* a new ike tells again what is there: counters, window and sequence number go on */
+        return sa; /* a new ike tells again what is there: counters, window and sequence number go
+                      on */
     }
     if (sa) {
         sa_del(dp, sa);
     }
     struct flow *f = flow_make(dp, v->flow);
     sa = dp->sa_free;
-    if (!f || !sa || !bulk_key_init(dp->w.bulk, &sa->key, v->encr, v->auth, &v->encr_key, &v->auth_key)) {
+    if (!f || !sa ||
+        !bulk_key_init(dp->w.bulk, &sa->key, v->encr, v->auth, &v->encr_key, &v->auth_key)) {
         return NULL;
     }
     dp->sa_free = sa->next_free;
@@ -184,7 +198,7 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
     return sa;
 }
 
-/* ---- removing -------------------------------------------------------------------------------------- */
+/* ---- removing -------------------------------------------------------------------------------- */
 
 static void unlink_from(struct sa **at, struct sa *sa, bool hash)
 {
@@ -225,14 +239,17 @@ void sa_del_flow(struct dp *dp, struct flow *f)
     }
 }
 
-/* ---- lifetimes --------------------------------------------------------------------------------------- */
+/* ---- lifetimes ------------------------------------------------------------------------------- */
 
 void sa_expire(struct dp *dp, struct sa *sa, bool hard)
 {
     if (sa->h.dead || (!hard && sa->soft_told)) {
         return;
     }
-    struct dp_msg m = {.u.expire = {.flow = sa->val.flow, .spi = sa->val.spi, .dir = sa->val.dir, .hard = hard,
+    struct dp_msg m = {.u.expire = {.flow = sa->val.flow,
+                                    .spi = sa->val.spi,
+                                    .dir = sa->val.dir,
+                                    .hard = hard,
                                     .dst = sa->val.dst}};
     sa->soft_told = true;
     sa->h.dead = hard;

@@ -1,6 +1,7 @@
 /*
- * show.c: snapshots for the console (dp.h: DP_GET_* -> DP_SA, DP_FLOW, DP_TUNNEL, DP_DROP_COUNT, DP_COUNT, then DP_END),
- * and the five-minute averages of `show interfaces`. Reads everything, changes nothing else.
+ * show.c: snapshots for the console (dp.h: DP_GET_* -> DP_SA, DP_FLOW, DP_TUNNEL, DP_DROP_COUNT,
+ * DP_COUNT, then DP_END), and the five-minute averages of `show interfaces`. Reads everything,
+ * changes nothing else.
  */
 #include "dp/dp_int.h"
 
@@ -35,23 +36,35 @@ static void one_sa(struct dp *dp, enum dp_origin to, u32 tag, const struct sa *s
 static void one_flow(struct dp *dp, enum dp_origin to, u32 tag, const struct flow *f)
 {
     const struct sa *out = flow_sa_out(f);
-    struct dp_msg m = {.u.flow_info = {.flow = f->id, .encaps = f->encaps, .decaps = f->decaps,
-                                       .send_errors = f->send_errors, .recv_errors = f->recv_errors,
-                                       .drops_in = f->drops_in, .drops_out = f->drops_out, .held = f->held,
-                                       .plaintext_mtu = out ? out->h.plain_mtu : 0, .path_mtu = flow_path_mtu(f)}};
+    struct dp_msg m = {.u.flow_info = {.flow = f->id,
+                                       .encaps = f->encaps,
+                                       .decaps = f->decaps,
+                                       .send_errors = f->send_errors,
+                                       .recv_errors = f->recv_errors,
+                                       .drops_in = f->drops_in,
+                                       .drops_out = f->drops_out,
+                                       .held = f->held,
+                                       .plaintext_mtu = out ? out->h.plain_mtu : 0,
+                                       .path_mtu = flow_path_mtu(f)}};
     answer(dp, to, tag, DP_FLOW, &m);
 }
 
 static void one_tunnel(struct dp *dp, enum dp_origin to, u32 tag, const struct tunnel *t)
 {
     u64 now = dp->w.now_ms + 1;
-    struct dp_msg m = {.u.tunnel_info = {.id = t->val.id, .rx_packets = t->rx_packets, .rx_bytes = t->rx_bytes,
-                                         .tx_packets = t->tx_packets, .tx_bytes = t->tx_bytes,
-                                         .rx_errors = t->rx_errors, .tx_errors = t->tx_errors,
+    struct dp_msg m = {.u.tunnel_info = {.id = t->val.id,
+                                         .rx_packets = t->rx_packets,
+                                         .rx_bytes = t->rx_bytes,
+                                         .tx_packets = t->tx_packets,
+                                         .tx_bytes = t->tx_bytes,
+                                         .rx_errors = t->rx_errors,
+                                         .tx_errors = t->tx_errors,
                                          .last_rx_ms_ago = t->rx_ms ? now - t->rx_ms : UINT64_MAX,
                                          .last_tx_ms_ago = t->tx_ms ? now - t->tx_ms : UINT64_MAX,
-                                         .rx_bps = (u32)t->rx_rate.bps, .tx_bps = (u32)t->tx_rate.bps,
-                                         .rx_pps = (u32)t->rx_rate.pps, .tx_pps = (u32)t->tx_rate.pps}};
+                                         .rx_bps = (u32)t->rx_rate.bps,
+                                         .tx_bps = (u32)t->tx_rate.bps,
+                                         .rx_pps = (u32)t->rx_rate.pps,
+                                         .tx_pps = (u32)t->tx_rate.pps}};
     answer(dp, to, tag, DP_TUNNEL, &m);
 }
 
@@ -94,7 +107,8 @@ void dp_show_answer(struct dp *dp, enum dp_origin to, const struct dp_msg *q)
     answer(dp, to, q->tag, DP_END, &end);
 }
 
-/* Exponential average with a time constant of five minutes, from the growth since the last sample. */
+/* Exponential average with a time constant of five minutes, from the growth since the last sample.
+ */
 static void sample(struct rate *r, u64 bytes, u64 packets, double seconds)
 {
     double keep = exp(-seconds / 300.0);

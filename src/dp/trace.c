@@ -1,12 +1,16 @@
 /*
- * trace.c: the lines of `debug ip packet detail` that the data plane can tell. Called only when somebody listens
- * (ev_on). Names of egress interfaces and the gateway are the kernel's business; main fills them in.
+ * trace.c: the lines of `debug ip packet detail` that the data plane can tell. Called only when
+ * somebody listens (ev_on). Names of egress interfaces and the gateway are the kernel's business;
+ * main fills them in.
  */
 #include "dp/dp_int.h"
 
 void trace_gre_out(struct worker *w, const struct pkt *p)
 {
-    struct evb_ip_sending e = {.src = ip_src(p->data), .dst = ip_dst(p->data), .len = p->len, .proto = p->v.proto,
+    struct evb_ip_sending e = {.src = ip_src(p->data),
+                               .dst = ip_dst(p->data),
+                               .len = p->len,
+                               .proto = p->v.proto,
                                .tunnel = ev_str(p->tun->val.name)};
     ev_ip_sending(w->log, 0, &e.dst, &e);
 }

@@ -1,12 +1,15 @@
 /*
- * tun.c: a TUN device (IFF_TUN | IFF_NO_PI, non-blocking) as a port: one read or write per packet, that is how TUN is.
+ * tun.c: a TUN device (IFF_TUN | IFF_NO_PI, non-blocking) as a port: one read or write per packet,
+ * that is how TUN is.
  */
 #include "dp/dp_int.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-enum { TUN_BATCH = 64 }; /* reads before the graph runs: enough to fill the crypto lanes, short enough to be prompt */
+enum {
+    TUN_BATCH = 64
+}; /* reads before the graph runs: enough to fill the crypto lanes, short enough to be prompt */
 
 static unsigned tun_rx(struct worker *w, struct port *port, struct pkt **p, unsigned max)
 {

@@ -1,26 +1,29 @@
 /*
- * child.c: pairs of IPsec SAs: made from what quick mode agreed (child_install -> ADD_SA), replaced before their
- * time is over, removed (DEL_SA, Delete notification). RFC 2409 5.5 (KEYMAT), RFC 2407 4.4.
+ * child.c: pairs of IPsec SAs: made from what quick mode agreed (child_install -> ADD_SA), replaced
+ * before their time is over, removed (DEL_SA, Delete notification). RFC 2409 5.5 (KEYMAT), RFC
+ * 2407 4.4.
  *
- * Two ends may make pairs for one flow at the same time. Who removes which: the initiator of a pair removes those
- * that were complete before it began (a plain rekey); of pairs that crossed, the end with the higher address
- * removes the older ones. One end decides, so no crossing can remove both.
+ * Two ends may make pairs for one flow at the same time. Who removes which: the initiator of a pair
+ * removes those that were complete before it began (a plain rekey); of pairs that crossed, the end
+ * with the higher address removes the older ones. One end decides, so no crossing can remove both.
  */
 #include "ike/ike_int.h"
 
 #include <stdlib.h>
 
-/* ---- SPIs -------------------------------------------------------------------------------------------------- */
+/* ---- SPIs
+ * --------------------------------------------------------------------------------------------------
+ */
 
 u32 spi_new(struct ike *ike)
 {
     for (;;) {
         u32 spi = env_random_u32(ike->clock);
         bool used = spi < 256; /* RFC 4303 2.1: reserved */
-        LIST_FOR(it, &ike->children) {
+        LIST_FOR (it, &ike->children) {
             used = used || CONTAINER_OF(it, struct child, link)->spi_in == spi;
         }
-        LIST_FOR(it, &ike->old_sas) {
+        LIST_FOR (it, &ike->old_sas) {
             used = used || CONTAINER_OF(it, struct old_sa, link)->sa.spi == spi;
         }
         if (!used) {
@@ -36,11 +39,13 @@ void spi_bury(struct ike *ike, u32 spi, const struct addr *peer)
     ike->next_grave = (ike->next_grave + 1) % SPI_GRAVES;
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------------- */
+/* ---- finding
+ * -------------------------------------------------------------------------------------------------
+ */
 
 struct child *child_by_number(struct ike *ike, u32 number)
 {
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         if (number && c->number == number) {
             return c;
@@ -51,9 +56,10 @@ struct child *child_by_number(struct ike *ike, u32 number)
 
 struct child *child_by_spi(struct ike *ike, u32 spi, bool inbound, const struct addr *remote)
 {
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
-        if ((inbound ? c->spi_in : c->spi_out) == spi && (!remote || addr_equal(&c->remote.a, remote))) {
+        if ((inbound ? c->spi_in : c->spi_out) == spi &&
+            (!remote || addr_equal(&c->remote.a, remote))) {
             return c;
         }
     }
@@ -63,7 +69,7 @@ struct child *child_by_spi(struct ike *ike, u32 spi, bool inbound, const struct 
 struct child *child_of_flow(struct ike *ike, u32 flow)
 {
     struct child *best = NULL;
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         if (c->flow == flow && c->out_up && !c->closing && (!best || c->up_ms >= best->up_ms)) {
             best = c;
@@ -75,14 +81,16 @@ struct child *child_of_flow(struct ike *ike, u32 flow)
 unsigned child_count(struct ike *ike, u32 flow, const struct addr *remote)
 {
     unsigned n = 0;
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         const struct child *c = CONTAINER_OF(it, struct child, link);
         n += (!flow || c->flow == flow) && (!remote || addr_equal(&c->remote.a, remote));
     }
     return n;
 }
 
-/* ---- installing ------------------------------------------------------------------------------------------------ */
+/* ---- installing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void transform_name(struct ev_str *out, u8 encr, u8 auth)
 {
@@ -91,7 +99,8 @@ static void transform_name(struct ev_str *out, u8 encr, u8 auth)
     *out = ev_str(t);
 }
 
-static void install_one(struct ike *ike, const struct ike_sa *sa, const struct xch *x, const struct child *c, bool in)
+static void install_one(struct ike *ike, const struct ike_sa *sa, const struct xch *x,
+                        const struct child *c, bool in)
 {
     u8 keymat[128];
     const struct encr_row *e = encr_row(c->encr);
@@ -108,13 +117,15 @@ static void install_one(struct ike *ike, const struct ike_sa *sa, const struct x
     v->mode = c->mode;
     v->encr = c->encr;
     v->auth = c->auth;
-    v->replay_window = 64;
+    const struct flow *f = flow_find(ike, c->flow);
+    v->replay_window = f ? f->v.replay_window : 64;
     v->src = in ? c->remote.a : c->local.a;
     v->dst = in ? c->local.a : c->remote.a;
     v->sel = in ? selector_mirror(&c->sel) : c->sel;
     v->hard_kb = x->c.life_kb;
     /* room for what is under way while the next pair is negotiated */
-    v->soft_kb = x->c.life_kb ? x->c.life_kb - MIN(x->c.life_kb / 4, MAX(256, x->c.life_kb / 16)) : 0;
+    v->soft_kb =
+        x->c.life_kb ? x->c.life_kb - MIN(x->c.life_kb / 4, MAX(256, x->c.life_kb / 16)) : 0;
     v->hard_s = x->c.life_s;
     v->soft_s = 0; /* the time is ours to watch */
     keys_keymat(keymat, elen + alen, &sa->c, &x->c, PROTO_ESP, v->spi);
@@ -151,21 +162,28 @@ static struct child *child_new(struct ike *ike, struct ike_sa *sa, struct xch *x
     u32 refs = ++sa->peer->ipsec_refs;
     ev_ike_ke_msg(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_ke_msg){.a = 2, .b = 1});
     ev_ike_peer_lock(ike->log, sa->c.conn_id, &sa->remote.a,
-                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer), .what = ev_str("IPSEC"), .refs = refs,
+                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer),
+                                                 .what = ev_str("IPSEC"),
+                                                 .refs = refs,
                                                  .who = ev_str("for stuff_ke")});
     ev_ike_creating(ike->log, sa->c.conn_id, &sa->remote.a,
-                    &(struct evb_ike_creating){.local = sa->local.a, .remote = sa->remote.a, .lproxy = c->sel.src.a,
-                                               .rproxy = c->sel.dst.a, .spi = c->spi_in, .seconds = x->c.life_s,
+                    &(struct evb_ike_creating){.local = sa->local.a,
+                                               .remote = sa->remote.a,
+                                               .lproxy = c->sel.src.a,
+                                               .rproxy = c->sel.dst.a,
+                                               .spi = c->spi_in,
+                                               .seconds = x->c.life_s,
                                                .kilobytes = x->c.life_kb});
     return c;
 }
 
-/* supersede: a new pair is up; which of the others of its flow go, and when (see the head of the file). */
+/* supersede: a new pair is up; which of the others of its flow go, and when (see the head of the
+ * file). */
 static void supersede(struct ike *ike, struct child *c)
 {
     bool decider = addr_cmp(&c->local.a, &c->remote.a) > 0;
     u64 now = env_now_ms(ike->clock);
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         struct child *o = CONTAINER_OF(it, struct child, link);
         if (o == c || o->flow != c->flow || !o->out_up || o->delete_ms) {
             continue;
@@ -183,13 +201,15 @@ static void supersede(struct ike *ike, struct child *c)
 static void child_up(struct ike *ike, struct ike_sa *sa, struct child *c, const struct xch *x)
 {
     u64 life = (u64)x->c.life_s * 1000, jitter = env_random_u32(ike->clock) % 5000;
-    u64 before = c->initiator ? 30000 + jitter : 15000 + jitter; /* whoever made the pair renews it first */
+    u64 before =
+        c->initiator ? 30000 + jitter : 15000 + jitter; /* whoever made the pair renews it first */
     c->up_ms = env_now_ms(ike->clock);
     c->hard_ms = c->up_ms + life;
     c->soft_ms = c->hard_ms - MIN(before, life / 3);
     supersede(ike, c);
     restart_flow_up(ike, c->flow);
-    ev_ike_session_up(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_session_up){.flow = c->flow});
+    ev_ike_session_up(ike->log, sa->c.conn_id, &sa->remote.a,
+                      &(struct evb_ike_session_up){.flow = c->flow});
 }
 
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out)
@@ -209,16 +229,21 @@ void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, b
     }
 }
 
-/* ---- removing -------------------------------------------------------------------------------------------------- */
+/* ---- removing
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void uninstall(struct ike *ike, const struct child *c, bool in)
 {
     struct dp_msg m;
     memset(&m, 0, sizeof m);
     m.type = DP_DEL_SA;
-    m.u.del = (struct dp_del_value){.spi = in ? c->spi_in : c->spi_out, .proto = IPPROTO_ESP_,
-                                    .dir = in ? SA_IN : SA_OUT, .dst = in ? c->local.a : c->remote.a};
-    struct evb_ipsec_delete_sa ev = {.dest = m.u.del.dst, .spi = m.u.del.spi, .conn_id = c->conn_in + (in ? 0 : 1)};
+    m.u.del = (struct dp_del_value){.spi = in ? c->spi_in : c->spi_out,
+                                    .proto = IPPROTO_ESP_,
+                                    .dir = in ? SA_IN : SA_OUT,
+                                    .dst = in ? c->local.a : c->remote.a};
+    struct evb_ipsec_delete_sa ev = {
+        .dest = m.u.del.dst, .spi = m.u.del.spi, .conn_id = c->conn_in + (in ? 0 : 1)};
     transform_name(&ev.transform, c->encr, c->auth);
     ev_ipsec_delete_sa(ike->log, c->isakmp_conn, &c->remote.a, &ev);
     dp_send(ike, &m);
@@ -248,7 +273,7 @@ void child_delete(struct ike *ike, struct child *c, bool tell)
 
 void child_delete_peer(struct ike *ike, const struct addr *remote, bool tell, u64 before_ms)
 {
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         if (addr_equal(&c->remote.a, remote) && c->started_ms <= before_ms) {
             u32 flow = c->flow;
@@ -258,9 +283,12 @@ void child_delete_peer(struct ike *ike, const struct addr *remote, bool tell, u6
     }
 }
 
-/* ---- time -------------------------------------------------------------------------------------------------------- */
+/* ---- time
+ * --------------------------------------------------------------------------------------------------------
+ */
 
-/* renew: the pair is near its end. Asked again every 15 s until a newer pair is up or the end comes. */
+/* renew: the pair is near its end. Asked again every 15 s until a newer pair is up or the end
+ * comes. */
 static void renew(struct ike *ike, struct child *c, u64 now)
 {
     struct child *newest = child_of_flow(ike, c->flow);
@@ -274,7 +302,7 @@ static void renew(struct ike *ike, struct child *c, u64 now)
 
 void child_tick(struct ike *ike, u64 now)
 {
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         if ((c->delete_ms && now >= c->delete_ms) || (c->hard_ms && now >= c->hard_ms)) {
             u32 flow = c->flow;
@@ -289,7 +317,7 @@ void child_tick(struct ike *ike, u64 now)
 u64 child_next_ms(const struct ike *ike)
 {
     u64 next = UINT64_MAX;
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         const struct child *c = CONTAINER_OF(it, struct child, link);
         u64 t[] = {c->delete_ms, c->hard_ms, c->closing ? 0 : c->soft_ms};
         for (unsigned i = 0; i < ARRAY_LEN(t); i++) {
@@ -301,7 +329,7 @@ u64 child_next_ms(const struct ike *ike)
 
 void child_expire(struct ike *ike, const struct dp_expire_value *e)
 {
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         if ((e->dir == SA_IN ? c->spi_in : c->spi_out) != e->spi || c->flow != e->flow) {
             continue;

@@ -1,7 +1,7 @@
 /*
- * config.c: configuration generations. BEGIN opens one, values fill it, COMMIT puts it in the place of the old one
- * whole. Flows that vanished or changed lose their SAs (the peer is told); policies and keys count for the next
- * negotiation; a peer without any flow loses its ISAKMP SA.
+ * config.c: configuration generations. BEGIN opens one, values fill it, COMMIT puts it in the place
+ * of the old one whole. Flows that vanished or changed lose their SAs (the peer is told); policies
+ * and keys count for the next negotiation; a peer without any flow loses its ISAKMP SA.
  */
 #include "ike/ike_int.h"
 
@@ -69,8 +69,8 @@ static bool same_flow(const struct ike_flow_value *a, const struct ike_flow_valu
 {
     bool same = addr_equal(&a->local, &b->local) && a->num_peers == b->num_peers &&
                 selector_equal(&a->sel, &b->sel) && a->num_transforms == b->num_transforms &&
-                a->life_s == b->life_s && a->life_kb == b->life_kb && a->pfs_group == b->pfs_group &&
-                a->any_mode == b->any_mode;
+                a->life_s == b->life_s && a->life_kb == b->life_kb &&
+                a->pfs_group == b->pfs_group && a->any_mode == b->any_mode;
     for (unsigned i = 0; same && i < a->num_peers; i++) {
         same = addr_equal(&a->peer[i], &b->peer[i]);
     }
@@ -82,7 +82,7 @@ static bool same_flow(const struct ike_flow_value *a, const struct ike_flow_valu
 
 static void drop_children(struct ike *ike, u32 flow)
 {
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         if (c->flow == flow) {
             child_delete(ike, c, true);
@@ -92,9 +92,9 @@ static void drop_children(struct ike *ike, u32 flow)
 
 static void drop_exchanges(struct ike *ike, u32 flow)
 {
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        LIST_FOR(n, &sa->nodes) {
+        LIST_FOR (n, &sa->nodes) {
             struct xch *x = CONTAINER_OF(n, struct xch, link);
             if (x->c.flow == flow && !x->gone_ms) {
                 list_remove(&x->link);
@@ -127,10 +127,10 @@ static void take_flow(struct ike *ike, const struct ike_flow_value *v)
 
 static void drop_lonely_sas(struct ike *ike)
 {
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
         bool used = false;
-        LIST_FOR(n, &ike->flows) {
+        LIST_FOR (n, &ike->flows) {
             used = used || flow_has_peer(&CONTAINER_OF(n, struct flow, link)->v, &sa->remote.a);
         }
         if (!used) {
@@ -145,13 +145,13 @@ static void commit(struct ike *ike)
     struct ike_conf *old = ike->conf;
     ike->conf = ike->building;
     ike->building = NULL;
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         CONTAINER_OF(it, struct flow, link)->keep = false;
     }
     for (struct conf_flow *n = ike->conf->flows; n; n = n->next) {
         take_flow(ike, &n->v);
     }
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
         if (!f->keep) {
             drop_children(ike, f->v.flow);

@@ -1,10 +1,12 @@
 /*
- * engine.c: runs one message through the row of its exchange table. The ONLY writer of SA and exchange state: a
- * handler works on a draft, and engine_commit copies the draft in when, and only when, the verdict is NEXT.
- * A forged, malformed or undecryptable message therefore changes nothing, not even an IV.
+ * engine.c: runs one message through the row of its exchange table. The ONLY writer of SA and
+ * exchange state: a handler works on a draft, and engine_commit copies the draft in when, and only
+ * when, the verdict is NEXT. A forged, malformed or undecryptable message therefore changes
+ * nothing, not even an IV.
  *
- * On the walk: ike_input -> sa_find -> [engine_run: retrans_check -> row_find -> open -> decode -> row_check ->
- * handler -> engine_commit -> seal -> send]. Knows nothing of IKEv1 but its tables; RFC 2408 5, RFC 2409 appendix B.
+ * On the walk: ike_input -> sa_find -> [engine_run: retrans_check -> row_find -> open -> decode ->
+ * row_check -> handler -> engine_commit -> seal -> send]. Knows nothing of IKEv1 but its tables;
+ * RFC 2408 5, RFC 2409 appendix B.
  */
 #include "ike/ike_int.h"
 
@@ -33,7 +35,8 @@ void draft_why(struct draft *d, enum ike_reason why, const char *fmt, ...)
 
 void draft_hdr(struct draft *d, bool encrypted)
 {
-    struct isakmp_hdr h = {.exchange = d->x.exchange, .flags = encrypted ? FL_ENCRYPTED : 0, .msgid = d->x.msgid};
+    struct isakmp_hdr h = {
+        .exchange = d->x.exchange, .flags = encrypted ? FL_ENCRYPTED : 0, .msgid = d->x.msgid};
     memcpy(h.cookie_i, d->sa.cookie_i, 8);
     memcpy(h.cookie_r, d->sa.cookie_r, 8);
     isakmp_out_init(&d->out, d->buf, ISAKMP_MAX, &h);
@@ -53,7 +56,8 @@ static void draft_free(struct draft *d)
     mem_wipe(d, offsetof(struct draft, buf));
 }
 
-/* ---- finding the row, opening, checking ------------------------------------------------------------ */
+/* ---- finding the row, opening, checking
+ * ------------------------------------------------------------ */
 
 const struct row *row_find(u8 state, bool initiator, u8 exchange, bool encrypted)
 {
@@ -93,8 +97,10 @@ static bool decode(struct run *r, struct isakmp_msg *m, struct draft *d)
         return true;
     }
     if (r->row->encrypted) {
-        draft_why(d, WHY_GARBAGE, "%s in bytes %u..%u after decryption with %s; do the pre-shared keys differ?",
-                  isakmp_reason_name(f.reason), f.off, f.off + MAX(f.len, 1) - 1, encr_row(d->sa.encr)->human);
+        draft_why(d, WHY_GARBAGE,
+                  "%s in bytes %u..%u after decryption with %s; do the pre-shared keys differ?",
+                  isakmp_reason_name(f.reason), f.off, f.off + MAX(f.len, 1) - 1,
+                  encr_row(d->sa.encr)->human);
     } else {
         draft_why(d, WHY_MALFORMED, "%s in bytes %u..%u. %s", isakmp_reason_name(f.reason), f.off,
                   f.off + MAX(f.len, 1) - 1, isakmp_reason_text(f.reason));
@@ -104,8 +110,9 @@ static bool decode(struct run *r, struct isakmp_msg *m, struct draft *d)
 
 static const char *bit_name(u32 bits)
 {
-    static const char *const names[] = {"SA", "KE", "NONCE", "ID", "HASH", "NOTIFY", "DELETE", "VID", "NAT-D",
-                                        "NAT-OA", "CERT", "CERT_REQ", "SIG", "ATTR"};
+    static const char *const names[] = {"SA",     "KE",       "NONCE", "ID",    "HASH",
+                                        "NOTIFY", "DELETE",   "VID",   "NAT-D", "NAT-OA",
+                                        "CERT",   "CERT_REQ", "SIG",   "ATTR"};
     for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
         if (bits & (1u << i)) {
             return names[i];
@@ -116,17 +123,20 @@ static const char *bit_name(u32 bits)
 
 static bool row_check(struct run *r, const struct isakmp_msg *m, struct draft *d)
 {
-    u32 missing = r->row->required & ~m->seen, surplus = m->seen & ~(r->row->required | r->row->optional);
+    u32 missing = r->row->required & ~m->seen,
+        surplus = m->seen & ~(r->row->required | r->row->optional);
     if (missing) {
         draft_why(d, WHY_PAYLOADS, "%s payload is missing (%s)", bit_name(missing), r->row->story);
         return false;
     }
     if (surplus) {
-        draft_why(d, WHY_PAYLOADS, "%s payload has no place here (%s)", bit_name(surplus), r->row->story);
+        draft_why(d, WHY_PAYLOADS, "%s payload has no place here (%s)", bit_name(surplus),
+                  r->row->story);
         return false;
     }
     /* RFC 2409 5.5: the hash of a phase 2 message stands first, and covers all behind it */
-    if ((r->row->required & PB_HASH) && r->row->exchange != XCH_MAIN && m->chain.payload[0].type != PL_HASH) {
+    if ((r->row->required & PB_HASH) && r->row->exchange != XCH_MAIN &&
+        m->chain.payload[0].type != PL_HASH) {
         draft_why(d, WHY_PAYLOADS, "the first payload is %s, wanted HASH",
                   isakmp_payload_name(m->chain.payload[0].type));
         return false;
@@ -134,7 +144,8 @@ static bool row_check(struct run *r, const struct isakmp_msg *m, struct draft *d
     return true;
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------ */
+/* ---- sending
+ * ------------------------------------------------------------------------------------------ */
 
 /* seal: pads, patches the length and encrypts the draft's message. */
 static bool seal(struct draft *d)
@@ -150,18 +161,23 @@ static bool seal(struct draft *d)
                            wr_len(&d->out.w) - ISAKMP_HDR);
 }
 
-static void send_draft(struct ike *ike, const struct ike_sa *sa, const struct draft *d, const char *state)
+static void send_draft(struct ike *ike, const struct ike_sa *sa, const struct draft *d,
+                       const char *state)
 {
     ev_ike_tx(ike->log, sa->c.conn_id, &sa->remote.a,
-              &(struct evb_ike_tx){.my_port = sa->local.port, .peer_port = sa->remote.port,
-                                   .role = ev_str(sa_role(sa)), .state = ev_str(state)});
+              &(struct evb_ike_tx){.my_port = sa->local.port,
+                                   .peer_port = sa->remote.port,
+                                   .role = ev_str(sa_role(sa)),
+                                   .state = ev_str(state)});
     ike->env.send(ike->env.ctx, &sa->local, &sa->remote, d->buf, wr_len(&d->out.w));
 }
 
-/* ---- the commit ---------------------------------------------------------------------------------------- */
+/* ---- the commit
+ * ---------------------------------------------------------------------------------------- */
 
 /* engine_commit: the one place where a draft becomes the state of an SA and of its exchange. */
-static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, struct draft *d, u8 next, u8 timer)
+static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, struct draft *d,
+                          u8 next, u8 timer)
 {
     if (d->sa.conn_id == ike->next_conn) {
         ike->next_conn++;
@@ -183,7 +199,8 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
     if (d->reply) {
         retrans_sent(ike, &x->rt, d->buf, wr_len(&d->out.w), timer);
     } else {
-        x->rt.next_ms = 0; /* answered: nothing to repeat, but a duplicate of theirs still gets our last one */
+        x->rt.next_ms =
+            0; /* answered: nothing to repeat, but a duplicate of theirs still gets our last one */
     }
 }
 
@@ -199,14 +216,16 @@ static void commit_node(struct ike *ike, struct run *r)
     }
 }
 
-/* ---- debug lines around a message (the 12.4 dialect has its own for each exchange) ----------------------- */
+/* ---- debug lines around a message (the 12.4 dialect has its own for each exchange)
+ * ----------------------- */
 
 static void trace_before(struct ike *ike, const struct run *r)
 {
     const struct row *row = r->row;
     if (row->trace == TR_MM || row->trace == TR_MM_TIGHT) {
         trace_input(ike, r->sa, r->sa->c.conn_id, 0, "IKE_MESG_FROM_PEER", "IKE_MM_EXCH");
-        trace_state(ike, r->sa->c.conn_id, &r->sa->remote.a, row->state, row->mid, row->trace == TR_MM_TIGHT);
+        trace_state(ike, r->sa->c.conn_id, &r->sa->remote.a, row->state, row->mid,
+                    row->trace == TR_MM_TIGHT);
     }
 }
 
@@ -235,22 +254,28 @@ static void trace_after(struct ike *ike, const struct run *r)
         trace_state(ike, conn, &r->sa->remote.a, row->mid, row->next, true);
         u32 handle_no = peer_handle(r->sa->peer), refs = r->sa->peer->ipsec_refs;
         ev_ike_peer_lock(ike->log, conn, &r->sa->remote.a,
-                         &(struct evb_ike_peer_lock){.handle = handle_no, .what = ev_str("IPSEC"), .refs = refs + 1,
+                         &(struct evb_ike_peer_lock){.handle = handle_no,
+                                                     .what = ev_str("IPSEC"),
+                                                     .refs = refs + 1,
                                                      .who = ev_str("from create_transforms")});
         ev_ike_peer_unlock(ike->log, conn, &r->sa->remote.a,
-                           &(struct evb_ike_peer_unlock){.handle = handle_no, .what = ev_str("IPSEC"), .refs = refs,
+                           &(struct evb_ike_peer_unlock){.handle = handle_no,
+                                                         .what = ev_str("IPSEC"),
+                                                         .refs = refs,
                                                          .who = ev_str("create_transforms")});
     } else if (row->trace == TR_QM_LAST) {
         ev_ike_node_done(ike->log, conn, &r->sa->remote.a,
                          &(struct evb_ike_node_done){
-                             .msgid = r->x->c.msgid, .error = ev_str("FALSE"),
+                             .msgid = r->x->c.msgid,
+                             .error = ev_str("FALSE"),
                              .reason = ev_str(r->x->c.initiator ? "No Error" : "QM done (await)")});
         trace_input(ike, r->sa, conn, r->x->c.msgid, "IKE_MESG_FROM_PEER", "IKE_QM_EXCH");
         trace_state(ike, conn, &r->sa->remote.a, row->state, row->next, true);
     }
 }
 
-/* ---- what follows a commit ------------------------------------------------------------------------------ */
+/* ---- what follows a commit
+ * ------------------------------------------------------------------------------ */
 
 static void phase1_done(struct ike *ike, struct ike_sa *sa)
 {
@@ -267,14 +292,15 @@ static void phase1_done(struct ike *ike, struct ike_sa *sa)
     flow_p1_up(ike, sa);
 }
 
-/* initial_contact: the peer has just started: what it does not know any more goes. What was made after this very
- * negotiation began is known to it, so two ends that greet each other at once do not delete each other's work. */
+/* initial_contact: the peer has just started: what it does not know any more goes. What was made
+ * after this very negotiation began is known to it, so two ends that greet each other at once do
+ * not delete each other's work. */
 static void initial_contact(struct ike *ike, struct ike_sa *sa)
 {
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, link);
-        if (o != sa && !o->deleted && endpoint_equal(&o->remote, &sa->remote) && o->c.authenticated &&
-            o->c.authenticated_ms <= sa->born_ms) {
+        if (o != sa && !o->deleted && endpoint_equal(&o->remote, &sa->remote) &&
+            o->c.authenticated && o->c.authenticated_ms <= sa->born_ms) {
             sa_delete(ike, o, "Receive initial contact", false);
         }
     }
@@ -304,7 +330,9 @@ static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict
     report(ike, r->sa, &r->sa->remote.a, r->hdr->exchange, d->why, d->detail);
     if (v == V_REPLY_ERROR && r->row->encrypted) {
         u8 spi[4];
-        put32(spi, d->x.spi_out); /* the SPI the peer proposed: how it knows which negotiation is meant */
+        put32(
+            spi,
+            d->x.spi_out); /* the SPI the peer proposed: how it knows which negotiation is meant */
         info_notify(ike, r->sa, PROTO_ESP, d->notify, spi, d->x.spi_out ? 4 : 0, NULL, 0);
     } else if (v == V_REPLY_ERROR) {
         info_error_clear(ike, r->sa, r->hdr, d->notify);
@@ -338,7 +366,8 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
         commit_node(ike, r);
     }
     if (d->effects & (EF_INSTALL_IN | EF_INSTALL_OUT)) {
-        child_install(ike, r->sa, r->x, (d->effects & EF_INSTALL_IN) != 0, (d->effects & EF_INSTALL_OUT) != 0);
+        child_install(ike, r->sa, r->x, (d->effects & EF_INSTALL_IN) != 0,
+                      (d->effects & EF_INSTALL_OUT) != 0);
     }
     if (d->reply) {
         u8 shown = r->x == &r->sa->main ? row->mid : XS_P1_COMPLETE;
@@ -349,7 +378,8 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
     effects_after(ike, r, d);
 }
 
-/* candidate: the first message of a peer is well formed; now it gets a peer struct and its debug lines. */
+/* candidate: the first message of a peer is well formed; now it gets a peer struct and its debug
+ * lines. */
 static void candidate(struct ike *ike, struct ike_sa *sa)
 {
     if (sa->listed || sa->peer) {
@@ -358,11 +388,13 @@ static void candidate(struct ike *ike, struct ike_sa *sa)
     sa->peer = peer_get(ike, &sa->local, &sa->remote);
     sa->peer->ike_refs++;
     ev_ike_peer_lock(ike->log, 0, &sa->remote.a,
-                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer), .what = ev_str("IKE"),
+                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer),
+                                                 .what = ev_str("IKE"),
                                                  .refs = sa->peer->ike_refs,
                                                  .who = ev_str("crypto_isakmp_process_block")});
     ev_ike_sa_insert(ike->log, 0, &sa->remote.a,
-                     &(struct evb_ike_sa_insert){.lport = sa->local.port, .rport = sa->remote.port,
+                     &(struct evb_ike_sa_insert){.lport = sa->local.port,
+                                                 .rport = sa->remote.port,
                                                  .handle = sa_handle(sa)});
 }
 
@@ -388,7 +420,8 @@ static void handle(struct ike *ike, struct run *r, const u8 *data)
     mem_wipe(r->plain, r->len);
 }
 
-/* find_exchange: which exchange of the SA the message belongs to; false when refused (and reported). */
+/* find_exchange: which exchange of the SA the message belongs to; false when refused (and
+ * reported). */
 static bool find_exchange(struct ike *ike, struct run *r)
 {
     const struct isakmp_hdr *h = r->hdr;
@@ -399,8 +432,8 @@ static bool find_exchange(struct ike *ike, struct run *r)
         return true;
     }
     if (enc && !sa->c.authenticated) {
-        report(ike, sa, &sa->remote.a, h->exchange, h->exchange == XCH_QUICK ? WHY_NOT_AUTH : WHY_UNEXPECTED,
-               "phase 1 is not complete");
+        report(ike, sa, &sa->remote.a, h->exchange,
+               h->exchange == XCH_QUICK ? WHY_NOT_AUTH : WHY_UNEXPECTED, "phase 1 is not complete");
         return false;
     }
     r->x = h->msgid ? xch_find(sa, h->msgid) : NULL;
@@ -408,19 +441,22 @@ static bool find_exchange(struct ike *ike, struct run *r)
         return true;
     }
     if (enc && (h->msgid == 0 || msgid_seen(sa, h->msgid))) {
-        report(ike, sa, &sa->remote.a, h->exchange, WHY_REPLAYED, "this message id was used before");
+        report(ike, sa, &sa->remote.a, h->exchange, WHY_REPLAYED,
+               "this message id was used before");
         return false;
     }
     r->fresh = true;
     r->x = xch_new(ike, sa, h->exchange, h->msgid, false);
     if (enc) {
         keys_iv_phase2(&r->x->c.iv, &sa->c, &sa->main.c.iv, h->msgid);
-        ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_node_new){.msgid = h->msgid});
+        ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
+                        &(struct evb_ike_node_new){.msgid = h->msgid});
     }
     return true;
 }
 
-void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, const struct isakmp_hdr *hdr)
+void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
+                const struct isakmp_hdr *hdr)
 {
     struct run r = {.sa = sa, .hdr = hdr, .len = len};
     bool enc = (hdr->flags & FL_ENCRYPTED) != 0;
@@ -434,12 +470,14 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, 
                          &(struct evb_ike_duplicate){.phase = r.x == &sa->main ? 1 : 2});
         retrans_resend(ike, sa, &r.x->rt);
     } else if (dup == DUP_OLD) {
-        report(ike, sa, &sa->remote.a, hdr->exchange, WHY_REPLAYED, "a message from before in the exchange");
+        report(ike, sa, &sa->remote.a, hdr->exchange, WHY_REPLAYED,
+               "a message from before in the exchange");
     } else if ((r.row = row_find(r.x->c.state, r.x->c.initiator, hdr->exchange, enc)) != NULL) {
         handle(ike, &r, data);
     } else if (row_find(r.x->c.state, r.x->c.initiator, hdr->exchange, !enc)) {
         report(ike, sa, &sa->remote.a, hdr->exchange, WHY_NOT_ENCRYPTED,
-               enc ? "it was encrypted, and must be clear in this state" : ike_state_name(r.x->c.state));
+               enc ? "it was encrypted, and must be clear in this state"
+                   : ike_state_name(r.x->c.state));
     } else {
         char why[96];
         snprintf(why, sizeof why, "%s message in state %s", isakmp_exchange_name(hdr->exchange),
@@ -451,8 +489,8 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, 
     }
 }
 
-bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg, u8 state,
-                  enum row_timer timer)
+bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg,
+                  u8 state, enum row_timer timer)
 {
     struct draft d;
     draft_init(&d, sa, x);

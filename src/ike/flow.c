@@ -1,12 +1,13 @@
 /*
- * flow.c: who wants a negotiation, when, and with which peer. A flow asks (a packet, a rekey, `always up`); it gets
- * quick mode on a live ISAKMP SA, or waits for main mode; a failure is noted, the next peer tried, then backoff.
+ * flow.c: who wants a negotiation, when, and with which peer. A flow asks (a packet, a rekey,
+ * `always up`); it gets quick mode on a live ISAKMP SA, or waits for main mode; a failure is noted,
+ * the next peer tried, then backoff.
  */
 #include "ike/ike_int.h"
 
 struct flow *flow_find(struct ike *ike, u32 id)
 {
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
         if (f->v.flow == id) {
             return f;
@@ -32,9 +33,9 @@ static const struct addr *flow_peer(const struct flow *f)
 
 static bool quick_running(struct ike *ike, u32 flow)
 {
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        LIST_FOR(n, &sa->nodes) {
+        LIST_FOR (n, &sa->nodes) {
             const struct xch *x = CONTAINER_OF(n, struct xch, link);
             if (x->c.flow == flow && x->c.state == XS_QM_I_QM1) {
                 return true;
@@ -61,7 +62,8 @@ static void flow_try(struct ike *ike, struct flow *f)
         f->wanted = false;
         qm_start(ike, sa, f);
     } else if (!sa_negotiating(ike, peer)) {
-        mm_start(ike, f, &f->v.local, peer); /* a failure has noted itself and taken the wish back */
+        mm_start(ike, f, &f->v.local,
+                 peer); /* a failure has noted itself and taken the wish back */
     }
 }
 
@@ -84,7 +86,7 @@ void flow_want(struct ike *ike, struct flow *f, bool rekey)
 /* flow_p1_up: phase 1 is done with somebody: whoever waited for it goes on. */
 void flow_p1_up(struct ike *ike, struct ike_sa *sa)
 {
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
         const struct addr *peer = flow_peer(f);
         if (f->wanted && peer && addr_equal(peer, &sa->remote.a) &&
@@ -95,10 +97,11 @@ void flow_p1_up(struct ike *ike, struct ike_sa *sa)
     }
 }
 
-/* flow_p1_failed: whoever waited for this SA tries again on another one, then the next peer, then gives up. */
+/* flow_p1_failed: whoever waited for this SA tries again on another one, then the next peer, then
+ * gives up. */
 void flow_p1_failed(struct ike *ike, struct ike_sa *sa, const char *why)
 {
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
         const struct addr *peer = flow_peer(f);
         if (!f->wanted || !peer || !addr_equal(peer, &sa->remote.a)) {
@@ -123,6 +126,7 @@ void flow_up(struct ike *ike, u32 id)
         f->wanted = false;
         f->next_ms = 0;
         f->backoff_ms = 0;
+        f->rekey = false;
         f->last_error[0] = 0;
     }
 }
@@ -133,7 +137,11 @@ void flow_failed(struct ike *ike, struct flow *f, const char *why)
     f->failures++;
     str_copy(f->last_error, sizeof f->last_error, why);
     f->backoff_ms = f->backoff_ms ? MIN(f->backoff_ms * 2, (u32)BACKOFF_MAX_MS) : BACKOFF_MIN_MS;
-    if (f->v.always_up && !child_of_flow(ike, f->v.flow)) {
+    /* with SAs of a dead predecessor still carrying its packets no ACQUIRE will ever come: try
+     * again by ourselves */
+    bool inherited = restart_holds_flow(ike, f->v.flow);
+    if ((f->v.always_up || inherited) && !child_of_flow(ike, f->v.flow)) {
+        f->rekey = inherited;
         f->next_ms = env_now_ms(ike->clock) + f->backoff_ms;
     }
 }
@@ -148,7 +156,7 @@ void flow_lost_child(struct ike *ike, u32 id)
 
 void flow_tick(struct ike *ike, u64 now)
 {
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
         if (f->next_ms && now >= f->next_ms) {
             f->next_ms = 0;
@@ -160,15 +168,16 @@ void flow_tick(struct ike *ike, u64 now)
 u64 flow_next_ms(const struct ike *ike)
 {
     u64 next = UINT64_MAX;
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         const struct flow *f = CONTAINER_OF(it, struct flow, link);
         next = f->next_ms && f->next_ms < next ? f->next_ms : next;
     }
     return next;
 }
 
-/* flow_unknown_spi: ESP came for an SA we do not have. If we deleted it lately, the Delete was lost: say it again.
- * Else, with invalid-spi-recovery, tell the peer, or start IKE so it learns that we are new. */
+/* flow_unknown_spi: ESP came for an SA we do not have. If we deleted it lately, the Delete was
+ * lost: say it again. Else, with invalid-spi-recovery, tell the peer, or start IKE so it learns
+ * that we are new. */
 void flow_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
 {
     u64 now = env_now_ms(ike->clock);
@@ -193,10 +202,10 @@ void flow_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
         info_notify(ike, sa, PROTO_ESP, NTF_INVALID_SPI, spi, 4, spi, 4);
         return;
     }
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
         if (flow_has_peer(&f->v, &u->src)) {
-            flow_want(ike, f, false);
+            flow_want(ike, f, true); /* even with a pair up: theirs is another one */
             return;
         }
     }

@@ -1,11 +1,12 @@
 /*
- * ike.c: THE MAP of the key daemon. Bytes, values and time come in here; everything else is called from here.
+ * ike.c: THE MAP of the key daemon. Bytes, values and time come in here; everything else is called
+ * from here.
  *
- *   a datagram   ike_input -> isakmp_hdr_read -> sa_find (or a candidate for message 1) -> engine_run:
- *                retrans_check -> row_find -> open_message -> decode -> row_check -> handler (v1_*.c, writes a
- *                draft) -> engine_commit -> seal -> send; then child_install -> ADD_SA
- *   a value      ike_ctl -> config.c, show.c          ike_from_dp -> flow.c, child.c, restart.c
- *   the clock    ike_tick -> sas_tick, child_tick, flow_tick, restart_tick
+ *   a datagram   ike_input -> isakmp_hdr_read -> sa_find (or a candidate for message 1) ->
+ * engine_run: retrans_check -> row_find -> open_message -> decode -> row_check -> handler (v1_*.c,
+ * writes a draft) -> engine_commit -> seal -> send; then child_install -> ADD_SA a value ike_ctl ->
+ * config.c, show.c          ike_from_dp -> flow.c, child.c, restart.c the clock    ike_tick ->
+ * sas_tick, child_tick, flow_tick, restart_tick
  *
  * RFC 2407, 2408, 2409. No socket, no clock, no file, no global.
  */
@@ -35,19 +36,19 @@ void ike_free(struct ike *ike)
     if (!ike) {
         return;
     }
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         sa_free(ike, CONTAINER_OF(it, struct ike_sa, link));
     }
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         free(CONTAINER_OF(it, struct child, link));
     }
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         free(CONTAINER_OF(it, struct flow, link));
     }
-    LIST_FOR(it, &ike->peers) {
+    LIST_FOR (it, &ike->peers) {
         free(CONTAINER_OF(it, struct ike_peer, link));
     }
-    LIST_FOR(it, &ike->old_sas) {
+    LIST_FOR (it, &ike->old_sas) {
         struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
         mem_wipe(o, sizeof *o);
         free(o);
@@ -58,13 +59,15 @@ void ike_free(struct ike *ike)
     free(ike);
 }
 
-/* ---- datagrams ---------------------------------------------------------------------------------------------- */
+/* ---- datagrams
+ * ---------------------------------------------------------------------------------------------- */
 
-/* half_open_full: anybody can send message 1; how many unfinished SAs one address, and all together, may hold. */
+/* half_open_full: anybody can send message 1; how many unfinished SAs one address, and all
+ * together, may hold. */
 static bool half_open_full(struct ike *ike, const struct addr *from, char *why, size_t cap)
 {
     unsigned same = 0;
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
         same += sa_half_open(sa) && !sa->c.initiator && addr_equal(&sa->remote.a, from);
     }
@@ -73,11 +76,15 @@ static bool half_open_full(struct ike *ike, const struct addr *from, char *why, 
     return same >= HALF_OPEN_PER_ADDRESS || ike->num_half_open >= HALF_OPEN_MAX;
 }
 
-static void rx_trace(struct ike *ike, const struct ike_sa *sa, const struct endpoint *from, const struct endpoint *to)
+static void rx_trace(struct ike *ike, const struct ike_sa *sa, const struct endpoint *from,
+                     const struct endpoint *to)
 {
     ev_ike_rx(ike->log, sa ? sa->c.conn_id : 0, &from->a,
-              &(struct evb_ike_rx){.dport = to->port, .sport = from->port, .role = ev_str(sa ? sa_role(sa) : "N"),
-                                   .state = ev_str(sa ? ike_show_state_name(sa_show_state(sa)) : "NEW SA")});
+              &(struct evb_ike_rx){
+                  .dport = to->port,
+                  .sport = from->port,
+                  .role = ev_str(sa ? sa_role(sa) : "N"),
+                  .state = ev_str(sa ? ike_show_state_name(sa_show_state(sa)) : "NEW SA")});
 }
 
 /* first_message: nobody's SA yet. It becomes one only if the first row of main mode accepts it. */
@@ -87,8 +94,8 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
     char why[128];
     bool first = be64(h->cookie_r) == 0;
     if (h->exchange != XCH_MAIN && h->exchange != XCH_QUICK && h->exchange != XCH_INFO) {
-        snprintf(why, sizeof why, "exchange type %u (%s), wanted main, quick or informational", h->exchange,
-                 isakmp_exchange_name(h->exchange));
+        snprintf(why, sizeof why, "exchange type %u (%s), wanted main, quick or informational",
+                 h->exchange, isakmp_exchange_name(h->exchange));
         report(ike, NULL, &from->a, h->exchange, WHY_EXCHANGE, why);
     } else if (h->exchange != XCH_MAIN || !first) {
         char ci[20], cr[20];
@@ -107,7 +114,8 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
     }
 }
 
-void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from, const struct endpoint *to)
+void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
+               const struct endpoint *to)
 {
     struct isakmp_hdr h;
     struct isakmp_fault f = isakmp_hdr_read(&h, data, len);
@@ -117,8 +125,8 @@ void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoin
     }
     if (f.reason != IW_OK) {
         char why[200];
-        snprintf(why, sizeof why, "%s in bytes %u..%u of %zu. %s", isakmp_reason_name(f.reason), f.off,
-                 f.off + MAX(f.len, 1) - 1, len, isakmp_reason_text(f.reason));
+        snprintf(why, sizeof why, "%s in bytes %u..%u of %zu. %s", isakmp_reason_name(f.reason),
+                 f.off, f.off + MAX(f.len, 1) - 1, len, isakmp_reason_text(f.reason));
         report(ike, NULL, &from->a, h.exchange, WHY_MALFORMED, why);
         return;
     }
@@ -142,7 +150,9 @@ void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoin
     engine_run(ike, sa, data, len, &h);
 }
 
-/* ---- values --------------------------------------------------------------------------------------------------- */
+/* ---- values
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 void ike_ctl(struct ike *ike, const struct ike_msg *m)
 {
@@ -184,7 +194,10 @@ void ike_from_dp(struct ike *ike, const struct dp_msg *m)
             flow_want(ike, f, false);
         }
         break;
-    case DP_EXPIRE: child_expire(ike, &m->u.expire); break;
+    case DP_EXPIRE:
+        child_expire(ike, &m->u.expire);
+        restart_expire(ike, &m->u.expire);
+        break;
     case DP_UNKNOWN_SPI: flow_unknown_spi(ike, &m->u.unknown_spi); break;
     case DP_SA: restart_sa(ike, m->tag, &m->u.sa_info.sa); break;
     case DP_END: restart_end(ike, m->tag); break;
@@ -192,22 +205,24 @@ void ike_from_dp(struct ike *ike, const struct dp_msg *m)
     }
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------------- */
+/* ---- time
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void phase1_timeout(struct ike *ike, struct ike_sa *sa)
 {
     char why[256], seen[160];
     str_copy(seen, sizeof seen, sa->fail);
-    snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s", ike_state_name(sa->main.c.state),
-             seen[0] ? "; last seen: " : "", seen);
+    snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s",
+             ike_state_name(sa->main.c.state), seen[0] ? "; last seen: " : "", seen);
     report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_TIMEOUT, why);
     sa_delete(ike, sa, "Death by retransmission P1", false);
     str_copy(sa->fail, sizeof sa->fail, why);
     flow_p1_failed(ike, sa, why);
 }
 
-/* quick_timeout: the peer was silent in phase 2. It may have lost the ISAKMP SA: a flow that used an old one gets
- * one more try on a new one. */
+/* quick_timeout: the peer was silent in phase 2. It may have lost the ISAKMP SA: a flow that used
+ * an old one gets one more try on a new one. */
 static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
 {
     struct flow *f = flow_find(ike, x->c.flow);
@@ -216,7 +231,8 @@ static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
     const char *why = "Death by retransmission P2: the peer did not answer quick mode";
     report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_TIMEOUT, why);
     ev_ike_node_done(ike->log, sa->c.conn_id, &sa->remote.a,
-                     &(struct evb_ike_node_done){.msgid = x->c.msgid, .error = ev_str("TRUE"),
+                     &(struct evb_ike_node_done){.msgid = x->c.msgid,
+                                                 .error = ev_str("TRUE"),
                                                  .reason = ev_str("Death by retransmission P2")});
     list_remove(&x->link);
     xch_free(x);
@@ -236,7 +252,7 @@ static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
 
 static void nodes_tick(struct ike *ike, struct ike_sa *sa, u64 now)
 {
-    LIST_FOR(it, &sa->nodes) {
+    LIST_FOR (it, &sa->nodes) {
         struct xch *x = CONTAINER_OF(it, struct xch, link);
         if (x->gone_ms && now >= x->gone_ms) {
             ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
@@ -253,7 +269,8 @@ static void nodes_tick(struct ike *ike, struct ike_sa *sa, u64 now)
 /* sa_end_ms: when an unfinished SA we answer is given up. */
 static u64 half_open_end(const struct ike *ike, const struct ike_sa *sa)
 {
-    return sa->born_ms + (u64)ike->conf->global.retransmit_ms * (ike->conf->global.retransmit_tries + 1);
+    return sa->born_ms +
+           (u64)ike->conf->global.retransmit_ms * (ike->conf->global.retransmit_tries + 1);
 }
 
 static void sa_tick(struct ike *ike, struct ike_sa *sa, u64 now)
@@ -270,7 +287,8 @@ static void sa_tick(struct ike *ike, struct ike_sa *sa, u64 now)
     } else {
         if (sa->rekey_ms && now >= sa->rekey_ms) {
             sa->rekey_ms = now + 30000;
-            if (child_count(ike, 0, &sa->remote.a) && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
+            if (child_count(ike, 0, &sa->remote.a) &&
+                sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
                 !sa_negotiating(ike, &sa->remote.a)) {
                 mm_start(ike, NULL, &sa->local.a, &sa->remote.a);
             }
@@ -282,7 +300,7 @@ static void sa_tick(struct ike *ike, struct ike_sa *sa, u64 now)
 void ike_tick(struct ike *ike)
 {
     u64 now = env_now_ms(ike->clock);
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         sa_tick(ike, CONTAINER_OF(it, struct ike_sa, link), now);
     }
     child_tick(ike, now);
@@ -299,7 +317,7 @@ u64 ike_next_ms(const struct ike *ike)
 {
     u64 next = sooner(child_next_ms(ike), flow_next_ms(ike));
     next = sooner(next, restart_next_ms(ike));
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
         if (sa->deleted) {
             next = sooner(next, sa->gone_ms);
@@ -309,7 +327,7 @@ u64 ike_next_ms(const struct ike *ike)
         next = sooner(next, sa->expire_ms);
         next = sooner(next, sa->rekey_ms);
         next = sooner(next, sa_half_open(sa) && !sa->c.initiator ? half_open_end(ike, sa) : 0);
-        LIST_FOR(n, &sa->nodes) {
+        LIST_FOR (n, &sa->nodes) {
             const struct xch *x = CONTAINER_OF(n, struct xch, link);
             next = sooner(next, x->gone_ms);
             next = sooner(next, x->rt.next_ms);

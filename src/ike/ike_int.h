@@ -442,6 +442,8 @@ void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa);
 void restart_end(struct ike *ike, u32 tag);
 void restart_flow_up(struct ike *ike, u32 flow);
 bool restart_holds(const struct ike *ike, const struct addr *remote);
+bool restart_holds_flow(const struct ike *ike, u32 flow);
+void restart_expire(struct ike *ike, const struct dp_expire_value *e);
 void restart_tick(struct ike *ike, u64 now);
 u64 restart_next_ms(const struct ike *ike);
 

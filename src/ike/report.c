@@ -1,6 +1,7 @@
 /*
- * report.c: what is said when something fails, and the debug lines many files say. One failed negotiation, one log
- * line: the row of events.def for its reason, with the detail (which attribute or byte range, what was wanted).
+ * report.c: what is said when something fails, and the debug lines many files say. One failed
+ * negotiation, one log line: the row of events.def for its reason, with the detail (which attribute
+ * or byte range, what was wanted).
  */
 #include "ike/ike_int.h"
 
@@ -55,8 +56,8 @@ static bool may_log(struct ike *ike)
     return ike->log_used++ < LOG_BURST;
 }
 
-void report(struct ike *ike, struct ike_sa *sa, const struct addr *peer, u8 exchange, enum ike_reason why,
-            const char *detail)
+void report(struct ike *ike, struct ike_sa *sa, const struct addr *peer, u8 exchange,
+            enum ike_reason why, const char *detail)
 {
     enum ev_id id = reason_event(why);
     u32 bit = 1u << why;
@@ -72,17 +73,20 @@ void report(struct ike *ike, struct ike_sa *sa, const struct addr *peer, u8 exch
         ike->log->count[id]++;
         return;
     }
-    /* every failure row has the same two fields, so one body serves them all (tests/ike checks the rows) */
+    /* every failure row has the same two fields, so one body serves them all (tests/ike checks the
+     * rows) */
     struct evb_ike_fail_malformed body = {.mode = ev_str(isakmp_mode_name(exchange)),
                                           .detail = ev_textf("%s", detail)};
     ev_emit(ike->log, id, sa ? sa->c.conn_id : 0, peer, &body, sizeof body);
 }
 
-void trace_input(struct ike *ike, const struct ike_sa *sa, u32 conn, u32 msgid, const char *from, const char *what)
+void trace_input(struct ike *ike, const struct ike_sa *sa, u32 conn, u32 msgid, const char *from,
+                 const char *what)
 {
     if (msgid) {
         ev_ike_node_input(ike->log, conn, &sa->remote.a,
-                          &(struct evb_ike_node_input){.msgid = msgid, .from = ev_str(from), .what = ev_str(what)});
+                          &(struct evb_ike_node_input){
+                              .msgid = msgid, .from = ev_str(from), .what = ev_str(what)});
     } else {
         ev_ike_input(ike->log, conn, &sa->remote.a,
                      &(struct evb_ike_input){.from = ev_str(from), .what = ev_str(what)});
@@ -99,7 +103,8 @@ void trace_state(struct ike *ike, u32 conn, const struct addr *peer, u8 old, u8 
     }
 }
 
-void trace_payload(struct ike *ike, const struct ike_sa *sa, u32 conn, const char *payload, u32 msgid)
+void trace_payload(struct ike *ike, const struct ike_sa *sa, u32 conn, const char *payload,
+                   u32 msgid)
 {
     ev_ike_processing(ike->log, conn, &sa->remote.a,
                       &(struct evb_ike_processing){.payload = ev_str(payload), .msgid = msgid});
@@ -137,12 +142,20 @@ void trace_id(struct ike *ike, const struct ike_sa *sa, const u8 *body, u16 len,
     /* the 12.4 dialect prints the payload's length with its generic header */
     if (name) {
         ev_ike_id_name(ike->log, sa->c.conn_id, &sa->remote.a,
-                       &(struct evb_ike_id_name){.next = next, .type = body[0], .name = ev_str(text),
-                                                 .protocol = body[1], .port = be16(body + 2), .length = len + 4u});
+                       &(struct evb_ike_id_name){.next = next,
+                                                 .type = body[0],
+                                                 .name = ev_str(text),
+                                                 .protocol = body[1],
+                                                 .port = be16(body + 2),
+                                                 .length = len + 4u});
     } else {
         ev_ike_id(ike->log, sa->c.conn_id, &sa->remote.a,
-                  &(struct evb_ike_id){.next = next, .type = body[0], .address = ev_str(text), .protocol = body[1],
-                                       .port = be16(body + 2), .length = len + 4u});
+                  &(struct evb_ike_id){.next = next,
+                                       .type = body[0],
+                                       .address = ev_str(text),
+                                       .protocol = body[1],
+                                       .port = be16(body + 2),
+                                       .length = len + 4u});
     }
 }
 

@@ -1,6 +1,7 @@
 /*
- * restart.c: taking over after a crash. The data plane kept its SAs; we ask for them, negotiate every flow that has
- * some, and only when the new pair is up remove the old one and tell the peer. Packets never stop flowing.
+ * restart.c: taking over after a crash. The data plane kept its SAs; we ask for them, negotiate
+ * every flow that has some, and only when the new pair is up remove the old one and tell the peer.
+ * Packets never stop flowing.
  */
 #include "ike/ike_int.h"
 
@@ -40,8 +41,8 @@ static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
 
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa)
 {
-    if (!ike->asked_dp || ike->restart_done || tag != ike->restart_tag || sa->proto != IPPROTO_ESP_ ||
-        child_by_spi(ike, sa->spi, sa->dir == SA_IN, NULL)) {
+    if (!ike->asked_dp || ike->restart_done || tag != ike->restart_tag ||
+        sa->proto != IPPROTO_ESP_ || child_by_spi(ike, sa->spi, sa->dir == SA_IN, NULL)) {
         return;
     }
     struct old_sa *o = xcalloc(1, sizeof *o);
@@ -58,16 +59,16 @@ void restart_end(struct ike *ike, u32 tag)
         return;
     }
     ike->restart_done = true;
-    LIST_FOR(it, &ike->old_sas) {
+    LIST_FOR (it, &ike->old_sas) {
         struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
         sas++;
         if (!flow_find(ike, o->sa.flow)) {
             remove_one(ike, o, false);
         }
     }
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
-        LIST_FOR(n, &ike->old_sas) {
+        LIST_FOR (n, &ike->old_sas) {
             if (CONTAINER_OF(n, struct old_sa, link)->sa.flow == f->v.flow) {
                 flows++;
                 flow_want(ike, f, true);
@@ -78,10 +79,11 @@ void restart_end(struct ike *ike, u32 tag)
     ev_ike_restart(ike->log, 0, NULL, &(struct evb_ike_restart){.sas = sas, .flows = flows});
 }
 
-/* restart_flow_up: the new pair of a flow is up; the old ones go after a grace for what is under way. */
+/* restart_flow_up: the new pair of a flow is up; the old ones go after a grace for what is under
+ * way. */
 void restart_flow_up(struct ike *ike, u32 flow)
 {
-    LIST_FOR(it, &ike->old_sas) {
+    LIST_FOR (it, &ike->old_sas) {
         struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
         if (o->sa.flow == flow && !o->delete_ms) {
             o->delete_ms = env_now_ms(ike->clock) + OLD_PAIR_GRACE_MS;
@@ -91,7 +93,7 @@ void restart_flow_up(struct ike *ike, u32 flow)
 
 bool restart_holds(const struct ike *ike, const struct addr *remote)
 {
-    LIST_FOR(it, &ike->old_sas) {
+    LIST_FOR (it, &ike->old_sas) {
         const struct dp_sa_value *v = &CONTAINER_OF(it, struct old_sa, link)->sa;
         if (addr_equal(v->dir == SA_IN ? &v->src : &v->dst, remote)) {
             return true;
@@ -100,9 +102,30 @@ bool restart_holds(const struct ike *ike, const struct addr *remote)
     return false;
 }
 
+bool restart_holds_flow(const struct ike *ike, u32 flow)
+{
+    LIST_FOR (it, &ike->old_sas) {
+        if (CONTAINER_OF(it, struct old_sa, link)->sa.flow == flow) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* restart_expire: the data plane ended one of them itself. */
+void restart_expire(struct ike *ike, const struct dp_expire_value *e)
+{
+    LIST_FOR (it, &ike->old_sas) {
+        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
+        if (e->hard && o->sa.spi == e->spi && o->sa.dir == e->dir) {
+            remove_one(ike, o, false);
+        }
+    }
+}
+
 void restart_tick(struct ike *ike, u64 now)
 {
-    LIST_FOR(it, &ike->old_sas) {
+    LIST_FOR (it, &ike->old_sas) {
         struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
         if (o->delete_ms && now >= o->delete_ms) {
             remove_one(ike, o, true);
@@ -113,7 +136,7 @@ void restart_tick(struct ike *ike, u64 now)
 u64 restart_next_ms(const struct ike *ike)
 {
     u64 next = UINT64_MAX;
-    LIST_FOR(it, &ike->old_sas) {
+    LIST_FOR (it, &ike->old_sas) {
         const struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
         next = o->delete_ms && o->delete_ms < next ? o->delete_ms : next;
     }

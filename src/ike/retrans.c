@@ -1,8 +1,9 @@
 /*
- * retrans.c: UDP loses, repeats and reorders (RFC 2408 5.1). The last datagram of every exchange is kept: to send
- * it again until the peer answers, and to answer a peer that repeats itself. Who repeats is known by the hash of
- * the whole datagram, so nothing is decrypted for it and a forged copy with one bit changed is no duplicate.
- * Shared by every protocol version. On the walk: sa_find -> retrans_check -> row_find.
+ * retrans.c: UDP loses, repeats and reorders (RFC 2408 5.1). The last datagram of every exchange is
+ * kept: to send it again until the peer answers, and to answer a peer that repeats itself. Who
+ * repeats is known by the hash of the whole datagram, so nothing is decrypted for it and a forged
+ * copy with one bit changed is no duplicate. Shared by every protocol version. On the walk: sa_find
+ * -> retrans_check -> row_find.
  */
 #include "ike/ike_int.h"
 
@@ -30,7 +31,8 @@ void retrans_saw(struct retrans *rt, const u8 hash[32])
     rt->num_seen = MIN(rt->num_seen + 1, (unsigned)SEEN_HASHES);
 }
 
-void retrans_sent(struct ike *ike, struct retrans *rt, const u8 *data, size_t len, enum row_timer timer)
+void retrans_sent(struct ike *ike, struct retrans *rt, const u8 *data, size_t len,
+                  enum row_timer timer)
 {
     free(rt->tx);
     rt->tx = NULL;

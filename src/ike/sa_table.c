@@ -1,17 +1,19 @@
 /*
- * sa_table.c: the ISAKMP SAs, their exchanges (nodes) and the far ends, found by cookie, address and number.
- * Owns the memory; writes no protocol state (that is engine_commit's), but deletion, which ends it.
- * On the walk: wire_ike_hdr -> sa_find -> retrans_check.
+ * sa_table.c: the ISAKMP SAs, their exchanges (nodes) and the far ends, found by cookie, address
+ * and number. Owns the memory; writes no protocol state (that is engine_commit's), but deletion,
+ * which ends it. On the walk: wire_ike_hdr -> sa_find -> retrans_check.
  */
 #include "ike/ike_int.h"
 
 #include <stdlib.h>
 
-/* ---- far ends ------------------------------------------------------------------------------------ */
+/* ---- far ends
+ * ------------------------------------------------------------------------------------ */
 
 u32 peer_handle(const struct ike_peer *p)
 {
-    return 0x64000000u + p->number * 0x100u + 0x0cu; /* stands for the address a router would print */
+    return 0x64000000u + p->number * 0x100u +
+           0x0cu; /* stands for the address a router would print */
 }
 
 u32 sa_handle(const struct ike_sa *sa)
@@ -21,7 +23,7 @@ u32 sa_handle(const struct ike_sa *sa)
 
 struct ike_peer *peer_find(struct ike *ike, const struct addr *remote)
 {
-    LIST_FOR(it, &ike->peers) {
+    LIST_FOR (it, &ike->peers) {
         struct ike_peer *p = CONTAINER_OF(it, struct ike_peer, link);
         if (addr_equal(&p->remote.a, remote)) {
             return p;
@@ -30,7 +32,8 @@ struct ike_peer *peer_find(struct ike *ike, const struct addr *remote)
     return NULL;
 }
 
-struct ike_peer *peer_get(struct ike *ike, const struct endpoint *local, const struct endpoint *remote)
+struct ike_peer *peer_get(struct ike *ike, const struct endpoint *local,
+                          const struct endpoint *remote)
 {
     struct ike_peer *p = peer_find(ike, &remote->a);
     if (p) {
@@ -42,7 +45,8 @@ struct ike_peer *peer_get(struct ike *ike, const struct endpoint *local, const s
     p->number = ++ike->next_number;
     list_push_back(&ike->peers, &p->link);
     ev_ike_peer_created(ike->log, 0, &remote->a,
-                        &(struct evb_ike_peer_created){.port = remote->port, .handle = peer_handle(p),
+                        &(struct evb_ike_peer_created){.port = remote->port,
+                                                       .handle = peer_handle(p),
                                                        .number = 0x80000000u + p->number});
     return p;
 }
@@ -51,13 +55,15 @@ struct ike_peer *peer_get(struct ike *ike, const struct endpoint *local, const s
 static void peer_release(struct ike *ike, struct ike_peer *p)
 {
     if (p && --p->ike_refs == 0 && !p->contacted) {
-        ev_ike_peer_gone(ike->log, 0, &p->remote.a, &(struct evb_ike_peer_gone){.handle = peer_handle(p)});
+        ev_ike_peer_gone(ike->log, 0, &p->remote.a,
+                         &(struct evb_ike_peer_gone){.handle = peer_handle(p)});
         list_remove(&p->link);
         free(p);
     }
 }
 
-/* ---- exchanges ------------------------------------------------------------------------------------ */
+/* ---- exchanges
+ * ------------------------------------------------------------------------------------ */
 
 struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, bool initiator)
 {
@@ -74,7 +80,7 @@ struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, 
 
 struct xch *xch_find(const struct ike_sa *sa, u32 msgid)
 {
-    LIST_FOR(it, &sa->nodes) {
+    LIST_FOR (it, &sa->nodes) {
         struct xch *x = CONTAINER_OF(it, struct xch, link);
         if (x->c.msgid == msgid) {
             return x;
@@ -125,7 +131,8 @@ u32 msgid_new(struct ike *ike, const struct ike_sa *sa)
     return id;
 }
 
-/* ---- SAs -------------------------------------------------------------------------------------------- */
+/* ---- SAs
+ * -------------------------------------------------------------------------------------------- */
 
 struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struct endpoint *remote)
 {
@@ -158,7 +165,7 @@ void sa_link(struct ike *ike, struct ike_sa *sa)
 
 static void sa_drop_secrets(struct ike_sa *sa)
 {
-    LIST_FOR(it, &sa->nodes) {
+    LIST_FOR (it, &sa->nodes) {
         struct xch *x = CONTAINER_OF(it, struct xch, link);
         list_remove(&x->link);
         xch_free(x);
@@ -192,9 +199,11 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
     if (tell && sa->c.authenticated) {
         info_delete_sa(ike, sa);
     }
-    ev_ike_deleting(ike->log, sa->c.conn_id, &sa->remote.a,
-                    &(struct evb_ike_deleting){.reason = ev_str(reason), .role = ev_str(sa_role(sa)),
-                                               .state = ev_str(ike_show_state_name(sa_show_state(sa)))});
+    ev_ike_deleting(
+        ike->log, sa->c.conn_id, &sa->remote.a,
+        &(struct evb_ike_deleting){.reason = ev_str(reason),
+                                   .role = ev_str(sa_role(sa)),
+                                   .state = ev_str(ike_show_state_name(sa_show_state(sa)))});
     if (sa_half_open(sa)) {
         ike->num_half_open--;
     }
@@ -206,18 +215,20 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
     sa_drop_secrets(sa);
 }
 
-/* sa_find: by both cookies; by the initiator's alone while the responder's is still to be learnt (message 2), or
- * while the initiator repeats message 1. The address must fit: nobody else may speak for an SA. */
+/* sa_find: by both cookies; by the initiator's alone while the responder's is still to be learnt
+ * (message 2), or while the initiator repeats message 1. The address must fit: nobody else may
+ * speak for an SA. */
 struct ike_sa *sa_find(struct ike *ike, const struct isakmp_hdr *hdr, const struct endpoint *from)
 {
     static const u8 zero[8];
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
         if (memcmp(sa->c.cookie_i, hdr->cookie_i, 8) != 0 || !endpoint_equal(&sa->remote, from)) {
             continue;
         }
         bool both = memcmp(sa->c.cookie_r, hdr->cookie_r, 8) == 0;
-        bool second = sa->c.initiator && sa->main.c.state == XS_I_MM1; /* cookie_r is about to be learnt */
+        bool second =
+            sa->c.initiator && sa->main.c.state == XS_I_MM1; /* cookie_r is about to be learnt */
         bool first = !sa->c.initiator && memcmp(hdr->cookie_r, zero, 8) == 0;
         if (both || second || first) {
             return sa;
@@ -228,7 +239,7 @@ struct ike_sa *sa_find(struct ike *ike, const struct isakmp_hdr *hdr, const stru
 
 struct ike_sa *sa_by_conn(struct ike *ike, u32 conn)
 {
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
         if (conn && sa->c.conn_id == conn) {
             return sa;
@@ -240,7 +251,7 @@ struct ike_sa *sa_by_conn(struct ike *ike, u32 conn)
 struct ike_sa *sa_usable(struct ike *ike, const struct addr *local, const struct addr *remote)
 {
     struct ike_sa *best = NULL;
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
         if (!sa->deleted && sa->c.authenticated && addr_equal(&sa->remote.a, remote) &&
             (!local || local->family == AF_NONE || addr_equal(&sa->local.a, local)) &&
@@ -253,7 +264,7 @@ struct ike_sa *sa_usable(struct ike *ike, const struct addr *local, const struct
 
 struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *remote)
 {
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
         if (sa_half_open(sa) && sa->c.initiator && addr_equal(&sa->remote.a, remote)) {
             return sa;
@@ -262,11 +273,13 @@ struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *remote)
     return NULL;
 }
 
-/* ---- how it is shown ----------------------------------------------------------------------------------- */
+/* ---- how it is shown
+ * ----------------------------------------------------------------------------------- */
 
 const char *ike_show_state_name(enum ike_show_state s)
 {
-    static const char *const names[ST_NUM] = {"MM_NO_STATE", "MM_SA_SETUP", "MM_KEY_EXCH", "MM_KEY_AUTH", "QM_IDLE"};
+    static const char *const names[ST_NUM] = {"MM_NO_STATE", "MM_SA_SETUP", "MM_KEY_EXCH",
+                                              "MM_KEY_AUTH", "QM_IDLE"};
     return s < ST_NUM ? names[s] : "?";
 }
 

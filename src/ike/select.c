@@ -1,7 +1,7 @@
 /*
- * select.c: ISAKMP policies against phase 1 offers (RFC 2409 4 and appendix A). Policies are tried in the order of
- * their priority, each against every offered transform, as IOS does; when none fits, the nearest miss is what the
- * log line names ("offered 3DES, policy 10 wants AES 128").
+ * select.c: ISAKMP policies against phase 1 offers (RFC 2409 4 and appendix A). Policies are tried
+ * in the order of their priority, each against every offered transform, as IOS does; when none
+ * fits, the nearest miss is what the log line names ("offered 3DES, policy 10 wants AES 128").
  */
 #include "ike/ike_int.h"
 
@@ -9,11 +9,14 @@ const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *p
 {
     const struct ike_psk_value *best = NULL;
     for (const struct conf_psk *p = ike->conf->psks; p; p = p->next) {
-        bool any = p->v.peer.len == 0; /* 0.0.0.0/0 is also written for every IPv6 peer by no one: same family only */
+        bool any =
+            p->v.peer.len ==
+            0; /* 0.0.0.0/0 is also written for every IPv6 peer by no one: same family only */
         if (p->v.peer.a.family != AF_NONE && p->v.peer.a.family != peer->family) {
             continue;
         }
-        if ((any || prefix_contains(&p->v.peer, peer)) && (!best || p->v.peer.len > best->peer.len)) {
+        if ((any || prefix_contains(&p->v.peer, peer)) &&
+            (!best || p->v.peer.len > best->peer.len)) {
             best = &p->v;
         }
     }
@@ -47,7 +50,8 @@ void p1_read(struct p1_offer *out, const struct isakmp_transform *t)
         case P1_KEY_LEN: out->key_bits = v; break;
         case P1_LIFE_TYPE: life_type = v; break;
         case P1_LIFE:
-            if (life_type == LIFE_SECONDS) { /* RFC 2409 appendix A: kilobytes are not kept for phase 1 */
+            if (life_type ==
+                LIFE_SECONDS) { /* RFC 2409 appendix A: kilobytes are not kept for phase 1 */
                 out->life_s = a.value > UINT32_MAX ? UINT32_MAX : (u32)a.value;
                 out->life_seen = true;
                 out->life_vpi = !a.basic;
@@ -64,17 +68,19 @@ void p1_read(struct p1_offer *out, const struct isakmp_transform *t)
     }
 }
 
-static void trace_life(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_attr *a)
+static void trace_life(struct ike *ike, const struct ike_sa *sa, u32 conn,
+                       const struct isakmp_attr *a)
 {
     if (a->basic) {
         ev_ike_p1_life(ike->log, conn, &sa->remote.a, &(struct evb_ike_p1_life){.value = a->value});
     } else {
-        ev_ike_p1_life_vpi(ike->log, conn, &sa->remote.a, &(struct evb_ike_p1_life_vpi){.value = a->value});
+        ev_ike_p1_life_vpi(ike->log, conn, &sa->remote.a,
+                           &(struct evb_ike_p1_life_vpi){.value = a->value});
     }
 }
 
-static void trace_attr(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_attr *a,
-                       const struct p1_offer *o)
+static void trace_attr(struct ike *ike, const struct ike_sa *sa, u32 conn,
+                       const struct isakmp_attr *a, const struct p1_offer *o)
 {
     struct evlog *log = ike->log;
     const struct addr *peer = &sa->remote.a;
@@ -82,31 +88,44 @@ static void trace_attr(struct ike *ike, const struct ike_sa *sa, u32 conn, const
     enum hash_id h = hash_from_p1(o->hash_id);
     switch (a->type) {
     case P1_ENCR:
-        ev_ike_p1_encr(log, conn, peer, &(struct evb_ike_p1_encr){.name = ev_str(e ? encr_row(e)->debug_p1 : "unknown")});
+        ev_ike_p1_encr(
+            log, conn, peer,
+            &(struct evb_ike_p1_encr){.name = ev_str(e ? encr_row(e)->debug_p1 : "unknown")});
         break;
-    case P1_KEY_LEN: ev_ike_p1_keylen(log, conn, peer, &(struct evb_ike_p1_keylen){.bits = a->value}); break;
+    case P1_KEY_LEN:
+        ev_ike_p1_keylen(log, conn, peer, &(struct evb_ike_p1_keylen){.bits = a->value});
+        break;
     case P1_HASH:
-        ev_ike_p1_hash(log, conn, peer, &(struct evb_ike_p1_hash){.name = ev_str(h ? hash_row(h)->debug_p1 : "unknown")});
+        ev_ike_p1_hash(
+            log, conn, peer,
+            &(struct evb_ike_p1_hash){.name = ev_str(h ? hash_row(h)->debug_p1 : "unknown")});
         break;
-    case P1_GROUP: ev_ike_p1_group(log, conn, peer, &(struct evb_ike_p1_group){.group = a->value}); break;
+    case P1_GROUP:
+        ev_ike_p1_group(log, conn, peer, &(struct evb_ike_p1_group){.group = a->value});
+        break;
     case P1_AUTH:
-        ev_ike_p1_auth(log, conn, peer, &(struct evb_ike_p1_auth){.name = ev_str(a->value == IKE_AUTH_PSK ? "pre-share"
-                                                                  : a->value == IKE_AUTH_RSA_SIG ? "RSA sig"
-                                                                                                 : "unknown")});
+        ev_ike_p1_auth(
+            log, conn, peer,
+            &(struct evb_ike_p1_auth){.name = ev_str(a->value == IKE_AUTH_PSK       ? "pre-share"
+                                                     : a->value == IKE_AUTH_RSA_SIG ? "RSA sig"
+                                                                                    : "unknown")});
         break;
     case P1_LIFE_TYPE:
-        ev_ike_p1_life_type(log, conn, peer, &(struct evb_ike_p1_life_type){
-                                                 .unit = ev_str(a->value == LIFE_KILOBYTES ? "kilobytes" : "seconds")});
+        ev_ike_p1_life_type(
+            log, conn, peer,
+            &(struct evb_ike_p1_life_type){
+                .unit = ev_str(a->value == LIFE_KILOBYTES ? "kilobytes" : "seconds")});
         break;
     case P1_LIFE: trace_life(ike, sa, conn, a); break;
     default:
-        ev_ike_p1_other(log, conn, peer, &(struct evb_ike_p1_other){.type = a->type, .value = a->value});
+        ev_ike_p1_other(log, conn, peer,
+                        &(struct evb_ike_p1_other){.type = a->type, .value = a->value});
         break;
     }
 }
 
-static void trace_offer(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_transform *t,
-                        const struct p1_offer *o)
+static void trace_offer(struct ike *ike, const struct ike_sa *sa, u32 conn,
+                        const struct isakmp_transform *t, const struct p1_offer *o)
 {
     struct rd r = rd_init(t->attrs, t->attrs_len);
     struct isakmp_attr a;
@@ -118,34 +137,36 @@ static void trace_offer(struct ike *ike, const struct ike_sa *sa, u32 conn, cons
     }
 }
 
-/* p1_compare: how many attributes differ; the first one that does is written out, with what was wanted. */
-static unsigned p1_compare(const struct ike_policy_value *p, const struct p1_offer *o, const char **out_what,
-                           char out_why[128])
+/* p1_compare: how many attributes differ; the first one that does is written out, with what was
+ * wanted. */
+static unsigned p1_compare(const struct ike_policy_value *p, const struct p1_offer *o,
+                           const char **out_what, char out_why[128])
 {
     unsigned wrong = 0;
     enum encr_id e = encr_from_p1(o->encr_id, o->key_bits);
     enum hash_id h = hash_from_p1(o->hash_id);
     out_why[0] = 0;
-#define DIFFERS(cond, what, fmt, ...)                                                          \
-    if (cond) {                                                                                \
-        if (wrong++ == 0) {                                                                    \
-            *out_what = what;                                                                  \
-            snprintf(out_why, 128, "offered " fmt " wants %s", __VA_ARGS__);                   \
-        }                                                                                      \
+#define DIFFERS(cond, what, fmt, ...)                                                              \
+    if (cond) {                                                                                    \
+        if (wrong++ == 0) {                                                                        \
+            *out_what = what;                                                                      \
+            snprintf(out_why, 128, "offered " fmt " wants %s", __VA_ARGS__);                       \
+        }                                                                                          \
     }
     char raw[24];
     snprintf(raw, sizeof raw, "cipher %u/%u", o->encr_id, o->key_bits);
-    DIFFERS(e != p->encr, "Encryption algorithm", "%s, policy %u", e ? encr_row(e)->human : raw, p->priority,
-            encr_row(p->encr)->human)
+    DIFFERS(e != p->encr, "Encryption algorithm", "%s, policy %u", e ? encr_row(e)->human : raw,
+            p->priority, encr_row(p->encr)->human)
     snprintf(raw, sizeof raw, "hash %u", o->hash_id);
-    DIFFERS(h != p->hash, "Hash algorithm", "%s, policy %u", h ? hash_row(h)->human : raw, p->priority,
-            hash_row(p->hash)->human)
+    DIFFERS(h != p->hash, "Hash algorithm", "%s, policy %u", h ? hash_row(h)->human : raw,
+            p->priority, hash_row(p->hash)->human)
     snprintf(raw, sizeof raw, "group %u", p->group);
-    DIFFERS(o->group != p->group, "Diffie-Hellman group", "group %u, policy %u", o->group, p->priority, raw)
-    DIFFERS(o->auth != p->auth, "Authentication method", "authentication method %u, policy %u", o->auth, p->priority,
-            p->auth == IKE_AUTH_PSK ? "pre-share" : "rsa-sig")
-    DIFFERS(o->surplus, isakmp_p1_attr_name(o->surplus), "attribute %s, policy %u", isakmp_p1_attr_name(o->surplus),
-            p->priority, "none of it")
+    DIFFERS(o->group != p->group, "Diffie-Hellman group", "group %u, policy %u", o->group,
+            p->priority, raw)
+    DIFFERS(o->auth != p->auth, "Authentication method", "authentication method %u, policy %u",
+            o->auth, p->priority, p->auth == IKE_AUTH_PSK ? "pre-share" : "rsa-sig")
+    DIFFERS(o->surplus, isakmp_p1_attr_name(o->surplus), "attribute %s, policy %u",
+            isakmp_p1_attr_name(o->surplus), p->priority, "none of it")
 #undef DIFFERS
     return wrong;
 }
@@ -161,8 +182,9 @@ static const struct isakmp_proposal *p1_proposal(const struct isakmp_sa *sa)
     return NULL;
 }
 
-static bool p1_try(struct ike *ike, const struct ike_sa *sa, const struct isakmp_transform *t, bool last,
-                   const struct ike_policy_value *p, bool have_psk, u32 conn, unsigned *best, struct draft *d)
+static bool p1_try(struct ike *ike, const struct ike_sa *sa, const struct isakmp_transform *t,
+                   bool last, const struct ike_policy_value *p, bool have_psk, u32 conn,
+                   unsigned *best, struct draft *d)
 {
     struct p1_offer o;
     char why[128];
@@ -184,24 +206,28 @@ static bool p1_try(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         *best = 0;
         char a[ADDR_STR];
         if (p->auth == IKE_AUTH_PSK) {
-            draft_why(d, WHY_NO_PSK, "policy %u fits, but there is no pre-shared key for %s", p->priority,
-                      addr_str(a, &sa->remote.a));
+            draft_why(d, WHY_NO_PSK, "policy %u fits, but there is no pre-shared key for %s",
+                      p->priority, addr_str(a, &sa->remote.a));
         } else {
-            draft_why(d, WHY_NO_PROPOSAL, "policy %u fits, but adit has no RSA signatures yet, wants pre-share",
+            draft_why(d, WHY_NO_PROPOSAL,
+                      "policy %u fits, but adit has no RSA signatures yet, wants pre-share",
                       p->priority);
         }
     }
-    ev_ike_p1_differs(ike->log, conn, &sa->remote.a, &(struct evb_ike_p1_differs){.what = ev_str(what)});
+    ev_ike_p1_differs(ike->log, conn, &sa->remote.a,
+                      &(struct evb_ike_p1_differs){.what = ev_str(what)});
     ev_ike_p1_refuse(ike->log, conn, &sa->remote.a, &(struct evb_ike_p1_refuse){.next = next});
     return false;
 }
 
-const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                                         bool have_psk, unsigned *out_transform, u32 conn, struct draft *d)
+const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *sa,
+                                         const struct isakmp_msg *m, bool have_psk,
+                                         unsigned *out_transform, u32 conn, struct draft *d)
 {
     const struct isakmp_proposal *prop = p1_proposal(&m->sa);
     unsigned best = 10;
-    draft_why(d, WHY_NO_PROPOSAL, "%s", prop ? "no ISAKMP policy is configured" : "no proposal is for ISAKMP");
+    draft_why(d, WHY_NO_PROPOSAL, "%s",
+              prop ? "no ISAKMP policy is configured" : "no proposal is for ISAKMP");
     for (const struct conf_policy *p = ike->conf->policies; prop && p; p = p->next) {
         for (unsigned i = 0; i < prop->num; i++) {
             const struct isakmp_transform *t = &m->sa.transform[prop->first + i];
@@ -212,19 +238,22 @@ const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *s
             }
         }
     }
-    ev_ike_p1_none(ike->log, conn, &sa->remote.a, &(struct evb_ike_p1_none){.transforms = m->sa.num_transforms});
+    ev_ike_p1_none(ike->log, conn, &sa->remote.a,
+                   &(struct evb_ike_p1_none){.transforms = m->sa.num_transforms});
     return NULL;
 }
 
 /* p1_answer_ok: message 2 holds exactly one transform, and it is one of ours unchanged. */
-bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                  struct draft *d)
 {
     const struct isakmp_proposal *prop = p1_proposal(&m->sa);
     struct p1_offer o;
     char why[128];
     const char *what = "";
     if (!prop || m->sa.num_proposals != 1 || prop->num != 1) {
-        draft_why(d, WHY_NOT_OFFERED, "transforms: %u proposals and %u transforms came back, wanted one",
+        draft_why(d, WHY_NOT_OFFERED,
+                  "transforms: %u proposals and %u transforms came back, wanted one",
                   m->sa.num_proposals, m->sa.num_transforms);
         return false;
     }
@@ -232,8 +261,9 @@ bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
     trace_offer(ike, sa, d->sa.conn_id, &m->sa.transform[0], &o);
     for (const struct conf_policy *p = ike->conf->policies; p; p = p->next) {
         if (p->v.auth == IKE_AUTH_PSK && p1_compare(&p->v, &o, &what, why) == 0) {
-            if (o.life_seen && o.life_s != p->v.life_s) {
-                draft_why(d, WHY_NOT_OFFERED, "life duration (%u, offered %u)", o.life_s, p->v.life_s);
+            if (o.life_seen && o.life_s > p->v.life_s) { /* a shorter one: some peers say theirs */
+                draft_why(d, WHY_NOT_OFFERED, "life duration (%u, offered %u)", o.life_s,
+                          p->v.life_s);
                 return false;
             }
             d->sa.policy = p->v.priority;
@@ -242,7 +272,8 @@ bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
             d->sa.group = p->v.group;
             d->sa.auth = p->v.auth;
             d->sa.life_s = MIN(o.life_s, p->v.life_s);
-            ev_ike_p1_accept(ike->log, d->sa.conn_id, &sa->remote.a, &(struct evb_ike_p1_accept){.next = 0});
+            ev_ike_p1_accept(ike->log, d->sa.conn_id, &sa->remote.a,
+                             &(struct evb_ike_p1_accept){.next = 0});
             return true;
         }
     }

@@ -1,6 +1,6 @@
 /*
- * show.c: snapshots for the console, and the clear commands. Reads; what it clears it hands to sa_delete and
- * child_delete.
+ * show.c: snapshots for the console, and the clear commands. Reads; what it clears it hands to
+ * sa_delete and child_delete.
  */
 #include "ike/ike_int.h"
 
@@ -57,10 +57,21 @@ static void show_child(struct ike *ike, const struct child *c, u32 tag)
     m.type = IKE_CHILD;
     m.tag = tag;
     m.u.child = (struct ike_child_info){
-        .flow = c->flow, .spi_in = c->spi_in, .spi_out = c->spi_out, .conn_in = c->conn_in, .conn_out = c->conn_in + 1,
-        .isakmp_conn = c->isakmp_conn, .encr = c->encr, .auth = c->auth, .mode = c->mode, .sel = c->sel,
-        .local = c->local, .remote = c->remote, .left_s = seconds_left(c->hard_ms, env_now_ms(ike->clock)),
-        .initiator = c->initiator, .closing = c->closing,
+        .flow = c->flow,
+        .spi_in = c->spi_in,
+        .spi_out = c->spi_out,
+        .conn_in = c->conn_in,
+        .conn_out = c->conn_in + 1,
+        .isakmp_conn = c->isakmp_conn,
+        .encr = c->encr,
+        .auth = c->auth,
+        .mode = c->mode,
+        .sel = c->sel,
+        .local = c->local,
+        .remote = c->remote,
+        .left_s = seconds_left(c->hard_ms, env_now_ms(ike->clock)),
+        .initiator = c->initiator,
+        .closing = c->closing,
     };
     answer(ike, &m);
 }
@@ -71,8 +82,10 @@ static void show_flow(struct ike *ike, const struct flow *f, u32 tag)
     memset(&m, 0, sizeof m);
     m.type = IKE_FLOW;
     m.tag = tag;
-    m.u.flow_info = (struct ike_flow_info){.flow = f->v.flow, .num_children = child_count(ike, f->v.flow, NULL),
-                                           .negotiating = flow_negotiating(ike, f), .attempts = f->attempts,
+    m.u.flow_info = (struct ike_flow_info){.flow = f->v.flow,
+                                           .num_children = child_count(ike, f->v.flow, NULL),
+                                           .negotiating = flow_negotiating(ike, f),
+                                           .attempts = f->attempts,
                                            .failures = f->failures};
     str_copy(m.u.flow_info.last_error, sizeof m.u.flow_info.last_error, f->last_error);
     answer(ike, &m);
@@ -99,15 +112,15 @@ void show_answer(struct ike *ike, const struct ike_msg *q)
     end.type = IKE_END;
     end.tag = q->tag;
     if (q->type == IKE_GET_SAS) {
-        LIST_FOR(it, &ike->sas) {
+        LIST_FOR (it, &ike->sas) {
             show_sa(ike, CONTAINER_OF(it, struct ike_sa, link), q->tag);
         }
     } else if (q->type == IKE_GET_CHILDREN) {
-        LIST_FOR(it, &ike->children) {
+        LIST_FOR (it, &ike->children) {
             show_child(ike, CONTAINER_OF(it, struct child, link), q->tag);
         }
     } else if (q->type == IKE_GET_FLOWS) {
-        LIST_FOR(it, &ike->flows) {
+        LIST_FOR (it, &ike->flows) {
             show_flow(ike, CONTAINER_OF(it, struct flow, link), q->tag);
         }
     } else if (q->type == IKE_GET_COUNTS) {
@@ -116,13 +129,16 @@ void show_answer(struct ike *ike, const struct ike_msg *q)
     answer(ike, &end);
 }
 
-/* ---- clear ------------------------------------------------------------------------------------------------- */
+/* ---- clear
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void clear_children(struct ike *ike, const struct ike_clear_value *c)
 {
-    LIST_FOR(it, &ike->children) {
+    LIST_FOR (it, &ike->children) {
         struct child *k = CONTAINER_OF(it, struct child, link);
-        if ((!c->flow || k->flow == c->flow) && (c->peer.family == AF_NONE || addr_equal(&c->peer, &k->remote.a))) {
+        if ((!c->flow || k->flow == c->flow) &&
+            (c->peer.family == AF_NONE || addr_equal(&c->peer, &k->remote.a))) {
             u32 flow = k->flow;
             child_delete(ike, k, true);
             flow_lost_child(ike, flow);
@@ -132,7 +148,7 @@ static void clear_children(struct ike *ike, const struct ike_clear_value *c)
 
 static void clear_sas(struct ike *ike, const struct ike_clear_value *c)
 {
-    LIST_FOR(it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
         if (!sa->deleted && (!c->conn_id || sa->c.conn_id == c->conn_id) &&
             (c->peer.family == AF_NONE || addr_equal(&c->peer, &sa->remote.a))) {

@@ -1,48 +1,59 @@
 /*
- * v1_info.c: the informational exchange (RFC 2409 5.7, RFC 2408 3.14, 3.15; RFC 3706 for R-U-THERE): what peers
- * tell us, and what we tell them. Only a message with a right HASH(1) is believed; one in clear is noted.
+ * v1_info.c: the informational exchange (RFC 2409 5.7, RFC 2408 3.14, 3.15; RFC 3706 for
+ * R-U-THERE): what peers tell us, and what we tell them. Only a message with a right HASH(1) is
+ * believed; one in clear is noted.
  */
 #include "ike/ike_int.h"
 
 #include <stdlib.h>
 
-/* ---- receiving ---------------------------------------------------------------------------------------------- */
+/* ---- receiving
+ * ---------------------------------------------------------------------------------------------- */
 
-enum verdict info_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict info_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                     struct draft *d)
 {
     u8 want[HASH_MAX], len = hash_row(sa->c.hash)->len;
     trace_payload(ike, sa, sa->c.conn_id, "HASH", m->hdr.msgid);
     keys_hash_phase2(want, &d->sa, m->hdr.msgid, NULL, m->signed_part.p, m->signed_part.len);
     if (m->hash.len != len || !mem_equal_ct(m->hash.p, want, len)) {
-        draft_why(d, WHY_HASH, "the HASH payload of message id %u (%u bytes) does not cover what stands behind it",
-                  m->hdr.msgid, m->hash.len);
+        draft_why(
+            d, WHY_HASH,
+            "the HASH payload of message id %u (%u bytes) does not cover what stands behind it",
+            m->hdr.msgid, m->hash.len);
         return V_DROP;
     }
     for (unsigned i = 0; i < m->num_notify; i++) {
         const struct isakmp_notify *n = &m->notify[i];
         ev_ike_notify(ike->log, sa->c.conn_id, &sa->remote.a,
-                      &(struct evb_ike_notify){.name = ev_str(isakmp_notify_name(n->type)), .protocol = n->proto,
-                                               .spi = n->spi_len == 4 ? be32(n->spi) : 0, .msgid = m->hdr.msgid,
+                      &(struct evb_ike_notify){.name = ev_str(isakmp_notify_name(n->type)),
+                                               .protocol = n->proto,
+                                               .spi = n->spi_len == 4 ? be32(n->spi) : 0,
+                                               .msgid = m->hdr.msgid,
                                                .handle = sa_handle(sa)});
         d->effects |= n->type == NTF_INITIAL_CONTACT ? EF_INITIAL_CONTACT : EF_PEER_ERROR;
     }
     for (unsigned i = 0; i < m->num_delete; i++) {
         ev_ike_delete_rx(ike->log, sa->c.conn_id, &sa->remote.a,
-                         &(struct evb_ike_delete_rx){.msgid = m->hdr.msgid, .protocol = m->del[i].proto,
+                         &(struct evb_ike_delete_rx){.msgid = m->hdr.msgid,
+                                                     .protocol = m->del[i].proto,
                                                      .count = m->del[i].num});
         d->effects |= EF_DELETES;
     }
     return V_NEXT;
 }
 
-enum verdict info_clear_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict info_clear_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                           struct draft *d)
 {
     (void)ike;
     if (sa->c.authenticated || m->num_notify == 0) {
         draft_why(d, WHY_NOT_ENCRYPTED, "an informational message in clear");
     } else {
-        /* it may be forged: the negotiation goes on, but the operator reads what the peer seems to say */
-        draft_why(d, WHY_REFUSED, "the peer says %s (unprotected)", isakmp_notify_name(m->notify[0].type));
+        /* it may be forged: the negotiation goes on, but the operator reads what the peer seems to
+         * say */
+        draft_why(d, WHY_REFUSED, "the peer says %s (unprotected)",
+                  isakmp_notify_name(m->notify[0].type));
     }
     return V_DROP;
 }
@@ -53,7 +64,7 @@ static void notify_error(struct ike *ike, struct ike_sa *sa, const struct isakmp
     struct xch *found = NULL;
     unsigned waiting = 0;
     u32 spi = n->spi_len == 4 ? be32(n->spi) : 0;
-    LIST_FOR(it, &sa->nodes) {
+    LIST_FOR (it, &sa->nodes) {
         struct xch *x = CONTAINER_OF(it, struct xch, link);
         if (x->c.state == XS_QM_I_QM1) {
             waiting++;
@@ -84,7 +95,8 @@ static void notify_effect(struct ike *ike, struct ike_sa *sa, const struct isakm
     u32 spi = n->spi_len == 4 ? be32(n->spi) : 0;
     if (n->type == NTF_R_U_THERE && n->data.len == 4) {
         u8 cookies[16];
-        ev_ike_dpd(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_dpd){.sequence = be32(n->data.p)});
+        ev_ike_dpd(ike->log, sa->c.conn_id, &sa->remote.a,
+                   &(struct evb_ike_dpd){.sequence = be32(n->data.p)});
         memcpy(cookies, sa->c.cookie_i, 8);
         memcpy(cookies + 8, sa->c.cookie_r, 8);
         info_notify(ike, sa, PROTO_ISAKMP, NTF_R_U_THERE_ACK, cookies, 16, n->data.p, 4);
@@ -92,12 +104,14 @@ static void notify_effect(struct ike *ike, struct ike_sa *sa, const struct isakm
         if (n->data.len == 4 && !spi) {
             spi = be32(n->data.p);
         }
-        if ((c = child_by_spi(ike, spi, false, &sa->remote.a)) != NULL) { /* the peer lost it: start over */
+        if ((c = child_by_spi(ike, spi, false, &sa->remote.a)) !=
+            NULL) { /* the peer lost it: start over */
             u32 flow = c->flow;
             child_delete(ike, c, true);
             flow_lost_child(ike, flow);
         }
-    } else if (n->type == NTF_RESPONDER_LIFETIME && (c = child_by_spi(ike, spi, false, &sa->remote.a)) != NULL) {
+    } else if (n->type == NTF_RESPONDER_LIFETIME &&
+               (c = child_by_spi(ike, spi, false, &sa->remote.a)) != NULL) {
         struct isakmp_transform t = {.attrs = n->data.p, .attrs_len = n->data.len};
         struct p2_offer o;
         p2_read(&o, &t);
@@ -123,9 +137,10 @@ static void delete_effect(struct ike *ike, struct ike_sa *sa, const struct isakm
                 flow_lost_child(ike, flow);
             }
         } else if (del->proto == PROTO_ISAKMP && del->spi_len == 16) {
-            LIST_FOR(it, &ike->sas) {
+            LIST_FOR (it, &ike->sas) {
                 struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, link);
-                if (!o->deleted && memcmp(o->c.cookie_i, spi, 8) == 0 && memcmp(o->c.cookie_r, spi + 8, 8) == 0 &&
+                if (!o->deleted && memcmp(o->c.cookie_i, spi, 8) == 0 &&
+                    memcmp(o->c.cookie_r, spi + 8, 8) == 0 &&
                     addr_equal(&o->remote.a, &sa->remote.a)) {
                     sa_delete(ike, o, "Receive delete from peer", false);
                     flow_p1_failed(ike, o, "the peer deleted the ISAKMP SA");
@@ -146,7 +161,9 @@ void info_effects(struct ike *ike, struct ike_sa *sa, struct draft *d)
     }
 }
 
-/* ---- sending --------------------------------------------------------------------------------------------------- */
+/* ---- sending
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 struct info {
     bool del;
@@ -170,7 +187,8 @@ static bool write_info(struct ike *ike, const struct ike_sa *sa, struct draft *d
     } else {
         isakmp_out_notify(&d->out, n->proto, n->type, n->spi, n->spi_len, n->data, n->len);
     }
-    keys_hash_phase2(d->buf + ISAKMP_HDR + 4, &d->sa, d->x.msgid, NULL, d->buf + start, wr_len(&d->out.w) - start);
+    keys_hash_phase2(d->buf + ISAKMP_HDR + 4, &d->sa, d->x.msgid, NULL, d->buf + start,
+                     wr_len(&d->out.w) - start);
     return !d->out.w.bad;
 }
 
@@ -182,18 +200,25 @@ static void info_send(struct ike *ike, struct ike_sa *sa, struct info *n)
     struct xch *x = xch_new(ike, sa, XCH_INFO, msgid_new(ike, sa), true);
     list_push_back(&sa->nodes, &x->link);
     msgid_remember(sa, x->c.msgid);
-    ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_node_new){.msgid = x->c.msgid});
+    ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
+                    &(struct evb_ike_node_new){.msgid = x->c.msgid});
     engine_start(ike, sa, x, write_info, n, XS_INFO, TM_NONE);
-    ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_node_purge){.msgid = x->c.msgid});
+    ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
+                      &(struct evb_ike_node_purge){.msgid = x->c.msgid});
     list_remove(&x->link); /* nothing comes back in it */
     xch_free(x);
 }
 
-void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
-                 const void *data, size_t len)
+void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi,
+                 u8 spi_len, const void *data, size_t len)
 {
-    info_send(ike, sa, &(struct info){.proto = proto, .type = type, .spi = spi, .spi_len = spi_len, .data = data,
-                                      .len = len});
+    info_send(ike, sa,
+              &(struct info){.proto = proto,
+                             .type = type,
+                             .spi = spi,
+                             .spi_len = spi_len,
+                             .data = data,
+                             .len = len});
 }
 
 void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi)
@@ -211,7 +236,8 @@ void info_delete_sa(struct ike *ike, struct ike_sa *sa)
     info_send(ike, sa, &(struct info){.del = true, .proto = PROTO_ISAKMP, .spi = b, .spi_len = 16});
 }
 
-void info_error_clear(struct ike *ike, const struct ike_sa *sa, const struct isakmp_hdr *hdr, u16 type)
+void info_error_clear(struct ike *ike, const struct ike_sa *sa, const struct isakmp_hdr *hdr,
+                      u16 type)
 {
     u8 buf[128];
     struct isakmp_out o;

@@ -1,7 +1,7 @@
 /*
- * v1_phase1.c: main mode with a pre-shared key, the deciding half (RFC 2409 5.4): what each received message means.
- * A handler reads the SA and the message and writes its draft; v1_phase1_out.c writes the answers, engine_commit
- * the state. Rows: v1_table.c.
+ * v1_phase1.c: main mode with a pre-shared key, the deciding half (RFC 2409 5.4): what each
+ * received message means. A handler reads the SA and the message and writes its draft;
+ * v1_phase1_out.c writes the answers, engine_commit the state. Rows: v1_table.c.
  */
 #include "ike/ike_int.h"
 
@@ -15,10 +15,12 @@ static const struct secret *find_psk(struct ike *ike, const struct ike_sa *sa, u
 {
     const struct ike_psk_value *k = psk_find(ike, &sa->remote.a);
     if (k) {
-        ev_ike_psk_found(ike->log, conn, &sa->remote.a, &(struct evb_ike_psk_found){.address = sa->remote.a});
+        ev_ike_psk_found(ike->log, conn, &sa->remote.a,
+                         &(struct evb_ike_psk_found){.address = sa->remote.a});
         return &k->key;
     }
-    ev_ike_psk_none(ike->log, conn, &sa->remote.a, &(struct evb_ike_psk_none){.address = sa->remote.a});
+    ev_ike_psk_none(ike->log, conn, &sa->remote.a,
+                    &(struct evb_ike_psk_none){.address = sa->remote.a});
     return NULL;
 }
 
@@ -27,17 +29,23 @@ static bool make_dh(struct ike *ike, struct draft *d, u16 group)
 {
     u8 secret[80];
     const struct group_row *g = group_row(group);
-    size_t len = !g ? 0 : g->ecp ? 80 : g->bits <= 2048 ? 32 : g->bits <= 3072 ? 40 : g->bits <= 4096 ? 48 : 64;
+    size_t len = !g                ? 0
+                 : g->ecp          ? 80
+                 : g->bits <= 2048 ? 32
+                 : g->bits <= 3072 ? 40
+                 : g->bits <= 4096 ? 48
+                                   : 64;
     env_random(ike->clock, secret, sizeof secret);
     d->dh = g ? dh_new(group, secret, len) : NULL;
     mem_wipe(secret, sizeof secret);
     return d->dh != NULL;
 }
 
-/* ---- message 1 and 2: the policy ------------------------------------------------------------------------ */
+/* ---- message 1 and 2: the policy
+ * ------------------------------------------------------------------------ */
 
-static void accept_policy(struct ike *ike, const struct isakmp_msg *m, const struct ike_policy_value *p,
-                          unsigned transform, struct draft *d)
+static void accept_policy(struct ike *ike, const struct isakmp_msg *m,
+                          const struct ike_policy_value *p, unsigned transform, struct draft *d)
 {
     struct p1_offer o;
     p1_read(&o, &m->sa.transform[transform]);
@@ -50,10 +58,12 @@ static void accept_policy(struct ike *ike, const struct isakmp_msg *m, const str
     d->sa.conn_id = ike->next_conn;
     d->x.sa_i.len = m->sa.body_len;
     memcpy(d->x.sa_i.b, m->sa.body, m->sa.body_len);
-    d->x.spi_in = transform; /* which one the answer repeats; quick mode uses the field for its SPI */
+    d->x.spi_in =
+        transform; /* which one the answer repeats; quick mode uses the field for its SPI */
 }
 
-enum verdict mm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict mm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                   struct draft *d)
 {
     unsigned transform = 0;
     trace_payload(ike, sa, 0, "SA", 0);
@@ -76,12 +86,14 @@ enum verdict mm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         env_random(ike->clock, d->sa.cookie_r, 8);
     } while (be64(d->sa.cookie_r) == 0);
     accept_policy(ike, m, p, transform, d);
-    vendor_read(ike, sa, d->sa.conn_id, m); /* the dialect looks at them again under the new conn-id */
+    vendor_read(ike, sa, d->sa.conn_id,
+                m); /* the dialect looks at them again under the new conn-id */
     d->sa.natt = vendor_natt(d->sa.vids, true);
     return V_NEXT;
 }
 
-enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                   struct draft *d)
 {
     trace_payload(ike, sa, 0, "SA", 0);
     if (be64(m->hdr.cookie_r) == 0) {
@@ -107,23 +119,26 @@ enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return V_NEXT;
 }
 
-/* ---- message 3 and 4: the keys ---------------------------------------------------------------------------- */
+/* ---- message 3 and 4: the keys
+ * ---------------------------------------------------------------------------- */
 
 /* agree: g^xy from the peer's value, then the SKEYID family, the cipher key and the first IV. */
-static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, const struct dh *dh,
-                  struct draft *d)
+static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                  const struct dh *dh, struct draft *d)
 {
     u32 conn = d->sa.conn_id;
     size_t len = 0;
     const struct group_row *g = group_row(d->sa.group);
     trace_payload(ike, sa, conn, "KE", 0);
     if (!dh || !dh_shared(dh, d->x.gxy.b, &len, m->ke.p, m->ke.len)) {
-        draft_why(d, WHY_KEY_EXCHANGE, "KE payload has %u bytes, group %u wants %u in 2..p-2 (a point of the curve)",
+        draft_why(d, WHY_KEY_EXCHANGE,
+                  "KE payload has %u bytes, group %u wants %u in 2..p-2 (a point of the curve)",
                   m->ke.len, d->sa.group, g ? g->public_len : 0);
         return false;
     }
     d->x.gxy.len = (u16)len;
-    ev_ike_processing_nonce(ike->log, conn, &sa->remote.a, &(struct evb_ike_processing_nonce){.msgid = 0});
+    ev_ike_processing_nonce(ike->log, conn, &sa->remote.a,
+                            &(struct evb_ike_processing_nonce){.msgid = 0});
     const struct secret *psk = find_psk(ike, sa, conn);
     if (!psk) {
         draft_why(d, WHY_NO_PSK, "the pre-shared key was removed during the negotiation");
@@ -135,15 +150,17 @@ static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
         draft_why(d, WHY_KEY_EXCHANGE, "no key can be made for the agreed cipher");
         return false;
     }
-    ev_ike_skeyid(ike->log, conn, &sa->remote.a,
-                  &(struct evb_ike_skeyid){.skeyid_e = ev_key(d->sa.skeyid_e.b, d->sa.skeyid_e.len)});
+    ev_ike_skeyid(
+        ike->log, conn, &sa->remote.a,
+        &(struct evb_ike_skeyid){.skeyid_e = ev_key(d->sa.skeyid_e.b, d->sa.skeyid_e.len)});
     d->sa.vids |= vendor_read(ike, sa, conn, m);
     natd_check(ike, sa, m, &d->sa);
     mem_wipe(&d->x.gxy, sizeof d->x.gxy);
     return true;
 }
 
-enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                   struct draft *d)
 {
     if (!make_dh(ike, d, d->sa.group)) {
         draft_why(d, WHY_KEY_EXCHANGE, "group %u cannot be computed", d->sa.group);
@@ -164,7 +181,8 @@ enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return ok ? V_NEXT : V_DROP;
 }
 
-enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                   struct draft *d)
 {
     if (m->ke.len == d->x.gi.len) {
         memcpy(d->x.gr.b, m->ke.p, m->ke.len);
@@ -174,23 +192,30 @@ enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return agree(ike, sa, m, sa->main.dh, d) ? V_NEXT : V_DROP;
 }
 
-/* ---- message 5 and 6: who it is ----------------------------------------------------------------------------- */
+/* ---- message 5 and 6: who it is
+ * ----------------------------------------------------------------------------- */
 
-/* identity_ok: an address must be the one the peer speaks from, or at least one that has the same key. */
-static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_id *id, struct draft *d)
+/* identity_ok: an address must be the one the peer speaks from, or at least one that has the same
+ * key. */
+static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_id *id,
+                        struct draft *d)
 {
     char want[ADDR_STR];
     struct prefix p;
     id_text(d->sa.peer_name, sizeof d->sa.peer_name, id->body.p, id->body.len);
-    if (!(id->proto == 0 || id->proto == IPPROTO_UDP_) || !(id->port == 0 || id->port == 500 || id->port == 4500)) {
-        draft_why(d, WHY_IDENTITY, "the identity has protocol %u port %u, wanted 17 and 500 or 0", id->proto, id->port);
+    if (!(id->proto == 0 || id->proto == IPPROTO_UDP_) ||
+        !(id->port == 0 || id->port == 500 || id->port == 4500)) {
+        draft_why(d, WHY_IDENTITY, "the identity has protocol %u port %u, wanted 17 and 500 or 0",
+                  id->proto, id->port);
         return false;
     }
     if (id->type != ID_IPV4_ADDR && id->type != ID_IPV6_ADDR) {
         if (id->type == ID_FQDN || id->type == ID_USER_FQDN || id->type == ID_KEY_ID) {
-            return true; /* the key was found by address and the hash proves it; the name is only shown */
+            return true; /* the key was found by address and the hash proves it; the name is only
+                            shown */
         }
-        draft_why(d, WHY_IDENTITY, "identity type %s, wanted an address or a name", isakmp_id_name(id->type));
+        draft_why(d, WHY_IDENTITY, "identity type %s, wanted an address or a name",
+                  isakmp_id_name(id->type));
         return false;
     }
     if (!isakmp_id_prefix(&p, id)) {
@@ -204,13 +229,14 @@ static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct i
         mem_equal_ct(theirs->key.b, used->key.b, used->key.len)) {
         return true;
     }
-    draft_why(d, WHY_IDENTITY, "the peer calls itself %s, wanted %s (or an address with the same pre-shared key)",
+    draft_why(d, WHY_IDENTITY,
+              "the peer calls itself %s, wanted %s (or an address with the same pre-shared key)",
               d->sa.peer_name, addr_str(want, &sa->remote.a));
     return false;
 }
 
-static bool first_id(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct bytes_id *out,
-                     struct draft *d)
+static bool first_id(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                     struct bytes_id *out, struct draft *d)
 {
     trace_payload(ike, sa, sa->c.conn_id, "ID", 0);
     if (m->num_ids != 1) {
@@ -218,7 +244,8 @@ static bool first_id(struct ike *ike, const struct ike_sa *sa, const struct isak
         return false;
     }
     trace_id(ike, sa, m->id[0].body.p, m->id[0].body.len, m->id[0].next);
-    ev_ike_no_profile(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_no_profile){.profiles = 0});
+    ev_ike_no_profile(ike->log, sa->c.conn_id, &sa->remote.a,
+                      &(struct evb_ike_no_profile){.profiles = 0});
     out->len = m->id[0].body.len;
     memcpy(out->b, m->id[0].body.p, out->len);
     d->sa.peer_id = *out;
@@ -232,23 +259,28 @@ static bool hash_ok(const struct isakmp_msg *m, const u8 *want, struct draft *d)
     if (m->hash.len == len && mem_equal_ct(m->hash.p, want, len)) {
         return true;
     }
-    draft_why(d, WHY_AUTH, "the HASH payload (%u bytes) is not what the pre-shared key and identity give (%u bytes)",
-              m->hash.len, len);
+    draft_why(
+        d, WHY_AUTH,
+        "the HASH payload (%u bytes) is not what the pre-shared key and identity give (%u bytes)",
+        m->hash.len, len);
     return false;
 }
 
-/* notify_ok: HASH_I and HASH_R do not cover the notifications beside them (RFC 2409 5); at least they must name this
- * very SA and be of a kind we know, so a damaged one takes its message with it. */
+/* notify_ok: HASH_I and HASH_R do not cover the notifications beside them (RFC 2409 5); at least
+ * they must name this very SA and be of a kind we know, so a damaged one takes its message with it.
+ */
 static bool notify_ok(const struct isakmp_msg *m, struct draft *d)
 {
     for (unsigned i = 0; i < m->num_notify; i++) {
         const struct isakmp_notify *n = &m->notify[i];
-        bool ours = n->spi_len == 0 || (n->spi_len == 16 && memcmp(n->spi, d->sa.cookie_i, 8) == 0 &&
-                                        memcmp(n->spi + 8, d->sa.cookie_r, 8) == 0);
+        bool ours =
+            n->spi_len == 0 || (n->spi_len == 16 && memcmp(n->spi, d->sa.cookie_i, 8) == 0 &&
+                                memcmp(n->spi + 8, d->sa.cookie_r, 8) == 0);
         if (!ours || n->proto > PROTO_ISAKMP || n->doi > 1 || n->type < NTF_CONNECTED ||
             strcmp(isakmp_notify_name(n->type), "unknown") == 0) {
-            draft_why(d, WHY_HASH, "notification %u of protocol %u beside the identity does not name this SA", n->type,
-                      n->proto);
+            draft_why(d, WHY_HASH,
+                      "notification %u of protocol %u beside the identity does not name this SA",
+                      n->type, n->proto);
             return false;
         }
     }
@@ -256,33 +288,40 @@ static bool notify_ok(const struct isakmp_msg *m, struct draft *d)
 }
 
 /* authenticated: the peer has proved the key. */
-static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                                  struct draft *d)
+static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
+                                  const struct isakmp_msg *m, struct draft *d)
 {
     u32 conn = sa->c.conn_id;
     const struct addr *peer = &sa->remote.a;
     for (unsigned i = 0; i < m->num_notify; i++) {
-        ev_ike_notify(ike->log, conn, peer,
-                      &(struct evb_ike_notify){.name = ev_str(isakmp_notify_name(m->notify[i].type)),
-                                               .protocol = m->notify[i].proto, .handle = sa_handle(sa)});
+        ev_ike_notify(
+            ike->log, conn, peer,
+            &(struct evb_ike_notify){.name = ev_str(isakmp_notify_name(m->notify[i].type)),
+                                     .protocol = m->notify[i].proto,
+                                     .handle = sa_handle(sa)});
         if (m->notify[i].type == NTF_INITIAL_CONTACT) {
             ev_ike_initial_contact(ike->log, conn, peer,
-                                   &(struct evb_ike_initial_contact){.local = sa->local.a, .remote = sa->remote.a,
+                                   &(struct evb_ike_initial_contact){.local = sa->local.a,
+                                                                     .remote = sa->remote.a,
                                                                      .port = sa->remote.port});
             d->effects |= EF_INITIAL_CONTACT;
         }
     }
-    ev_ike_authenticated(ike->log, conn, peer, &(struct evb_ike_authenticated){.method = sa->c.auth});
+    ev_ike_authenticated(ike->log, conn, peer,
+                         &(struct evb_ike_authenticated){.method = sa->c.auth});
     ev_ike_peer_insert(ike->log, conn, peer,
-                       &(struct evb_ike_peer_insert){.local = sa->local.a, .remote = sa->remote.a,
-                                                     .port = sa->remote.port, .handle = peer_handle(sa->peer)});
+                       &(struct evb_ike_peer_insert){.local = sa->local.a,
+                                                     .remote = sa->remote.a,
+                                                     .port = sa->remote.port,
+                                                     .handle = peer_handle(sa->peer)});
     d->sa.authenticated = true;
     d->sa.authenticated_ms = env_now_ms(ike->clock);
     d->effects |= EF_P1_DONE;
     return V_NEXT;
 }
 
-enum verdict mm_r5(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict mm_r5(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                   struct draft *d)
 {
     u8 want[HASH_MAX];
     if (!first_id(ike, sa, m, &d->x.idi, d)) {
@@ -295,7 +334,8 @@ enum verdict mm_r5(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return authenticated(ike, sa, m, d);
 }
 
-enum verdict mm_i6(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict mm_i6(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                   struct draft *d)
 {
     u8 want[HASH_MAX];
     if (!first_id(ike, sa, m, &d->x.idr, d)) {

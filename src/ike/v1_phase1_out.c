@@ -1,16 +1,19 @@
 /*
- * v1_phase1_out.c: main mode, the writing half (RFC 2409 5.4): the message each row answers with, and message 1.
- * Called by the engine after the handler said NEXT; what is written and remembered here goes into the draft only.
+ * v1_phase1_out.c: main mode, the writing half (RFC 2409 5.4): the message each row answers with,
+ * and message 1. Called by the engine after the handler said NEXT; what is written and remembered
+ * here goes into the draft only.
  */
 #include "ike/ike_int.h"
 
-/* ---- message 2: the chosen transform comes back word for word (RFC 2408 4.2) ------------------------------ */
+/* ---- message 2: the chosen transform comes back word for word (RFC 2408 4.2)
+ * ------------------------------ */
 
 /* transform_at: finds the n-th transform again in the initiator's SA body the draft keeps. */
-static bool transform_at(const struct bytes_sa *body, unsigned n, struct isakmp_sa *sa, struct isakmp_transform *out,
-                         u8 *out_proposal)
+static bool transform_at(const struct bytes_sa *body, unsigned n, struct isakmp_sa *sa,
+                         struct isakmp_transform *out, u8 *out_proposal)
 {
-    struct isakmp_payload pl = {.type = PL_SA, .len = body->len, .off = ISAKMP_HDR, .body = body->b};
+    struct isakmp_payload pl = {
+        .type = PL_SA, .len = body->len, .off = ISAKMP_HDR, .body = body->b};
     struct isakmp_fault f = isakmp_sa_read(sa, &pl);
     if (f.reason != IW_OK || n >= sa->num_transforms) {
         return false;
@@ -45,7 +48,8 @@ void mm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     vendor_write_natt(ike, sa, d->sa.conn_id, &d->out, d->sa.natt);
 }
 
-/* ---- message 3 and 4 ------------------------------------------------------------------------------------------ */
+/* ---- message 3 and 4
+ * ------------------------------------------------------------------------------------------ */
 
 static void write_ke(struct draft *d, const struct bytes_big *ke, const struct bytes_nonce *nonce,
                      const struct ike_sa *sa)
@@ -72,10 +76,13 @@ void mm_out_4(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     write_ke(d, &d->x.gr, &d->x.nr, sa);
 }
 
-/* ---- message 5 and 6 ------------------------------------------------------------------------------------------ */
+/* ---- message 5 and 6
+ * ------------------------------------------------------------------------------------------ */
 
-/* write_identity: our address, protocol 17 port 500 as IOS sends it; the body is what HASH_I or HASH_R covers. */
-static void write_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d, struct bytes_id *id)
+/* write_identity: our address, protocol 17 port 500 as IOS sends it; the body is what HASH_I or
+ * HASH_R covers. */
+static void write_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d,
+                           struct bytes_id *id)
 {
     struct wr w = wr_init(id->b, sizeof id->b);
     wr_u8(&w, sa->local.a.family == AF_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR);
@@ -86,7 +93,8 @@ static void write_identity(struct ike *ike, const struct ike_sa *sa, struct draf
     ev_ike_id_ours(ike->log, d->sa.conn_id, &sa->remote.a,
                    &(struct evb_ike_id_ours){.type = ev_str(isakmp_id_name(id->b[0]))});
     trace_id(ike, sa, id->b, id->len, PL_HASH);
-    ev_ike_id_length(ike->log, d->sa.conn_id, &sa->remote.a, &(struct evb_ike_id_length){.length = id->len + 4u});
+    ev_ike_id_length(ike->log, d->sa.conn_id, &sa->remote.a,
+                     &(struct evb_ike_id_length){.length = id->len + 4u});
     draft_hdr(d, true);
     isakmp_out_payload(&d->out, PL_ID, id->b, id->len);
 }
@@ -96,7 +104,8 @@ void mm_out_5(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     u8 hash[HASH_MAX], spi[16];
     bool contact = !sa->peer->contacted && !restart_holds(ike, &sa->remote.a);
     if (contact) {
-        ev_ike_send_contact(ike->log, d->sa.conn_id, &sa->remote.a, &(struct evb_ike_send_contact){.sas = 0});
+        ev_ike_send_contact(ike->log, d->sa.conn_id, &sa->remote.a,
+                            &(struct evb_ike_send_contact){.sas = 0});
     }
     write_identity(ike, sa, d, &d->x.idi);
     keys_hash_i(hash, &d->sa, &d->x);
@@ -116,7 +125,9 @@ void mm_out_6(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     isakmp_out_payload(&d->out, PL_HASH, hash, hash_row(d->sa.hash)->len);
 }
 
-/* ---- message 1 --------------------------------------------------------------------------------------------------- */
+/* ---- message 1
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
 {
@@ -125,8 +136,10 @@ static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, v
     do {
         env_random(ike->clock, d->sa.cookie_i, 8);
     } while (be64(d->sa.cookie_i) == 0);
-    ev_ike_no_aggressive(ike->log, 0, &sa->remote.a, &(struct evb_ike_no_aggressive){.flow = f ? f->v.flow : 0});
-    ev_ike_psk_found(ike->log, 0, &sa->remote.a, &(struct evb_ike_psk_found){.address = sa->remote.a});
+    ev_ike_no_aggressive(ike->log, 0, &sa->remote.a,
+                         &(struct evb_ike_no_aggressive){.flow = f ? f->v.flow : 0});
+    ev_ike_psk_found(ike->log, 0, &sa->remote.a,
+                     &(struct evb_ike_psk_found){.address = sa->remote.a});
     draft_hdr(d, false);
     p1_write(ike, &d->out);
     vendor_write_offer(ike, sa, 0, &d->out);
@@ -138,7 +151,8 @@ static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, v
     memcpy(d->x.sa_i.b, d->buf + ISAKMP_HDR + 4, body);
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_MM");
     trace_state(ike, 0, &sa->remote.a, XS_READY, XS_I_MM1, false);
-    ev_ike_begin_mm(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_mm){.flow = f ? f->v.flow : 0});
+    ev_ike_begin_mm(ike->log, 0, &sa->remote.a,
+                    &(struct evb_ike_begin_mm){.flow = f ? f->v.flow : 0});
     return true;
 }
 
@@ -152,15 +166,18 @@ static bool any_policy(const struct ike *ike)
     return false;
 }
 
-/* mm_start: begins main mode; NULL with the reason reported and noted at the flow when it cannot begin. */
-struct ike_sa *mm_start(struct ike *ike, struct flow *f, const struct addr *local, const struct addr *remote)
+/* mm_start: begins main mode; NULL with the reason reported and noted at the flow when it cannot
+ * begin. */
+struct ike_sa *mm_start(struct ike *ike, struct flow *f, const struct addr *local,
+                        const struct addr *remote)
 {
     char why[128], a[ADDR_STR];
     struct endpoint from = {*local, 500}, to = {*remote, 500};
     bool have_policy = any_policy(ike), have_psk = psk_find(ike, remote) != NULL;
     if (!have_policy || !have_psk) {
-        snprintf(why, sizeof why, "%s for %s", have_policy ? "no pre-shared key is configured"
-                                                           : "no ISAKMP policy with pre-share is configured",
+        snprintf(why, sizeof why, "%s for %s",
+                 have_policy ? "no pre-shared key is configured"
+                             : "no ISAKMP policy with pre-share is configured",
                  addr_str(a, remote));
         report(ike, NULL, remote, XCH_MAIN, have_policy ? WHY_NO_PSK : WHY_NO_PROPOSAL, why);
         if (f) {
@@ -175,10 +192,13 @@ struct ike_sa *mm_start(struct ike *ike, struct flow *f, const struct addr *loca
     sa->peer = peer_get(ike, &from, &to);
     sa->peer->ike_refs++;
     ev_ike_peer_lock(ike->log, 0, remote,
-                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer), .what = ev_str("IKE"),
-                                                 .refs = sa->peer->ike_refs, .who = ev_str("isakmp_initiator")});
-    ev_ike_sa_insert(ike->log, 0, remote,
-                     &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
+                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer),
+                                                 .what = ev_str("IKE"),
+                                                 .refs = sa->peer->ike_refs,
+                                                 .who = ev_str("isakmp_initiator")});
+    ev_ike_sa_insert(
+        ike->log, 0, remote,
+        &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
     if (!engine_start(ike, sa, &sa->main, write_1, f, XS_I_MM1, TM_RESEND)) {
         sa_free(ike, sa);
         return NULL;

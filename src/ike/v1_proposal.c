@@ -1,10 +1,12 @@
 /*
- * v1_proposal.c: what a quick mode negotiates: transform sets against offers (RFC 2407 4.4.4, 4.5) and proxy
- * identities against flows (RFC 2409 5.5, RFC 2407 4.6.2). Decides and writes; commits nothing.
+ * v1_proposal.c: what a quick mode negotiates: transform sets against offers (RFC 2407 4.4.4, 4.5)
+ * and proxy identities against flows (RFC 2409 5.5, RFC 2407 4.6.2). Decides and writes; commits
+ * nothing.
  */
 #include "ike/ike_int.h"
 
-/* ---- reading an offered transform ------------------------------------------------------------------------ */
+/* ---- reading an offered transform
+ * ------------------------------------------------------------------------ */
 
 void p2_read(struct p2_offer *out, const struct isakmp_transform *t)
 {
@@ -35,7 +37,8 @@ void p2_read(struct p2_offer *out, const struct isakmp_transform *t)
     }
 }
 
-static void trace_attr(struct ike *ike, const struct ike_sa *sa, const struct isakmp_attr *a, u16 *life_type)
+static void trace_attr(struct ike *ike, const struct ike_sa *sa, const struct isakmp_attr *a,
+                       u16 *life_type)
 {
     struct evlog *log = ike->log;
     const struct addr *peer = &sa->remote.a;
@@ -43,16 +46,19 @@ static void trace_attr(struct ike *ike, const struct ike_sa *sa, const struct is
     enum hash_id h;
     switch (a->type) {
     case P2_ENCAPS:
-        ev_ike_p2_encaps(log, conn, peer,
-                         &(struct evb_ike_p2_encaps){.mode = a->value,
-                                                     .name = ev_str(a->value == ENCAPS_TUNNEL      ? "Tunnel"
-                                                                    : a->value == ENCAPS_TRANSPORT ? "Transport"
-                                                                                                   : "UDP")});
+        ev_ike_p2_encaps(
+            log, conn, peer,
+            &(struct evb_ike_p2_encaps){.mode = a->value,
+                                        .name = ev_str(a->value == ENCAPS_TUNNEL      ? "Tunnel"
+                                                       : a->value == ENCAPS_TRANSPORT ? "Transport"
+                                                                                      : "UDP")});
         break;
     case P2_LIFE_TYPE:
         *life_type = (u16)a->value;
-        ev_ike_p2_life_type(log, conn, peer, &(struct evb_ike_p2_life_type){
-                                                 .unit = ev_str(a->value == LIFE_KILOBYTES ? "kilobytes" : "seconds")});
+        ev_ike_p2_life_type(
+            log, conn, peer,
+            &(struct evb_ike_p2_life_type){
+                .unit = ev_str(a->value == LIFE_KILOBYTES ? "kilobytes" : "seconds")});
         break;
     case P2_LIFE:
         if (a->basic) {
@@ -63,18 +69,25 @@ static void trace_attr(struct ike *ike, const struct ike_sa *sa, const struct is
         break;
     case P2_AUTH:
         h = hash_from_auth((u16)a->value);
-        ev_ike_p2_auth(log, conn, peer, &(struct evb_ike_p2_auth){.name = ev_str(h ? hash_row(h)->debug_p2 : "unknown")});
+        ev_ike_p2_auth(
+            log, conn, peer,
+            &(struct evb_ike_p2_auth){.name = ev_str(h ? hash_row(h)->debug_p2 : "unknown")});
         break;
-    case P2_KEY_LEN: ev_ike_p2_keylen(log, conn, peer, &(struct evb_ike_p2_keylen){.bits = a->value}); break;
-    case P2_GROUP: ev_ike_p2_group(log, conn, peer, &(struct evb_ike_p2_group){.group = a->value}); break;
+    case P2_KEY_LEN:
+        ev_ike_p2_keylen(log, conn, peer, &(struct evb_ike_p2_keylen){.bits = a->value});
+        break;
+    case P2_GROUP:
+        ev_ike_p2_group(log, conn, peer, &(struct evb_ike_p2_group){.group = a->value});
+        break;
     default:
-        ev_ike_p2_other(log, conn, peer, &(struct evb_ike_p2_other){.type = a->type, .value = a->value});
+        ev_ike_p2_other(log, conn, peer,
+                        &(struct evb_ike_p2_other){.type = a->type, .value = a->value});
         break;
     }
 }
 
-void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer, unsigned proposal,
-              unsigned transform)
+void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer,
+              unsigned proposal, unsigned transform)
 {
     const struct isakmp_transform *t = &offer->transform[transform];
     struct rd r = rd_init(t->attrs, t->attrs_len);
@@ -88,22 +101,28 @@ void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *
     }
     p2_read(&o, t);
     enum encr_id e = encr_from_esp(t->id, o.key_bits);
-    ev_ike_p2_transform(ike->log, sa->c.conn_id, &sa->remote.a,
-                        &(struct evb_ike_p2_transform){.transform = t->number,
-                                                       .name = ev_str(e ? encr_row(e)->debug_p2 : "unknown")});
+    ev_ike_p2_transform(
+        ike->log, sa->c.conn_id, &sa->remote.a,
+        &(struct evb_ike_p2_transform){.transform = t->number,
+                                       .name = ev_str(e ? encr_row(e)->debug_p2 : "unknown")});
     while (isakmp_attr_next(&a, &r)) {
         trace_attr(ike, sa, &a, &life_type);
     }
 }
 
-/* ---- choosing ------------------------------------------------------------------------------------------------ */
+/* ---- choosing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static const char *mode_name(unsigned mode)
 {
-    return mode == MODE_TRANSPORT ? "transport mode" : mode == MODE_TUNNEL ? "tunnel mode" : "UDP encapsulation";
+    return mode == MODE_TRANSPORT ? "transport mode"
+           : mode == MODE_TUNNEL  ? "tunnel mode"
+                                  : "UDP encapsulation";
 }
 
-/* p2_compare: how many things differ between an offered transform and a set of ours; the first is written out. */
+/* p2_compare: how many things differ between an offered transform and a set of ours; the first is
+ * written out. */
 static unsigned p2_compare(const struct ike_flow_value *f, const struct ike_transform *set, u8 id,
                            const struct p2_offer *o, bool have_ke, char why[160])
 {
@@ -113,32 +132,36 @@ static unsigned p2_compare(const struct ike_flow_value *f, const struct ike_tran
     const struct encr_row *want = encr_row(set->encr);
     char raw[40];
     why[0] = 0;
-#define DIFFERS(cond, ...)                        \
-    if ((cond) && wrong++ == 0) {                 \
-        snprintf(why, 160, __VA_ARGS__);          \
+#define DIFFERS(cond, ...)                                                                         \
+    if ((cond) && wrong++ == 0) {                                                                  \
+        snprintf(why, 160, __VA_ARGS__);                                                           \
     }
     snprintf(raw, sizeof raw, "ESP cipher %u/%u", id, o->key_bits);
-    DIFFERS(e != set->encr, "offered %s, transform set %s wants %s", e ? encr_row(e)->human : raw, set->name,
-            want->human)
+    DIFFERS(e != set->encr, "offered %s, transform set %s wants %s", e ? encr_row(e)->human : raw,
+            set->name, want->human)
     snprintf(raw, sizeof raw, "authenticator %u", o->auth_id);
-    DIFFERS(h != set->auth, "offered %s, transform set %s wants %s", h || !o->auth_id ? hash_row(h)->human : raw,
-            set->name, hash_row(set->auth)->human)
+    DIFFERS(h != set->auth, "offered %s, transform set %s wants %s",
+            h || !o->auth_id ? hash_row(h)->human : raw, set->name, hash_row(set->auth)->human)
     bool known_mode = o->encaps == ENCAPS_TUNNEL || o->encaps == ENCAPS_TRANSPORT || o->encaps == 0;
     u16 mode = o->encaps ? o->encaps : MODE_TUNNEL;
-    DIFFERS(!known_mode || (mode != set->mode && !f->any_mode), "offered %s, transform set %s wants %s",
-            mode_name(known_mode ? mode : 3), set->name, mode_name(set->mode))
-    DIFFERS(f->pfs_group && o->group != f->pfs_group, "offered PFS group %u, flow %s wants group %u", o->group, f->map,
-            f->pfs_group)
-    DIFFERS(o->group && !group_row(o->group), "offered PFS group %u, wanted a group adit knows", o->group)
-    DIFFERS((o->group != 0) != have_ke, "PFS group %u and %s KE payload, wanted both or neither", o->group,
-            have_ke ? "a" : "no")
+    DIFFERS(!known_mode || (mode != set->mode && !f->any_mode),
+            "offered %s, transform set %s wants %s", mode_name(known_mode ? mode : 3), set->name,
+            mode_name(set->mode))
+    DIFFERS(f->pfs_group && o->group != f->pfs_group,
+            "offered PFS group %u, flow %s wants group %u", o->group, f->map, f->pfs_group)
+    DIFFERS(o->group && !group_row(o->group), "offered PFS group %u, wanted a group adit knows",
+            o->group)
+    DIFFERS((o->group != 0) != have_ke, "PFS group %u and %s KE payload, wanted both or neither",
+            o->group, have_ke ? "a" : "no")
     DIFFERS(o->esn, "offered extended sequence numbers, wanted none")
-    DIFFERS(o->surplus, "offered attribute %u (%s), wanted none of it", o->surplus, isakmp_p2_attr_name(o->surplus))
+    DIFFERS(o->surplus, "offered attribute %u (%s), wanted none of it", o->surplus,
+            isakmp_p2_attr_name(o->surplus))
 #undef DIFFERS
     return wrong;
 }
 
-/* alone: no other proposal has its number; two of one number would mean ESP and AH together (RFC 2408 4.2). */
+/* alone: no other proposal has its number; two of one number would mean ESP and AH together (RFC
+ * 2408 4.2). */
 static bool alone(const struct isakmp_sa *sa, unsigned proposal)
 {
     for (unsigned i = 0; i < sa->num_proposals; i++) {
@@ -149,8 +172,9 @@ static bool alone(const struct isakmp_sa *sa, unsigned proposal)
     return true;
 }
 
-static bool p2_try_set(const struct ike_flow_value *f, const struct ike_transform *set, const struct isakmp_msg *m,
-                       struct p2_choice *out, unsigned *best, struct draft *d)
+static bool p2_try_set(const struct ike_flow_value *f, const struct ike_transform *set,
+                       const struct isakmp_msg *m, struct p2_choice *out, unsigned *best,
+                       struct draft *d)
 {
     char why[160];
     for (unsigned i = 0; i < m->sa.num_proposals; i++) {
@@ -161,9 +185,11 @@ static bool p2_try_set(const struct ike_flow_value *f, const struct ike_transfor
         for (unsigned j = p->first; j < p->first + (unsigned)p->num; j++) {
             struct p2_offer o;
             p2_read(&o, &m->sa.transform[j]);
-            unsigned wrong = p2_compare(f, set, m->sa.transform[j].id, &o, (m->seen & PB_KE) != 0, why);
+            unsigned wrong =
+                p2_compare(f, set, m->sa.transform[j].id, &o, (m->seen & PB_KE) != 0, why);
             if (wrong == 0) {
-                *out = (struct p2_choice){.proposal = i, .transform = j, .spi = be32(p->spi), .offer = o, .set = *set};
+                *out = (struct p2_choice){
+                    .proposal = i, .transform = j, .spi = be32(p->spi), .offer = o, .set = *set};
                 return true;
             }
             if (wrong < *best) {
@@ -175,16 +201,18 @@ static bool p2_try_set(const struct ike_flow_value *f, const struct ike_transfor
     return false;
 }
 
-bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_value *f, const struct isakmp_msg *m,
-               struct p2_choice *out, struct draft *d)
+bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_value *f,
+               const struct isakmp_msg *m, struct p2_choice *out, struct draft *d)
 {
     unsigned best = 99;
-    draft_why(d, WHY_NO_TRANSFORM, "offered no ESP proposal with an SPI, flow %s wants ESP", f->map);
+    draft_why(d, WHY_NO_TRANSFORM, "offered no ESP proposal with an SPI, flow %s wants ESP",
+              f->map);
     for (unsigned i = 0; i < f->num_transforms; i++) {
         if (p2_try_set(f, &f->transform[i], m, out, &best, d)) {
             p2_trace(ike, sa, &m->sa, out->proposal, out->transform);
-            ev_ike_p2_accept(ike->log, sa->c.conn_id, &sa->remote.a,
-                             &(struct evb_ike_p2_accept){.proposal = m->sa.proposal[out->proposal].number});
+            ev_ike_p2_accept(
+                ike->log, sa->c.conn_id, &sa->remote.a,
+                &(struct evb_ike_p2_accept){.proposal = m->sa.proposal[out->proposal].number});
             d->why = WHY_NONE;
             return true;
         }
@@ -194,11 +222,14 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
             p2_trace(ike, sa, &m->sa, i, m->sa.proposal[i].first + j);
         }
     }
-    ev_ike_p2_refuse(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_p2_refuse){.why = ev_textf("%s", d->detail)});
+    ev_ike_p2_refuse(ike->log, sa->c.conn_id, &sa->remote.a,
+                     &(struct evb_ike_p2_refuse){.why = ev_textf("%s", d->detail)});
     return false;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void write_attrs(struct wr *w, u8 encr, u8 auth, u8 mode, u16 group, u32 life_s, u64 life_kb)
 {
@@ -242,12 +273,15 @@ void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi)
     isakmp_out_end(o);
 }
 
-/* ---- proxy identities -------------------------------------------------------------------------------------------- */
+/* ---- proxy identities
+ * -------------------------------------------------------------------------------------------- */
 
-static bool one_side(struct prefix *out, u16 *lo, u16 *hi, const struct isakmp_id *id, struct draft *d)
+static bool one_side(struct prefix *out, u16 *lo, u16 *hi, const struct isakmp_id *id,
+                     struct draft *d)
 {
     if (!isakmp_id_prefix(out, id)) {
-        draft_why(d, WHY_PROXY, "proxy identity of type %s, wanted an address or a subnet", isakmp_id_name(id->type));
+        draft_why(d, WHY_PROXY, "proxy identity of type %s, wanted an address or a subnet",
+                  isakmp_id_name(id->type));
         return false;
     }
     *lo = id->port;
@@ -255,16 +289,19 @@ static bool one_side(struct prefix *out, u16 *lo, u16 *hi, const struct isakmp_i
     return true;
 }
 
-bool proxy_read(struct selector *out, const struct isakmp_msg *m, bool we_initiated, struct draft *d)
+bool proxy_read(struct selector *out, const struct isakmp_msg *m, bool we_initiated,
+                struct draft *d)
 {
-    const struct isakmp_id *ours = &m->id[we_initiated ? 0 : 1], *theirs = &m->id[we_initiated ? 1 : 0];
+    const struct isakmp_id *ours = &m->id[we_initiated ? 0 : 1],
+                           *theirs = &m->id[we_initiated ? 1 : 0];
     memset(out, 0, sizeof *out);
     if (!one_side(&out->src, &out->sport_lo, &out->sport_hi, ours, d) ||
         !one_side(&out->dst, &out->dport_lo, &out->dport_hi, theirs, d)) {
         return false;
     }
     if (ours->proto != theirs->proto || out->src.a.family != out->dst.a.family) {
-        draft_why(d, WHY_PROXY, "proxy identities of protocols %u and %u, wanted one protocol and family",
+        draft_why(d, WHY_PROXY,
+                  "proxy identities of protocols %u and %u, wanted one protocol and family",
                   m->id[0].proto, m->id[1].proto);
         return false;
     }
@@ -278,11 +315,14 @@ static void keep_last_id(struct bytes_id *out, const struct isakmp_out *o)
     memcpy(out->b, o->w.base + o->begin + 4, out->len);
 }
 
-void proxy_write(struct isakmp_out *o, struct bytes_id *idi, struct bytes_id *idr, const struct selector *sel)
+void proxy_write(struct isakmp_out *o, struct bytes_id *idi, struct bytes_id *idr,
+                 const struct selector *sel)
 {
-    isakmp_out_id_prefix(o, &sel->src, sel->proto, sel->sport_lo == sel->sport_hi ? sel->sport_lo : 0);
+    isakmp_out_id_prefix(o, &sel->src, sel->proto,
+                         sel->sport_lo == sel->sport_hi ? sel->sport_lo : 0);
     keep_last_id(idi, o);
-    isakmp_out_id_prefix(o, &sel->dst, sel->proto, sel->dport_lo == sel->dport_hi ? sel->dport_lo : 0);
+    isakmp_out_id_prefix(o, &sel->dst, sel->proto,
+                         sel->dport_lo == sel->dport_hi ? sel->dport_lo : 0);
     keep_last_id(idr, o);
 }
 
@@ -298,13 +338,13 @@ static int fits(const struct ike_flow_value *f, const struct selector *sel, bool
     return !f->tunnel_if && selector_covers(&f->sel, sel) ? 1 : 0;
 }
 
-const struct flow *proxy_flow(struct ike *ike, const struct ike_sa *sa, const struct selector *sel, bool absent,
-                              struct draft *d)
+const struct flow *proxy_flow(struct ike *ike, const struct ike_sa *sa, const struct selector *sel,
+                              bool absent, struct draft *d)
 {
     const struct flow *best = NULL, *near = NULL;
     int score = 0;
     char a[SELECTOR_STR], b[SELECTOR_STR];
-    LIST_FOR(it, &ike->flows) {
+    LIST_FOR (it, &ike->flows) {
         const struct flow *f = CONTAINER_OF(it, struct flow, link);
         if (!flow_has_peer(&f->v, &sa->remote.a) ||
             (f->v.local.family != AF_NONE && !addr_equal(&f->v.local, &sa->local.a))) {
@@ -318,10 +358,11 @@ const struct flow *proxy_flow(struct ike *ike, const struct ike_sa *sa, const st
         }
     }
     if (!best && near) {
-        draft_why(d, WHY_PROXY, "peer's proxies (ours -> theirs) %s, %s wants %s", selector_str(a, sel), near->v.map,
-                  selector_str(b, &near->v.sel));
+        draft_why(d, WHY_PROXY, "peer's proxies (ours -> theirs) %s, %s wants %s",
+                  selector_str(a, sel), near->v.map, selector_str(b, &near->v.sel));
     } else if (!best) {
-        draft_why(d, WHY_PROXY, "peer's proxies (ours -> theirs) %s, but nothing is configured with this peer",
+        draft_why(d, WHY_PROXY,
+                  "peer's proxies (ours -> theirs) %s, but nothing is configured with this peer",
                   selector_str(a, sel));
     }
     return best;

@@ -1,6 +1,7 @@
 /*
- * v1_quick.c: quick mode (RFC 2409 5.5): handlers of its three messages, their answers, and message 1 of ours.
- * Every message is proved by its hash before anything in it counts. child_install makes the SAs after the commit.
+ * v1_quick.c: quick mode (RFC 2409 5.5): handlers of its three messages, their answers, and message
+ * 1 of ours. Every message is proved by its hash before anything in it counts. child_install makes
+ * the SAs after the commit.
  */
 #include "ike/ike_int.h"
 
@@ -16,7 +17,8 @@ static bool hash_ok(const struct isakmp_msg *m, const u8 *want, struct draft *d)
     if (m->hash.len == len && mem_equal_ct(m->hash.p, want, len)) {
         return true;
     }
-    draft_why(d, WHY_HASH, "the HASH payload of message id %u (%u bytes) does not cover what stands behind it",
+    draft_why(d, WHY_HASH,
+              "the HASH payload of message id %u (%u bytes) does not cover what stands behind it",
               m->hdr.msgid, m->hash.len);
     return false;
 }
@@ -26,7 +28,12 @@ static bool make_dh(struct ike *ike, struct draft *d, u16 group)
     u8 secret[80];
     const struct group_row *g = group_row(group);
     env_random(ike->clock, secret, sizeof secret);
-    d->dh = g ? dh_new(group, secret, g->ecp ? 80 : g->bits <= 2048 ? 32 : g->bits <= 4096 ? 48 : 64) : NULL;
+    d->dh = g ? dh_new(group, secret,
+                       g->ecp            ? 80
+                       : g->bits <= 2048 ? 32
+                       : g->bits <= 4096 ? 48
+                                         : 64)
+              : NULL;
     mem_wipe(secret, sizeof secret);
     return d->dh != NULL;
 }
@@ -36,7 +43,8 @@ static bool agree(const struct dh *dh, const struct isakmp_msg *m, struct draft 
     size_t len = 0;
     const struct group_row *g = group_row(d->x.group);
     if (!dh || !dh_shared(dh, d->x.gxy.b, &len, m->ke.p, m->ke.len)) {
-        draft_why(d, WHY_KEY_EXCHANGE, "KE payload has %u bytes, group %u wants %u in 2..p-2 (a point of the curve)",
+        draft_why(d, WHY_KEY_EXCHANGE,
+                  "KE payload has %u bytes, group %u wants %u in 2..p-2 (a point of the curve)",
                   m->ke.len, d->x.group, g ? g->public_len : 0);
         return false;
     }
@@ -48,8 +56,8 @@ static void proxy_text(struct ev_str *out, const struct prefix *p, u8 proto, u16
 {
     char a[ADDR_STR], m[ADDR_STR], t[64];
     struct addr mask = addr_mask(p->a.family, p->len);
-    snprintf(t, sizeof t, "%s/%s/%u/%u (type=%u)", addr_str(a, &p->a), addr_str(m, &mask), proto, lo == hi ? lo : 0,
-             p->len == addr_bits(&p->a) ? 1 : 4);
+    snprintf(t, sizeof t, "%s/%s/%u/%u (type=%u)", addr_str(a, &p->a), addr_str(m, &mask), proto,
+             lo == hi ? lo : 0, p->len == addr_bits(&p->a) ? 1 : 4);
     *out = ev_str(t);
 }
 
@@ -60,10 +68,15 @@ static void trace_ipsec(struct ike *ike, const struct ike_sa *sa, const struct i
     if (!ev_on(ike->log, EV_IPSEC_SA_REQUEST)) {
         return;
     }
-    snprintf(name, sizeof name, "%s %s", encr_row(t->encr)->shown, t->auth ? hash_row(t->auth)->ts : "");
-    struct evb_ipsec_sa_request r = {.local = sa->local.a, .remote = sa->remote.a, .transform = ev_str(name),
-                                     .mode = ev_str(t->mode == MODE_TUNNEL ? "Tunnel" : "Transport"),
-                                     .seconds = outbound ? f->life_s : 0, .kilobytes = outbound ? f->life_kb : 0,
+    snprintf(name, sizeof name, "%s %s", encr_row(t->encr)->shown,
+             t->auth ? hash_row(t->auth)->ts : "");
+    struct evb_ipsec_sa_request r = {.local = sa->local.a,
+                                     .remote = sa->remote.a,
+                                     .transform = ev_str(name),
+                                     .mode =
+                                         ev_str(t->mode == MODE_TUNNEL ? "Tunnel" : "Transport"),
+                                     .seconds = outbound ? f->life_s : 0,
+                                     .kilobytes = outbound ? f->life_kb : 0,
                                      .keysize = encr_row(t->encr)->attr_bits};
     proxy_text(&r.lproxy, &f->sel.src, f->sel.proto, f->sel.sport_lo, f->sel.sport_hi);
     proxy_text(&r.rproxy, &f->sel.dst, f->sel.proto, f->sel.dport_lo, f->sel.dport_hi);
@@ -86,16 +99,19 @@ static void take_choice(struct draft *d, const struct ike_flow_value *f, const s
     d->x.group = c->offer.group;
     d->x.spi_out = c->spi;
     d->x.life_s = MIN(c->offer.life_s, f->life_s);
-    d->x.life_kb = !c->offer.life_kb ? f->life_kb : !f->life_kb ? c->offer.life_kb : MIN(c->offer.life_kb, f->life_kb);
+    d->x.life_kb = !c->offer.life_kb ? f->life_kb
+                   : !f->life_kb     ? c->offer.life_kb
+                                     : MIN(c->offer.life_kb, f->life_kb);
     d->x.peer_life_s = c->offer.life_s;
     d->x.flow = f->flow;
     d->x.chosen = true;
 }
 
-/* ---- message 1, as responder -------------------------------------------------------------------------------- */
+/* ---- message 1, as responder
+ * -------------------------------------------------------------------------------- */
 
-static bool read_proxies(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d,
-                         const struct flow **out)
+static bool read_proxies(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                         struct draft *d, const struct flow **out)
 {
     bool absent = m->num_ids == 0;
     if (m->num_ids == 1) {
@@ -103,8 +119,10 @@ static bool read_proxies(struct ike *ike, const struct ike_sa *sa, const struct 
         return false;
     }
     if (absent) {
-        struct selector s = {.src = prefix_host(&sa->local.a), .dst = prefix_host(&sa->remote.a),
-                             .sport_hi = 0xffff, .dport_hi = 0xffff};
+        struct selector s = {.src = prefix_host(&sa->local.a),
+                             .dst = prefix_host(&sa->remote.a),
+                             .sport_hi = 0xffff,
+                             .dport_hi = 0xffff};
         d->x.sel = s;
     } else if (!proxy_read(&d->x.sel, m, false, d)) {
         return false;
@@ -121,7 +139,8 @@ static bool read_proxies(struct ike *ike, const struct ike_sa *sa, const struct 
     return *out != NULL;
 }
 
-enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                   struct draft *d)
 {
     u8 want[HASH_MAX];
     const struct flow *f = NULL;
@@ -133,7 +152,8 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         return V_DROP;
     }
     trace_payload(ike, sa, sa->c.conn_id, "SA", msgid);
-    d->x.spi_out = m->sa.proposal[0].spi_len == 4 ? be32(m->sa.proposal[0].spi) : 0; /* names it in an error */
+    d->x.spi_out =
+        m->sa.proposal[0].spi_len == 4 ? be32(m->sa.proposal[0].spi) : 0; /* names it in an error */
     if (!read_proxies(ike, sa, m, d, &f)) {
         d->notify = NTF_INVALID_ID_INFORMATION;
         return V_REPLY_ERROR;
@@ -149,12 +169,14 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         d->notify = NTF_INVALID_KEY_INFORMATION;
         return V_REPLY_ERROR;
     }
-    ev_ike_processing_nonce(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_processing_nonce){.msgid = msgid});
+    ev_ike_processing_nonce(ike->log, sa->c.conn_id, &sa->remote.a,
+                            &(struct evb_ike_processing_nonce){.msgid = msgid});
     copy_nonce(&d->x.ni, &m->nonce);
     for (unsigned i = 0; i < m->num_ids; i++) {
         trace_payload(ike, sa, sa->c.conn_id, "ID", msgid);
     }
-    ev_ike_ask_spi(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_ask_spi){.flow = f->v.flow});
+    ev_ike_ask_spi(ike->log, sa->c.conn_id, &sa->remote.a,
+                   &(struct evb_ike_ask_spi){.flow = f->v.flow});
     /* the chosen proposal, word for word, for the answer */
     const struct isakmp_transform *t = &m->sa.transform[c.transform];
     struct wr w = wr_init(d->x.sa_i.b, sizeof d->x.sa_i.b);
@@ -163,7 +185,8 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     wr_u8(&w, t->id);
     wr_bytes(&w, t->attrs, t->attrs_len);
     if (w.bad) {
-        draft_why(d, WHY_NO_TRANSFORM, "the chosen transform has %u bytes of attributes", t->attrs_len);
+        draft_why(d, WHY_NO_TRANSFORM, "the chosen transform has %u bytes of attributes",
+                  t->attrs_len);
         d->notify = NTF_NO_PROPOSAL_CHOSEN;
         return V_REPLY_ERROR;
     }
@@ -175,7 +198,8 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return V_NEXT;
 }
 
-/* ---- protected messages: the hash stands first and covers the rest ------------------------------------------- */
+/* ---- protected messages: the hash stands first and covers the rest
+ * ------------------------------------------- */
 
 static size_t begin_hashed(struct draft *d)
 {
@@ -188,7 +212,8 @@ static size_t begin_hashed(struct draft *d)
 static void end_hashed(struct draft *d, size_t start, const struct bytes_nonce *ni)
 {
     if (!d->out.w.bad) {
-        keys_hash_phase2(d->buf + ISAKMP_HDR + 4, &d->sa, d->x.msgid, ni, d->buf + start, wr_len(&d->out.w) - start);
+        keys_hash_phase2(d->buf + ISAKMP_HDR + 4, &d->sa, d->x.msgid, ni, d->buf + start,
+                         wr_len(&d->out.w) - start);
     }
 }
 
@@ -236,9 +261,11 @@ void qm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     end_hashed(d, start, &d->x.ni);
 }
 
-/* ---- message 3, as responder ------------------------------------------------------------------------------------ */
+/* ---- message 3, as responder
+ * ------------------------------------------------------------------------------------ */
 
-enum verdict qm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict qm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                   struct draft *d)
 {
     u8 want[HASH_MAX];
     (void)ike;
@@ -251,12 +278,14 @@ enum verdict qm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return V_NEXT;
 }
 
-/* ---- message 2, as initiator -------------------------------------------------------------------------------------- */
+/* ---- message 2, as initiator
+ * -------------------------------------------------------------------------------------- */
 
 static bool same_proxies(const struct isakmp_msg *m, struct draft *d)
 {
     if (m->num_ids == 0) {
-        return true; /* some peers leave them out when they are the endpoints; the hash covers the rest */
+        return true; /* some peers leave them out when they are the endpoints; the hash covers the
+                        rest */
     }
     if (m->num_ids == 2 && m->id[0].body.len == d->x.idi.len && m->id[1].body.len == d->x.idr.len &&
         memcmp(m->id[0].body.p, d->x.idi.b, d->x.idi.len) == 0 &&
@@ -269,7 +298,8 @@ static bool same_proxies(const struct isakmp_msg *m, struct draft *d)
         if (selector_equal(&got, &d->x.sel)) {
             return true;
         }
-        draft_why(d, WHY_PROXY, "answered proxies %s, offered %s", selector_str(a, &got), selector_str(b, &d->x.sel));
+        draft_why(d, WHY_PROXY, "answered proxies %s, offered %s", selector_str(a, &got),
+                  selector_str(b, &d->x.sel));
     } else {
         draft_why(d, WHY_PROXY, "answered %u proxy identities, offered two", m->num_ids);
     }
@@ -285,12 +315,14 @@ static void responder_lifetime(const struct isakmp_msg *m, struct draft *d)
         if (n->type == NTF_RESPONDER_LIFETIME) {
             p2_read(&o, &t);
             d->x.life_s = o.life_seen ? MIN(d->x.life_s, o.life_s) : d->x.life_s;
-            d->x.life_kb = o.life_kb ? MIN(d->x.life_kb ? d->x.life_kb : UINT64_MAX, o.life_kb) : d->x.life_kb;
+            d->x.life_kb =
+                o.life_kb ? MIN(d->x.life_kb ? d->x.life_kb : UINT64_MAX, o.life_kb) : d->x.life_kb;
         }
     }
 }
 
-enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                   struct draft *d)
 {
     u8 want[HASH_MAX];
     struct p2_choice c;
@@ -308,7 +340,8 @@ enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     }
     struct ike_flow_value offer = f->v;
     offer.any_mode = false; /* the answer must be what we offered */
-    if (m->sa.num_proposals != 1 || m->sa.num_transforms != 1 || !p2_select(ike, sa, &offer, m, &c, d)) {
+    if (m->sa.num_proposals != 1 || m->sa.num_transforms != 1 ||
+        !p2_select(ike, sa, &offer, m, &c, d)) {
         char detail[160];
         snprintf(detail, sizeof detail, "%.150s", d->why ? d->detail : "number of transforms");
         draft_why(d, WHY_NOT_OFFERED, "%s", detail);
@@ -319,7 +352,8 @@ enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     }
     take_choice(d, &f->v, &c);
     responder_lifetime(m, d);
-    ev_ike_processing_nonce(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_processing_nonce){.msgid = msgid});
+    ev_ike_processing_nonce(ike->log, sa->c.conn_id, &sa->remote.a,
+                            &(struct evb_ike_processing_nonce){.msgid = msgid});
     copy_nonce(&d->x.nr, &m->nonce);
     if (d->x.group) {
         struct xch *x = xch_find(sa, msgid);
@@ -342,7 +376,8 @@ void qm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     keys_hash3(d->buf + ISAKMP_HDR + 4, &d->sa, &d->x);
 }
 
-/* ---- message 1, as initiator ----------------------------------------------------------------------------------------- */
+/* ---- message 1, as initiator
+ * ----------------------------------------------------------------------------------------- */
 
 static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
 {
@@ -366,14 +401,16 @@ static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, v
     }
     proxy_write(&d->out, &d->x.idi, &d->x.idr, &f->v.sel);
     end_hashed(d, start, NULL);
-    ev_ike_begin_qm(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_begin_qm){.msgid = d->x.msgid});
+    ev_ike_begin_qm(ike->log, sa->c.conn_id, &sa->remote.a,
+                    &(struct evb_ike_begin_qm){.msgid = d->x.msgid});
     return true;
 }
 
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
 {
     struct xch *x = xch_new(ike, sa, XCH_QUICK, msgid_new(ike, sa), true);
-    ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_node_new){.msgid = x->c.msgid});
+    ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
+                    &(struct evb_ike_node_new){.msgid = x->c.msgid});
     list_push_back(&sa->nodes, &x->link);
     msgid_remember(sa, x->c.msgid);
     if (!engine_start(ike, sa, x, write_1, f, XS_QM_I_QM1, TM_RESEND)) {

@@ -73,6 +73,10 @@ static void port_add(struct router *r, const struct dp_port_value *v)
         char path[64];
         snprintf(path, sizeof path, "net/ipv4/conf/%s/rp_filter", v->name);
         (void)sysctl_put(path, "0");
+        if (v->kind != PORT_TUN_TUNNEL) { /* only led-in packets belong here, not the host's own neighbour traffic */
+            snprintf(path, sizeof path, "net/ipv6/conf/%s/disable_ipv6", v->name);
+            (void)sysctl_put(path, "1");
+        }
     }
     r->port_fd[v->id] = fd;
     child_send_dp(r, &(struct dp_msg){.type = DP_CFG_PORT, .u.port = *v}, fd);

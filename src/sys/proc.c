@@ -13,6 +13,8 @@ static void on_dp(struct router *r, const struct dp_msg *m)
 {
     if (m->type == DP_EVENT) {
         logbook_event(&r->book, &m->u.event);
+    } else if (m->type == DP_PONG) {
+        router_child_ready(r, CHILD_DP);
     }
 }
 
@@ -20,6 +22,8 @@ static void on_ike(struct router *r, const struct ike_msg *m)
 {
     if (m->type == IKE_EVENT) {
         logbook_event(&r->book, &m->u.event);
+    } else if (m->type == IKE_PONG) {
+        router_child_ready(r, CHILD_IKE);
     }
 }
 
@@ -135,6 +139,11 @@ void child_start(struct child *c)
         plan_give_ike(r, again);
     }
     router_send_masks(r);
+    if (c->id == CHILD_DP) { /* its answer comes when all before it is done */
+        child_send_dp(r, &(struct dp_msg){.type = DP_PING}, -1);
+    } else {
+        child_send_ike(r, &(struct ike_msg){.type = IKE_PING}, -1);
+    }
 }
 
 void child_stop(struct child *c)

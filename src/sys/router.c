@@ -170,6 +170,20 @@ static int udp_open(int af)
     return fd;
 }
 
+void router_child_ready(struct router *r, enum child_id id)
+{
+    r->answered |= 1u << id;
+    if (r->announced || r->answered != (1u << CHILD_NUM) - 1) {
+        return;
+    }
+    r->announced = true;
+    fprintf(stderr, "aditd: %s ready\n", r->conf->hostname);
+    if (r->opt->ready_fd > 0) {
+        (void)!write(r->opt->ready_fd, "1", 1);
+        close(r->opt->ready_fd);
+    }
+}
+
 static void on_event(void *ctx, const struct ev_rec *rec)
 {
     struct router *r = ctx;
@@ -310,11 +324,6 @@ int router_main(const struct router_options *o)
     signal(SIGPIPE, SIG_IGN);
     if (start(r)) {
         watch(r);
-        fprintf(stderr, "aditd: %s ready\n", r->conf->hostname);
-        if (o->ready_fd > 0) {
-            (void)!write(o->ready_fd, "1", 1);
-            close(o->ready_fd);
-        }
         uv_run(&r->loop, UV_RUN_DEFAULT);
         status = 0;
         finish(r);

@@ -74,6 +74,8 @@ struct router {
     int udp[2];                  /* 0.0.0.0:500, [::]:500; -1: not open */
     int port_fd[DP_MAX_PORTS];   /* what dp holds, kept for a new dp; -1: none */
     u32 tag;
+    unsigned answered; /* children that have taken their first configuration: bits of enum child_id */
+    bool announced;
     u32 debug_mask;
     bool keylog;
     u64 started_ms;
@@ -87,6 +89,8 @@ struct router {
 };
 void router_apply(struct router *r);
 void router_send_masks(struct router *r);
+/* router_child_ready: a child has done all it was given; with the last one the router is ready to serve. */
+void router_child_ready(struct router *r, enum child_id id);
 void router_kernel_name(void *ctx, char out[16], const char *ifname);
 void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link);
 u32 router_flow_id(void *ctx, const char *key);

@@ -1,7 +1,7 @@
 /*
- * ike_hdr.c: the ISAKMP header and the chain of payloads (RFC 2408 3.1, 3.2), and the builder that writes both.
- * On the walk: ike_input -> wire_ike_hdr (isakmp_hdr_read) -> sa_find ... open -> decode (isakmp_decode).
- * Pure: borrows from the datagram, allocates nothing.
+ * ike_hdr.c: the ISAKMP header and the chain of payloads (RFC 2408 3.1, 3.2), and the builder that
+ * writes both. On the walk: ike_input -> wire_ike_hdr (isakmp_hdr_read) -> sa_find ... open ->
+ * decode (isakmp_decode). Pure: borrows from the datagram, allocates nothing.
  */
 #include "wire/isakmp.h"
 
@@ -46,7 +46,8 @@ struct isakmp_fault isakmp_hdr_read(struct isakmp_hdr *out, const u8 *p, size_t 
     return fault(IW_OK, 0, 0);
 }
 
-struct isakmp_fault isakmp_chain_read(struct isakmp_chain *out, u8 first, const u8 *msg, size_t len, size_t pad)
+struct isakmp_fault isakmp_chain_read(struct isakmp_chain *out, u8 first, const u8 *msg, size_t len,
+                                      size_t pad)
 {
     out->num = 0;
     out->end = 0;
@@ -89,14 +90,16 @@ struct isakmp_fault isakmp_chain_read(struct isakmp_chain *out, u8 first, const 
     if (rd_left(&r) && pad == 0) {
         return fault(IW_TRAILING, out->end, rd_left(&r));
     }
-    /* some peers pad one block more than they must, and some count it in the last byte: both pass */
+    /* some peers pad one block more than they must, and some count it in the last byte: both pass
+     */
     if (rd_left(&r) > pad) {
         return fault(IW_PADDING, out->end, rd_left(&r));
     }
     return fault(IW_OK, 0, 0);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------- */
+/* ---- writing
+ * -------------------------------------------------------------------------------------- */
 
 void isakmp_out_init(struct isakmp_out *o, u8 *buf, size_t cap, const struct isakmp_hdr *hdr)
 {

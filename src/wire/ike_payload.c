@@ -1,6 +1,6 @@
 /*
- * ike_payload.c: every payload but SA (RFC 2408 3.7 to 3.16, RFC 2407 4.6, RFC 3947 3.2), and isakmp_decode, which
- * reads a whole clear or decrypted message into one struct of borrowed pieces.
+ * ike_payload.c: every payload but SA (RFC 2408 3.7 to 3.16, RFC 2407 4.6, RFC 3947 3.2), and
+ * isakmp_decode, which reads a whole clear or decrypted message into one struct of borrowed pieces.
  */
 #include "wire/isakmp.h"
 
@@ -18,8 +18,9 @@ static struct isakmp_bytes whole(const struct isakmp_payload *pl)
 
 static struct isakmp_fault read_id(struct isakmp_msg *m, const struct isakmp_payload *pl)
 {
-    static const u8 lens[] = {[ID_IPV4_ADDR] = 4,   [ID_IPV4_SUBNET] = 8,  [ID_IPV6_ADDR] = 16,
-                              [ID_IPV6_SUBNET] = 32, [ID_IPV4_RANGE] = 8,  [ID_IPV6_RANGE] = 32, [ID_KEY_ID] = 0};
+    static const u8 lens[] = {
+        [ID_IPV4_ADDR] = 4,  [ID_IPV4_SUBNET] = 8, [ID_IPV6_ADDR] = 16, [ID_IPV6_SUBNET] = 32,
+        [ID_IPV4_RANGE] = 8, [ID_IPV6_RANGE] = 32, [ID_KEY_ID] = 0};
     if (m->num_ids == ARRAY_LEN(m->id)) {
         return fault(IW_TOO_MANY_SAME, pl);
     }
@@ -86,8 +87,8 @@ static struct isakmp_fault read_delete(struct isakmp_msg *m, const struct isakmp
     return fine;
 }
 
-static struct isakmp_fault read_sized(struct isakmp_bytes *out, const struct isakmp_payload *pl, u16 lo, u16 hi,
-                                      enum isakmp_reason wrong)
+static struct isakmp_fault read_sized(struct isakmp_bytes *out, const struct isakmp_payload *pl,
+                                      u16 lo, u16 hi, enum isakmp_reason wrong)
 {
     *out = whole(pl);
     return pl->len < lo || pl->len > hi ? fault(wrong, pl) : fine;
@@ -148,7 +149,8 @@ static struct isakmp_fault read_payload(struct isakmp_msg *m, const struct isakm
     switch (bit) {
     case PB_SA: return isakmp_sa_read(&m->sa, pl);
     case PB_KE: return read_sized(&m->ke, pl, 1, ISAKMP_MAX, IW_KE_EMPTY);
-    case PB_NONCE: return read_sized(&m->nonce, pl, ISAKMP_NONCE_MIN, ISAKMP_NONCE_MAX, IW_NONCE_LENGTH);
+    case PB_NONCE:
+        return read_sized(&m->nonce, pl, ISAKMP_NONCE_MIN, ISAKMP_NONCE_MAX, IW_NONCE_LENGTH);
     case PB_HASH: return read_sized(&m->hash, pl, 16, 64, IW_HASH_LENGTH);
     case PB_ID: return read_id(m, pl);
     case PB_NOTIFY: return read_notify(m, pl);
@@ -159,13 +161,15 @@ static struct isakmp_fault read_payload(struct isakmp_msg *m, const struct isakm
     }
 }
 
-struct isakmp_fault isakmp_decode(struct isakmp_msg *out, const struct isakmp_hdr *hdr, const u8 *msg, size_t len,
-                                  size_t block)
+struct isakmp_fault isakmp_decode(struct isakmp_msg *out, const struct isakmp_hdr *hdr,
+                                  const u8 *msg, size_t len, size_t block)
 {
     out->hdr = *hdr;
     out->seen = 0;
     out->num_ids = out->num_notify = out->num_delete = out->num_vids = out->num_natd = 0;
     out->signed_part = (struct isakmp_bytes){msg, 0};
+    out->ke = out->nonce = out->hash = out->signed_part;
+    out->sa.num_proposals = out->sa.num_transforms = 0;
     struct isakmp_fault f = isakmp_chain_read(&out->chain, hdr->next, msg, len, block);
     for (unsigned i = 0; f.reason == IW_OK && i < out->chain.num; i++) {
         f = read_payload(out, &out->chain.payload[i]);
@@ -212,7 +216,8 @@ bool isakmp_id_prefix(struct prefix *out, const struct isakmp_id *id)
             return false;
         }
         break;
-    case ID_IPV4_RANGE: /* a range that is one host, or everything: what some peers send for those */
+    case ID_IPV4_RANGE: /* a range that is one host, or everything: what some peers send for those
+                         */
     case ID_IPV6_RANGE: {
         u8 family = id->type == ID_IPV4_RANGE ? AF_V4 : AF_V6;
         u8 n = family == AF_V4 ? 4 : 16;
@@ -234,7 +239,8 @@ bool isakmp_id_prefix(struct prefix *out, const struct isakmp_id *id)
     return true;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------- */
+/* ---- writing
+ * -------------------------------------------------------------------------------------- */
 
 void isakmp_out_id(struct isakmp_out *o, u8 type, u8 proto, u16 port, const void *data, size_t len)
 {
@@ -261,8 +267,8 @@ void isakmp_out_id_prefix(struct isakmp_out *o, const struct prefix *p, u8 proto
     isakmp_out_id(o, v4 ? ID_IPV4_SUBNET : ID_IPV6_SUBNET, proto, port, data, 2u * n);
 }
 
-void isakmp_out_notify(struct isakmp_out *o, u8 proto, u16 type, const void *spi, u8 spi_len, const void *data,
-                       size_t len)
+void isakmp_out_notify(struct isakmp_out *o, u8 proto, u16 type, const void *spi, u8 spi_len,
+                       const void *data, size_t len)
 {
     isakmp_out_begin(o, PL_NOTIFY);
     wr_u32(&o->w, 1);

@@ -1,12 +1,15 @@
 /*
- * ike_sa.c: the SA payload (RFC 2408 3.3 to 3.6, RFC 2407 4.2 and 4.6.1): proposals, transforms, attributes.
- * What a number means for phase 1 or 2 is decided later (ike/select.c, ike/v1_proposal.c); here only the shape.
+ * ike_sa.c: the SA payload (RFC 2408 3.3 to 3.6, RFC 2407 4.2 and 4.6.1): proposals, transforms,
+ * attributes. What a number means for phase 1 or 2 is decided later (ike/select.c,
+ * ike/v1_proposal.c); here only the shape.
  */
 #include "wire/isakmp.h"
 
-static struct isakmp_fault fault(enum isakmp_reason r, const struct isakmp_payload *pl, const u8 *at, size_t len)
+static struct isakmp_fault fault(enum isakmp_reason r, const struct isakmp_payload *pl,
+                                 const u8 *at, size_t len)
 {
-    return (struct isakmp_fault){.reason = r, .off = (u32)(pl->off + 4 + (at - pl->body)), .len = (u32)len};
+    return (struct isakmp_fault){
+        .reason = r, .off = (u32)(pl->off + 4 + (at - pl->body)), .len = (u32)len};
 }
 
 static const struct isakmp_fault fine = {IW_OK, 0, 0};
@@ -18,7 +21,8 @@ bool isakmp_attr_next(struct isakmp_attr *out, struct rd *r)
     }
     u16 type = rd_u16(r);
     u16 word = rd_u16(r);
-    *out = (struct isakmp_attr){.type = type & 0x7fff, .basic = (type & 0x8000) != 0, .value = word};
+    *out =
+        (struct isakmp_attr){.type = type & 0x7fff, .basic = (type & 0x8000) != 0, .value = word};
     if (!out->basic && !r->bad) {
         const u8 *p = rd_bytes(r, word);
         out->len = word > 254 ? 255 : (u8)word;
@@ -30,8 +34,8 @@ bool isakmp_attr_next(struct isakmp_attr *out, struct rd *r)
     return !r->bad;
 }
 
-static struct isakmp_fault read_transform(struct isakmp_sa *sa, const struct isakmp_payload *pl, struct rd *r,
-                                          bool last)
+static struct isakmp_fault read_transform(struct isakmp_sa *sa, const struct isakmp_payload *pl,
+                                          struct rd *r, bool last)
 {
     const u8 *at = r->p;
     if (sa->num_transforms == ISAKMP_MAX_TRANSFORMS) {
@@ -79,8 +83,8 @@ static bool spi_size_ok(u8 proto, u8 len)
     }
 }
 
-static struct isakmp_fault read_proposal(struct isakmp_sa *sa, const struct isakmp_payload *pl, struct rd *r,
-                                         bool *out_last)
+static struct isakmp_fault read_proposal(struct isakmp_sa *sa, const struct isakmp_payload *pl,
+                                         struct rd *r, bool *out_last)
 {
     const u8 *at = r->p;
     if (sa->num_proposals == ISAKMP_MAX_PROPOSALS) {
@@ -151,7 +155,8 @@ struct isakmp_fault isakmp_sa_read(struct isakmp_sa *out, const struct isakmp_pa
     return fine;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------- */
+/* ---- writing
+ * -------------------------------------------------------------------------------------- */
 
 void isakmp_out_attr(struct wr *w, u16 type, u16 value)
 {
@@ -173,8 +178,8 @@ void isakmp_out_sa(struct isakmp_out *o)
     wr_u32(&o->w, 1);
 }
 
-void isakmp_out_proposal(struct isakmp_out *o, struct isakmp_prop_out *p, u8 number, u8 proto, const u8 *spi,
-                         u8 spi_len)
+void isakmp_out_proposal(struct isakmp_out *o, struct isakmp_prop_out *p, u8 number, u8 proto,
+                         const u8 *spi, u8 spi_len)
 {
     struct wr *w = &o->w;
     p->num = 0;

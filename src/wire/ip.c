@@ -1,5 +1,6 @@
 /*
- * ip.c: IPv4 (RFC 791), IPv6 (RFC 8200), ICMP (RFC 792, 1191, 4443), checksums (RFC 1071, 1624). See ip.h.
+ * ip.c: IPv4 (RFC 791), IPv6 (RFC 8200), ICMP (RFC 792, 1191, 4443), checksums (RFC 1071, 1624).
+ * See ip.h.
  */
 #include "wire/ip.h"
 
@@ -174,7 +175,8 @@ static bool may_complain(const u8 *bad, size_t bad_len)
         return false;
     }
     struct addr src = ip_src(bad), dst = ip_dst(bad);
-    if (addr_is_any(&src) || addr_is_multicast(&src) || (v.version == 4 && addr_is_multicast(&dst))) {
+    if (addr_is_any(&src) || addr_is_multicast(&src) ||
+        (v.version == 4 && addr_is_multicast(&dst))) {
         return false;
     }
     if (v.total <= v.l4) {
@@ -187,7 +189,8 @@ static bool may_complain(const u8 *bad, size_t bad_len)
     return v.proto != IPPROTO_ICMP6_ || type >= 128;
 }
 
-size_t icmp_too_big_build(u8 *out, size_t cap, const struct addr *from, const u8 *bad, size_t bad_len, u16 mtu)
+size_t icmp_too_big_build(u8 *out, size_t cap, const struct addr *from, const u8 *bad,
+                          size_t bad_len, u16 mtu)
 {
     if (bad_len < IP4_HDR || !may_complain(bad, bad_len)) {
         return 0;
@@ -198,10 +201,15 @@ size_t icmp_too_big_build(u8 *out, size_t cap, const struct addr *from, const u8
     if (cap < hdr + 8 + quote) {
         return 0;
     }
-    struct ip_make m = {.proto = v4 ? IPPROTO_ICMP_ : IPPROTO_ICMP6_, .tos = 0xc0, .ttl = 255,
-                        .payload = (u16)(8 + quote), .src = *from, .dst = ip_src(bad)};
+    struct ip_make m = {.proto = v4 ? IPPROTO_ICMP_ : IPPROTO_ICMP6_,
+                        .tos = 0xc0,
+                        .ttl = 255,
+                        .payload = (u16)(8 + quote),
+                        .src = *from,
+                        .dst = ip_src(bad)};
     if (from->family != (v4 ? AF_V4 : AF_V6)) {
-        m.src = ip_dst(bad); /* no address of ours in that family: speak as the destination's side */
+        m.src =
+            ip_dst(bad); /* no address of ours in that family: speak as the destination's side */
     }
     ip_build(out, &m);
     u8 *icmp = out + hdr;
@@ -241,8 +249,10 @@ bool tcp_mss_clamp(u8 *ip, const struct ip_view *v, u16 mss)
         if (tcp[i] == 2 && olen == 4 && be16(tcp + i + 2) > mss) {
             u8 *at = tcp + i + 2;
             u16 old = be16(at), check = be16(tcp + 16);
-            if (i & 1) { /* the value straddles two words: adjust both, byte-swapped (RFC 1071 2.B) */
-                check = ip_sum_adjust(check, (u16)(old << 8 | old >> 8), (u16)(mss << 8 | mss >> 8));
+            if (i &
+                1) { /* the value straddles two words: adjust both, byte-swapped (RFC 1071 2.B) */
+                check =
+                    ip_sum_adjust(check, (u16)(old << 8 | old >> 8), (u16)(mss << 8 | mss >> 8));
             } else {
                 check = ip_sum_adjust(check, old, mss);
             }

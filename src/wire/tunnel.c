@@ -1,5 +1,6 @@
 /*
- * tunnel.c: the GRE codec (RFC 2784, RFC 2890); ESP's header is so short that it is inline in tunnel.h.
+ * tunnel.c: the GRE codec (RFC 2784, RFC 2890); ESP's header is so short that it is inline in
+ * tunnel.h.
  */
 #include "wire/tunnel.h"
 

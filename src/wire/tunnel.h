@@ -1,6 +1,6 @@
 /*
- * wire/tunnel: GRE (RFC 2784, key and sequence RFC 2890) and the ESP header (RFC 4303 2). Pure codecs; read beside
- * write. Used by dp/gre.c and dp/esp_in.c.
+ * wire/tunnel: GRE (RFC 2784, key and sequence RFC 2890) and the ESP header (RFC 4303 2). Pure
+ * codecs; read beside write. Used by dp/gre.c and dp/esp_in.c.
  */
 #ifndef ADIT_WIRE_TUNNEL_H
 #define ADIT_WIRE_TUNNEL_H
@@ -21,9 +21,11 @@ struct gre_view {
 enum gre_fault { GRE_OK, GRE_SHORT, GRE_BAD_VERSION, GRE_BAD_FLAGS, GRE_BAD_CHECKSUM };
 const char *gre_fault_text(enum gre_fault f);
 
-/* gre_decode: version must be 0, the routing, strict and reserved0 bits 1, 4-5 zero (RFC 2784 2.3), the checksum right. */
+/* gre_decode: version must be 0, the routing, strict and reserved0 bits 1, 4-5 zero (RFC 2784 2.3),
+ * the checksum right. */
 NODISCARD enum gre_fault gre_decode(struct gre_view *out, const u8 *p, size_t len);
-/* gre_build: writes the header in front of len payload bytes that already stand at out + gre_len(flags). */
+/* gre_build: writes the header in front of len payload bytes that already stand at out +
+ * gre_len(flags). */
 unsigned gre_build(u8 *out, u16 flags, u16 proto, u32 key, u32 seq, size_t payload_len);
 static inline unsigned gre_len(u16 flags)
 {

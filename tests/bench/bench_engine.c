@@ -1,7 +1,8 @@
 /*
- * bench_engine.c: what the graph costs over the cipher. One data plane on the fake port, `tunnel mode ipsec ipv4`, one
- * SA; TSC cycles per packet over all nodes from ip_in to port_tx (what VPP calls graph clocks), and the raw cipher
- * called directly on packets of the same size, alternating in the same run. Decryption runs with the replay window on.
+ * bench_engine.c: what the graph costs over the cipher. One data plane on the fake port, `tunnel
+ * mode ipsec ipv4`, one SA; TSC cycles per packet over all nodes from ip_in to port_tx (what VPP
+ * calls graph clocks), and the raw cipher called directly on packets of the same size, alternating
+ * in the same run. Decryption runs with the replay window on.
  *
  *   bench_engine [-n runs] [-m ms] [-c cpu] [-p] [-a algorithm]       -p: cycles by node
  */
@@ -18,7 +19,8 @@ enum { RING = 2048, MAX_SAMPLES = 1 << 16 };
 static const struct alg {
     const char *name;
     u8 encr, auth;
-} algs[] = {{"aes128-gcm", ENCR_GCM128, HASH_NONE}, {"aes128-cbc+sha1", ENCR_AES128, HASH_SHA1},
+} algs[] = {{"aes128-gcm", ENCR_GCM128, HASH_NONE},
+            {"aes128-cbc+sha1", ENCR_AES128, HASH_SHA1},
             {"3des-cbc+sha1", ENCR_3DES, HASH_SHA1}};
 
 struct bench {
@@ -28,13 +30,13 @@ struct bench {
     struct bulk *bulk;
     struct bulk_key key;
     struct gcm_key_data *gcm;
-    u8 *ring;            /* RING sealed packets of ring_len */
+    u8 *ring; /* RING sealed packets of ring_len */
     u16 ring_len;
     u32 ring_at, taken;
     u8 inner[2048];
     u16 inner_len;
     bool decrypt, keep;
-    u32 left;            /* packets rx may still hand out this turn */
+    u32 left; /* packets rx may still hand out this turn */
 };
 
 static double now_s(void)
@@ -56,7 +58,7 @@ static double median(double *v, unsigned n)
     return v[n / 2];
 }
 
-/* ---- the engine --------------------------------------------------------------------------------------- */
+/* ---- the engine ------------------------------------------------------------------------------ */
 
 static bool give(void *ctx, u8 *data, size_t cap, u16 *len)
 {
@@ -107,24 +109,36 @@ static struct sa *find(struct bench *b, u8 dir)
 
 static struct dp_sa_value sa_value(const struct alg *alg, u8 dir)
 {
-    struct dp_sa_value v = {.flow = 1, .spi = 0x1000, .dir = dir, .proto = 50, .mode = MODE_TUNNEL, .encr = alg->encr,
-                            .auth = alg->auth, .replay_window = 64, .src = addr_v4(0x0a000001), .dst = addr_v4(0x0a000002)};
-    v.sel = (struct selector){.src = {.a = addr_v4(0xc0a80100), .len = 24}, .dst = {.a = addr_v4(0xc0a80200), .len = 24},
-                              .sport_hi = 0xffff, .dport_hi = 0xffff};
+    struct dp_sa_value v = {.flow = 1,
+                            .spi = 0x1000,
+                            .dir = dir,
+                            .proto = 50,
+                            .mode = MODE_TUNNEL,
+                            .encr = alg->encr,
+                            .auth = alg->auth,
+                            .replay_window = 64,
+                            .src = addr_v4(0x0a000001),
+                            .dst = addr_v4(0x0a000002)};
+    v.sel = (struct selector){.src = {.a = addr_v4(0xc0a80100), .len = 24},
+                              .dst = {.a = addr_v4(0xc0a80200), .len = 24},
+                              .sport_hi = 0xffff,
+                              .dport_hi = 0xffff};
     u8 k[64];
     for (unsigned i = 0; i < sizeof k; i++) {
         k[i] = (u8)(i * 37 + 11);
     }
-    secret_set(&v.encr_key, k, (size_t)encr_row(alg->encr)->key_len + encr_row(alg->encr)->salt_len);
+    secret_set(&v.encr_key, k,
+               (size_t)encr_row(alg->encr)->key_len + encr_row(alg->encr)->salt_len);
     secret_set(&v.auth_key, k, alg->auth ? hash_row(alg->auth)->len : 0);
     return v;
 }
 
 static void set_up(struct bench *b, const struct alg *alg)
 {
-    static const struct dp_port_value ports[] = {{.id = 0, .kind = PORT_TUN_TUNNEL, .name = "Tunnel0"},
-                                                 {.id = 1, .kind = PORT_RAW, .family = AF_V4, .proto = 50},
-                                                 {.id = 2, .kind = PORT_RAW, .family = AF_V4, .proto = 255}};
+    static const struct dp_port_value ports[] = {
+        {.id = 0, .kind = PORT_TUN_TUNNEL, .name = "Tunnel0"},
+        {.id = 1, .kind = PORT_RAW, .family = AF_V4, .proto = 50},
+        {.id = 2, .kind = PORT_RAW, .family = AF_V4, .proto = 255}};
     static struct env env;
     env = env_real();
     evlog_init(&b->log, &env, EVS_DP, NULL, NULL);
@@ -134,10 +148,17 @@ static void set_up(struct bench *b, const struct alg *alg)
         ctl(b, (struct dp_msg){.type = DP_CFG_PORT, .u.port = ports[i]});
     }
     ctl(b, (struct dp_msg){.type = DP_CFG_BEGIN});
-    struct dp_flow_value f = {.flow = 1, .path_mtu = 9000, .local = addr_v4(0x0a000001), .peer = addr_v4(0x0a000002)};
+    struct dp_flow_value f = {
+        .flow = 1, .path_mtu = 9000, .local = addr_v4(0x0a000001), .peer = addr_v4(0x0a000002)};
     ctl(b, (struct dp_msg){.type = DP_CFG_FLOW, .u.flow = f});
-    struct dp_tunnel_value t = {.port = 0, .flow = 1, .mode = TUN_IPSEC_IPV4, .mtu = 9000, .path_mtu = 9000,
-                                .src = f.local, .dst = f.peer, .name = "Tunnel0"};
+    struct dp_tunnel_value t = {.port = 0,
+                                .flow = 1,
+                                .mode = TUN_IPSEC_IPV4,
+                                .mtu = 9000,
+                                .path_mtu = 9000,
+                                .src = f.local,
+                                .dst = f.peer,
+                                .name = "Tunnel0"};
     ctl(b, (struct dp_msg){.type = DP_CFG_TUNNEL, .u.tunnel = t});
     ctl(b, (struct dp_msg){.type = DP_CFG_COMMIT});
     struct dp_sa_value out = sa_value(alg, SA_OUT), in = sa_value(alg, SA_IN);
@@ -168,7 +189,11 @@ static void tear_down(struct bench *b)
 /* Inner packet of len bytes; for decryption RING of them sealed beforehand. */
 static void prepare(struct bench *b, u16 len, bool decrypt)
 {
-    struct ip_make m = {.proto = 17, .ttl = 64, .payload = (u16)(len - 20), .src = addr_v4(0xc0a80101), .dst = addr_v4(0xc0a80201)};
+    struct ip_make m = {.proto = 17,
+                        .ttl = 64,
+                        .payload = (u16)(len - 20),
+                        .src = addr_v4(0xc0a80101),
+                        .dst = addr_v4(0xc0a80201)};
     memset(b->inner, 0x55, sizeof b->inner);
     ip_build(b->inner, &m);
     b->inner_len = len;
@@ -230,7 +255,7 @@ static double engine_pass(struct bench *b, double ms)
     return median(q, n);
 }
 
-/* ---- the raw cipher -------------------------------------------------------------------------------------- */
+/* ---- the raw cipher -------------------------------------------------------------------------- */
 
 static void raw_gcm(struct bench *b, u16 len)
 {
@@ -238,9 +263,11 @@ static void raw_gcm(struct bench *b, u16 len)
     for (unsigned i = 0; i < VEC; i++) {
         u8 *h = b->dp->bufs[i].room + 128;
         if (b->decrypt) {
-            IMB_AES128_GCM_DEC(b->mgr, b->gcm, &ctx, h + 24, h + 24, len, h + 8, h, 8, h + 24 + len, 16);
+            IMB_AES128_GCM_DEC(b->mgr, b->gcm, &ctx, h + 24, h + 24, len, h + 8, h, 8, h + 24 + len,
+                               16);
         } else {
-            IMB_AES128_GCM_ENC(b->mgr, b->gcm, &ctx, h + 24, h + 24, len, h + 8, h, 8, h + 24 + len, 16);
+            IMB_AES128_GCM_ENC(b->mgr, b->gcm, &ctx, h + 24, h + 24, len, h + 8, h, 8, h + 24 + len,
+                               16);
         }
     }
 }
@@ -251,7 +278,8 @@ static void raw_burst(struct bench *b, u16 len)
     static struct bulk_op op[VEC];
     unsigned text = len / 16u * 16u;
     for (unsigned i = 0; i < VEC; i++) {
-        op[i] = (struct bulk_op){.key = &b->key, .esp = b->dp->bufs[i].room + 128, .crypt_len = text};
+        op[i] =
+            (struct bulk_op){.key = &b->key, .esp = b->dp->bufs[i].room + 128, .crypt_len = text};
     }
     if (b->decrypt) {
         bulk_open(b->bulk, op, VEC);
@@ -277,7 +305,9 @@ static double raw_pass(struct bench *b, const struct alg *alg, double ms)
     return median(q, n);
 }
 
-/* ---- table ---------------------------------------------------------------------------------------------------- */
+/* ---- table
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void by_node(struct bench *b)
 {
@@ -291,10 +321,16 @@ static void by_node(struct bench *b)
 
 static double vpp_share(bool decrypt, u16 len)
 {
-    return decrypt ? (len == 64 ? 0.30 : len == 576 ? 0.47 : 0.65) : len == 64 ? 0.40 : len == 576 ? 0.54 : 0.76;
+    return decrypt      ? (len == 64    ? 0.30
+                           : len == 576 ? 0.47
+                                        : 0.65)
+           : len == 64  ? 0.40
+           : len == 576 ? 0.54
+                        : 0.76;
 }
 
-static void one_line(struct bench *b, const struct alg *alg, u16 len, bool decrypt, unsigned runs, double ms, bool nodes)
+static void one_line(struct bench *b, const struct alg *alg, u16 len, bool decrypt, unsigned runs,
+                     double ms, bool nodes)
 {
     double raw[64], eng[64], share[64];
     prepare(b, len, decrypt);
@@ -305,8 +341,9 @@ static void one_line(struct bench *b, const struct alg *alg, u16 len, bool decry
         share[r] = raw[r] / eng[r];
     }
     double m_raw = median(raw, runs), m_eng = median(eng, runs), m_share = median(share, runs);
-    printf("%-16s %-4s %5u %9.0f %7.0f-%-7.0f %9.0f %7.0f-%-7.0f %6.2f %5.2f-%-5.2f", alg->name, decrypt ? "dec" : "enc",
-           len, m_raw, raw[0], raw[runs - 1], m_eng, eng[0], eng[runs - 1], m_share, share[0], share[runs - 1]);
+    printf("%-16s %-4s %5u %9.0f %7.0f-%-7.0f %9.0f %7.0f-%-7.0f %6.2f %5.2f-%-5.2f", alg->name,
+           decrypt ? "dec" : "enc", len, m_raw, raw[0], raw[runs - 1], m_eng, eng[0], eng[runs - 1],
+           m_share, share[0], share[runs - 1]);
     if (alg->encr == ENCR_GCM128) {
         printf("  %.2f", vpp_share(decrypt, len));
     }
@@ -333,7 +370,8 @@ static void machine(void)
     double t = now_s();
     u64 c = cycles();
     usleep(50000);
-    printf("machine: %s, TSC %.3f GHz, libipsec-mb %s\n", model, (double)(cycles() - c) / (now_s() - t) / 1e9, IMB_VERSION_STR);
+    printf("machine: %s, TSC %.3f GHz, libipsec-mb %s\n", model,
+           (double)(cycles() - c) / (now_s() - t) / 1e9, IMB_VERSION_STR);
 }
 
 int main(int argc, char **argv)
@@ -361,8 +399,11 @@ int main(int argc, char **argv)
         (void)sched_setaffinity(0, sizeof set, &set);
     }
     machine();
-    printf("TSC cycles per packet, tunnel mode, vectors of %d, median of %u runs and spread; share = raw / graph\n", VEC, runs);
-    printf("%-16s %-4s %5s %9s %15s %9s %15s %6s %11s  VPP\n", "algorithm", "dir", "bytes", "raw", "", "graph", "", "share", "");
+    printf("TSC cycles per packet, tunnel mode, vectors of %d, median of %u runs and spread; share "
+           "= raw / graph\n",
+           VEC, runs);
+    printf("%-16s %-4s %5s %9s %15s %9s %15s %6s %11s  VPP\n", "algorithm", "dir", "bytes", "raw",
+           "", "graph", "", "share", "");
     for (unsigned a = 0; a < ARRAY_LEN(algs); a++) {
         if (only && !strstr(algs[a].name, only)) {
             continue;

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-/* ---- environment ------------------------------------------------------------------------------------ */
+/* ---- environment ----------------------------------------------------------------------------- */
 
 static u64 rig_now(void *ctx)
 {
@@ -38,7 +38,7 @@ static void rig_event(void *ctx, const struct ev_rec *rec)
     sb_add(&r->text, "\n");
 }
 
-/* ---- fifos ------------------------------------------------------------------------------------------ */
+/* ---- fifos ----------------------------------------------------------------------------------- */
 
 static void push(struct rig_fifo *f, const void *b, size_t len)
 {
@@ -82,7 +82,7 @@ static void fake_tx(void *ctx, const u8 *data, u16 len)
     push(((struct rig_end *)ctx)->out, data, len);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct rig *rig_new(const char *engine)
 {
@@ -113,6 +113,10 @@ struct rig *rig_new(const char *engine)
         dp_ctl(r->dp, FROM_MAIN, &m, -1);
         r->end[i] = (struct rig_end){&r->in[i], &r->out[i]};
         fake_attach(r->dp, i, (struct fake){.ctx = &r->end[i], .rx = fake_rx, .tx = fake_tx});
+    }
+    if (r->dp) { /* an empty generation: ports are not read before the first one */
+        rig_begin(r);
+        rig_commit(r);
     }
     return r;
 }
@@ -211,7 +215,7 @@ u64 rig_drops(const struct rig *r, enum dp_drop d)
     return r->dp->w.drops[d];
 }
 
-/* ---- values ----------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 void rig_begin(struct rig *r)
 {
@@ -238,11 +242,21 @@ void rig_commit(struct rig *r)
     rig_ctl(r, (struct dp_msg){.type = DP_CFG_COMMIT});
 }
 
-struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 auth, const char *src, const char *dst)
+struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 auth,
+                                const char *src, const char *dst)
 {
-    struct dp_sa_value v = {.flow = flow, .spi = spi, .conn_id = 2001, .dir = dir, .proto = 50, .mode = mode,
-                            .encr = encr, .auth = auth, .replay_window = 64, .src = rig_addr(src),
-                            .dst = rig_addr(dst), .sel = selector_any(AF_NONE)};
+    struct dp_sa_value v = {.flow = flow,
+                            .spi = spi,
+                            .conn_id = 2001,
+                            .dir = dir,
+                            .proto = 50,
+                            .mode = mode,
+                            .encr = encr,
+                            .auth = auth,
+                            .replay_window = 64,
+                            .src = rig_addr(src),
+                            .dst = rig_addr(dst),
+                            .sel = selector_any(AF_NONE)};
     u8 k[SECRET_MAX];
     for (unsigned i = 0; i < sizeof k; i++) {
         k[i] = (u8)(spi * 7 + i * 13 + 1);
@@ -250,6 +264,41 @@ struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 
     secret_set(&v.encr_key, k, (size_t)encr_row(encr)->key_len + encr_row(encr)->salt_len);
     secret_set(&v.auth_key, k + 40, auth == HASH_NONE ? 0 : hash_row(auth)->len);
     return v;
+}
+
+/* A crypto map: everything between the 10/8 and fd00::/8 networks, in flow 7. */
+void rig_crypto_map(struct rig *r, bool v6, u8 df, bool frag_after)
+{
+    const char *l = v6 ? RIG_A6 : RIG_A4, *p = v6 ? RIG_B6 : RIG_B4;
+    rig_begin(r);
+    rig_flow(r, (struct dp_flow_value){.flow = 7,
+                                       .path_mtu = 1500,
+                                       .df = df,
+                                       .frag_after = frag_after,
+                                       .local = rig_addr(l),
+                                       .peer = rig_addr(p),
+                                       .name = "MAP"});
+    struct selector any4 = {.src = rig_net("0.0.0.0", 0),
+                            .dst = rig_net("0.0.0.0", 0),
+                            .sport_hi = 0xffff,
+                            .dport_hi = 0xffff};
+    struct selector any6 = {
+        .src = rig_net("::", 0), .dst = rig_net("::", 0), .sport_hi = 0xffff, .dport_hi = 0xffff};
+    rig_policy(r, (struct dp_policy_value){
+                      .order = 1, .flow = 7, .action = ACT_PROTECT, .path_mtu = 1500, .sel = any4});
+    rig_policy(r, (struct dp_policy_value){
+                      .order = 2, .flow = 7, .action = ACT_PROTECT, .path_mtu = 1500, .sel = any6});
+    rig_commit(r);
+}
+
+/* a sends under SPI 0x1000 to b; b under 0x2000 to a. */
+void rig_pair(struct rig *a, struct rig *b, u8 mode, u8 encr, u8 auth, bool v6)
+{
+    const char *x = v6 ? RIG_A6 : RIG_A4, *y = v6 ? RIG_B6 : RIG_B4;
+    rig_sa(b, rig_sa_value(7, 0x1000, SA_IN, mode, encr, auth, x, y));
+    rig_sa(a, rig_sa_value(7, 0x1000, SA_OUT, mode, encr, auth, x, y));
+    rig_sa(a, rig_sa_value(7, 0x2000, SA_IN, mode, encr, auth, y, x));
+    rig_sa(b, rig_sa_value(7, 0x2000, SA_OUT, mode, encr, auth, y, x));
 }
 
 void rig_sa(struct rig *r, struct dp_sa_value v)
@@ -283,14 +332,19 @@ struct prefix rig_net(const char *text, u8 len)
     return p;
 }
 
-/* ---- packets ---------------------------------------------------------------------------------------- */
+/* ---- packets --------------------------------------------------------------------------------- */
 
 size_t rig_ping(u8 *out, const char *src, const char *dst, size_t total, bool df)
 {
     struct addr s = rig_addr(src);
     bool v4 = s.family == AF_V4;
     size_t hdr = v4 ? IP4_HDR : IP6_HDR, n = total - hdr;
-    struct ip_make m = {.proto = v4 ? 1 : 58, .ttl = 64, .df = df, .id = 7, .payload = (u16)n, .src = s,
+    struct ip_make m = {.proto = v4 ? 1 : 58,
+                        .ttl = 64,
+                        .df = df,
+                        .id = 7,
+                        .payload = (u16)n,
+                        .src = s,
                         .dst = rig_addr(dst)};
     ip_build(out, &m);
     u8 *c = out + hdr;
@@ -307,14 +361,16 @@ size_t rig_tcp_syn(u8 *out, const char *src, const char *dst, u16 mss)
 {
     struct addr s = rig_addr(src);
     unsigned hdr = ip_hdr_len(s.family);
-    struct ip_make m = {.proto = 6, .ttl = 64, .id = 9, .payload = 28, .src = s, .dst = rig_addr(dst)};
+    struct ip_make m = {
+        .proto = 6, .ttl = 64, .id = 9, .payload = 28, .src = s, .dst = rig_addr(dst)};
     ip_build(out, &m);
     u8 *t = out + hdr;
     memset(t, 0, 28);
     put16(t, 40000), put16(t + 2, 80), put32(t + 4, 0x12345678);
     t[12] = 7 << 4, t[13] = 2;
     put16(t + 14, 65535);
-    t[20] = 1, t[21] = 2, t[22] = 4, put16(t + 23, mss), t[25] = 1, t[26] = 1, t[27] = 0; /* MSS at an odd offset */
+    t[20] = 1, t[21] = 2, t[22] = 4, put16(t + 23, mss), t[25] = 1, t[26] = 1,
+    t[27] = 0; /* MSS at an odd offset */
     put16(t + 16, ip_fold(ip_sum(ip_pseudo_sum(out, 6, 28), t, 28)));
     return hdr + 28;
 }
@@ -331,7 +387,7 @@ bool rig_l4_checksum_ok(const u8 *ip)
     return hdr && ip_fold(ip_sum(sum, ip + v.l4, n)) == 0;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 u8 *rig_file(const char *path, size_t *len)
 {
@@ -358,7 +414,8 @@ static u32 le32(const u8 *p)
 }
 
 /* Skips the link header. */
-static void link_packet(u32 link, const u8 *b, size_t len, void (*fn)(void *, const u8 *, size_t), void *ctx)
+static void link_packet(u32 link, const u8 *b, size_t len, void (*fn)(void *, const u8 *, size_t),
+                        void *ctx)
 {
     size_t skip = link == 1 ? 14 : link == 0 ? 4 : link == 113 ? 16 : 0;
     if (link == 1 && len > 18 && be16(b + 12) == 0x8100) {

@@ -1,7 +1,8 @@
 /*
- * test_vectors.c: the data plane against packets and primitives others made: the ESP packets of tests/vectors/
- * esp-packets in both directions, Wycheproof through the ESP engines, recorded ESP opened with the recorded keys, and
- * malformed captures, which must end in a named drop. $ADIT_VECTORS names the folder.
+ * test_vectors.c: the data plane against packets and primitives others made: the ESP packets of
+ * tests/vectors/ esp-packets in both directions, Wycheproof through the ESP engines, recorded ESP
+ * opened with the recorded keys, and malformed captures, which must end in a named drop.
+ * $ADIT_VECTORS names the folder.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,7 +40,7 @@ static size_t hex(u8 *out, size_t cap, const json_t *o, const char *key)
     return (size_t)n;
 }
 
-/* ---- esp-packets ---------------------------------------------------------------------------------------- */
+/* ---- esp-packets ----------------------------------------------------------------------------- */
 
 /* Our algorithm ids; false: not one of ours (the name says which). */
 static bool algorithms(const json_t *v, u8 *encr, u8 *auth)
@@ -47,16 +48,17 @@ static bool algorithms(const json_t *v, u8 *encr, u8 *auth)
     static const struct {
         const char *name;
         u8 encr, auth;
-    } row[] = {{"CIPHER_DES_CBC", ENCR_DES, 0},        {"CIPHER_3DES_CBC", ENCR_3DES, 0},
-               {"CIPHER_AES_CBC", ENCR_AES128, 0},     {"CIPHER_NULL", ENCR_NULL, 0},
-               {"AEAD_AES_GCM", ENCR_GCM128, 0},       {"AUTH_MD5_HMAC", 0, HASH_MD5},
-               {"AUTH_SHA1_HMAC", 0, HASH_SHA1},       {"AUTH_SHA256_HMAC", 0, HASH_SHA256},
-               {"AUTH_SHA384_HMAC", 0, HASH_SHA384},   {"AUTH_SHA512_HMAC", 0, HASH_SHA512},
+    } row[] = {{"CIPHER_DES_CBC", ENCR_DES, 0},      {"CIPHER_3DES_CBC", ENCR_3DES, 0},
+               {"CIPHER_AES_CBC", ENCR_AES128, 0},   {"CIPHER_NULL", ENCR_NULL, 0},
+               {"AEAD_AES_GCM", ENCR_GCM128, 0},     {"AUTH_MD5_HMAC", 0, HASH_MD5},
+               {"AUTH_SHA1_HMAC", 0, HASH_SHA1},     {"AUTH_SHA256_HMAC", 0, HASH_SHA256},
+               {"AUTH_SHA384_HMAC", 0, HASH_SHA384}, {"AUTH_SHA512_HMAC", 0, HASH_SHA512},
                {"AUTH_NULL", 0, HASH_NONE}};
     json_t *a;
     size_t i;
     *encr = *auth = 0;
-    json_array_foreach(json_object_get(v, "algos"), i, a) {
+    json_array_foreach(json_object_get(v, "algos"), i, a)
+    {
         bool known = false;
         for (unsigned k = 0; k < ARRAY_LEN(row); k++) {
             if (strcmp(json_string_value(a), row[k].name) == 0) {
@@ -78,19 +80,27 @@ static void esp_vector(const json_t *v, u8 encr, u8 auth, const char *engine)
 {
     static u8 plain[2048], sealed[2048];
     u8 key[64], iv[16];
-    size_t np = hex(plain, sizeof plain, v, "plain_packet"), ns = hex(sealed, sizeof sealed, v, "ipsec_packet");
+    size_t np = hex(plain, sizeof plain, v, "plain_packet"),
+           ns = hex(sealed, sizeof sealed, v, "ipsec_packet");
     bool v6 = sealed[0] >> 4 == 6;
-    u32 spi = (u32)json_integer_value(json_object_get(v, "spi")), seq = (u32)json_integer_value(json_object_get(v, "seq"));
+    u32 spi = (u32)json_integer_value(json_object_get(v, "spi")),
+        seq = (u32)json_integer_value(json_object_get(v, "seq"));
     struct rig *r = rig_new(engine);
-    struct dp_sa_value sa = rig_sa_value(5, spi, SA_OUT, MODE_TUNNEL, encr, auth, "1.1.1.1", "2.2.2.2");
+    struct dp_sa_value sa =
+        rig_sa_value(5, spi, SA_OUT, MODE_TUNNEL, encr, auth, "1.1.1.1", "2.2.2.2");
     sa.src = ip_src(sealed);
     sa.dst = ip_dst(sealed);
     size_t nk = hex(key, sizeof key, v, "key");
     nk += hex(key + nk, sizeof key - nk, v, "salt");
     secret_set(&sa.encr_key, key, nk);
     secret_set(&sa.auth_key, key, hex(key, sizeof key, v, "auth_key"));
-    struct dp_tunnel_value t = {.port = TUN0, .flow = 5, .mode = v6 ? TUN_IPSEC_IPV6 : TUN_IPSEC_IPV4, .mtu = 1400,
-                                .path_mtu = 1500, .src = sa.src, .dst = sa.dst};
+    struct dp_tunnel_value t = {.port = TUN0,
+                                .flow = 5,
+                                .mode = v6 ? TUN_IPSEC_IPV6 : TUN_IPSEC_IPV4,
+                                .mtu = 1400,
+                                .path_mtu = 1500,
+                                .src = sa.src,
+                                .dst = sa.dst};
     rig_begin(r);
     rig_tunnel(r, t);
     rig_commit(r);
@@ -128,7 +138,8 @@ static void t_esp_packets(void **state)
     json_t *j = load("esp-packets/ipsec_packets.json"), *v;
     unsigned done = 0;
     size_t i;
-    json_array_foreach(json_object_get(j, "vectors"), i, v) {
+    json_array_foreach(json_object_get(j, "vectors"), i, v)
+    {
         u8 encr, auth;
         if (!algorithms(v, &encr, &auth)) {
             print_message("skipped, not an algorithm of ours: %s\n", str(v, "name"));
@@ -138,12 +149,13 @@ static void t_esp_packets(void **state)
         esp_vector(v, encr, auth, "evp");
         done++;
     }
-    print_message("%u of %zu packets, both engines\n", done, json_array_size(json_object_get(j, "vectors")));
+    print_message("%u of %zu packets, both engines\n", done,
+                  json_array_size(json_object_get(j, "vectors")));
     assert_int_equal(done, 19);
     json_decref(j);
 }
 
-/* ---- Wycheproof ----------------------------------------------------------------------------------------- */
+/* ---- Wycheproof ------------------------------------------------------------------------------ */
 
 /* One case laid out as an ESP packet; msg is what the algorithm sees. */
 static void gcm_case(struct bulk *b, const json_t *t, u8 encr, unsigned *done)
@@ -192,9 +204,11 @@ static void t_wycheproof_gcm(void **state)
         struct bulk *b = bulk_new(name[e]);
         unsigned done = 0;
         size_t i, k;
-        json_array_foreach(json_object_get(j, "testGroups"), i, g) {
+        json_array_foreach(json_object_get(j, "testGroups"), i, g)
+        {
             unsigned bits = (unsigned)json_integer_value(json_object_get(g, "keySize"));
-            json_array_foreach(json_object_get(g, "tests"), k, t) {
+            json_array_foreach(json_object_get(g, "tests"), k, t)
+            {
                 gcm_case(b, t, (u8)(ENCR_GCM128 + (bits - 128) / 64), &done);
             }
         }
@@ -211,8 +225,10 @@ static void hmac_case(struct bulk *b, const json_t *t, u8 auth, unsigned *done)
     struct secret key = {0}, none = {0};
     key.len = (u16)hex(key.b, SECRET_MAX, t, "key");
     size_t n = hex(buf, 512, t, "msg");
-    if (n < 8 || key.len != hash_row(auth)->len || strlen(str(t, "tag")) / 2 < hash_row(auth)->icv_len) {
-        return; /* ESP covers at least its own header, with a key as long as the hash and its own tag length */
+    if (n < 8 || key.len != hash_row(auth)->len ||
+        strlen(str(t, "tag")) / 2 < hash_row(auth)->icv_len) {
+        return; /* ESP covers at least its own header, with a key as long as the hash and its own
+                   tag length */
     }
     struct bulk_key *k = aligned_alloc(64, (sizeof *k + 63) / 64 * 64);
     assert_true(bulk_key_init(b, k, ENCR_NULL, auth, &none, &key));
@@ -236,7 +252,8 @@ static void hmac_case(struct bulk *b, const json_t *t, u8 auth, unsigned *done)
 static void t_wycheproof_hmac(void **state)
 {
     (void)state;
-    static const char *const file[HASH_NUM] = {[HASH_SHA1] = "1", [HASH_SHA256] = "256", [HASH_SHA384] = "384", [HASH_SHA512] = "512"};
+    static const char *const file[HASH_NUM] = {
+        [HASH_SHA1] = "1", [HASH_SHA256] = "256", [HASH_SHA384] = "384", [HASH_SHA512] = "512"};
     static const char *const name[] = {"mb", "evp"};
     for (u8 h = HASH_SHA1; h < HASH_NUM; h++) {
         char path[64];
@@ -246,8 +263,10 @@ static void t_wycheproof_hmac(void **state)
             struct bulk *b = bulk_new(name[e]);
             unsigned done = 0;
             size_t i, k;
-            json_array_foreach(json_object_get(j, "testGroups"), i, g) {
-                json_array_foreach(json_object_get(g, "tests"), k, t) {
+            json_array_foreach(json_object_get(j, "testGroups"), i, g)
+            {
+                json_array_foreach(json_object_get(g, "tests"), k, t)
+                {
                     hmac_case(b, t, h, &done);
                 }
             }
@@ -259,11 +278,12 @@ static void t_wycheproof_hmac(void **state)
     }
 }
 
-/* ---- recorded ESP --------------------------------------------------------------------------------------- */
+/* ---- recorded ESP ---------------------------------------------------------------------------- */
 
 struct replayed {
     struct rig *r;
-    unsigned strip; /* bytes of an ICV whose key nobody recorded: taken off, the SA has no authenticator */
+    unsigned strip; /* bytes of an ICV whose key nobody recorded: taken off, the SA has no
+                       authenticator */
     unsigned fed;
 };
 
@@ -283,7 +303,8 @@ static void feed(void *ctx, const u8 *ip, size_t len)
     x->fed++;
 }
 
-static void key_sa(struct rig *r, u32 flow, u32 spi, const char *src, const char *dst, u8 encr, u8 auth, const char *ek, const char *ak)
+static void key_sa(struct rig *r, u32 flow, u32 spi, const char *src, const char *dst, u8 encr,
+                   u8 auth, const char *ek, const char *ak)
 {
     struct dp_sa_value v = rig_sa_value(flow, spi, SA_IN, MODE_TUNNEL, encr, auth, src, dst);
     u8 k[64];
@@ -319,7 +340,8 @@ static void t_recorded(void **state)
 {
     (void)state;
     struct replayed x = {.r = rig_new(NULL), .strip = 12};
-    key_sa(x.r, 1, 0x12345678, "192.1.2.23", "192.1.2.45", ENCR_3DES, 0, "4043434545464649494a4a4c4c4f4f515152525454575758", "");
+    key_sa(x.r, 1, 0x12345678, "192.1.2.23", "192.1.2.45", ENCR_3DES, 0,
+           "4043434545464649494a4a4c4c4f4f515152525454575758", "");
     rig_pcap(capture("02-sunrise-sunset-esp.pcap"), feed, &x);
     assert_int_equal(x.fed, 8);
     assert_int_equal(echoes(x.r), 8);
@@ -343,8 +365,10 @@ static void t_recorded_nested(void **state)
 {
     (void)state;
     struct replayed x = {.r = rig_new(NULL), .strip = 12};
-    key_sa(x.r, 1, 0x12345678, "192.1.2.23", "192.1.2.45", ENCR_3DES, 0, "43434545464649494a4a4c4c4f4f51515252545457575840", "");
-    key_sa(x.r, 2, 0xabcdabcd, "192.0.2.1", "192.0.1.1", ENCR_3DES, 0, "434545464649494a4a4c4c4f4f5151525254545757584043", "");
+    key_sa(x.r, 1, 0x12345678, "192.1.2.23", "192.1.2.45", ENCR_3DES, 0,
+           "43434545464649494a4a4c4c4f4f51515252545457575840", "");
+    key_sa(x.r, 2, 0xabcdabcd, "192.0.2.1", "192.0.1.1", ENCR_3DES, 0,
+           "434545464649494a4a4c4c4f4f5151525254545757584043", "");
     rig_pcap(capture("08-sunrise-sunset-esp2.pcap"), feed, &x);
     assert_int_equal(x.fed, 8);
     unsigned n = 0;
@@ -365,10 +389,10 @@ static void t_recorded_with_icv(void **state)
 {
     (void)state;
     struct replayed x = {.r = rig_new(NULL)};
-    key_sa(x.r, 1, 0x070883c2, "192.168.0.1", "192.168.0.100", ENCR_AES128, HASH_SHA1, "5de1a4c2c72662c9fda7a7c78cd25623",
-           "51c9213c18232f8f26c70c4dee6e0e6d56e31e8a");
-    key_sa(x.r, 1, 0xc254fe64, "192.168.0.100", "192.168.0.1", ENCR_AES128, HASH_SHA1, "88e1dad7140af03b8d4f3d734d21be4b",
-           "3e00d517c1220d4b7d2950fcc02edd4b6023d278");
+    key_sa(x.r, 1, 0x070883c2, "192.168.0.1", "192.168.0.100", ENCR_AES128, HASH_SHA1,
+           "5de1a4c2c72662c9fda7a7c78cd25623", "51c9213c18232f8f26c70c4dee6e0e6d56e31e8a");
+    key_sa(x.r, 1, 0xc254fe64, "192.168.0.100", "192.168.0.1", ENCR_AES128, HASH_SHA1,
+           "88e1dad7140af03b8d4f3d734d21be4b", "3e00d517c1220d4b7d2950fcc02edd4b6023d278");
     rig_pcap(capture("esp-bug-12671.pcapng"), feed, &x);
     assert_true(x.fed > 0);
     u64 bad = rig_drops(x.r, DROP_BAD_ICV) + rig_drops(x.r, DROP_BAD_PADDING);
@@ -379,7 +403,7 @@ static void t_recorded_with_icv(void **state)
     rig_free(x.r);
 }
 
-/* ---- malformed captures --------------------------------------------------------------------------------- */
+/* ---- malformed captures ---------------------------------------------------------------------- */
 
 static void feed_any(void *ctx, const u8 *ip, size_t len)
 {
@@ -393,11 +417,14 @@ static void feed_any(void *ctx, const u8 *ip, size_t len)
 static void t_malformed(void **state)
 {
     (void)state;
-    static const char *const file[] = {"esp_truncated.pcap", "gre-heapoverflow-1.pcap", "gre-heapoverflow-2.pcap", "various_gre.pcap"};
+    static const char *const file[] = {"esp_truncated.pcap", "gre-heapoverflow-1.pcap",
+                                       "gre-heapoverflow-2.pcap", "various_gre.pcap"};
     for (unsigned i = 0; i < ARRAY_LEN(file); i++) {
         struct replayed x = {.r = rig_new(NULL)};
         rig_begin(x.r);
-        rig_tunnel(x.r, (struct dp_tunnel_value){.port = TUN0, .mode = TUN_GRE_IP, .src = rig_addr("1.1.1.1"),
+        rig_tunnel(x.r, (struct dp_tunnel_value){.port = TUN0,
+                                                 .mode = TUN_GRE_IP,
+                                                 .src = rig_addr("1.1.1.1"),
                                                  .dst = rig_addr("2.2.2.2")});
         rig_commit(x.r);
         rig_pcap(capture(file[i]), feed_any, &x);
@@ -405,7 +432,8 @@ static void t_malformed(void **state)
         for (enum dp_drop d = 1; d < DROP_NUM; d++) {
             drops += rig_drops(x.r, d);
             if (rig_drops(x.r, d)) {
-                print_message("%s: %lu x %s\n", file[i], (unsigned long)rig_drops(x.r, d), dp_drop_name(d));
+                print_message("%s: %lu x %s\n", file[i], (unsigned long)rig_drops(x.r, d),
+                              dp_drop_name(d));
             }
         }
         assert_true(x.fed > 0);
@@ -418,8 +446,9 @@ static void t_malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(t_esp_packets),     cmocka_unit_test(t_wycheproof_gcm), cmocka_unit_test(t_wycheproof_hmac),
-        cmocka_unit_test(t_recorded),        cmocka_unit_test(t_recorded_aes),   cmocka_unit_test(t_recorded_nested),
+        cmocka_unit_test(t_esp_packets),       cmocka_unit_test(t_wycheproof_gcm),
+        cmocka_unit_test(t_wycheproof_hmac),   cmocka_unit_test(t_recorded),
+        cmocka_unit_test(t_recorded_aes),      cmocka_unit_test(t_recorded_nested),
         cmocka_unit_test(t_recorded_with_icv), cmocka_unit_test(t_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

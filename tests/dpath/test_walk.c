@@ -1,7 +1,8 @@
 /*
- * test_walk.c: both walks end to end, two data planes joined by fake ports: tunnels of every mode in clear, under
- * tunnel protection (transport and tunnel mode), under a crypto map on the outer packet, and VTI; what may not come in;
- * GRE's key, checksum and sequence; MSS; MTU; the debug lines of seed 000.
+ * test_walk.c: both walks end to end, two data planes joined by fake ports: tunnels of every mode
+ * in clear, under tunnel protection (transport and tunnel mode), under a crypto map on the outer
+ * packet, and VTI; what may not come in; GRE's key, checksum and sequence; MSS; MTU; the debug
+ * lines of seed 000.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +16,15 @@
 /* One side of a tunnel. */
 static struct dp_tunnel_value side(u8 mode, const char *src, const char *dst, u32 flow)
 {
-    struct dp_tunnel_value t = {.id = 0, .port = TUN0, .flow = flow, .mode = mode, .mtu = 1476, .path_mtu = 1500,
-                                .src = rig_addr(src), .dst = rig_addr(dst), .name = "Tunnel0"};
+    struct dp_tunnel_value t = {.id = 0,
+                                .port = TUN0,
+                                .flow = flow,
+                                .mode = mode,
+                                .mtu = 1476,
+                                .path_mtu = 1500,
+                                .src = rig_addr(src),
+                                .dst = rig_addr(dst),
+                                .name = "Tunnel0"};
     return t;
 }
 
@@ -24,7 +32,11 @@ static void one_tunnel(struct rig *r, struct dp_tunnel_value t)
 {
     rig_begin(r);
     if (t.flow) {
-        rig_flow(r, (struct dp_flow_value){.flow = t.flow, .path_mtu = 1500, .local = t.src, .peer = t.dst, .name = "Tunnel0-head-0"});
+        rig_flow(r, (struct dp_flow_value){.flow = t.flow,
+                                           .path_mtu = 1500,
+                                           .local = t.src,
+                                           .peer = t.dst,
+                                           .name = "Tunnel0-head-0"});
     }
     rig_tunnel(r, t);
     rig_commit(r);
@@ -40,7 +52,8 @@ static struct two joined(u8 mode, u8 flags, u8 sa_mode, u8 encr, u8 auth)
     bool v6 = mode == TUN_GRE_IPV6 || mode == TUN_IPSEC_IPV6;
     const char *x = v6 ? "2001:db8::1" : "1.1.1.1", *y = v6 ? "2001:db8::2" : "2.2.2.2";
     struct two t = {rig_new(NULL), rig_new(NULL)};
-    struct dp_tunnel_value l = side(mode, x, y, sa_mode ? 5 : 0), r = side(mode, y, x, sa_mode ? 5 : 0);
+    struct dp_tunnel_value l = side(mode, x, y, sa_mode ? 5 : 0),
+                           r = side(mode, y, x, sa_mode ? 5 : 0);
     l.flags = r.flags = flags;
     l.key = r.key = 77;
     one_tunnel(t.a, l);
@@ -62,7 +75,8 @@ static void two_free(struct two t)
     rig_free(t.b);
 }
 
-/* A ping of len bytes from a to b through Tunnel0; the length on the wire, 0 when it did not arrive. */
+/* A ping of len bytes from a to b through Tunnel0; the length on the wire, 0 when it did not
+ * arrive. */
 static unsigned through(struct rig *a, struct rig *b, const char *src, const char *dst, size_t len)
 {
     u8 p[9000];
@@ -95,7 +109,8 @@ static void t_seed_000(void **state)
         assert_int_equal(through(t.b, t.a, "2001:db8:2::1", "2001:db8:1::1", 100), 176);
     }
     assert_true(rig_said(t.a, "IP: tableid=0, s=1.1.1.1 (local), d=2.2.2.2 (), routed via FIB\n"));
-    assert_true(rig_said(t.a, "IP: s=1.1.1.1 (local), d=2.2.2.2 (), g=") && rig_said(t.a, ",len 176, forward, proto=50\n"));
+    assert_true(rig_said(t.a, "IP: s=1.1.1.1 (local), d=2.2.2.2 (), g=") &&
+                rig_said(t.a, ",len 176, forward, proto=50\n"));
     assert_true(rig_said(t.b, "IP: tableid=0, s=1.1.1.1 (), d=2.2.2.2 (), routed via RIB\n"));
     assert_true(rig_said(t.b, "IP: s=1.1.1.1 (), d=2.2.2.2, len 124, rcvd 4, proto=47\n"));
     assert_false(rig_said(t.a, "sending, proto=47"));
@@ -112,7 +127,8 @@ static void t_seed_000(void **state)
     t = joined(TUN_GRE_IP, 0, 0, 0, 0); /* without protection: the plain GRE line */
     rig_ctl(t.a, (struct dp_msg){.type = DP_SET_MASK, .u.number = EVC_PACKET});
     assert_int_equal(through(t.a, t.b, "2001:db8:1::1", "2001:db8:2::1", 100), 124);
-    assert_true(rig_said(t.a, "IP: s=1.1.1.1 (Tunnel0), d=2.2.2.2 (), len 124, sending, proto=47\n"));
+    assert_true(
+        rig_said(t.a, "IP: s=1.1.1.1 (Tunnel0), d=2.2.2.2 (), len 124, sending, proto=47\n"));
     two_free(t);
 }
 
@@ -123,10 +139,13 @@ static void t_every_tunnel(void **state)
         u8 mode, flags, extra;
         bool v4, v6;
     } row[] = {
-        {TUN_GRE_IP, 0, 24, true, true},          {TUN_GRE_IP, TF_KEY, 28, true, true},
-        {TUN_GRE_IP, TF_CHECKSUM, 28, true, true}, {TUN_GRE_IP, TF_SEQUENCE, 28, true, true},
+        {TUN_GRE_IP, 0, 24, true, true},
+        {TUN_GRE_IP, TF_KEY, 28, true, true},
+        {TUN_GRE_IP, TF_CHECKSUM, 28, true, true},
+        {TUN_GRE_IP, TF_SEQUENCE, 28, true, true},
         {TUN_GRE_IP, TF_KEY | TF_CHECKSUM | TF_SEQUENCE, 36, true, true},
-        {TUN_GRE_IPV6, TF_KEY, 48, true, true},   {TUN_IPIP, 0, 20, true, false},
+        {TUN_GRE_IPV6, TF_KEY, 48, true, true},
+        {TUN_IPIP, 0, 20, true, false},
         {TUN_IPV6IP, 0, 20, false, true},
     };
     for (unsigned i = 0; i < ARRAY_LEN(row); i++) {
@@ -147,8 +166,10 @@ static void t_every_tunnel(void **state)
         }
     }
     for (unsigned i = 0; i < 2; i++) { /* VTI: the SA is the only encapsulation */
-        struct two t = joined(i ? TUN_IPSEC_IPV6 : TUN_IPSEC_IPV4, 0, MODE_TUNNEL, ENCR_AES256, HASH_SHA256);
-        assert_int_equal(through(t.a, t.b, "10.1.0.1", "10.2.0.1", 100), (i ? 40 : 20) + 8 + 16 + 112 + 16);
+        struct two t =
+            joined(i ? TUN_IPSEC_IPV6 : TUN_IPSEC_IPV4, 0, MODE_TUNNEL, ENCR_AES256, HASH_SHA256);
+        assert_int_equal(through(t.a, t.b, "10.1.0.1", "10.2.0.1", 100),
+                         (i ? 40 : 20) + 8 + 16 + 112 + 16);
         assert_true(through(t.b, t.a, "2001:db8:2::1", "2001:db8:1::1", 100) != 0);
         assert_int_equal(t.a->dp->tunnel[0].tx_packets, 1);
         assert_int_equal(t.a->dp->tunnel[0].rx_packets, 1);
@@ -174,8 +195,8 @@ static void t_gre_header(void **state)
         assert_int_equal(be32(p->b + 28), 77);
         assert_int_equal(be32(p->b + 32), i);
         assert_int_equal(ip_fold(ip_sum(0, p->b + 20, p->len - 20u)), 0);
-        assert_int_equal(p->b[1], 0xb8);            /* TOS copied */
-        assert_int_equal(p->b[8], 255);             /* tunnel ttl default */
+        assert_int_equal(p->b[1], 0xb8);              /* TOS copied */
+        assert_int_equal(p->b[8], 255);               /* tunnel ttl default */
         assert_int_equal(be16(p->b + 6) & IP4_DF, 0); /* no path-mtu-discovery */
         assert_int_equal(ip_fold(ip_sum(0, p->b, 20)), 0);
         if (i == 0) {
@@ -206,7 +227,11 @@ static void t_gre_header(void **state)
 static void gre(struct rig *r, u16 word, u16 proto, const void *payload, size_t n)
 {
     u8 b[300];
-    struct ip_make m = {.proto = 47, .ttl = 9, .payload = (u16)(4 + n), .src = rig_addr("1.1.1.1"), .dst = rig_addr("2.2.2.2")};
+    struct ip_make m = {.proto = 47,
+                        .ttl = 9,
+                        .payload = (u16)(4 + n),
+                        .src = rig_addr("1.1.1.1"),
+                        .dst = rig_addr("2.2.2.2")};
     ip_build(b, &m);
     put16(b + 20, word), put16(b + 22, proto);
     memcpy(b + 24, payload, n);
@@ -222,9 +247,9 @@ static void t_gre_refused(void **state)
     rig_ping(in, "10.1.0.1", "10.2.0.1", 60, false);
     gre(t.b, 0, 0x0800, in, 60);
     assert_int_equal(rig_num_out(t.b, TUN0), 1);
-    gre(t.b, 1, 0x0800, in, 60); /* version 1: PPTP */
+    gre(t.b, 1, 0x0800, in, 60);      /* version 1: PPTP */
     gre(t.b, 0x4000, 0x0800, in, 60); /* routing */
-    gre(t.b, 0x2000, 0x0800, in, 3); /* announces a key that is not there */
+    gre(t.b, 0x2000, 0x0800, in, 3);  /* announces a key that is not there */
     assert_int_equal(rig_drops(t.b, DROP_MALFORMED_GRE), 3);
     gre(t.b, 0, 0x2000, in, 60); /* CDP */
     assert_int_equal(rig_drops(t.b, DROP_GRE_PROTO), 1);
@@ -235,7 +260,8 @@ static void t_gre_refused(void **state)
     gre(t.b, 0, 0x0800, in, 60);
     assert_int_equal(rig_drops(t.b, DROP_MALFORMED_IP), 3);
     assert_int_equal(rig_num_out(t.b, TUN0), 1);
-    assert_true(rig_said(t.b, "%ADIT-4-DROP: malformed GRE: 1.1.1.1 -> 2.2.2.2, protocol 47, 84 bytes: version is not 0; bytes 20 to 23"));
+    assert_true(rig_said(t.b, "%ADIT-4-DROP: malformed GRE: 1.1.1.1 -> 2.2.2.2, protocol 47, 84 "
+                              "bytes: version is not 0; bytes 20 to 23"));
     two_free(t);
 }
 
@@ -243,10 +269,12 @@ static void t_gre_refused(void **state)
 static void t_clear_is_refused(void **state)
 {
     (void)state;
-    struct two t = joined(TUN_GRE_IP, 0, 0, 0, 0), p = joined(TUN_GRE_IP, 0, MODE_TRANSPORT, ENCR_AES128, HASH_SHA1);
+    struct two t = joined(TUN_GRE_IP, 0, 0, 0, 0),
+               p = joined(TUN_GRE_IP, 0, MODE_TRANSPORT, ENCR_AES128, HASH_SHA1);
     assert_int_equal(through(t.a, p.b, "10.1.0.1", "10.2.0.1", 100), 0);
     assert_int_equal(rig_drops(p.b, DROP_CLEAR_PROTECTED), 1);
-    assert_true(rig_said(p.b, "%CRYPTO-4-RECVD_PKT_NOT_IPSEC: Rec'd packet not an IPSEC packet. (ip) vrf/dest_addr= /2.2.2.2, "
+    assert_true(rig_said(p.b, "%CRYPTO-4-RECVD_PKT_NOT_IPSEC: Rec'd packet not an IPSEC packet. "
+                              "(ip) vrf/dest_addr= /2.2.2.2, "
                               "src_addr= 1.1.1.1, prot= 47"));
     assert_int_equal(p.b->dp->tunnel[0].rx_packets, 0);
     sa_del(p.a->dp, rig_find_sa(p.a, 0x1000, SA_OUT));
@@ -254,7 +282,8 @@ static void t_clear_is_refused(void **state)
     assert_int_equal(p.a->dp->w.num_held, 1);
     const struct dp_msg *m = rig_told(p.a, DP_ACQUIRE, 0);
     assert_int_equal(m->u.acquire.packet.proto, 47); /* the packet as it would travel */
-    rig_sa(p.a, rig_sa_value(5, 0x1000, SA_OUT, MODE_TRANSPORT, ENCR_AES128, HASH_SHA1, "1.1.1.1", "2.2.2.2"));
+    rig_sa(p.a, rig_sa_value(5, 0x1000, SA_OUT, MODE_TRANSPORT, ENCR_AES128, HASH_SHA1, "1.1.1.1",
+                             "2.2.2.2"));
     rig_wire(p.a, p.b);
     assert_int_equal(rig_num_out(p.b, TUN0), 1);
     two_free(t);
@@ -267,9 +296,16 @@ static void t_wrong_flow(void **state)
     (void)state;
     struct two t = joined(TUN_GRE_IP, 0, MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
     rig_begin(t.b);
-    rig_flow(t.b, (struct dp_flow_value){.flow = 5, .path_mtu = 1500, .local = rig_addr("2.2.2.2"), .peer = rig_addr("1.1.1.1")});
-    rig_flow(t.b, (struct dp_flow_value){.flow = 6, .path_mtu = 1500, .local = rig_addr("2.2.2.2"), .peer = rig_addr("1.1.1.1")});
-    struct dp_tunnel_value one = side(TUN_GRE_IP, "2.2.2.2", "1.1.1.1", 6), two = side(TUN_GRE_IP, "2.2.2.2", "9.9.9.9", 5);
+    rig_flow(t.b, (struct dp_flow_value){.flow = 5,
+                                         .path_mtu = 1500,
+                                         .local = rig_addr("2.2.2.2"),
+                                         .peer = rig_addr("1.1.1.1")});
+    rig_flow(t.b, (struct dp_flow_value){.flow = 6,
+                                         .path_mtu = 1500,
+                                         .local = rig_addr("2.2.2.2"),
+                                         .peer = rig_addr("1.1.1.1")});
+    struct dp_tunnel_value one = side(TUN_GRE_IP, "2.2.2.2", "1.1.1.1", 6),
+                           two = side(TUN_GRE_IP, "2.2.2.2", "9.9.9.9", 5);
     two.id = 1, two.port = TUN1;
     rig_tunnel(t.b, one);
     rig_tunnel(t.b, two);
@@ -290,18 +326,28 @@ static void t_gre_under_crypto_map(void **state)
             const char *l = i ? "2.2.2.2" : "1.1.1.1", *p = i ? "1.1.1.1" : "2.2.2.2";
             rig_begin(r);
             rig_tunnel(r, side(TUN_GRE_IP, l, p, 0));
-            rig_flow(r, (struct dp_flow_value){.flow = 8, .path_mtu = 1500, .local = rig_addr(l), .peer = rig_addr(p)});
-            struct selector s = {.src = rig_net(l, 32), .dst = rig_net(p, 32), .proto = 47, .sport_hi = 0xffff, .dport_hi = 0xffff};
-            rig_policy(r, (struct dp_policy_value){.order = 1, .flow = 8, .action = ACT_PROTECT, .path_mtu = 1500, .sel = s});
+            rig_flow(r,
+                     (struct dp_flow_value){
+                         .flow = 8, .path_mtu = 1500, .local = rig_addr(l), .peer = rig_addr(p)});
+            struct selector s = {.src = rig_net(l, 32),
+                                 .dst = rig_net(p, 32),
+                                 .proto = 47,
+                                 .sport_hi = 0xffff,
+                                 .dport_hi = 0xffff};
+            rig_policy(
+                r, (struct dp_policy_value){
+                       .order = 1, .flow = 8, .action = ACT_PROTECT, .path_mtu = 1500, .sel = s});
             rig_commit(r);
-            struct dp_sa_value v = rig_sa_value(8, i ? 0x1000 : 0x2000, SA_IN, mode, ENCR_AES128, HASH_SHA1, p, l);
+            struct dp_sa_value v =
+                rig_sa_value(8, i ? 0x1000 : 0x2000, SA_IN, mode, ENCR_AES128, HASH_SHA1, p, l);
             v.sel = selector_mirror(&s);
             rig_sa(r, v);
             v = rig_sa_value(8, i ? 0x2000 : 0x1000, SA_OUT, mode, ENCR_AES128, HASH_SHA1, l, p);
             rig_sa(r, v);
         }
         unsigned wire = through(t.a, t.b, "10.1.0.1", "10.2.0.1", 100);
-        assert_int_equal(wire, mode == MODE_TUNNEL ? 20 + 8 + 16 + 128 + 12 : 20 + 8 + 16 + 112 + 12);
+        assert_int_equal(wire,
+                         mode == MODE_TUNNEL ? 20 + 8 + 16 + 128 + 12 : 20 + 8 + 16 + 112 + 12);
         assert_int_equal(flow_get(t.a->dp, 8)->encaps, 1);
         u8 in[60]; /* the same GRE packet in clear is refused: the policy protects it */
         rig_ping(in, "10.1.0.1", "10.2.0.1", 60, false);
@@ -319,9 +365,12 @@ static void t_rpf(void **state)
     v.flags = TF_RPF;
     rig_begin(t.b);
     rig_tunnel(t.b, v);
-    rig_ctl(t.b, (struct dp_msg){.type = DP_CFG_RPF, .u.rpf = {.tunnel = 0, .net = rig_net("10.1.0.0", 16)}});
-    rig_ctl(t.b, (struct dp_msg){.type = DP_CFG_RPF, .u.rpf = {.tunnel = 9, .net = rig_net("10.5.0.0", 16)}});
-    rig_ctl(t.b, (struct dp_msg){.type = DP_CFG_RPF, .u.rpf = {.tunnel = 0, .net = rig_net("2001:db8:1::", 48)}});
+    rig_ctl(t.b, (struct dp_msg){.type = DP_CFG_RPF,
+                                 .u.rpf = {.tunnel = 0, .net = rig_net("10.1.0.0", 16)}});
+    rig_ctl(t.b, (struct dp_msg){.type = DP_CFG_RPF,
+                                 .u.rpf = {.tunnel = 9, .net = rig_net("10.5.0.0", 16)}});
+    rig_ctl(t.b, (struct dp_msg){.type = DP_CFG_RPF,
+                                 .u.rpf = {.tunnel = 0, .net = rig_net("2001:db8:1::", 48)}});
     rig_commit(t.b);
     assert_true(through(t.a, t.b, "10.1.0.1", "10.2.0.1", 100) != 0);
     assert_true(through(t.a, t.b, "2001:db8:1::5", "10::1", 100) != 0);
@@ -366,12 +415,15 @@ static void t_tunnel_mtu(void **state)
     (void)state;
     static const struct {
         u8 mode, sa_mode, encr, auth;
-    } row[] = {{TUN_GRE_IP, MODE_TUNNEL, ENCR_AES256, HASH_SHA512}, {TUN_GRE_IP, MODE_TRANSPORT, ENCR_3DES, HASH_MD5},
-               {TUN_GRE_IP, MODE_TRANSPORT, ENCR_GCM128, HASH_NONE}, {TUN_IPSEC_IPV4, MODE_TUNNEL, ENCR_DES, HASH_SHA256},
+    } row[] = {{TUN_GRE_IP, MODE_TUNNEL, ENCR_AES256, HASH_SHA512},
+               {TUN_GRE_IP, MODE_TRANSPORT, ENCR_3DES, HASH_MD5},
+               {TUN_GRE_IP, MODE_TRANSPORT, ENCR_GCM128, HASH_NONE},
+               {TUN_IPSEC_IPV4, MODE_TUNNEL, ENCR_DES, HASH_SHA256},
                {TUN_GRE_IPV6, MODE_TUNNEL, ENCR_AES128, HASH_SHA1}};
     for (unsigned i = 0; i < ARRAY_LEN(row); i++) {
         struct two t = joined(row[i].mode, 0, row[i].sa_mode, row[i].encr, row[i].auth);
-        unsigned send = row[i].mode == TUN_GRE_IPV6 ? SEND6 : SEND4, raw = send == SEND4 ? RAW4_ESP : RAW6_ESP;
+        unsigned send = row[i].mode == TUN_GRE_IPV6 ? SEND6 : SEND4,
+                 raw = send == SEND4 ? RAW4_ESP : RAW6_ESP;
         u16 mtu = t.a->dp->tunnel[0].eff_mtu;
         u8 b[4000];
         rig_ping(b, "10.1.0.1", "10.2.0.1", mtu, true);
@@ -396,7 +448,8 @@ static void t_tunnel_mtu(void **state)
         assert_int_equal(p->b[40], 2);
         assert_int_equal(be32(p->b + 44), MAX(mtu, 1280));
         assert_true(rig_l4_checksum_ok(p->b));
-        rig_ping(b, "10.1.0.1", "10.2.0.1", 3000, false); /* no DF: cut before GRE, each piece whole */
+        rig_ping(b, "10.1.0.1", "10.2.0.1", 3000,
+                 false); /* no DF: cut before GRE, each piece whole */
         rig_in(t.a, TUN0, b, 3000);
         rig_run(t.a);
         assert_true(rig_num_out(t.a, send) >= 3);
@@ -420,11 +473,15 @@ static void t_ipv6_minimum(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
-        struct two t = joined(i ? TUN_GRE_IPV6 : TUN_GRE_IP, 0, MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
-        struct dp_tunnel_value v = side(i ? TUN_GRE_IPV6 : TUN_GRE_IP, i ? "2001:db8::1" : "1.1.1.1", i ? "2001:db8::2" : "2.2.2.2", 5);
+        struct two t =
+            joined(i ? TUN_GRE_IPV6 : TUN_GRE_IP, 0, MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+        struct dp_tunnel_value v =
+            side(i ? TUN_GRE_IPV6 : TUN_GRE_IP, i ? "2001:db8::1" : "1.1.1.1",
+                 i ? "2001:db8::2" : "2.2.2.2", 5);
         v.path_mtu = 1300;
         rig_begin(t.a);
-        rig_flow(t.a, (struct dp_flow_value){.flow = 5, .path_mtu = 1300, .local = v.src, .peer = v.dst});
+        rig_flow(t.a, (struct dp_flow_value){
+                          .flow = 5, .path_mtu = 1300, .local = v.src, .peer = v.dst});
         rig_tunnel(t.a, v);
         rig_commit(t.a);
         u8 b[1280], whole[4000] = {0};
@@ -485,7 +542,8 @@ static void t_tunnel_down(void **state)
     rig_run(r);
     assert_int_equal(rig_drops(r, DROP_TTL), 1);
     assert_int_equal(rig_drops(r, DROP_MALFORMED_IP), 1);
-    one_tunnel(r, side(TUN_IPSEC_IPV4, "1.1.1.1", "2.2.2.2", 0)); /* ipsec without protection: nothing in clear */
+    one_tunnel(r, side(TUN_IPSEC_IPV4, "1.1.1.1", "2.2.2.2",
+                       0)); /* ipsec without protection: nothing in clear */
     b[8] = 9;
     rig_in(r, TUN0, b, 100);
     rig_run(r);
@@ -494,7 +552,8 @@ static void t_tunnel_down(void **state)
     rig_free(r);
 }
 
-/* Whole vectors, mixed tunnels and pings, and a busy pool: everything arrives, every buffer comes back. */
+/* Whole vectors, mixed tunnels and pings, and a busy pool: everything arrives, every buffer comes
+ * back. */
 static void t_many(void **state)
 {
     (void)state;
@@ -509,6 +568,37 @@ static void t_many(void **state)
     assert_int_equal(rig_num_out(t.a, SEND4), 3000);
     rig_wire(t.a, t.b);
     assert_int_equal(rig_num_out(t.b, TUN0), 3000);
+    two_free(t);
+}
+
+/* A whole vector of packets that must be cut: buffers given back while the vector is still walked
+ * must not be handed out again under its feet (they once were). */
+static void t_many_cut(void **state)
+{
+    (void)state;
+    struct two t = joined(TUN_GRE_IP, TF_SEQUENCE, MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    static u8 b[3000];
+    for (unsigned i = 0; i < 300; i++) {
+        size_t len = 1500 + (i * 7) % 1400;
+        rig_ping(b, "10.1.0.1", "10.2.0.1", len, false);
+        put16(b + 4, (u16)i);
+        ip4_checksum_set(b, 20);
+        rig_in(t.a, TUN0, b, len);
+    }
+    rig_run(t.a);
+    rig_wire(t.a, t.b);
+    static unsigned got[300];
+    memset(got, 0, sizeof got);
+    for (struct rig_pkt *p = rig_out(t.b, TUN0); p; p = rig_out(t.b, TUN0)) {
+        assert_true(be16(p->b + 4) < 300);
+        got[be16(p->b + 4)] += p->len - 20u;
+    }
+    for (unsigned i = 0; i < 300; i++) {
+        assert_int_equal(got[i], 1500 + (i * 7) % 1400 - 20);
+    }
+    for (enum dp_drop d = 1; d < DROP_NUM; d++) {
+        assert_int_equal(rig_drops(t.a, d) + rig_drops(t.b, d), 0);
+    }
     two_free(t);
 }
 
@@ -560,11 +650,21 @@ static void t_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(t_seed_000),      cmocka_unit_test(t_every_tunnel),  cmocka_unit_test(t_gre_header),
-        cmocka_unit_test(t_gre_refused),   cmocka_unit_test(t_clear_is_refused), cmocka_unit_test(t_wrong_flow),
-        cmocka_unit_test(t_gre_under_crypto_map), cmocka_unit_test(t_rpf),    cmocka_unit_test(t_mss),
-        cmocka_unit_test(t_tunnel_mtu),    cmocka_unit_test(t_ipv6_minimum),  cmocka_unit_test(t_tunnel_down),
-        cmocka_unit_test(t_many),          cmocka_unit_test(t_answers),
+        cmocka_unit_test(t_seed_000),
+        cmocka_unit_test(t_every_tunnel),
+        cmocka_unit_test(t_gre_header),
+        cmocka_unit_test(t_gre_refused),
+        cmocka_unit_test(t_clear_is_refused),
+        cmocka_unit_test(t_wrong_flow),
+        cmocka_unit_test(t_gre_under_crypto_map),
+        cmocka_unit_test(t_rpf),
+        cmocka_unit_test(t_mss),
+        cmocka_unit_test(t_tunnel_mtu),
+        cmocka_unit_test(t_ipv6_minimum),
+        cmocka_unit_test(t_tunnel_down),
+        cmocka_unit_test(t_many),
+        cmocka_unit_test(t_many_cut),
+        cmocka_unit_test(t_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
- * golden_test.c: the responder's `debug crypto isakmp` of a whole negotiation, line for line as seed 000 prints it;
- * only handles, message ids and SPIs are ours. ADIT_GOLDEN names the transcript.
+ * golden_test.c: the responder's `debug crypto isakmp` of a whole negotiation, line for line as
+ * seed 000 prints it; only handles, message ids and SPIs are ours. ADIT_GOLDEN names the
+ * transcript.
  */
 #include "../ladder/world.h"
 

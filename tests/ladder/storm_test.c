@@ -1,6 +1,7 @@
 /*
- * storm_test.c: many seeded runs over a bad network: loss, repeats, delays that reorder, both ends starting at will,
- * restarts and clears in between. Whatever happens, in the end each end has exactly one usable pair with the other.
+ * storm_test.c: many seeded runs over a bad network: loss, repeats, delays that reorder, both ends
+ * starting at will, restarts and clears in between. Whatever happens, in the end each end has
+ * exactly one usable pair with the other.
  */
 #include "world.h"
 
@@ -27,7 +28,8 @@ static struct fate calm(struct world *w, int from, unsigned number, const u8 *da
     return (struct fate){1, {20}};
 }
 
-/* traffic: what packets in both directions do when something is missing: an acquire, or an unknown SPI */
+/* traffic: what packets in both directions do when something is missing: an acquire, or an unknown
+ * SPI */
 static void traffic(struct world *w)
 {
     for (int i = A; i <= B; i++) {
@@ -92,13 +94,14 @@ static void one_storm(u64 seed)
         world_run(w, 1000);
     }
     /* not in the middle of a rekey: then there are two for a moment */
-    for (unsigned step = 0; step < 90 && (pairs_up(w) != 1 || w->s[A].num_sas != 2 || w->s[B].num_sas != 2); step++) {
+    for (unsigned step = 0;
+         step < 90 && (pairs_up(w) != 1 || w->s[A].num_sas != 2 || w->s[B].num_sas != 2); step++) {
         traffic(w);
         world_run(w, 1000);
     }
     if (pairs_up(w) != 1 || w->s[A].num_sas != 2 || w->s[B].num_sas != 2) {
-        fail_msg("seed %llu: %u pairs, %u and %u SAs", (unsigned long long)seed, pairs_up(w), w->s[A].num_sas,
-                 w->s[B].num_sas);
+        fail_msg("seed %llu: %u pairs, %u and %u SAs", (unsigned long long)seed, pairs_up(w),
+                 w->s[A].num_sas, w->s[B].num_sas);
     }
     world_free(w);
 }
@@ -139,6 +142,7 @@ static void noise(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(two_hundred_storms), cmocka_unit_test(noise)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(two_hundred_storms),
+                                       cmocka_unit_test(noise)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,10 @@
 
 /* ---- clock, randomness ---- */
 
-static u64 clock_now(void *ctx) { return ((struct world *)ctx)->now; }
+static u64 clock_now(void *ctx)
+{
+    return ((struct world *)ctx)->now;
+}
 
 u64 world_random(struct world *w)
 {
@@ -39,23 +42,29 @@ static void on_event(void *ctx, const struct ev_rec *rec)
     sb_free(&one);
 }
 
-static struct fate default_net(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+static struct fate default_net(struct world *w, int from, unsigned number, const u8 *data,
+                               size_t len)
 {
     (void)w, (void)from, (void)number, (void)data, (void)len;
     return (struct fate){1, {10}};
 }
 
-static void enqueue(struct world *w, int to, const struct endpoint *from, const struct endpoint *dst, const u8 *data,
-                    size_t len, u64 delay)
+static void enqueue(struct world *w, int to, const struct endpoint *from,
+                    const struct endpoint *dst, const u8 *data, size_t len, u64 delay)
 {
     assert_true(w->num_q < WORLD_MAX_QUEUE);
     struct packet *p = &w->q[w->num_q++];
-    *p = (struct packet){.at = w->now + delay, .to = to, .len = len, .data = xcalloc(1, len ? len : 1), .from = *from,
+    *p = (struct packet){.at = w->now + delay,
+                         .to = to,
+                         .len = len,
+                         .data = xcalloc(1, len ? len : 1),
+                         .from = *from,
                          .dst = *dst};
     memcpy(p->data, data, len);
 }
 
-static void on_send(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data, size_t len)
+static void on_send(void *ctx, const struct endpoint *from, const struct endpoint *to,
+                    const u8 *data, size_t len)
 {
     struct side *s = ctx;
     struct world *w = s->w;
@@ -115,7 +124,11 @@ static void on_main(void *ctx, const struct ike_msg *m)
 static void start(struct world *w, int i)
 {
     struct side *s = &w->s[i];
-    struct ike_env e = {.env = {w, clock_now, fake_random}, .log = &s->log, .ctx = s, .send = on_send, .to_dp = on_dp,
+    struct ike_env e = {.env = {w, clock_now, fake_random},
+                        .log = &s->log,
+                        .ctx = s,
+                        .send = on_send,
+                        .to_dp = on_dp,
                         .to_main = on_main};
     static struct env env;
     env = e.env;
@@ -166,15 +179,20 @@ struct setup setup_default(int side)
     s.flow.local = side == A ? a : b;
     s.flow.peer[0] = side == A ? b : a;
     s.flow.num_peers = 1;
-    s.flow.sel = (struct selector){.src = prefix_host(&s.flow.local), .dst = prefix_host(&s.flow.peer[0]), .proto = 47,
-                                   .sport_hi = 0xffff, .dport_hi = 0xffff};
+    s.flow.sel = (struct selector){.src = prefix_host(&s.flow.local),
+                                   .dst = prefix_host(&s.flow.peer[0]),
+                                   .proto = 47,
+                                   .sport_hi = 0xffff,
+                                   .dport_hi = 0xffff};
     s.flow.num_transforms = 1;
     s.flow.transform[0] = (struct ike_transform){"TS", ENCR_DES, HASH_MD5, MODE_TUNNEL};
     s.flow.life_s = 3600;
     s.flow.life_kb = 4608000;
+    s.flow.replay_window = 64;
     s.flow.any_mode = s.flow.tunnel_if = true;
     str_copy(s.flow.map, sizeof s.flow.map, "Tunnel0-head-0");
-    s.global = (struct ike_global_value){.enabled = true, .retransmit_ms = 10000, .retransmit_tries = 5};
+    s.global =
+        (struct ike_global_value){.enabled = true, .retransmit_ms = 10000, .retransmit_tries = 5};
     return s;
 }
 
@@ -284,9 +302,15 @@ void world_restart(struct world *w, int side)
     start(w, side);
 }
 
-u64 count_of(const struct side *s, enum ev_id id) { return s->log.count[id]; }
+u64 count_of(const struct side *s, enum ev_id id)
+{
+    return s->log.count[id];
+}
 
-bool saw(const struct side *s, const char *text) { return s->syslog.s && strstr(s->syslog.s, text); }
+bool saw(const struct side *s, const char *text)
+{
+    return s->syslog.s && strstr(s->syslog.s, text);
+}
 
 static const struct dp_sa_value *sa_with(const struct side *s, u32 spi, u8 dir)
 {
@@ -311,9 +335,10 @@ static bool same_sa(const struct dp_sa_value *out, const struct dp_sa_value *in)
 unsigned pairs_up(const struct world *w)
 {
     unsigned n = 0;
-    LIST_FOR(it, &w->s[A].ike->children) {
+    LIST_FOR (it, &w->s[A].ike->children) {
         const struct child *c = CONTAINER_OF(it, struct child, link);
-        n += !c->closing && same_sa(sa_with(&w->s[A], c->spi_out, SA_OUT), sa_with(&w->s[B], c->spi_out, SA_IN)) &&
+        n += !c->closing &&
+             same_sa(sa_with(&w->s[A], c->spi_out, SA_OUT), sa_with(&w->s[B], c->spi_out, SA_IN)) &&
              same_sa(sa_with(&w->s[B], c->spi_in, SA_OUT), sa_with(&w->s[A], c->spi_in, SA_IN));
     }
     return n;

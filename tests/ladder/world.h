@@ -1,6 +1,7 @@
 /*
- * world.h: two whole key daemons in one thread, on a fake clock, over a network that loses, repeats, delays and
- * reorders as the test says. What they install is kept as a list of SAs per side, what they say as text.
+ * world.h: two whole key daemons in one thread, on a fake clock, over a network that loses,
+ * repeats, delays and reorders as the test says. What they install is kept as a list of SAs per
+ * side, what they say as text.
  */
 #ifndef ADIT_TEST_WORLD_H
 #define ADIT_TEST_WORLD_H
@@ -45,7 +46,8 @@ struct fate {
     unsigned copies;
     u64 delay[4];
 };
-typedef struct fate (*net_fn)(struct world *w, int from, unsigned number, const u8 *data, size_t len);
+typedef struct fate (*net_fn)(struct world *w, int from, unsigned number, const u8 *data,
+                              size_t len);
 struct world {
     u64 now, rng;
     struct side s[2];
@@ -70,7 +72,8 @@ struct setup {
 
 void world_init(struct world *w, u64 seed);
 void world_free(struct world *w);
-struct setup setup_default(int side); /* DES/MD5/group 2 of seed 000: GRE between 1.1.1.1 and 2.2.2.2 */
+struct setup setup_default(
+    int side); /* DES/MD5/group 2 of seed 000: GRE between 1.1.1.1 and 2.2.2.2 */
 void world_config(struct world *w, int side, const struct setup *s);
 void world_run(struct world *w, u64 ms);
 void world_acquire(struct world *w, int side);

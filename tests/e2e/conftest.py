@@ -1,0 +1,167 @@
+"""End-to-end tests: labs of adit routers in network namespaces. ADIT_BUILD is the build directory (sanitized in CI)."""
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("ADIT_BUILD", ROOT / "build"))
+ADIT = BUILD / "src" / "adit"
+ADITD = BUILD / "src" / "aditd"
+os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1")
+os.environ.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
+
+
+def sh(cmd, check=True, timeout=60):
+    r = subprocess.run(cmd, shell=isinstance(cmd, str), capture_output=True, text=True, timeout=timeout)
+    if check and r.returncode:
+        raise AssertionError(f"{cmd}: {r.returncode}\n{r.stdout}{r.stderr}")
+    return r.stdout
+
+
+def until(what, seconds=30, step=0.05):
+    """Asks a router for a condition it cannot announce. Returns the first true answer."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        answer = what()
+        if answer:
+            return answer
+        time.sleep(step)
+    raise AssertionError(f"not true within {seconds} s: {getattr(what, '__doc__', None) or what}")
+
+
+class Monitor:
+    """`ip monitor` in a namespace: wakes up when the kernel's tables change."""
+
+    def __init__(self, ns, what="route"):
+        self.p = subprocess.Popen(["ip", "-n", ns, "monitor", what], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def wait_for(self, condition, seconds):
+        end = time.monotonic() + seconds
+        while not condition():
+            left = end - time.monotonic()
+            assert left > 0, "the kernel's tables did not become right in time"
+            if select.select([self.p.stdout], [], [], min(left, 1))[0]:
+                os.read(self.p.stdout.fileno(), 65536)
+
+    def close(self):
+        self.p.kill()
+        self.p.wait()
+        self.p.stdout.close()
+
+
+class Capture:
+    """tcpdump on a link; close() returns the packets as lists of tshark fields."""
+
+    def __init__(self, ns, link, path):
+        self.path = path
+        self.p = subprocess.Popen(["ip", "netns", "exec", ns, "tcpdump", "-i", link, "-w", path, "-U", "--immediate-mode", "-Z", "root"],
+                                  stderr=subprocess.PIPE, text=True)
+        assert "listening on" in self.p.stderr.readline()
+
+    def close(self, *fields):
+        self.p.send_signal(signal.SIGINT)
+        self.p.wait(10)
+        self.p.stderr.close()
+        args = ["tshark", "-r", self.path, "-T", "fields", "-E", "occurrence=f"]
+        for f in fields or ("ip.src", "ip.dst", "ip.proto", "ip.len"):
+            args += ["-e", f]
+        return [line.split("\t") for line in sh(args).splitlines()]
+
+
+class Lab:
+    def __init__(self, path, name):
+        self.path, self.name = str(path), name
+        r = subprocess.run([ADIT, "lab", "up", self.path], capture_output=True, text=True, timeout=60)
+        assert r.returncode == 0, r.stdout + r.stderr
+
+    def ns(self, node):
+        return f"adit-{self.name}-{node}"
+
+    def dir(self, node):
+        return Path(f"/run/adit/lab/{self.name}/{node}")
+
+    def exec(self, node, line, check=True, timeout=60):
+        r = subprocess.run([ADIT, "lab", "exec", f"{self.name}/{node}", line], capture_output=True, text=True, timeout=timeout)
+        if check:
+            assert r.returncode == 0, f"{node}: {line}: {r.returncode}\n{r.stdout}{r.stderr}\n{self.log(node)}"
+        return r.stdout
+
+    def config(self, node, *lines):
+        text = "configure terminal\n" + "\n".join(lines) + "\nend\n"
+        r = subprocess.run([ADIT, "lab", "console", f"{self.name}/{node}"], input=text, capture_output=True, text=True, timeout=60)
+        return r.returncode, r.stdout
+
+    def shell(self, node, cmd, check=True, timeout=60):
+        return sh(["ip", "netns", "exec", self.ns(node), "sh", "-c", cmd], check, timeout)
+
+    def log(self, node):
+        return (self.dir(node) / "log").read_text()
+
+    def pids(self, node, role):
+        found = []
+        for pid in sh(["ip", "netns", "pids", self.ns(node)]).split():
+            try:
+                args = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if args[1:2] == [f"--role={role}".encode()] or (role == "main" and b"--ready-fd" in args):
+                found.append(int(pid))
+        return found
+
+    def wait_log(self, node, pattern, seconds=30):
+        return until(lambda: re.search(pattern, self.log(node)), seconds)
+
+    def wait_route(self, node, dst, seconds=60):
+        m = Monitor(self.ns(node))
+        try:
+            m.wait_for(lambda: subprocess.run(["ip", "-n", self.ns(node), "route", "get", dst], capture_output=True).returncode == 0, seconds)
+        finally:
+            m.close()
+
+    def down(self):
+        return subprocess.run([ADIT, "lab", "down", self.name], capture_output=True, text=True, timeout=60)
+
+
+def number(pattern, text):
+    m = re.search(pattern, text)
+    assert m, f"no {pattern!r} in:\n{text}"
+    return int(m.group(1))
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """lab(example, name=..., files={...}): a copy of an example, with changed files, brought up; taken down afterwards."""
+    labs = []
+
+    def make(example, name=None, files=None, replace=None):
+        name = name or f"t{os.getpid() % 10000}-{len(labs)}"
+        dst = tmp_path / name
+        shutil.copytree(ROOT / "examples" / example, dst)
+        topo = next(dst.glob("*.clab.yml"))
+        topo.write_text(re.sub(r"^name: .*$", f"name: {name}", topo.read_text(), flags=re.M))
+        for f, text in (files or {}).items():
+            (dst / f).write_text(text)
+        for f, (old, new) in (replace or {}).items():
+            text = (dst / f).read_text()
+            assert old in text
+            (dst / f).write_text(text.replace(old, new))
+        labs.append(name)
+        made = Lab(dst, name)
+        return made
+
+    yield make
+    stderr = ""
+    for name in labs:
+        for f in Path(f"/run/adit/lab/{name}").glob("*/stderr"):
+            stderr += f.read_text()
+        subprocess.run([ADIT, "lab", "down", name], capture_output=True, timeout=60)
+    assert "Sanitizer" not in stderr and "runtime error" not in stderr, stderr
+    left = [n for n in os.listdir("/run/netns") if any(n.startswith(f"adit-{name}-") for name in labs)] if os.path.isdir("/run/netns") else []
+    assert not left, f"namespaces left behind: {left}"

@@ -1,0 +1,134 @@
+"""The console: one-shot status, configuration that is refused, live changes, the interactive session on a terminal."""
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+
+from conftest import ADIT, ADITD, until
+
+
+def test_one_shot_status(lab):
+    l = lab("vti")
+    run = lambda line: subprocess.run([ADIT, "lab", "exec", f"{l.name}/R1", line], capture_output=True, text=True)
+    assert run("show version").returncode == 0
+    bad = run("show nonsense")
+    assert bad.returncode == 1 and "% Invalid input detected at '^' marker." in bad.stdout
+    assert subprocess.run([ADIT, "lab", "exec", "NOBODY", "show version"], capture_output=True).returncode == 2
+    assert subprocess.run([ADIT, "-n", "nobody", "show version"], capture_output=True).returncode == 2
+
+
+def test_rejected_configuration_changes_nothing(lab):
+    l = lab("vti")
+    before = l.exec("R1", "show running-config")
+    status, out = l.config("R1", "interface FastEthernet0/0", " ip address 172.16.0.1 255.0.255.0")
+    assert status == 1 and "Bad mask" in out
+    assert l.exec("R1", "show running-config") == before
+    # a whole file that is wrong in one line, on reload
+    cfg = os.path.join(l.path, "R1.cfg")
+    good = open(cfg).read()
+    open(cfg, "w").write(good + "interface Tunnel0\n tunnel mode carrier-pigeon\n")
+    os.kill(l.pids("R1", "main")[0], 1)
+    stderr = l.dir("R1") / "stderr"
+    until(lambda: "error:" in stderr.read_text(), 10)
+    text = stderr.read_text()
+    n = good.count("\n") + 2
+    assert f"R1.cfg:{n}:14: error: \"carrier-pigeon\" is not understood here; expected gre, ipip, ipv6ip, ipsec" in text, text
+    assert " tunnel mode carrier-pigeon\n" + " " * 2 + " " * 13 + "^\n" in text
+    assert l.exec("R1", "show running-config") == before
+    # and at the start
+    r = subprocess.run([ADITD, "--check", cfg], capture_output=True, text=True)
+    assert r.returncode == 1 and "carrier-pigeon" in r.stderr
+
+
+def test_live_changes_reach_the_kernel(lab):
+    l = lab("vti")
+    l.config("R1", "interface Loopback7", " ip address 7.7.7.7 255.255.255.255", " exit", "ip route 99.0.0.0 255.0.0.0 172.16.0.2",
+             "ipv6 unicast-routing", "interface FastEthernet0/0", " ipv6 address 2001:db8:7::1/64")
+    assert "7.7.7.7/32" in l.shell("R1", "ip addr show dev lo")
+    assert "99.0.0.0/8 via 172.16.0.2" in l.shell("R1", "ip route")
+    assert "2001:db8:7::1/64" in l.shell("R1", "ip -6 addr show dev Fa0-0")
+    assert l.shell("R1", "cat /proc/sys/net/ipv6/conf/all/forwarding").strip() == "1"
+    l.config("R1", "no interface Loopback7", "no ip route 99.0.0.0 255.0.0.0 172.16.0.2", "interface FastEthernet0/0", " no ipv6 address")
+    assert "7.7.7.7" not in l.shell("R1", "ip addr show dev lo")
+    assert "99.0.0.0/8" not in l.shell("R1", "ip route")
+    assert "2001:db8:7::1" not in l.shell("R1", "ip -6 addr")
+    assert re.search(r"%SYS-5-CONFIG_I: Configured from console by console", l.log("R1"))
+    l.config("R1", "hostname SAVED")
+    l.exec("R1", "write memory")
+    assert "hostname SAVED" in open(os.path.join(l.path, "R1.cfg")).read()
+
+
+def test_ping_marks(lab):
+    l = lab("vti")
+    out = l.exec("R1", "ping 172.16.0.2 repeat 3")
+    assert "!!!\nSuccess rate is 100 percent (3/3)" in out
+    assert re.search(r"U+|\.", l.exec("R1", "ping 172.16.0.9 repeat 2 timeout 1", check=False))
+    assert "M" in l.exec("R1", "ping 172.16.0.2 size 2000 df-bit repeat 1 timeout 1", check=False)
+    assert "Packet sent with a source address of 10.0.0.1" in l.exec("R1", "ping 172.16.0.2 source Tunnel0 repeat 1 timeout 1", check=False)
+
+
+class Terminal:
+    def __init__(self, args, rows=24):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "vt100"
+            os.execv(args[0], args)
+        self.text = ""
+
+    def read_until(self, pattern, seconds=10):
+        end = time.monotonic() + seconds
+        while not re.search(pattern, self.text):
+            left = end - time.monotonic()
+            assert left > 0, f"no {pattern!r} in {self.text!r}"
+            if select.select([self.fd], [], [], left)[0]:
+                self.text += os.read(self.fd, 65536).decode(errors="replace")
+        got, self.text = self.text, ""
+        return got
+
+    def type(self, keys):
+        os.write(self.fd, keys.encode())
+
+    def close(self):
+        os.close(self.fd)
+        return os.waitpid(self.pid, 0)[1]
+
+
+def test_interactive(lab):
+    l = lab("vti")
+    t = Terminal([str(ADIT), "lab", "console", f"{l.name}/R1"])
+    t.read_until(r"R1>")
+    t.type("en\r")
+    t.read_until(r"R1#")
+    t.type("show crypto isakmp ?")
+    out = t.read_until(r"policy  ISAKMP protection suite policy")
+    t.type("po\t\r")  # completes "policy"
+    t.read_until(r"Global IKE policy")
+    t.read_until(r"R1#")
+    t.type("show running-config\r")
+    t.read_until(r"--More--")
+    t.type(" ")
+    t.read_until(r"--More--|end")
+    t.type("q")
+    t.read_until(r"R1#")
+    t.type("conf t\r")
+    t.read_until(r"R1\(config\)#")
+    t.type("int tun0\r")
+    t.read_until(r"R1\(config-if\)#")
+    t.type("frob\r")
+    out = t.read_until(r"Invalid input detected")
+    assert "^" in out
+    t.type("end\r")
+    t.read_until(r"R1#")
+    t.type("terminal monitor\r")
+    t.read_until(r"R1#")
+    t.type("debug crypto isakmp\r")
+    t.read_until(r"debugging is on")
+    t.type("clear crypto session\r")
+    t.read_until(r"ISAKMP", 30)  # the log comes by itself
+    t.type("undebug all\r")
+    t.read_until(r"All possible debugging has been turned off", 30)
+    t.type("exit\r")
+    t.read_until(r"exit")
+    assert t.close() == 0

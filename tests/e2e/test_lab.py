@@ -1,0 +1,174 @@
+"""The three examples live: the seeds' routers talk real IKE and move real packets."""
+import os
+import re
+import signal
+import subprocess
+
+from conftest import ADIT, Capture, number, until
+
+PING = "ping CAFE:2::1 source fa 0/0"
+
+
+def converge(l):
+    l.wait_route("R1", "2.2.2.2")
+    l.wait_route("R2", "1.1.1.1")
+
+
+def test_gre_ipv6(lab, tmp_path):
+    l = lab("gre-ipv6")
+    converge(l)
+    l.exec("R2", "debug crypto isakmp")
+    l.exec("R1", "debug ip packet detail")
+    cap = Capture(l.ns("ISP"), "Se0-0", tmp_path / "wan.pcap")
+    out = l.exec("R1", PING)
+    assert re.search(r"Sending 5, 100-byte ICMP Echos to CAFE:2::1, timeout is 2 seconds:\n"
+                     r"Packet sent with a source address of CAFE:1::1\n!!!!!\n"
+                     r"Success rate is 100 percent \(5/5\), round-trip min/avg/max = \d+/\d+/\d+ ms\n", out), out
+    packets = cap.close()
+
+    # one ISAKMP SA, IDLE; the counters are the pings'
+    assert re.search(r"^2\.2\.2\.2 {9}1\.1\.1\.1 {9}QM_IDLE {14}1    0 ACTIVE$", l.exec("R1", "show crypto isakmp sa"), re.M)
+    sa = l.exec("R1", "show crypto ipsec sa")
+    assert number(r"#pkts encaps: (\d+)", sa) >= 5 and number(r"#pkts decaps: (\d+)", sa) >= 5
+    assert "transform: esp-des esp-md5-hmac ," in sa and "in use settings ={Tunnel, }" in sa
+    ses = l.exec("R1", "show crypto session detail")
+    assert "Session status: UP-ACTIVE" in ses and "IPSEC FLOW: permit 47 host 1.1.1.1 host 2.2.2.2" in ses
+    assert "Peer: 2.2.2.2 Port: 500 Local: 1.1.1.1\n Phase1 id: 2.2.2.2\n" == l.exec("R1", "show crypto isakmp peers")
+    assert "Tunnel0 is up, line protocol is up\n  Tunnel protocol/transport GRE/IP\n" == l.exec("R1", "show int tun0 | include protocol")
+
+    # nothing but IKE and ESP between the endpoints, each ping 176 bytes
+    between = [p for p in packets if {p[0], p[1]} == {"1.1.1.1", "2.2.2.2"}]
+    assert {p[2] for p in between} == {"17", "50"}
+    assert [p[3] for p in between if p[2] == "50"].count("176") >= 10
+
+    # debug ip packet detail
+    log = l.log("R1")
+    assert "IP: tableid=0, s=1.1.1.1 (local), d=2.2.2.2 (Serial0/0), routed via FIB\n" in log
+    assert "IP: s=1.1.1.1 (local), d=2.2.2.2 (Serial0/0), g=10.1.1.2,len 176, forward, proto=50\n" in log
+    assert "IP: tableid=0, s=2.2.2.2 (Serial0/0), d=1.1.1.1 (Loopback0), routed via RIB\n" in log
+    assert "IP: s=2.2.2.2 (Serial0/0), d=1.1.1.1, len 124, rcvd 4, proto=47\n" in log
+    # the responder's debug, in order (the whole transcript is compared in tests/ike)
+    at = 0
+    for line in ("received packet from 1.1.1.1 dport 500 sport 500 Global (N) NEW SA", "New State = IKE_R_MM1",
+                 "Checking ISAKMP transform 1 against priority 10 policy", "New State = IKE_R_MM3", "SKEYID state generated",
+                 "processing NOTIFY INITIAL_CONTACT protocol 1", "SA authentication status:authenticated",
+                 "New State = IKE_P1_COMPLETE", "transform 1, ESP_DES", "New State = IKE_QM_SPI_STARVE", "Creating IPSec SAs",
+                 'reason "QM done (await)"', "New State = IKE_QM_PHASE2_COMPLETE"):
+        found = l.log("R2").find(line, at)
+        assert found >= 0, f"{line!r} is not there or too early"
+        at = found
+    brief = l.exec("R1", "show ip interface brief")
+    assert re.search(r"^Loopback0 +1\.1\.1\.1 +YES NVRAM +up +up$", brief, re.M), brief
+
+
+def test_plain_gre_debug(lab):
+    """Seed 000 before IPsec: the same tunnel without protection."""
+    def strip(text):
+        return text[:text.index("crypto isakmp policy")]
+    import conftest
+    base = conftest.ROOT / "examples" / "gre-ipv6"
+    l = lab("gre-ipv6", files={f"{r}.cfg": strip((base / f"{r}.cfg").read_text()) for r in ("R1", "R2")})
+    converge(l)
+    l.exec("R1", "debug ip packet detail")
+    assert "!!!!!" in l.exec("R1", PING)
+    assert l.log("R1").count("IP: s=1.1.1.1 (Tunnel0), d=2.2.2.2 (Serial0/0), len 124, sending, proto=47\n") == 5
+
+
+def test_vti(lab):
+    l = lab("vti")
+    until(lambda: "!!!!!" in l.exec("R1", "ping 10.0.0.2", check=False), 30)
+    assert "Tunnel0 is up, line protocol is up\n  Tunnel protocol/transport IPSEC/IP\n" == l.exec("R1", "show int tun0 | include protocol")
+    sa = l.exec("R1", "show crypto ipsec sa")
+    assert "local  ident (addr/mask/prot/port): (0.0.0.0/0.0.0.0/0/0)" in sa and "esp-3des esp-sha-hmac ," in sa
+    assert "path mtu 1500, ip mtu 1500, ip mtu idb FastEthernet0/0" in sa
+    # clear: comes back by itself, an ipsec VTI does not wait for traffic
+    old = re.findall(r"spi: 0x([0-9A-F]+)", sa)
+    l.exec("R1", "clear crypto session")
+    until(lambda: re.search(r"QM_IDLE +\d+    0 ACTIVE$", l.exec("R1", "show crypto isakmp sa"), re.M), 30)
+    until(lambda: "!!!!!" in l.exec("R1", "ping 10.0.0.2", check=False), 30)
+    assert not set(old) & set(re.findall(r"spi: 0x([0-9A-F]+)", l.exec("R1", "show crypto ipsec sa")))
+
+
+def test_crypto_map(lab, tmp_path):
+    l = lab("crypto-map")
+    cap = Capture(l.ns("ISP"), "Fa0-0", tmp_path / "wan.pcap")
+    out = l.shell("Bob", "ping -c 5 -i 0.2 -W 10 10.2.0.10")
+    assert " 0% packet loss" in out, out
+    packets = cap.close()
+    assert {p[2] for p in packets if p[0]} == {"17", "50"}, packets
+    assert " 0% packet loss" in l.shell("Lima", "ping -c 3 -i 0.2 -W 10 10.1.0.10")
+    # the router itself, from its LAN address, is covered too; the world outside the list is not
+    assert "!!!!!" in l.exec("CE1", "ping 10.2.0.1 source fa0/0")
+    assert "!!!!!" in l.exec("CE1", "ping 1.1.1.2")
+    sa = l.exec("CE1", "show crypto ipsec sa")
+    assert "local  ident (addr/mask/prot/port): (10.1.0.0/255.255.255.0/0/0)" in sa
+    assert "Crypto map tag: VPN, local addr 1.1.1.1" in sa and "transform: esp-aes esp-sha-hmac ," in sa
+    assert "IPSEC FLOW: permit ip 10.1.0.0/255.255.255.0 10.2.0.0/255.255.255.0" in l.exec("CE1", "show crypto session")
+
+
+def test_crypto_map_fails_closed(lab, tmp_path):
+    """Without an SA, without ike, without dp, without the daemon: protected traffic never leaves in clear, nor comes in."""
+    l = lab("crypto-map", replace={"CE2.cfg": ("crypto isakmp key ccie", "crypto isakmp key other")})
+    cap = Capture(l.ns("ISP"), "Fa0-0", tmp_path / "wan.pcap")
+    l.shell("Bob", "ping -c 2 -i 0.2 -W 1 10.2.0.10", check=False)
+    # from outside in clear: an ISP that routes to the LAN directly
+    l.shell("ISP", "ip route add 10.1.0.0/24 via 1.1.1.1; ip addr add 10.2.0.99/32 dev lo; ping -c 2 -i 0.2 -W 1 -I 10.2.0.99 10.1.0.10", check=False)
+    l.wait_log("CE1", r"%CRYPTO-4-RECVD_PKT_NOT_IPSEC: Rec'd packet not an IPSEC packet", 10)
+    assert re.search(r"^[1-9]\d* +clear text that must be protected", l.exec("CE1", "show drops"), re.M)
+    for role in ("ike", "dp", "main"):
+        pid = l.pids("CE1", role)[0]
+        os.kill(pid, signal.SIGKILL)
+        l.shell("Bob", "ping -c 2 -i 0.2 -W 1 10.2.0.10", check=False)
+    packets = cap.close("ip.src", "ip.dst", "ip.proto")
+    assert not [p for p in packets if p[:2] == ["10.1.0.10", "10.2.0.10"] or p[:2] == ["10.1.0.10", "10.2.0.99"]], packets
+
+
+def test_two_labs_and_a_crash(lab):
+    a, b = lab("vti"), lab("vti")
+    listed = subprocess.run([ADIT, "lab", "list"], capture_output=True, text=True).stdout
+    assert a.name + ":" in listed and b.name + ":" in listed
+    r = subprocess.run([ADIT, "lab", "exec", "R1", "show version"], capture_output=True, text=True)
+    assert r.returncode == 2 and "more than one lab" in r.stderr
+    a.config("R1", "hostname ALPHA")
+    assert "ALPHA uptime" in a.exec("R1", "show version") and "R1 uptime" in b.exec("R1", "show version")
+    os.kill(a.pids("R1", "main")[0], signal.SIGKILL)  # a crash
+    assert a.down().returncode == 0
+    assert a.down().returncode != 0  # nothing is left
+    assert "R1 uptime" in b.exec("R1", "show version")
+
+
+def test_ike_dies_under_traffic(lab):
+    """The tunnel keeps carrying packets, a new ike starts and renegotiates, and no packet is lost meanwhile."""
+    l = lab("vti")
+    until(lambda: "!!!!!" in l.exec("R1", "ping 10.0.0.2", check=False), 30)
+    before = set(re.findall(r"spi: 0x([0-9A-F]+)", l.exec("R1", "show crypto ipsec sa")))
+    ping = subprocess.Popen(["ip", "netns", "exec", l.ns("R1"), "ping", "-i", "0.02", "-c", "400", "-W", "2", "10.0.0.2"],
+                            stdout=subprocess.PIPE, text=True)
+    pid = l.pids("R1", "ike")[0]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: l.pids("R1", "ike") not in ([], [pid]), 10)
+
+    def replaced():
+        now = set(re.findall(r"spi: 0x([0-9A-F]+)", l.exec("R1", "show crypto ipsec sa", check=False)))
+        return now and not now & before
+    until(replaced, 60)
+    out = ping.communicate(timeout=60)[0]
+    assert "400 packets transmitted, 400 received, 0% packet loss" in out, out
+    assert re.search(r"%ADIT-3-CHILD_EXIT: process ike .* signal 9; starting it again", l.log("R1"))
+
+
+def test_dp_dies(lab):
+    l = lab("vti")
+    until(lambda: "!!!!!" in l.exec("R1", "ping 10.0.0.2", check=False), 30)
+    os.kill(l.pids("R1", "dp")[0], signal.SIGKILL)
+    until(lambda: "!!!!!" in l.exec("R1", "ping 10.0.0.2", check=False), 60)
+
+
+def test_rights(lab):
+    """ike and dp are nobody, without capabilities, under a seccomp filter."""
+    l = lab("vti")
+    for role in ("ike", "dp"):
+        status = open(f"/proc/{l.pids('R1', role)[0]}/status").read()
+        assert re.search(r"^Uid:\s+65534\s+65534", status, re.M)
+        assert re.search(r"^CapEff:\s+0+$", status, re.M) and re.search(r"^CapPrm:\s+0+$", status, re.M)
+        assert re.search(r"^Seccomp:\s+2$", status, re.M) and re.search(r"^NoNewPrivs:\s+1$", status, re.M)

@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+"""check_house.py: the laws of the house that a program can check.
+
+  includes   a room includes only rooms below it, as the table in docs/DESIGN.md says; no circle can arise
+  sizes      no file over 800 lines, no function over 100
+  walks      every function and file that docs/DESIGN.md names in backticks exists
+  format     every file opens with a comment that says what it is
+
+Prints one line per fault and `N checks passed, N failed`; exit status 1 when something failed.
+"""
+import re, subprocess, sys
+from pathlib import Path
+
+root = Path(__file__).resolve().parent.parent
+ALLOWED = {  # room -> headers it may include from other rooms
+    "base": set(),
+    "event": {"base"},
+    "wire": {"base"},
+    "crypto": {"base", "wire"},
+    "conf": {"base", "wire", "crypto/crypto.h"},
+    "dp": {"base", "event", "wire", "crypto"},
+    "ike": {"base", "event", "wire", "crypto/crypto.h", "dp/dp.h"},
+    "cli": {"base", "event", "conf", "crypto/crypto.h", "ike/ike.h", "dp/dp.h"},
+    "sys": {"base", "event", "conf", "crypto/crypto.h", "ike/ike.h", "dp/dp.h", "cli/cli.h"},
+    "lab": {"base", "conf", "cli/cli.h", "sys/sys.h"},
+    "": {"base", "event", "conf", "crypto/crypto.h", "ike/ike.h", "dp/dp.h", "cli/cli.h", "sys/sys.h", "lab/lab.h"},
+}
+passed = failed = 0
+
+
+def check(ok, text):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print("house:", text)
+
+
+def room_of(path):
+    parts = path.relative_to(root / "src").parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def includes():
+    for path in sorted((root / "src").rglob("*.[ch]")):
+        room = room_of(path)
+        for n, line in enumerate(path.read_text().splitlines(), 1):
+            m = re.match(r'\s*#include "([^"]+)"', line)
+            if not m:
+                continue
+            target = m.group(1)
+            other = target.split("/")[0]
+            ok = other == room or other in ALLOWED[room] or target in ALLOWED[room]
+            check(ok, f"{path.relative_to(root)}:{n}: {room or 'src'} may not include {target}")
+
+
+def functions(path):
+    """(name, first line, lines) of each function body: '{' and '}' alone in column one."""
+    name, start = "?", 0
+    for n, line in enumerate(path.read_text().splitlines(), 1):
+        m = re.match(r"[A-Za-z_][\w\s\*]*?(\w+)\(", line)
+        if m and not line.rstrip().endswith(";"):
+            name = m.group(1)
+        if line == "{":
+            start = n
+        elif line.startswith("}") and start:
+            yield name, start, n - start
+            start = 0
+
+
+def sizes():
+    for path in sorted((root / "src").rglob("*.[ch]")):
+        lines = len(path.read_text().splitlines())
+        check(lines <= 800, f"{path.relative_to(root)} has {lines} lines (800 at most)")
+        if path.suffix == ".c":
+            for name, start, length in functions(path):
+                check(length <= 100, f"{path.relative_to(root)}:{start}: {name} has {length} lines (100 at most)")
+
+
+def heads():
+    for path in sorted((root / "src").rglob("*.[ch]")) + sorted((root / "tests").rglob("*.c")):
+        check(path.read_text().lstrip().startswith("/*"), f"{path.relative_to(root)} does not open with what it is")
+
+
+def walks():
+    text = (root / "docs/DESIGN.md").read_text()
+    source = "\n".join(p.read_text() for p in (root / "src").rglob("*.[ch]"))
+    for name in sorted(set(re.findall(r"`([a-z_0-9]+)\(\)`", text))):
+        check(re.search(rf"^[^\s].*\b{name}\(", source, re.M) is not None, f"docs/DESIGN.md names {name}(), which does not exist")
+    for name in sorted(set(re.findall(r"`((?:src|tests|tools|examples|docs)/[\w./-]+)`", text))):
+        check((root / name).exists(), f"docs/DESIGN.md names {name}, which does not exist")
+    for path in sorted((root / "src").rglob("*.c")):
+        check(f"`{path.name}`" in text or f"`{path.relative_to(root)}`" in text, f"docs/DESIGN.md has no line for {path.relative_to(root)}")
+
+
+includes()
+sizes()
+heads()
+walks()
+print(f"{passed} checks passed, {failed} failed")
+sys.exit(failed > 0)
