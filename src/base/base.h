@@ -132,6 +132,7 @@ struct endpoint {
 struct selector {
     struct prefix src, dst;
     u8 proto;
+    u8 zero; /* no hidden padding: values are compared as bytes */
     u16 sport_lo, sport_hi, dport_lo, dport_hi;
 };
 

@@ -27,8 +27,8 @@ static const struct {
     {"ports", "{eq $port | gt $port | lt $port | range $port $port}"},
     {"ace", "{permit | deny} $proto $host [$ports] $host [$ports] [log]"},
     {"sace", "{permit | deny} {any | host A.B.C.D:addr | A.B.C.D:addr [A.B.C.D:wild]} [log]"},
-    {"pingargs", "[source {IF:srcif | ADDR:srcaddr}] [repeat <1-100000:repeat>] [size <36-18024:size>] "
-                 "[timeout <0-3600:timeout>] [df-bit] [source {IF:srcif | ADDR:srcaddr}]"},
+    {"pingopt", "{source {IF:srcif | ADDR:srcaddr} | repeat <1-100000:repeat> | size <36-18024:size> | "
+                "timeout <0-3600:timeout> | df-bit}"},
 };
 
 const struct cmd cli_commands[] = {
@@ -163,7 +163,7 @@ const struct cmd cli_commands[] = {
     EXE(M_PRIV, "clear crypto sa counters", clear_counters),
     EXE(M_PRIV, "clear crypto isakmp [<1-2147483647:conn>]", clear_isakmp),
     EXE(M_PRIV, "clear crypto session [remote ADDR:peer]", clear_session),
-    EXE(EX, "ping [ip | ipv6] ADDR:dst $pingargs", ping),
+    EXE(EX, "ping [ip | ipv6] ADDR:dst [$pingopt] [$pingopt] [$pingopt] [$pingopt] [$pingopt]", ping),
     EXE(M_PRIV, "debug crypto {isakmp | ipsec | engine}", debug),
     EXE(M_PRIV, "debug ip packet [detail]", debug),
     EXE(M_PRIV, "no debug crypto {isakmp | ipsec | engine}", debug),

@@ -180,7 +180,7 @@ void ike_ctl(struct ike *ike, const struct ike_msg *m)
         pong.u.number = m->u.number;
         ike->env.to_main(ike->env.ctx, &pong);
         break;
-    case IKE_DP_PEER: break; /* the channel is the process's business */
+    case IKE_DP_PEER: restart_dp(ike); break; /* the channel itself is the process's business */
     default: config_msg(ike, m); break;
     }
 }

@@ -203,7 +203,7 @@ struct ike {
     struct ike_conf *conf, *building; /* owned; building is NULL outside BEGIN..COMMIT */
     struct list sas, peers, children, flows, old_sas;
     u32 next_conn, next_child_conn, next_number, num_half_open;
-    bool keylog, asked_dp, restart_done;
+    bool keylog, asked_dp, restart_done, have_dp;
     u32 restart_tag;
     u64 log_second;
     unsigned log_used;
@@ -441,6 +441,8 @@ void restart_ask(struct ike *ike);
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa);
 void restart_end(struct ike *ike, u32 tag);
 void restart_flow_up(struct ike *ike, u32 flow);
+/* restart_dp: there is a (new) data plane. */
+void restart_dp(struct ike *ike);
 bool restart_holds(const struct ike *ike, const struct addr *remote);
 bool restart_holds_flow(const struct ike *ike, u32 flow);
 void restart_expire(struct ike *ike, const struct dp_expire_value *e);

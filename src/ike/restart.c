@@ -17,14 +17,11 @@ void restart_ask(struct ike *ike)
     dp_send(ike, &m);
 }
 
-static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
+/* forget_one: the data plane has it no more. tell: say so to the peer. */
+static void forget_one(struct ike *ike, struct old_sa *o, bool tell)
 {
     const struct dp_sa_value *v = &o->sa;
     bool in = v->dir == SA_IN;
-    struct dp_msg m;
-    memset(&m, 0, sizeof m);
-    m.type = DP_DEL_SA;
-    m.u.del = (struct dp_del_value){.spi = v->spi, .proto = v->proto, .dir = v->dir, .dst = v->dst};
     struct ike_sa *sa = tell && in ? sa_usable(ike, &v->dst, &v->src) : NULL;
     if (sa) {
         info_delete_spi(ike, sa, v->spi);
@@ -32,11 +29,20 @@ static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
     if (in) {
         spi_bury(ike, v->spi, &v->src);
     }
-    dp_send(ike, &m);
     list_remove(&o->link);
-    secret_wipe(&o->sa.encr_key);
-    secret_wipe(&o->sa.auth_key);
+    mem_wipe(o, sizeof *o);
     free(o);
+}
+
+static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
+{
+    const struct dp_sa_value *v = &o->sa;
+    struct dp_msg m;
+    memset(&m, 0, sizeof m);
+    m.type = DP_DEL_SA;
+    m.u.del = (struct dp_del_value){.spi = v->spi, .proto = v->proto, .dir = v->dir, .dst = v->dst};
+    forget_one(ike, o, tell);
+    dp_send(ike, &m);
 }
 
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa)
@@ -141,4 +147,41 @@ u64 restart_next_ms(const struct ike *ike)
         next = o->delete_ms && o->delete_ms < next ? o->delete_ms : next;
     }
     return next;
+}
+
+/* restart_dp: the first data plane is where we begin; a later one has none of our SAs, for the one that had them died.
+ * Every flow that had some is negotiated again at once (nothing else would: a peer that sends only, sends into the dark),
+ * and then the peers hear which SPIs are gone. */
+void restart_dp(struct ike *ike)
+{
+    u64 sas = 0, flows = 0;
+    bool first = !ike->have_dp;
+    ike->have_dp = true;
+    if (first) {
+        return;
+    }
+    ike->restart_done = true; /* what we asked the dead one, nobody answers */
+    LIST_FOR (it, &ike->flows) {
+        struct flow *f = CONTAINER_OF(it, struct flow, link);
+        if (child_count(ike, f->v.flow, NULL) || restart_holds_flow(ike, f->v.flow)) {
+            flows++;
+            flow_want(ike, f, true);
+        }
+    }
+    LIST_FOR (it, &ike->old_sas) {
+        sas++;
+        forget_one(ike, CONTAINER_OF(it, struct old_sa, link), true);
+    }
+    LIST_FOR (it, &ike->children) {
+        struct child *c = CONTAINER_OF(it, struct child, link);
+        u32 flow = c->flow;
+        sas += c->in_up + c->out_up;
+        if (c->in_up) {
+            spi_bury(ike, c->spi_in, &c->remote.a);
+        }
+        c->in_up = c->out_up = false; /* nothing to take out of the new one */
+        child_delete(ike, c, true);
+        flow_lost_child(ike, flow);
+    }
+    ev_ike_dp_lost(ike->log, 0, NULL, &(struct evb_ike_dp_lost){.sas = sas, .flows = flows});
 }

@@ -87,8 +87,13 @@ void planner_ike_global(struct planner *k)
     g->retransmit_tries = 5;
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
     CONF_FOR (struct conf_isakmp_policy, p, &k->c->policies) {
-        ike_add(k, IKE_CFG_POLICY)->u.policy = (struct ike_policy_value){
-            .priority = p->priority, .encr = (u8)p->encr, .hash = (u8)p->hash, .auth = p->auth, .group = p->group, .life_s = p->life_s};
+        struct ike_policy_value *v = &ike_add(k, IKE_CFG_POLICY)->u.policy;
+        v->priority = p->priority;
+        v->encr = (u8)p->encr;
+        v->hash = (u8)p->hash;
+        v->auth = p->auth;
+        v->group = p->group;
+        v->life_s = p->life_s;
     }
     CONF_FOR (struct conf_key, key, &k->c->keys) {
         struct ike_psk_value *v = &ike_add(k, IKE_CFG_PSK)->u.psk;
@@ -105,7 +110,12 @@ static struct ike_flow_value *flow_values(struct planner *k, u32 id, const struc
     char link[NL_NAME];
     u16 mtu = egress_mtu(k, peer, link);
     struct dp_flow_value *d = &dp_add(k, DP_CFG_FLOW)->u.flow;
-    *d = (struct dp_flow_value){.flow = id, .df = (u8)k->c->df, .frag_after = k->c->frag_after, .path_mtu = mtu, .local = *local, .peer = *peer};
+    d->flow = id;
+    d->df = (u8)k->c->df;
+    d->frag_after = k->c->frag_after;
+    d->path_mtu = mtu;
+    d->local = *local;
+    d->peer = *peer;
     str_copy(d->name, sizeof d->name, tag);
     struct cli_flow *f = plan_add(&k->p->flows);
     f->id = id;
@@ -145,6 +155,14 @@ static struct ike_flow_value *flow_values(struct planner *k, u32 id, const struc
 
 /* ---- tunnels ---- */
 
+static struct dp_port_value *port_add(struct planner *k, u32 id, enum dp_port_kind kind)
+{
+    struct dp_port_value *v = plan_add(&k->p->ports);
+    v->id = id;
+    v->kind = (u8)kind;
+    return v;
+}
+
 static void raw_port(struct planner *k, u8 family, u8 proto)
 {
     const struct dp_port_value *have = k->p->ports.items;
@@ -165,8 +183,9 @@ static void raw_port(struct planner *k, u8 family, u8 proto)
     if (proto == only4[0]) {
         id = PORT_RAW_FIRST + 3 * 2 + 1; /* 41 has no IPv6 socket of ours, so its second place is free */
     }
-    struct dp_port_value *v = plan_add(&k->p->ports);
-    *v = (struct dp_port_value){.id = id, .kind = PORT_RAW, .family = family, .proto = proto};
+    struct dp_port_value *v = port_add(k, id, PORT_RAW);
+    v->family = family;
+    v->proto = proto;
     snprintf(v->name, sizeof v->name, "raw%u/%u", family, proto);
 }
 
@@ -242,6 +261,27 @@ static void tunnel_flow(struct planner *k, const struct conf_if *i, struct dp_tu
     esp_ports(k, t->src.family);
 }
 
+/* tunnel_value: all but the flow. Plans are compared as bytes, so the padding is zero too. */
+static void tunnel_value(struct planner *k, const struct conf_if *i, u32 id, struct dp_tunnel_value *t)
+{
+    char link[NL_NAME];
+    memset(t, 0, sizeof *t);
+    t->id = t->port = id;
+    t->mode = (u8)i->tun.mode;
+    t->ttl = i->tun.ttl ? i->tun.ttl : 255;
+    t->tos = i->tun.tos;
+    t->tos_set = i->tun.has_tos;
+    t->key = i->tun.key;
+    t->adjust_mss = (u16)i->adjust_mss;
+    t->mtu = planner_tunnel_mtu(k, i);
+    t->src = conf_tunnel_source(k->c, i);
+    t->dst = i->tun.dest;
+    t->flags = (u8)((i->tun.has_key ? TF_KEY : 0) | (i->tun.checksum ? TF_CHECKSUM : 0) | (i->tun.sequence ? TF_SEQUENCE : 0) |
+                    (i->rpf || i->rpf6 ? TF_RPF : 0) | (i->tun.pmtud ? TF_PMTUD : 0));
+    t->path_mtu = egress_mtu(k, &t->dst, link);
+    str_copy(t->name, sizeof t->name, i->name);
+}
+
 void planner_tunnels(struct planner *k)
 {
     CONF_FOR (struct conf_if, i, &k->c->ifs) {
@@ -249,17 +289,10 @@ void planner_tunnels(struct planner *k)
         if (i->kind != IFK_TUNNEL || i->shutdown || id >= DP_MAX_TUNNELS) {
             continue;
         }
-        char link[NL_NAME];
-        struct dp_tunnel_value t = {.id = id, .port = id, .mode = (u8)i->tun.mode, .ttl = i->tun.ttl ? i->tun.ttl : 255,
-                                    .tos = i->tun.tos, .tos_set = i->tun.has_tos, .key = i->tun.key,
-                                    .adjust_mss = (u16)i->adjust_mss, .mtu = planner_tunnel_mtu(k, i),
-                                    .src = conf_tunnel_source(k->c, i), .dst = i->tun.dest};
-        t.flags = (u8)((i->tun.has_key ? TF_KEY : 0) | (i->tun.checksum ? TF_CHECKSUM : 0) | (i->tun.sequence ? TF_SEQUENCE : 0) |
-                       (i->rpf || i->rpf6 ? TF_RPF : 0) | (i->tun.pmtud ? TF_PMTUD : 0));
-        t.path_mtu = egress_mtu(k, &t.dst, link);
-        str_copy(t.name, sizeof t.name, i->name);
-        struct dp_port_value *port = plan_add(&k->p->ports);
-        *port = (struct dp_port_value){.id = id, .kind = PORT_TUN_TUNNEL, .mtu = t.mtu};
+        struct dp_tunnel_value t;
+        tunnel_value(k, i, id, &t);
+        struct dp_port_value *port = port_add(k, id, PORT_TUN_TUNNEL);
+        port->mtu = t.mtu;
         k->w->kernel_name(k->w->ctx, port->name, i->name);
         if (t.dst.family) {
             tunnel_raw_ports(k, i, t.dst.family);
@@ -267,7 +300,7 @@ void planner_tunnels(struct planner *k)
         if (i->tun.profile[0]) {
             tunnel_flow(k, i, &t);
         }
-        dp_add(k, DP_CFG_TUNNEL)->u.tunnel = t;
+        memcpy(&dp_add(k, DP_CFG_TUNNEL)->u.tunnel, &t, sizeof t);
         if (t.flags & TF_RPF) {
             rpf_networks(k, i, id);
         }
@@ -315,8 +348,8 @@ static void crypto_base(struct planner *k)
         struct plan_link *l = plan_add(&k->p->links);
         str_copy(l->name, sizeof l->name, tuns[i].name);
         l->up = true;
-        struct dp_port_value *v = plan_add(&k->p->ports);
-        *v = (struct dp_port_value){.id = tuns[i].id, .kind = tuns[i].kind, .mtu = 1500};
+        struct dp_port_value *v = port_add(k, tuns[i].id, tuns[i].kind);
+        v->mtu = 1500;
         str_copy(v->name, sizeof v->name, tuns[i].name);
         if (tuns[i].table) {
             struct kern_route_value *r = plan_add(&k->p->routes);

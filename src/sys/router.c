@@ -205,6 +205,7 @@ static void on_hup(uv_signal_t *s, int signum)
         conf_free(r->conf);
         r->conf = c;
         router_apply(r);
+        ev_sys_config(&r->log, 0, NULL, &(struct evb_sys_config){.from = ev_str(r->opt->config), .who = ev_str("SIGHUP")});
     }
 }
 

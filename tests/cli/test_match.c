@@ -24,7 +24,7 @@ static void abbreviations(void **state)
     assert_string_equal(match_text(&m, "if"), "Tunnel0");
     assert_string_equal(row(M_PRIV, "conf t"), "configure terminal");
     assert_string_equal(row(M_PRIV, "wr mem"), "write [memory | terminal]");
-    assert_string_equal(row(M_EXEC, "ping  CAFE:2::1 source fa 0/0"), "ping [ip | ipv6] ADDR:dst $pingargs");
+    assert_string_equal(row(M_EXEC, "ping  CAFE:2::1 source fa 0/0"), "ping [ip | ipv6] ADDR:dst [$pingopt] [$pingopt] [$pingopt] [$pingopt] [$pingopt]");
     assert_string_equal(match_text(&m, "srcif"), "FastEthernet0/0");
     assert_string_equal(row(M_CONF, "interface serial 0/0"), "interface IF:if [point-to-point]");
     assert_string_equal(match_text(&m, "if"), "Serial0/0");

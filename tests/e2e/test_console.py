@@ -28,12 +28,13 @@ def test_rejected_configuration_changes_nothing(lab):
     # a whole file that is wrong in one line, on reload
     cfg = os.path.join(l.path, "R1.cfg")
     good = open(cfg).read()
-    open(cfg, "w").write(good + "interface Tunnel0\n tunnel mode carrier-pigeon\n")
+    assert good.endswith("\nend\n")
+    open(cfg, "w").write(good[:-len("end\n")] + "interface Tunnel0\n tunnel mode carrier-pigeon\nend\n")
     os.kill(l.pids("R1", "main")[0], 1)
     stderr = l.dir("R1") / "stderr"
     until(lambda: "error:" in stderr.read_text(), 10)
     text = stderr.read_text()
-    n = good.count("\n") + 2
+    n = good.count("\n") + 1
     assert f"R1.cfg:{n}:14: error: \"carrier-pigeon\" is not understood here; expected gre, ipip, ipv6ip, ipsec" in text, text
     assert " tunnel mode carrier-pigeon\n" + " " * 2 + " " * 13 + "^\n" in text
     assert l.exec("R1", "show running-config") == before
@@ -91,8 +92,14 @@ class Terminal:
         os.write(self.fd, keys.encode())
 
     def close(self):
+        try:
+            while os.read(self.fd, 65536):
+                pass
+        except OSError:
+            pass  # the other side has closed
+        status = os.waitpid(self.pid, 0)[1]
         os.close(self.fd)
-        return os.waitpid(self.pid, 0)[1]
+        return status
 
 
 def test_interactive(lab):
@@ -109,9 +116,9 @@ def test_interactive(lab):
     t.type("show running-config\r")
     t.read_until(r"--More--")
     t.type(" ")
-    t.read_until(r"--More--|end")
-    t.type("q")
-    t.read_until(r"R1#")
+    if "--More--" in t.read_until(r"--More--|R1#"):
+        t.type("q")
+        t.read_until(r"R1#")
     t.type("conf t\r")
     t.read_until(r"R1\(config\)#")
     t.type("int tun0\r")

@@ -636,6 +636,53 @@ static void crash_without_memory(void **state)
     world_free(w);
 }
 
+/* the data plane of A dies; main gives its ike a new, empty one */
+static void data_plane_dies(void **state)
+{
+    (void)state;
+    struct world *w = up(26);
+    u32 old = w->s[A].sa[0].spi;
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_DP_PEER}); /* the first: where life begins */
+    world_run(w, 1000);
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[A].sa[0].spi, old);
+    unsigned sent = w->sent[A];
+    w->s[A].num_sas = 0;
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_DP_PEER});
+    world_run(w, 2000);
+    /* HDR*, HASH(1), SA, Ni --> HDR*, HASH(1), D --> and the third of quick mode: no new phase 1 */
+    assert_int_equal(w->sent[A], sent + 3);
+    assert_true(saw(&w->s[A],
+                    "%ADIT-4-DP_LOST: the data plane died and 2 SAs with it; renegotiating 1 flows"));
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[A].num_sas, 2);
+    assert_int_equal(w->s[B].num_sas, 2); /* the peer took the old pair away */
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_not_equal(w->s[A].sa[i].spi, old);
+        assert_int_not_equal(w->s[B].sa[i].spi, old);
+    }
+    world_free(w);
+}
+
+/* the same while the network is away: traffic asks, and it works as soon as the network is back */
+static void data_plane_dies_in_silence(void **state)
+{
+    (void)state;
+    struct world *w = up(27);
+    net_fn good = w->net;
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_DP_PEER});
+    w->net = all_lost;
+    w->s[A].num_sas = 0;
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_DP_PEER});
+    world_run(w, 90000);
+    assert_int_equal(w->s[A].num_sas, 0);
+    w->net = good;
+    world_acquire(w, A);
+    world_run(w, 5000);
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
 static void clear_commands(void **state)
 {
     (void)state;
@@ -764,6 +811,8 @@ int main(void)
         cmocka_unit_test(restart_keeps_the_old_pair_first),
         cmocka_unit_test(restart_tries_until_it_works),
         cmocka_unit_test(crash_without_memory),
+        cmocka_unit_test(data_plane_dies),
+        cmocka_unit_test(data_plane_dies_in_silence),
         cmocka_unit_test(clear_commands),
         cmocka_unit_test(configuration_changes),
         cmocka_unit_test(next_peer_is_tried),

@@ -6,11 +6,14 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${ADIT_VM_CACHE:-/var/cache/adit-peer-vm}
-stamp=$(cat "$here/build.sh" "$here/init" | sha256sum | cut -c1-16)
+stamp=$(sha256sum <"$here/build.sh" | cut -c1-16)
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9 # two test runs at once build it once
-[ "$(cat "$cache/stamp" 2>/dev/null || true)" != "$stamp" ] || exit 0
+if [ "$(cat "$cache/stamp" 2>/dev/null || true)" = "$stamp" ]; then
+    install -m755 "$here/init" "$cache/root/sbin/far-end-init"
+    exit 0
+fi
 
 missing=()
 for tool in mmdebstrap:mmdebstrap depmod:kmod ethtool:ethtool ip:iproute2; do

@@ -1,0 +1,78 @@
+"""A real Linux kernel with strongSwan as the other peer: a guest of peer_vm/ that runs commands during a test."""
+import itertools
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from conftest import sh
+
+VM = Path(__file__).resolve().parent / "peer_vm"
+
+
+class FarEnd:
+    """The guest, joined to an existing link of a network namespace. sh() runs commands in it as root."""
+
+    def __init__(self, ns, link, folder):
+        sh([str(VM / "build.sh")], timeout=600)
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.numbers = itertools.count(1)
+        self.line, theirs = socket.socketpair()
+        self.pending = b""
+        cpu = max(os.sched_getaffinity(0))
+        with theirs, open(self.folder / "boot.err", "wb") as err:
+            self.p = subprocess.Popen([str(VM / "run.sh"), ns, link, str(self.folder), str(cpu)], stdin=theirs,
+                                      stdout=theirs, stderr=err, start_new_session=True)
+        try:
+            assert self._answer("ready", 60) == 0
+        except BaseException:
+            self.close()
+            raise
+
+    def _answer(self, name, seconds):
+        end = time.monotonic() + seconds
+        while True:
+            m = re.match(rb"(\S+) (\d+)\r?\n", self.pending)
+            if m:
+                self.pending = self.pending[m.end():]
+                if m.group(1).decode() == name:
+                    return int(m.group(2))
+                continue
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"the far end did not answer {name!r} in {seconds} s; its output so far:\n"
+                                   + self._output(name) + (self.folder / "boot.err").read_text())
+            if select.select([self.line], [], [], left)[0]:
+                data = self.line.recv(65536)
+                assert data, "the far end is gone: " + (self.folder / "boot.err").read_text()
+                self.pending += data
+
+    def _output(self, name):
+        try:
+            return (self.folder / f"{name}.out").read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def sh(self, script, check=True, timeout=60):
+        """Runs a shell script in the guest; returns its output."""
+        name = f"j{next(self.numbers)}"
+        (self.folder / f"{name}.cmd").write_text(script + "\n")
+        self.line.sendall(name.encode() + b"\n")
+        status = self._answer(name, timeout)
+        out = self._output(name)
+        if check and status:
+            raise AssertionError(f"in the far end: {script}\n{status}\n{out}")
+        return out
+
+    def close(self):
+        try:
+            os.killpg(self.p.pid, signal.SIGKILL)  # the guest is a group of processes that we started
+        except ProcessLookupError:
+            pass
+        self.p.wait()
+        self.line.close()
