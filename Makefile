@@ -4,7 +4,7 @@ SAN   ?= build-san
 PREFIX ?= /usr/local
 
 all: deps $(BUILD)/build.ninja
-	@ninja -C $(BUILD)
+	@ninja --quiet -C $(BUILD) src/aditd src/adit
 
 $(BUILD)/build.ninja:
 	@meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX) >/dev/null
@@ -27,7 +27,7 @@ deps-test:
 	@tools/deps.sh build run test
 
 install: all
-	@ninja -C $(BUILD) install
+	@meson install -C $(BUILD) --no-rebuild --skip-subprojects
 
 clean:
 	@rm -rf $(BUILD) $(SAN) build-clang build-fuzz

@@ -76,3 +76,31 @@ class FarEnd:
             pass
         self.p.wait()
         self.line.close()
+
+
+class Wire:
+    """A namespace for our side with link `wan`, and the far end at the other end of it."""
+
+    def __init__(self, tag, folder):
+        self.ns, self.far_ns, self.far = f"{tag}-{os.getpid()}", f"{tag}-{os.getpid()}-far", None
+        try:
+            for ns in (self.ns, self.far_ns):
+                sh(f"ip netns add {ns} && ip -n {ns} link set lo up")
+            self.sh("sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0")
+            sh(f"ip netns exec {self.far_ns} sysctl -qw net.ipv6.conf.default.disable_ipv6=1")
+            sh(f"ip -n {self.ns} link add name wan type veth peer name far netns {self.far_ns}")
+            sh(f"ip -n {self.ns} link set wan up; ip -n {self.far_ns} link set far up")
+            self.sh("ethtool -K wan tx off tso off gso off gro off")
+            self.far = FarEnd(self.far_ns, "far", folder)
+        except BaseException:
+            self.close()
+            raise
+
+    def sh(self, cmd, check=True, timeout=60):
+        return sh(["ip", "netns", "exec", self.ns, "sh", "-c", cmd], check, timeout)
+
+    def close(self):
+        if self.far:
+            self.far.close()
+        for ns in (self.ns, self.far_ns):
+            sh(f"ip netns del {ns}", check=False)

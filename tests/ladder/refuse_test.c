@@ -153,13 +153,15 @@ static void proxy_shapes(void **state)
     a.flow.tunnel_if = b.flow.tunnel_if = a.flow.any_mode = b.flow.any_mode = false;
     /* a crypto map: subnets, and a TCP port on the far side */
     a.flow.sel =
-        (struct selector){net("10.1.0.0", 16), net("10.2.3.0", 24), 6, 0, 0xffff, 443, 443};
+        (struct selector){.src = net("10.1.0.0", 16), .dst = net("10.2.3.0", 24), .proto = 6,
+                          .sport_hi = 0xffff, .dport_lo = 443, .dport_hi = 443};
     b.flow.sel = selector_mirror(&a.flow.sel);
     assert_int_equal(negotiate(&a, &b, A), 1);
     assert_int_equal(negotiate(&a, &b, B), 1);
     /* a part of the responder's line is accepted, more than it is not */
     b.flow.sel = selector_mirror(
-        &(struct selector){net("10.1.0.0", 16), net("10.2.0.0", 16), 0, 0, 0xffff, 0, 0xffff});
+        &(struct selector){.src = net("10.1.0.0", 16), .dst = net("10.2.0.0", 16),
+                           .sport_hi = 0xffff, .dport_hi = 0xffff});
     assert_int_equal(negotiate(&a, &b, A), 1);
     assert_int_equal(negotiate(&a, &b, B), 0);
     /* a VTI: any to any */

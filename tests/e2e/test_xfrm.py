@@ -1,0 +1,164 @@
+"""Manual-key ESP against the Linux kernel's own (ip xfrm): every cipher and hash, every mode, IPv4 and IPv6 inside and
+outside. Our side is the real engine on real ports (dp_manual.c); a ping goes out through our ESP and comes back through
+theirs."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import BUILD, Capture, sh
+from far_end import Wire
+
+A, B = {4: "192.0.2.1", 6: "2001:db8:2::1"}, {4: "192.0.2.2", 6: "2001:db8:2::2"}  # the endpoints
+LAN_A, LAN_B = {4: "10.8.1", 6: "fd08:1:"}, {4: "10.8.2", 6: "fd08:2:"}
+NET = {4: ".0/24", 6: ":/64"}
+HOST = {4: ".1", 6: ":1"}
+TUNNEL = {4: "10.9.0.", 6: "fd09::"}
+
+# enum encr_id, the kernel's name, bytes of key and salt; enum hash_id, the kernel's name, bytes, bits of ICV
+ENCR = [(1, "ecb(cipher_null)", 0), (2, "cbc(des)", 8), (3, "cbc(des3_ede)", 24), (4, "cbc(aes)", 16), (5, "cbc(aes)", 24),
+        (6, "cbc(aes)", 32)]
+AUTH = [(1, "hmac(md5)", 16, 96), (2, "hmac(sha1)", 20, 96), (3, "hmac(sha256)", 32, 128), (4, "hmac(sha384)", 48, 192),
+        (5, "hmac(sha512)", 64, 256)]
+AEAD = [(7, "rfc4106(gcm(aes))", 20), (8, "rfc4106(gcm(aes))", 28), (9, "rfc4106(gcm(aes))", 36)]
+SUITES = [(e, a) for e in ENCR for a in AUTH] + [(e, None) for e in AEAD]
+
+
+class Manual:
+    """dp_manual in our namespace."""
+
+    def __init__(self, ns, folder):
+        self.err = open(folder / "dp_manual.err", "w+")
+        self.p = subprocess.Popen(["ip", "netns", "exec", ns, str(BUILD / "tests" / "e2e" / "dp_manual")], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.err)
+
+    def tell(self, *lines):
+        self.p.stdin.write("".join(l + "\n" for l in lines))
+        self.p.stdin.flush()
+        said = []
+        for _ in lines:
+            while (answer := self.p.stdout.readline().strip()) != "ok":
+                assert answer, self.errors()
+                said.append(answer)
+        return said
+
+    def errors(self):
+        self.err.seek(0)
+        return self.err.read()
+
+    def close(self):
+        self.p.stdin.close()
+        self.p.wait(20)
+        self.p.stdout.close()
+        assert self.p.returncode == 0, self.errors()
+
+
+@pytest.fixture(scope="module")
+def wire(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("xfrm")
+    w = Wire("xfrm", folder)
+    try:
+        w.dp = Manual(w.ns, folder)
+        w.dp.tell("tun 0 tunnel t0 1400", "tun 1 crypto c0 1400")
+        ours, theirs = [], []
+        for v in (4, 6):
+            bits = {4: 24, 6: 64}[v]
+            nodad = "nodad" if v == 6 else ""
+            ours += [f"ip -{v} addr add {A[v]}/{bits} dev wan {nodad}", f"ip -{v} addr add {LAN_A[v]}{HOST[v]}/{bits} dev lo",
+                     f"ip -{v} addr add {TUNNEL[v]}1/{bits} dev t0 {nodad}",
+                     f"ip -{v} route add {LAN_B[v]}{NET[v]} dev c0 src {LAN_A[v]}{HOST[v]}",
+                     # what goes to the peer itself is for dp, unless dp sent it
+                     f"ip -{v} rule add pref 90 fwmark 0xad17 lookup main", f"ip -{v} rule add pref 100 to {B[v]} lookup 100",
+                     f"ip -{v} route add default dev c0 src {A[v]} table 100"]
+            theirs += [f"ip -{v} addr add {B[v]}/{bits} dev eth0 {nodad}", f"ip -{v} addr add {LAN_B[v]}{HOST[v]}/{bits} dev lo",
+                       f"ip -{v} route add {LAN_A[v]}{NET[v]} via {A[v]} src {LAN_B[v]}{HOST[v]}"]
+        w.sh("ip link set t0 up mtu 1400; ip link set c0 up mtu 1400")
+        w.sh("set -e\n" + "\n".join(ours))
+        w.far.sh("set -e\n" + "\n".join(theirs))
+        mac_far = w.far.sh("cat /sys/class/net/eth0/address").strip()
+        mac_wan = w.sh("cat /sys/class/net/wan/address").strip()
+        for v in (4, 6):  # so that no neighbour question falls under a policy
+            w.sh(f"ip -{v} neigh replace {B[v]} lladdr {mac_far} dev wan nud permanent")
+            w.far.sh(f"ip -{v} neigh replace {A[v]} lladdr {mac_wan} dev eth0 nud permanent")
+        yield w
+        w.dp.close()
+    finally:
+        w.close()
+
+
+def algorithms(suite):
+    """-> for dp_manual, for ip xfrm; fresh keys."""
+    e, a = suite
+    key = os.urandom(e[2]).hex()
+    if a is None:
+        return f"{e[0]} 0", f"{key} -", f"aead '{e[1]}' 0x{key} 128"
+    akey = os.urandom(a[2]).hex()
+    crypt = f"enc '{e[1]}' 0x{key}" if key else f"enc '{e[1]}' ''"
+    return f"{e[0]} {a[0]}", f"{key or '-'} {akey}", f"{crypt} auth-trunc '{a[1]}' 0x{akey} {a[3]}"
+
+
+def xfrm_policy(tmpl_out, tmpl_in, mode, out_src, out_dst, proto):
+    what = f"proto {proto}" if proto else ""
+    return [f"xfrm policy add src {out_src} dst {out_dst} {what} dir out tmpl {tmpl_out} proto esp mode {mode}",
+            f"xfrm policy add src {out_dst} dst {out_src} {what} dir in tmpl {tmpl_in} proto esp mode {mode}"]
+
+
+def setting(kind, outer):
+    """What one kind of protection is on both sides: mode of the SAs, our lines, the kernel's policies, whom to ping."""
+    a, b = A[outer], B[outer]
+    there, back = f"src {b} dst {a}", f"src {a} dst {b}"
+    if kind.startswith("gre"):
+        mode = kind.split("-")[1]
+        return (mode, ["begin", f"tunnel 1 gre {a} {b}", "commit"], xfrm_policy(there, back, mode, b, a, 47),
+                [TUNNEL[4] + "2", TUNNEL[6] + "2"])
+    if kind == "host-transport":
+        icmp, bits = {4: (1, 32), 6: (58, 128)}[outer]
+        return ("transport", ["begin", f"flow 1 {a} {b}", f"policy 1 {a}/{bits} {b}/{bits} {icmp}", "commit"],
+                xfrm_policy(there, back, "transport", b, a, icmp), [b])
+    ours = ["begin", f"flow 1 {a} {b}"] + [f"policy 1 {LAN_A[v]}{NET[v]} {LAN_B[v]}{NET[v]} 0" for v in (4, 6)] + ["commit"]
+    theirs = [p for v in (4, 6) for p in xfrm_policy(there, back, "tunnel", LAN_B[v] + NET[v], LAN_A[v] + NET[v], 0)]
+    return "tunnel", ours, theirs, [LAN_B[4] + HOST[4], LAN_B[6] + HOST[6]]
+
+
+def one(w, kind, outer, number, suite):
+    """One suite; returns what went wrong, or None."""
+    a, b = A[outer], B[outer]
+    mode, ours, theirs, targets = setting(kind, outer)
+    numbers, keys, kernel = algorithms(suite)
+    spi_out, spi_in = 0x1000 + number, 0x2000 + number
+    af = "flag af-unspec" if kind == "lan-tunnel" else ""
+    states = [f"xfrm state add src {s} dst {d} proto esp spi {spi} mode {mode} replay-window 32 {af} {kernel}"
+              for s, d, spi in ((a, b, spi_out), (b, a, spi_in))]
+    w.far.sh("ip -batch - <<'E'\nxfrm state flush\nxfrm policy flush\n" + "\n".join(states + theirs) + "\nE")
+    before = w.dp.tell(f"del in {spi_in - 1:#x} {a}", f"del out {spi_out - 1:#x} {b}", "stats") if number else []
+    w.dp.tell(*ours, f"sa in 1 {spi_in:#x} {mode} {numbers} {b} {a} {keys}", f"sa out 1 {spi_out:#x} {mode} {numbers} {a} {b} {keys}")
+    for target in targets:
+        for size in (13, 700 + number):  # every padding length comes up somewhere
+            r = subprocess.run(["ip", "netns", "exec", w.ns, "ping", "-n", "-c", "2", "-i", "0.002", "-W", "2", "-s", str(size), target],
+                               capture_output=True, text=True)
+            if " 0% packet loss" not in r.stdout:
+                return (f"{suite}: {target}, {size} bytes: {r.stdout}{r.stderr}{w.dp.tell('stats')} {w.dp.errors()[-1500:]}\n"
+                        + w.far.sh("cat /proc/net/xfrm_stat | grep -v ' 0$'; ip -s xfrm state; ip xfrm policy", check=False))
+    return None
+
+
+@pytest.mark.parametrize("outer", [4, 6], ids=["outer4", "outer6"])
+@pytest.mark.parametrize("kind", ["gre-transport", "gre-tunnel", "host-transport", "lan-tunnel"])
+def test_every_suite(wire, tmp_path, kind, outer):
+    if "gre" in kind:
+        extra = "encaplimit none" if outer == 6 else ""
+        wire.far.sh(f"ip link add g0 type {'gre' if outer == 4 else 'ip6gre'} local {B[outer]} remote {A[outer]} {extra} && "
+                    f"ip addr add {TUNNEL[4]}2/24 dev g0 && ip addr add {TUNNEL[6]}2/64 dev g0 nodad && ip link set g0 up mtu 1300")
+    cap = Capture(wire.ns, "wan", tmp_path / "wan.pcap")
+    try:
+        bad = [r for r in (one(wire, kind, outer, n, s) for n, s in enumerate(SUITES)) if r]
+    finally:
+        packets = cap.close("eth.type", "ip.proto", "ipv6.nxt", "esp.spi")
+        if "gre" in kind:
+            wire.far.sh("ip link del g0")
+    assert not bad, f"{len(bad)} of {len(SUITES)} suites failed:\n" + "\n".join(bad[:3])
+    esp = [p[3] for p in packets if "50" in p[1:3]]
+    clear = [p for p in packets if p[0] in ("0x0800", "0x86dd") and "50" not in p[1:3] and p[2] not in ("0", "58")]
+    assert not clear, f"not everything was protected: {clear[:5]}"
+    for number in range(len(SUITES)):  # each suite's two SAs were really the ones on the wire
+        assert f"{0x1000 + number:#010x}" in esp and f"{0x2000 + number:#010x}" in esp
