@@ -169,8 +169,8 @@ static void proxy_shapes(void **state)
     a.flow.tunnel_if = b.flow.tunnel_if = true;
     assert_int_equal(negotiate(&a, &b, B), 1);
     /* IPv6 inside */
-    a.flow.sel = (struct selector){
-        net("2001:db8:1::", 48), net("2001:db8:2::", 64), 0, 0, 0xffff, 0, 0xffff};
+    a.flow.sel = (struct selector){.src = net("2001:db8:1::", 48), .dst = net("2001:db8:2::", 64),
+                                   .sport_hi = 0xffff, .dport_hi = 0xffff};
     b.flow.sel = selector_mirror(&a.flow.sel);
     assert_int_equal(negotiate(&a, &b, A), 1);
     /* modes: a responder that wants one gets that one; any_mode takes both */
