@@ -173,17 +173,11 @@ static bool route_there(const struct kern_route_value *v, const struct kern_rout
 }
 
 /* apply_routes: what the kernel has is left alone (a change would be told back to us); a route whose next hop is not
- * reachable yet is tried again when the links change, as on IOS. */
+ * reachable yet is tried again when the links change, as on IOS; what a former run left and nobody wants goes last. */
 static void apply_routes(struct router *r, struct plan *next)
 {
     enum { CAP = 16384 };
     struct kern_route_value *have = xcalloc(CAP, sizeof *have);
-    for (size_t i = 0; i < r->plan.routes.num; i++) {
-        const struct kern_route_value *v = item(&r->plan.routes, i);
-        if (!has(&next->routes, v)) {
-            (void)kern_route_change(r->kern, v, false);
-        }
-    }
     size_t num = kern_own_routes(r->kern, have, CAP);
     for (size_t i = 0; i < next->routes.num; i++) {
         const struct kern_route_value *v = item(&next->routes, i);
@@ -191,30 +185,60 @@ static void apply_routes(struct router *r, struct plan *next)
             (void)kern_route_change(r->kern, v, true);
         }
     }
+    for (size_t i = 0; i < num; i++) {
+        bool wanted = false;
+        for (size_t k = 0; k < next->routes.num && !wanted; k++) {
+            wanted = route_there(item(&next->routes, k), &have[i], 1);
+        }
+        if (!wanted) {
+            (void)kern_route_change(r->kern, &have[i], false);
+        }
+    }
     free(have);
 }
 
+static bool rule_same(const struct kern_rule_value *a, const struct kern_rule_value *b)
+{
+    return a->pref == b->pref && a->table == b->table && a->mark == b->mark && strcmp(a->iif, b->iif) == 0 &&
+           selector_equal(&a->sel, &b->sel);
+}
+
+static bool rule_among(const struct kern_rule_value *v, const void *list, size_t num)
+{
+    const struct kern_rule_value *r = list;
+    for (size_t i = 0; i < num; i++) {
+        if (rule_same(v, &r[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* apply_rules: compared with what the kernel has, not with what we think it has: a former run may have ended badly.
+ * New rules come before old ones go, so at no moment protected traffic finds the open road. */
 static void apply_rules(struct router *r, const struct plan *next)
 {
-    struct kern_rule_value local = {.pref = 0, .table = TABLE_LOCAL, .family = AF_V4};
+    enum { CAP = 16384 };
+    struct kern_rule_value local = {.pref = 0, .table = TABLE_LOCAL, .family = AF_V4, .sel = selector_any(AF_V4)};
+    struct kern_rule_value *have = xcalloc(CAP, sizeof *have);
+    size_t num = kern_own_rules(r->kern, AF_V4, have, CAP);
+    bool first = kern_local_first(r->kern);
     for (size_t i = 0; i < next->rules.num; i++) {
         const struct kern_rule_value *v = item(&next->rules, i);
-        const char *why = has(&r->plan.rules, v) ? NULL : kern_rule_change(r->kern, v, true);
+        const char *why = rule_among(v, have, num) ? NULL : kern_rule_change(r->kern, v, true);
         if (why) {
             complain(r, "policy rule", "", why);
         }
     }
-    if (next->local_moved && !r->plan.local_moved) {
-        (void)kern_rule_change(r->kern, &local, false);
-    } else if (!next->local_moved && r->plan.local_moved) {
-        (void)kern_rule_change(r->kern, &local, true);
+    if (first == next->local_moved) { /* it has to stand behind the rules that catch clear text, or first again */
+        (void)kern_rule_change(r->kern, &local, !first);
     }
-    for (size_t i = 0; i < r->plan.rules.num; i++) {
-        const struct kern_rule_value *v = item(&r->plan.rules, i);
-        if (!has(&next->rules, v)) {
-            (void)kern_rule_change(r->kern, v, false);
+    for (size_t i = 0; i < num; i++) {
+        if (!rule_among(&have[i], next->rules.items, next->rules.num)) {
+            (void)kern_rule_change(r->kern, &have[i], false);
         }
     }
+    free(have);
 }
 
 static void apply_forwarding(const struct plan *next)

@@ -377,9 +377,7 @@ const char *kern_rule_change(struct kern *nl, const struct kern_rule_value *v, b
     rtnl_rule_set_prio(r, v->pref);
     rtnl_rule_set_table(r, v->table);
     rtnl_rule_set_action(r, FR_ACT_TO_TBL);
-    if (v->has_sel) {
-        rule_selector(r, &v->sel);
-    }
+    rule_selector(r, &v->sel);
     if (v->iif[0]) {
         rtnl_rule_set_iif(r, v->iif);
     }
@@ -392,45 +390,63 @@ const char *kern_rule_change(struct kern *nl, const struct kern_rule_value *v, b
     return add && err == -NLE_EXIST ? NULL : why(err);
 }
 
-static void flush_family(struct kern *nl, u8 family)
+static void rule_value(struct rtnl_rule *r, u8 family, struct kern_rule_value *v)
 {
-    struct nl_cache *rules = NULL, *routes = NULL;
-    int af = family == AF_V6 ? AF_INET6 : AF_INET;
-    bool moved = false;
-    if (rtnl_rule_alloc_cache(nl->s, af, &rules) == 0) {
-        struct nl_object *n;
-        for (struct nl_object *o = nl_cache_get_first(rules); o; o = n) {
-            struct rtnl_rule *r = (struct rtnl_rule *)o;
-            u32 prio = rtnl_rule_get_prio(r);
-            n = nl_cache_get_next(o);
-            if (prio >= 9000 && prio < 20000) {
-                moved |= rtnl_rule_get_table(r) == TABLE_LOCAL;
-                (void)rtnl_rule_delete(nl->s, r, 0);
-            }
-        }
-        nl_cache_free(rules);
+    struct nl_addr *src = rtnl_rule_get_src(r), *dst = rtnl_rule_get_dst(r);
+    const char *iif = rtnl_rule_get_iif(r);
+    memset(v, 0, sizeof *v);
+    v->pref = rtnl_rule_get_prio(r);
+    v->table = rtnl_rule_get_table(r);
+    v->family = family;
+    v->mark = rtnl_rule_get_mark(r) == UINT32_MAX ? 0 : rtnl_rule_get_mark(r);
+    v->sel = selector_any(family);
+    v->sel.src.a = from_nl(src, family);
+    v->sel.src.len = src ? (u8)nl_addr_get_prefixlen(src) : 0;
+    v->sel.dst.a = from_nl(dst, family);
+    v->sel.dst.len = dst ? (u8)nl_addr_get_prefixlen(dst) : 0;
+    if (rtnl_rule_get_ipproto(r, &v->sel.proto) != 0) {
+        v->sel.proto = 0;
     }
-    if (moved) {
-        struct kern_rule_value local = {.pref = 0, .table = TABLE_LOCAL, .family = family};
-        (void)kern_rule_change(nl, &local, true);
+    if (rtnl_rule_get_sport(r, &v->sel.sport_lo, &v->sel.sport_hi) != 0) {
+        v->sel.sport_lo = 0, v->sel.sport_hi = 0xffff;
     }
-    if (rtnl_route_alloc_cache(nl->s, af, 0, &routes) == 0) {
-        struct nl_object *n;
-        for (struct nl_object *o = nl_cache_get_first(routes); o; o = n) {
-            struct rtnl_route *r = (struct rtnl_route *)o;
-            n = nl_cache_get_next(o);
-            if (rtnl_route_get_protocol(r) == NL_PROTO) {
-                (void)rtnl_route_delete(nl->s, r, 0);
-            }
-        }
-        nl_cache_free(routes);
+    if (rtnl_rule_get_dport(r, &v->sel.dport_lo, &v->sel.dport_hi) != 0) {
+        v->sel.dport_lo = 0, v->sel.dport_hi = 0xffff;
+    }
+    if (iif) {
+        str_copy(v->iif, sizeof v->iif, iif);
     }
 }
 
-void kern_rules_flush(struct kern *nl)
+static size_t rules_between(struct kern *nl, u8 family, u32 from, u32 to, struct kern_rule_value *out, size_t cap)
 {
-    flush_family(nl, AF_V4);
-    flush_family(nl, AF_V6);
+    struct nl_cache *cache = NULL;
+    size_t num = 0;
+    int af = family == AF_V6 ? AF_INET6 : AF_INET;
+    if (rtnl_rule_alloc_cache(nl->s, af, &cache) != 0) {
+        return 0;
+    }
+    for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap; o = nl_cache_get_next(o)) {
+        struct rtnl_rule *r = (struct rtnl_rule *)o;
+        u32 prio = rtnl_rule_get_prio(r) == UINT32_MAX ? 0 : rtnl_rule_get_prio(r);
+        if (rtnl_rule_get_family(r) == af && prio >= from && prio < to) { /* the dump has all families */
+            rule_value(r, family, &out[num]);
+            out[num++].pref = prio;
+        }
+    }
+    nl_cache_free(cache);
+    return num;
+}
+
+size_t kern_own_rules(struct kern *nl, u8 family, struct kern_rule_value *out, size_t cap)
+{
+    return rules_between(nl, family, RULE_FIRST, RULE_END, out, cap);
+}
+
+bool kern_local_first(struct kern *nl)
+{
+    struct kern_rule_value first;
+    return rules_between(nl, AF_V4, 0, 1, &first, 1) == 1 && first.table == TABLE_LOCAL;
 }
 
 /* ---- TUN, sysctl ---- */

@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 
-enum { NL_NAME = 16, NL_PROTO = 173 }; /* routes and rules that carry this protocol are adit's own */
+enum { NL_NAME = 16, NL_PROTO = 173, RULE_FIRST = 9000, RULE_END = 20000 }; /* routes and rules that carry this protocol are adit's own */
 enum { TABLE_MAIN = 254, TABLE_LOCAL = 255, TABLE_CRYPTO = 7001, TABLE_CLEAR = 7002 };
 
 struct kern; /* an open netlink socket and caches */
@@ -56,14 +56,15 @@ NODISCARD bool kern_route_to(struct kern *nl, const struct addr *dst, char out_l
 struct kern_rule_value {
     u32 pref, table;
     u8 family;
-    bool has_sel;
-    struct selector sel; /* from src, to dst, proto, ports */
+    struct selector sel; /* from src, to dst, proto, ports; selector_any = all */
     char iif[NL_NAME];
     u32 mark;
 };
 const char *kern_rule_change(struct kern *nl, const struct kern_rule_value *r, bool add);
-/* kern_rules_flush: removes every rule and route adit left (protocol NL_PROTO), puts the local rule back. */
-void kern_rules_flush(struct kern *nl);
+/* kern_own_rules: the rules of a family with adit's preferences (RULE_FIRST to RULE_END). */
+size_t kern_own_rules(struct kern *nl, u8 family, struct kern_rule_value *out, size_t cap);
+/* kern_local_first: the host's rule for its own addresses stands at preference 0, where Linux puts it. */
+bool kern_local_first(struct kern *nl);
 
 /* tun_open: a persistent TUN of that name; -1 and errno. Stays when the descriptor closes: its routes stay too, so
  * nothing leaves in clear while the daemon is away. */

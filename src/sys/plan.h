@@ -13,7 +13,7 @@
 #include "sys/netlink.h"
 
 enum { PORT_RAW_FIRST = 64, PORT_CRYPTO = 72, PORT_CLEAR = 73 };
-enum { RULE_FIRST = 9000, RULE_MARK = 9010, RULE_CLEAR = 9100, RULE_LOCAL = 14000, RULE_CRYPTO = 14001 };
+enum { RULE_MARK = 9010, RULE_CLEAR = 9100, RULE_LOCAL = 14000, RULE_CRYPTO = 14001 };
 
 struct plan_link {
     char name[NL_NAME]; /* kernel */

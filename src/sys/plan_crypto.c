@@ -315,6 +315,7 @@ static struct kern_rule_value *rule_add(struct planner *k, u32 pref, u32 table)
     r->pref = pref;
     r->table = table;
     r->family = AF_V4;
+    r->sel = selector_any(AF_V4);
     return r;
 }
 
@@ -330,8 +331,6 @@ static void crypto_base(struct planner *k)
     k->p->local_moved = true;
     for (unsigned i = 0; i < ARRAY_LEN(pass); i++) { /* our own ESP and IKE reach us although a wide list covers them */
         struct kern_rule_value *r = rule_add(k, RULE_FIRST + i, TABLE_LOCAL);
-        r->has_sel = true;
-        r->sel = selector_any(AF_V4);
         r->sel.proto = pass[i].proto;
         if (pass[i].port) {
             r->sel.dport_lo = r->sel.dport_hi = pass[i].port;
@@ -410,10 +409,8 @@ static void map_line(struct planner *k, const struct conf_if *i, const struct co
     f->seq = e->seq;
     str_copy(f->acl, sizeof f->acl, e->acl);
     struct kern_rule_value *out = rule_add(k, RULE_CRYPTO + k->order, table);
-    out->has_sel = true;
     out->sel = ace->sel;
     struct kern_rule_value *in = rule_add(k, RULE_CLEAR + k->order, TABLE_CLEAR);
-    in->has_sel = true;
     in->sel = selector_mirror(&ace->sel);
     k->w->kernel_name(k->w->ctx, in->iif, i->name);
 }

@@ -227,7 +227,6 @@ static bool start(struct router *r)
         fprintf(stderr, "aditd: UDP port 500: %s\n", strerror(errno));
         return false;
     }
-    kern_rules_flush(r->kern); /* of a run that ended without tidying up */
     for (int i = 0; i < CHILD_NUM; i++) {
         r->child[i] = (struct child){.r = r, .id = (enum child_id)i, .name = names[i], .chan = -1};
         uv_timer_init(&r->loop, &r->child[i].again);

@@ -123,6 +123,21 @@ def test_crypto_map_fails_closed(lab, tmp_path):
     assert not [p for p in packets if p[:2] == ["10.1.0.10", "10.2.0.10"] or p[:2] == ["10.1.0.10", "10.2.0.99"]], packets
 
 
+def test_crypto_map_comes_and_goes(lab):
+    """Taking the map off the link gives the host its own rules back; a restarted daemon tidies up what it finds."""
+    l = lab("crypto-map")
+    rules = lambda: l.shell("CE2", "ip rule").split("\n")
+    plain = ["0:\tfrom all lookup local", "32766:\tfrom all lookup main", "32767:\tfrom all lookup default", ""]
+    with_map = rules()
+    assert len(with_map) > len(plain) and not with_map[0].startswith("0:")
+    l.config("CE2", "interface fa0/1", " no crypto map VPN")
+    assert rules() == plain
+    assert "crypto0" not in l.shell("CE2", "ip -br link")
+    l.config("CE2", "interface fa0/1", " crypto map VPN")
+    assert rules() == with_map
+    assert " 0% packet loss" in l.shell("Lima", "ping -c 3 -i 0.2 -W 10 10.1.0.10")
+
+
 def test_two_labs_and_a_crash(lab):
     a, b = lab("vti"), lab("vti")
     listed = subprocess.run([ADIT, "lab", "list"], capture_output=True, text=True).stdout
