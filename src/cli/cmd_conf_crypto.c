@@ -1,5 +1,5 @@
 /*
- * cmd_conf_crypto.c: the `crypto ...` configuration lines (ios-commands sections 3 and 4).
+ * cmd_conf_crypto.c: the `crypto ...` configuration lines (IOS 12.4).
  */
 #include "cli/cli_int.h"
 

@@ -1,5 +1,5 @@
 /*
- * cmd_conf_if.c: `interface ...` and what stands below it (ios-commands section 6).
+ * cmd_conf_if.c: `interface ...` and what stands below it (IOS 12.4).
  */
 #include "cli/cli_int.h"
 

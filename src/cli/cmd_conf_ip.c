@@ -1,5 +1,5 @@
 /*
- * cmd_conf_ip.c: global lines, access lists, static routes, OSPF (ios-commands sections 2 and 7).
+ * cmd_conf_ip.c: global lines, access lists, static routes, OSPF (IOS 12.4).
  */
 #include "cli/cli_int.h"
 

@@ -1,5 +1,5 @@
 /*
- * cmd_exec.c: the commands that do something (ios-commands section 8): modes, clear, debug, ping, write, terminal.
+ * cmd_exec.c: the commands that do something (IOS 12.4): modes, clear, debug, ping, write, terminal.
  */
 #include "cli/cli_int.h"
 

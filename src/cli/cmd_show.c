@@ -95,7 +95,7 @@ static bool has_sa(const struct cli_snapshot *snap, const char *iface)
     return false;
 }
 
-/* if_state: "up", "down" or "administratively down", and the line protocol (ios-commands section 6). */
+/* if_state: "up", "down" or "administratively down", and the line protocol (IOS 12.4). */
 static const char *if_state(struct session *s, const struct conf_if *i, const struct cli_snapshot *snap, bool *out_proto)
 {
     struct cli_link l = {0};

@@ -1,5 +1,5 @@
 /*
- * conf.c: the model: making, finding, naming. Defaults are those of ios-commands sections 2 to 7.
+ * conf.c: the model: making, finding, naming. Defaults are those of the IOS 12.4 reference.
  */
 #include "conf/conf.h"
 

@@ -208,7 +208,7 @@ struct conf {
     struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept;
 };
 
-/* conf_new: an empty model with the defaults of ios-commands; conf_free takes everything with it. */
+/* conf_new: an empty model with the defaults of IOS 12.4; conf_free takes everything with it. */
 struct conf *conf_new(void);
 void conf_free(struct conf *c);
 /* conf_src: remembers file for as long as the model lives. */

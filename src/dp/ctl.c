@@ -131,6 +131,9 @@ static void tunnel_set(struct dp *dp, struct tunnel *t, const struct dp_tunnel_v
     static const u8 proto[] = {
         [TUN_GRE_IP] = IPPROTO_GRE_,  [TUN_GRE_IPV6] = IPPROTO_GRE_, [TUN_IPIP] = IPPROTO_IPIP_,
         [TUN_IPV6IP] = IPPROTO_IPV6_, [TUN_IPSEC_IPV4] = 0,          [TUN_IPSEC_IPV6] = 0};
+    if (!addr_equal(&t->val.dst, &v->dst)) {
+        t->learned_mtu = 0;
+    }
     t->val = *v;
     t->proto = v->mode <= TUN_IPSEC_IPV6 ? proto[v->mode] : 0;
     t->gre_flags = (u16)((v->flags & TF_CHECKSUM ? GRE_C : 0) | (v->flags & TF_KEY ? GRE_K : 0) |
@@ -231,6 +234,9 @@ void config_commit(struct dp *dp)
         struct flow *f = flow_make(dp, c->flow[i].flow);
         flows_full = flows_full || !f;
         if (f) {
+            if (!addr_equal(&f->val.peer, &c->flow[i].peer)) {
+                f->learned_mtu = 0;
+            }
             f->val = c->flow[i];
             f->configured = true;
         }

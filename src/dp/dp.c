@@ -117,11 +117,22 @@ unsigned dp_run(struct dp *dp)
 }
 
 /* Path MTUs the network told are forgotten after ten minutes (RFC 1191 6.3). */
-static void age_mtu(struct dp *dp, struct flow *f)
+static void age_mtu(struct dp *dp)
 {
-    if (f->learned_mtu && dp->w.now_ms - f->learned_ms >= PMTU_AGE_MS) {
-        f->learned_mtu = 0;
-        flow_remtu(dp, f);
+    u64 now = dp->w.now_ms;
+    for (unsigned i = 0; i < MAX_FLOWS; i++) {
+        struct flow *f = &dp->flow[i];
+        if (f->id && f->learned_mtu && now - f->learned_ms >= PMTU_AGE_MS) {
+            f->learned_mtu = 0;
+            flow_remtu(dp, f);
+        }
+    }
+    for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
+        struct tunnel *t = &dp->tunnel[i];
+        if (t->used && t->learned_mtu && now - t->learned_ms >= PMTU_AGE_MS) {
+            t->learned_mtu = 0;
+            mtu_tunnel(t);
+        }
     }
 }
 
@@ -138,11 +149,8 @@ u32 dp_tick(struct dp *dp)
     if (w->now_ms - dp->last_second_ms >= 1000) {
         dp->last_second_ms = w->now_ms;
         sa_tick(dp);
-        for (unsigned i = 0; i < MAX_FLOWS; i++) {
-            if (dp->flow[i].id) {
-                age_mtu(dp, &dp->flow[i]);
-            }
-        }
+        age_mtu(dp);
+        join_tick(w);
         for (enum dp_drop d = 0; d < DROP_NUM; d++) {
             if (w->drop_log[d].suppressed && w->now_ms + 1 - w->drop_log[d].last_ms >= 1000) {
                 drop_log_flush(w, d);

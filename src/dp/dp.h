@@ -63,7 +63,7 @@ const char *dp_drop_text(enum dp_drop d);
 enum { DP_MAX_PORTS = 80, DP_MAX_TUNNELS = 64, DP_NAME = 32, DP_HOLD = 64, DP_MARK = 0xad17 };
 
 /* Where packets come in and go out. The descriptor travels with the value (SCM_RIGHTS); main has made it non-blocking
- * and set its options (IPv6 raw: IPV6_RECVPKTINFO, IPV6_RECVTCLASS; IPv4 sender: IP_RECVERR), for dp may not. */
+ * and set its options (IPv6 raw: IPV6_RECVPKTINFO, IPV6_RECVTCLASS; all raw: IP_RECVERR, IPV6_RECVERR), for dp may not. */
 enum dp_port_kind {
     PORT_TUN_TUNNEL, /* TUN of `interface TunnelN`: a routed inner packet in, a decapsulated one out */
     PORT_TUN_CRYPTO, /* TUN that policy routing feeds with traffic a crypto map may protect; decrypted goes out here */

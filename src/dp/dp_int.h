@@ -190,6 +190,8 @@ struct tunnel {
     u16 gre_flags;
     bool down;   /* no source or destination, or nothing protects `tunnel mode ipsec` */
     u16 eff_mtu; /* largest inner packet that fits everything below */
+    u16 learned_mtu; /* path MTU the network told about a tunnel in clear, 0: none */
+    u64 learned_ms;
     u16 ip_id;
     u32 tx_seq, rx_seq; /* GRE */
     bool rx_seq_seen;
@@ -288,6 +290,13 @@ struct dp {
     bool keylog;
     u64 last_second_ms, last_rate_ms;
 };
+
+/* What the way to the tunnel's destination carries, configured or learned; 0: not known. */
+static inline u16 tunnel_path_mtu(const struct tunnel *t)
+{
+    bool less = t->learned_mtu && (!t->val.path_mtu || t->learned_mtu < t->val.path_mtu);
+    return less ? t->learned_mtu : t->val.path_mtu;
+}
 
 static inline const struct config *cfg_live(const struct dp *dp)
 {
@@ -414,8 +423,14 @@ bool mtu_fit(struct worker *w, struct pkt *p, u16 mtu, bool ignore_df, enum node
 /* mtu_fragment: cuts the IPv4 or IPv6 packet p into fragments of at most mtu bytes for node `to`;
  * consumes p. */
 void mtu_fragment(struct worker *w, struct pkt *p, u16 mtu, enum node_id to);
-void mtu_too_long(struct worker *w,
-                  struct pkt *p); /* the kernel said EMSGSIZE: lowers what we believe of the way */
+/* mtu_too_long: the kernel said EMSGSIZE about p: lowers what we believe of the way to mtu, 0 = it
+ * did not say how much. */
+void mtu_too_long(struct worker *w, struct pkt *p, u16 mtu);
+/* mtu_told: fragmentation needed (or packet too big) came about an outer packet of ours to dst;
+ * quote: what it quoted from the ESP or GRE header on. Unknown SPIs and tunnels without path MTU
+ * discovery believe nothing. */
+void mtu_told(struct worker *w, u8 proto, const struct addr *dst, const u8 *quote, size_t len,
+              u16 mtu);
 
 /* ---- policy.c
  * ------------------------------------------------------------------------------------------------

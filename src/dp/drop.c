@@ -1,7 +1,7 @@
 /*
  * drop.c: where refused packets end. Every drop has a name (DP_DROPS), is counted for the worker,
  * the SA, the flow and the tunnel, and is told: the first of its reason at once, then at most one a
- * second with how many went untold. Those with a known syslog line (ios-commands section 10) are
+ * second with how many went untold. Those with a known syslog line (IOS 12.4) are
  * told in that wording.
  */
 #include "dp/dp_int.h"

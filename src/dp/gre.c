@@ -54,7 +54,7 @@ static void encapsulate(struct worker *w, struct pkt *p)
     t->tx_packets++;
     t->tx_bytes += inner_len;
     t->tx_ms = w->now_ms + 1;
-    p->mtu = t->val.path_mtu;
+    p->mtu = tunnel_path_mtu(t);
 }
 
 void gre_out(struct worker *w, struct vec *v)

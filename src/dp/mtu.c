@@ -19,7 +19,7 @@ u16 mtu_esp_plain(const struct sa *sa, u16 mtu)
 
 void mtu_tunnel(struct tunnel *t)
 {
-    unsigned way = t->val.path_mtu ? t->val.path_mtu : 1500;
+    unsigned way = tunnel_path_mtu(t) ? tunnel_path_mtu(t) : 1500;
     const struct sa *sa = t->flow ? flow_sa_out(t->flow) : NULL;
     if (sa) {
         way = sa->h.plain_mtu;
@@ -154,28 +154,71 @@ void mtu_fragment(struct worker *w, struct pkt *p, u16 mtu, enum node_id to)
     p->next = N_DONE;
 }
 
-/* ---- what the network tells us --------------------------------------------------------------- */
+/* ---- what the network tells us (RFC 1191 6.3, RFC 4301 8.2) ---------------------------------- */
 
-void mtu_too_long(struct worker *w, struct pkt *p)
+/* RFC 1191 7.1: what a way is likely to carry when a packet of len bytes was too long for it. */
+static u16 plateau_below(unsigned len)
 {
-    static const u16 plateau[] = {4352, 2002, 1492, 1480,
-                                  1400, 1280, 1006, 576}; /* after RFC 1191 7.1 */
-    struct flow *f = p->flow;
-    if (!f) {
-        return;
-    }
-    u16 mtu = 576;
+    static const u16 plateau[] = {4352, 2002, 1492, 1480, 1400, 1280, 1006, 576};
     for (unsigned i = 0; i < ARRAY_LEN(plateau); i++) {
-        if (plateau[i] < p->len) {
-            mtu = plateau[i];
-            break;
+        if (plateau[i] < len) {
+            return plateau[i];
         }
     }
-    if (mtu < flow_path_mtu(f)) {
+    return 576;
+}
+
+/* Nobody can be told less than every path carries (RFC 8200 5; IPv4: what hosts must take, RFC 791,
+ * so that a forged message cannot cut a tunnel to crumbs). */
+static u16 believable(u16 mtu, u8 family)
+{
+    return MAX(mtu, family == AF_V6 ? (u16)IP6_MIN_MTU : (u16)576);
+}
+
+static void learn(struct worker *w, struct flow *f, struct tunnel *t, u16 mtu)
+{
+    struct addr peer = f ? f->val.peer : t->val.dst;
+    mtu = believable(mtu, peer.family);
+    u16 now = f ? flow_path_mtu(f) : tunnel_path_mtu(t);
+    if (now && mtu >= now) {
+        return;
+    }
+    if (f) {
         f->learned_mtu = mtu;
         f->learned_ms = w->now_ms;
         flow_remtu(w->dp, f);
-        ev_dp_pmtu(w->log, 0, &f->val.peer,
-                   &(struct evb_dp_pmtu){.peer_addr = f->val.peer, .mtu = mtu});
+    } else {
+        t->learned_mtu = mtu;
+        t->learned_ms = w->now_ms;
+        mtu_tunnel(t);
+    }
+    ev_dp_pmtu(w->log, 0, &peer, &(struct evb_dp_pmtu){.peer_addr = peer, .mtu = mtu});
+}
+
+void mtu_too_long(struct worker *w, struct pkt *p, u16 mtu)
+{
+    if (p->flow || p->tun) {
+        learn(w, p->flow, p->tun, mtu ? mtu : plateau_below(p->len));
+    }
+}
+
+void mtu_told(struct worker *w, u8 proto, const struct addr *dst, const u8 *quote, size_t len,
+              u16 mtu)
+{
+    if (proto == IPPROTO_ESP_) {
+        struct sa *sa = len >= 4 ? sa_lookup(w->dp, be32(quote), proto, SA_OUT, dst) : NULL;
+        if (sa) { /* who does not know the SPI is not on the path */
+            u16 now = flow_path_mtu(sa->h.flow);
+            learn(w, sa->h.flow, NULL, mtu ? mtu : plateau_below(now ? now : 1500));
+        }
+        return;
+    }
+    for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
+        struct tunnel *t = &w->dp->tunnel[i];
+        if (t->used && t->proto == proto && !t->flow && addr_equal(&t->val.dst, dst) &&
+            (dst->family == AF_V6 || (t->val.flags & TF_PMTUD))) {
+            u16 now = tunnel_path_mtu(t);
+            learn(w, NULL, t, mtu ? mtu : plateau_below(now ? now : 1500));
+        }
     }
 }

@@ -3,14 +3,19 @@
  * hands over the whole packet, reassembled; an IPv6 socket only what follows its headers, so the
  * header is made again from the addresses (RFC 3542: IPV6_PKTINFO). Sending is IPPROTO_RAW with the
  * header included, for both.
+ *
+ * What the network answers to what we sent (fragmentation needed) waits in the error queue of the
+ * receiving socket of the same protocol, what the kernel itself refused in that of the sender. The
+ * queues must be emptied: poll wakes up for them for ever.
  */
 #include "dp/dp_int.h"
 
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-enum { RAW_BATCH = 64, CTRL = 96 };
+enum { RAW_BATCH = 64, CTRL = 96, ERR_CTRL = 512, ERR_MAX = 256 };
 
 /* One batch of messages; lives on the stack of one call. */
 struct batch {
@@ -20,11 +25,69 @@ struct batch {
     _Alignas(8) u8 ctrl[RAW_BATCH][CTRL];
 };
 
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+/* True when an entry of the error queue is about a packet that was too long; the MTU it tells. */
+static bool too_long(struct msghdr *h, u16 *out_mtu)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+        bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+        bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+        struct sock_extended_err e;
+        if ((v4 || v6) && c->cmsg_len >= CMSG_LEN(sizeof e)) {
+            memcpy(&e, CMSG_DATA(c), sizeof e);
+            *out_mtu = (u16)MIN(e.ee_info, 0xffffu);
+            return e.ee_errno == EMSGSIZE;
+        }
+    }
+    return false;
+}
+
+/* Empties the error queue. Returns the smallest MTU it told, 0: none. A receiving socket's entries
+ * quote packets of ours from behind their IP header on. */
+static u16 errors(struct worker *w, const struct port *port)
+{
+    u16 smallest = 0;
+    for (unsigned i = 0; i < ERR_MAX; i++) { /* more wait for the next turn */
+        _Alignas(8) u8 ctrl[ERR_CTRL];
+        u8 quote[64];
+        struct sockaddr_in6 name = {0};
+        struct iovec iov = {.iov_base = quote, .iov_len = sizeof quote};
+        struct msghdr h = {.msg_name = &name,
+                           .msg_namelen = sizeof name,
+                           .msg_iov = &iov,
+                           .msg_iovlen = 1,
+                           .msg_control = ctrl,
+                           .msg_controllen = sizeof ctrl};
+        u16 mtu;
+        ssize_t len = recvmsg(port->fd, &h, MSG_ERRQUEUE | MSG_DONTWAIT);
+        if (len < 0) {
+            break;
+        }
+        if (!too_long(&h, &mtu)) {
+            continue;
+        }
+        smallest = smallest ? MIN(smallest, mtu) : mtu;
+        struct addr dst = {0};
+        if (name.sin6_family == AF_INET) {
+            const struct sockaddr_in *n4 = (const struct sockaddr_in *)(const void *)&name;
+            dst = addr_v4(be32((const u8 *)&n4->sin_addr));
+        } else {
+            dst.family = AF_V6;
+            memcpy(dst.b, &name.sin6_addr, 16);
+        }
+        if (port->val.proto != 255) {
+            mtu_told(w, port->val.proto, &dst, quote, (size_t)len, mtu);
+        }
+    }
+    return smallest;
+}
+
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 /* Receives up to max messages `at` bytes into fresh buffers. */
-static unsigned receive(struct worker *w, int fd, struct batch *b, struct pkt **p, unsigned max,
-                        unsigned at)
+static unsigned receive(struct worker *w, const struct port *port, struct batch *b, struct pkt **p,
+                        unsigned max, unsigned at)
 {
     unsigned num = 0;
     for (; num < MIN(max, RAW_BATCH); num++) {
@@ -40,8 +103,11 @@ static unsigned receive(struct worker *w, int fd, struct batch *b, struct pkt **
                                               .msg_control = b->ctrl[num],
                                               .msg_controllen = CTRL};
     }
-    int got = num ? recvmmsg(fd, b->msg, num, MSG_DONTWAIT, NULL) : 0;
+    int got = num ? recvmmsg(port->fd, b->msg, num, MSG_DONTWAIT, NULL) : 0;
     unsigned n = got > 0 ? (unsigned)got : 0;
+    if (UNLIKELY(got < 0 && errno != EAGAIN && errno != EINTR)) {
+        (void)errors(w, port);
+    }
     for (unsigned i = num; i-- > n;) {
         pkt_put(w, p[i]);
     }
@@ -56,7 +122,7 @@ static unsigned raw_rx(struct worker *w, struct port *port, struct pkt **p, unsi
     struct batch b;
     unsigned n = 0, got;
     do {
-        got = receive(w, port->fd, &b, p + n, max - n, 0);
+        got = receive(w, port, &b, p + n, max - n, 0);
         n += got;
     } while (got == RAW_BATCH && n < max);
     return n;
@@ -92,7 +158,7 @@ static unsigned raw6_rx(struct worker *w, struct port *port, struct pkt **p, uns
     struct batch b;
     unsigned n = 0, got;
     do {
-        got = receive(w, port->fd, &b, p + n, max - n, IP6_HDR);
+        got = receive(w, port, &b, p + n, max - n, IP6_HDR);
         for (unsigned i = 0; i < got; i++) {
             make_header6(p[n + i], port, &b.msg[i].msg_hdr, &b.name[i]);
         }
@@ -125,7 +191,7 @@ static void refused(struct worker *w, struct port *port, struct pkt *p, int erro
 {
     port->tx_errors++;
     if (error == EMSGSIZE) {
-        mtu_too_long(w, p);
+        mtu_too_long(w, p, errors(w, port));
     }
     pkt_drop(p, DROP_TX_ERROR,
              error == EMSGSIZE ? "longer than the path MTU" : "the kernel refused it", 0, 0);

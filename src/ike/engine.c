@@ -365,14 +365,16 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
     if (r->x != &r->sa->main) {
         commit_node(ike, r);
     }
-    if (d->effects & (EF_INSTALL_IN | EF_INSTALL_OUT)) {
-        child_install(ike, r->sa, r->x, (d->effects & EF_INSTALL_IN) != 0,
-                      (d->effects & EF_INSTALL_OUT) != 0);
+    if (d->effects & EF_INSTALL_IN) {
+        child_install(ike, r->sa, r->x, true, false);
     }
     if (d->reply) {
         u8 shown = r->x == &r->sa->main ? row->mid : XS_P1_COMPLETE;
         struct ike_sa as = {.main.c.state = shown};
         send_draft(ike, r->sa, d, ike_show_state_name(sa_show_state(&as)));
+    }
+    if (d->effects & EF_INSTALL_OUT) { /* held packets leave now: not ahead of the message that makes the peer take them */
+        child_install(ike, r->sa, r->x, false, true);
     }
     trace_after(ike, r);
     effects_after(ike, r, d);

@@ -2,11 +2,11 @@
  * ike.c: THE MAP of the key daemon. Bytes, values and time come in here; everything else is called
  * from here.
  *
- *   a datagram   ike_input -> isakmp_hdr_read -> sa_find (or a candidate for message 1) ->
- * engine_run: retrans_check -> row_find -> open_message -> decode -> row_check -> handler (v1_*.c,
- * writes a draft) -> engine_commit -> seal -> send; then child_install -> ADD_SA a value ike_ctl ->
- * config.c, show.c          ike_from_dp -> flow.c, child.c, restart.c the clock    ike_tick ->
- * sas_tick, child_tick, flow_tick, restart_tick
+ *   a datagram  ike_input -> isakmp_hdr_read -> sa_find (or a candidate for message 1) -> engine_run:
+ *               retrans_check -> row_find -> open_message -> decode -> row_check -> handler (v1_*.c
+ *               writes a draft) -> engine_commit -> seal -> send; then child_install -> ADD_SA
+ *   a value     ike_ctl -> config.c, show.c;  ike_from_dp -> flow.c, child.c, restart.c
+ *   the clock   ike_tick -> sas_tick, child_tick, flow_tick, restart_tick
  *
  * RFC 2407, 2408, 2409. No socket, no clock, no file, no global.
  */

@@ -67,7 +67,7 @@ struct ike_global_value {
 
 /* ---- snapshots --------------------------------------------------------------------------------- */
 
-/* Names as IOS shows them (ios-commands section 3). */
+/* Names as IOS shows them (IOS 12.4). */
 enum ike_show_state { ST_MM_NO_STATE, ST_MM_SA_SETUP, ST_MM_KEY_EXCH, ST_MM_KEY_AUTH, ST_QM_IDLE, ST_NUM };
 const char *ike_show_state_name(enum ike_show_state s);
 

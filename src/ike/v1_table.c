@@ -1,4 +1,3 @@
-/* clang-format off */
 /*
  * v1_table.c: IKEv1 as a table: which message may come in which state, what it must hold, who handles it, what
  * comes next. The engine reads it; a new exchange is a new group of rows here and its handlers.
@@ -15,7 +14,6 @@
  *                                                    Informational (RFC 2409 5.7)
  *                                                      HDR*, HASH(1), N/D        -->
  */
-/* clang-format on */
 #include "ike/ike_int.h"
 
 #define ALWAYS (PB_VID | PB_NOTIFY)

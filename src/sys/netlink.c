@@ -24,6 +24,8 @@
 struct kern {
     struct nl_sock *s, *monitor;
     bool changed;
+    int memo_index; /* the link asked for last: in a dump neighbours mostly share it */
+    char memo_name[NL_NAME];
 };
 
 static int on_change(struct nl_msg *msg, void *arg)
@@ -72,6 +74,7 @@ int kern_monitor_fd(struct kern *nl)
 bool kern_monitor_drain(struct kern *nl)
 {
     nl->changed = false;
+    nl->memo_index = 0; /* a link may have gone or changed its name */
     while (nl_recvmsgs_default(nl->monitor) == 0) {
     }
     return nl->changed;
@@ -114,10 +117,16 @@ bool kern_link_get(struct kern *nl, const char *name, struct kern_link *out)
 bool kern_link_name(struct kern *nl, int index, char out[NL_NAME])
 {
     struct rtnl_link *l = NULL;
+    if (index == nl->memo_index && index) {
+        str_copy(out, NL_NAME, nl->memo_name);
+        return true;
+    }
     if (rtnl_link_get_kernel(nl->s, index, NULL, &l) != 0 || !l) {
         return false;
     }
     str_copy(out, NL_NAME, rtnl_link_get_name(l));
+    nl->memo_index = index;
+    str_copy(nl->memo_name, sizeof nl->memo_name, out);
     rtnl_link_put(l);
     return true;
 }
@@ -146,6 +155,7 @@ const char *kern_link_set(struct kern *nl, const char *name, bool up, u32 mtu)
 
 const char *kern_link_delete(struct kern *nl, const char *name)
 {
+    nl->memo_index = 0;
     struct rtnl_link *l = rtnl_link_alloc();
     rtnl_link_set_name(l, name);
     int err = rtnl_link_delete(nl->s, l);
