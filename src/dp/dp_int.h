@@ -47,6 +47,9 @@ enum {
     HOLD_MS = 30000,    /* how long a packet waits for an SA */
     ACQUIRE_MS = 1000,  /* IKE is asked at most this often per flow */
     PMTU_AGE_MS = 600000,
+    MAX_JOINS = 32,  /* datagrams being put together again at once */
+    JOIN_MS = 3000,  /* how long one waits for its fragments (IOS: ip virtual-reassembly timeout 3) */
+    JOIN_MAX = 9000, /* longest payload of one */
 };
 
 /* ---- the graph: which nodes there are; their order and functions stand in graph.c ------------ */
@@ -251,6 +254,22 @@ struct queue {
     struct pkt
         *p[2 * POOL]; /* every buffer, and every buffer a fragment took its place with, fits */
 };
+/* One datagram being put together (join.c). */
+struct join_key { /* without holes: compared as bytes */
+    u32 id, flow;
+    struct addr src, dst;
+    u8 proto, zero;
+};
+_Static_assert(sizeof(struct join_key) == 10 + 2 * sizeof(struct addr), "no holes in the key");
+struct join {
+    struct pkt *whole; /* owned; NULL: free */
+    struct join_key key;
+    u64 since_ms;
+    unsigned end, total;                   /* highest byte seen; length, 0 until the last came */
+    unsigned units;                        /* of 8 bytes that are there */
+    u64 have[(JOIN_MAX + 8 * 64) / 8 / 64]; /* which */
+};
+
 struct node_stat {
     u64 packets, vectors, cycles;
 };
@@ -265,13 +284,14 @@ struct worker {
     struct evlog *log;   /* borrowed */
     u64 now_ms;          /* read once a turn */
     struct pkt *free_head;
-    unsigned num_free, num_held;
+    unsigned num_free, num_held, num_joining;
     bool profile; /* bench: count cycles per node */
     u64 drops[DROP_NUM];
     struct drop_log drop_log[DROP_NUM];
     struct bulk_op op[VEC];
     struct node_stat stat[N_NUM];
     struct queue q[N_NUM];
+    struct join join[MAX_JOINS];
 };
 
 struct dp {
@@ -411,6 +431,12 @@ void hold_add(struct worker *w, struct flow *f, struct pkt *p);
 void hold_flush(struct worker *w, struct flow *f); /* an SA came: back into the graph, in order */
 void hold_tick(struct worker *w, struct flow *f);
 void hold_drop(struct worker *w, struct flow *f, enum dp_drop reason);
+
+/* ---- join.c: fragments of delivery packets from inside an SA -------------------------------- */
+/* join_fragment: takes p, a fragment that came out of an SA. Returns the whole datagram when p
+ * completed it (p is spent then, too), else NULL; p's verdict is set either way. */
+struct pkt *join_fragment(struct worker *w, struct pkt *p);
+void join_tick(struct worker *w);
 
 /* ---- mtu.c: too big, fragmentation ----------------------------------------------------------- */
 /* mtu_esp_plain: the largest packet that, protected by sa, is at most mtu bytes. */

@@ -4,6 +4,10 @@
  * DF clear unless path MTU discovery is on, a identification counter per tunnel. Walk: route_out ->
  * gre_out -> policy_out (or esp_out when the tunnel is protected); esp_in_commit or ip_in -> gre_in
  * -> policy_in.
+ *
+ * A packet too long for the tunnel is cut before gre_out (the inner packet, so that every piece is a
+ * whole GRE packet and the far end joins nothing). IOS cuts the GRE packet before encryption instead;
+ * join.c takes those pieces.
  */
 #include "dp/dp_int.h"
 
@@ -145,6 +149,33 @@ static void decapsulate(struct pkt *p, struct tunnel *t, const struct gre_view *
     p->next = N_POLICY_IN;
 }
 
+/* Does some tunnel have these endpoints? */
+static bool ends_here(const struct dp *dp, const struct pkt *p)
+{
+    struct addr src = ip_src(p->data), dst = ip_dst(p->data);
+    for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
+        if (is_between(&dp->tunnel[i], p, &src, &dst)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A fragment came where a delivery packet was wanted. Returns the joined packet, or NULL. */
+static struct pkt *in_fragment(struct worker *w, struct pkt *p)
+{
+    if (ends_here(w->dp, p)) {
+        if (p->sa) {
+            return join_fragment(w, p);
+        }
+    } else if (p->sa && !p->flow->tun) {
+        p->next = N_POLICY_IN; /* somebody else's, see in_one */
+        return NULL;
+    }
+    pkt_drop(p, DROP_FRAGMENT, "a fragment of the delivery packet", 0, p->v.l4);
+    return NULL;
+}
+
 static void in_one(struct dp *dp, struct pkt *p)
 {
     struct gre_view g = {.proto = p->v.proto == IPPROTO_IPIP_ ? GRE_PROTO_IP : GRE_PROTO_IPV6};
@@ -167,8 +198,6 @@ static void in_one(struct dp *dp, struct pkt *p)
         pkt_drop(p, DROP_NOT_FOR_US, NULL, 0, p->v.l4);
     } else if (g.proto != GRE_PROTO_IP && g.proto != GRE_PROTO_IPV6) {
         pkt_drop(p, DROP_GRE_PROTO, NULL, p->v.l4 + 2u, p->v.l4 + 4u);
-    } else if (ip_is_fragment(&p->v)) {
-        pkt_drop(p, DROP_FRAGMENT, "a fragment of the delivery packet", 0, p->v.l4);
     } else {
         decapsulate(p, t, &g);
     }
@@ -179,6 +208,14 @@ void gre_in(struct worker *w, struct vec *v)
     for (unsigned i = 0; i < v->n; i++) {
         if (i + 4 < v->n) {
             __builtin_prefetch(v->p[i + 4]->data);
+        }
+        if (UNLIKELY(ip_is_fragment(&v->p[i]->v))) {
+            struct pkt *whole = in_fragment(w, v->p[i]);
+            if (!whole) {
+                continue;
+            }
+            pkt_put(w, v->p[i]);
+            v->p[i] = whole;
         }
         in_one(w->dp, v->p[i]);
     }

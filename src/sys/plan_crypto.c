@@ -366,7 +366,8 @@ static void crypto_base(struct planner *k)
 }
 
 /* mirror_main: the main table once more, for packets a map on `link` may protect: what leaves by that link goes to
- * crypto0, everything else is thrown back to the rules below. */
+ * crypto0, what is known to leave by another is thrown back to the rules below. A destination whose route has not been
+ * seen yet is protected: the kernel may have learned it a moment ago, and the open road would be the wrong guess. */
 static void mirror_main(struct planner *k, const char *link, u32 table)
 {
     struct kern_route_value *r = xcalloc(4096, sizeof *r);
@@ -383,6 +384,16 @@ static void mirror_main(struct planner *k, const char *link, u32 table)
         }
     }
     free(r);
+    struct kern_route_value *rest = plan_add(&k->p->routes), *hole;
+    rest->net.a.family = AF_V4;
+    rest->table = table;
+    rest->metric = 0xfffe;
+    str_copy(rest->link, sizeof rest->link, "crypto0");
+    hole = plan_add(&k->p->routes); /* crypto0 is persistent; should it go all the same, nothing leaves */
+    hole->net.a.family = AF_V4;
+    hole->table = table;
+    hole->metric = 0xffff;
+    hole->kind = NLR_BLACKHOLE;
 }
 
 static void map_line(struct planner *k, const struct conf_if *i, const struct conf_map *map, const struct conf_map_entry *e,

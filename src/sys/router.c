@@ -236,6 +236,7 @@ static bool start(struct router *r)
     router_host(r);
     ev_sys_restart(&r->log, 0, NULL, &(struct evb_sys_restart){.version = ev_str(ADIT_VERSION)});
     router_apply(r);
+    router_apply(r); /* the first one made the routes that path MTUs and mirrored tables are read from */
     for (int i = 0; i < CHILD_NUM; i++) {
         child_start(&r->child[i]);
     }

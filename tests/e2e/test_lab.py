@@ -123,6 +123,18 @@ def test_crypto_map_fails_closed(lab, tmp_path):
     assert not [p for p in packets if p[:2] == ["10.1.0.10", "10.2.0.10"] or p[:2] == ["10.1.0.10", "10.2.0.99"]], packets
 
 
+def test_new_routes_do_not_leak(lab, tmp_path):
+    """A route that appears a moment ago: not one covered packet takes it in clear."""
+    l = lab("crypto-map", replace={"CE1.cfg": ("ip route 0.0.0.0 0.0.0.0 1.1.1.2", "ip route 2.2.2.0 255.255.255.0 1.1.1.2")})
+    cap = Capture(l.ns("ISP"), "Fa0-0", tmp_path / "wan.pcap")
+    ping = subprocess.Popen(["ip", "netns", "exec", l.ns("Bob"), "ping", "-q", "-i", "0.005", "-c", "300", "10.2.0.10"], stdout=subprocess.DEVNULL)
+    for _ in range(20):
+        l.shell("CE1", "ip route add 10.2.0.0/24 via 1.1.1.2; ip route del 10.2.0.0/24 via 1.1.1.2")
+    ping.wait(30)
+    packets = cap.close("ip.src", "ip.dst", "ip.proto")
+    assert not [p for p in packets if p[0] == "10.1.0.10"], packets
+
+
 def test_crypto_map_comes_and_goes(lab):
     """Taking the map off the link gives the host its own rules back; a restarted daemon tidies up what it finds."""
     l = lab("crypto-map")
@@ -187,3 +199,52 @@ def test_rights(lab):
         assert re.search(r"^Uid:\s+65534\s+65534", status, re.M)
         assert re.search(r"^CapEff:\s+0+$", status, re.M) and re.search(r"^CapPrm:\s+0+$", status, re.M)
         assert re.search(r"^Seccomp:\s+2$", status, re.M) and re.search(r"^NoNewPrivs:\s+1$", status, re.M)
+
+
+def test_clear_commands(lab):
+    l = lab("crypto-map")
+    assert " 0% packet loss" in l.shell("Bob", "ping -c 2 -i 0.2 -W 10 10.2.0.10")
+    spis = lambda: re.findall(r"spi: 0x([0-9A-F]+)\(", l.exec("CE1", "show crypto ipsec sa"))
+    states = lambda: l.exec("CE1", "show crypto isakmp sa")
+    old = spis()
+    assert len(old) == 3  # current outbound, inbound, outbound
+    l.exec("CE1", "clear crypto sa peer 9.9.9.9")
+    assert spis() == old
+    l.exec("CE1", "clear crypto sa")
+    until(lambda: spis() == ["0"], 10)
+    assert re.search(r"QM_IDLE +1    0 ACTIVE$", states(), re.M)  # phase 1 stays
+    assert " 0% packet loss" in l.shell("Bob", "ping -c 2 -i 0.2 -W 10 10.2.0.10")
+    assert not set(old) & set(spis())
+    l.exec("CE1", "clear crypto isakmp 1")
+    until(lambda: re.search(r"MM_NO_STATE +1    0 ACTIVE \(deleted\)$", states(), re.M), 10)
+    l.exec("CE1", "clear crypto sa counters")
+    assert "#pkts encaps: 0" in l.exec("CE1", "show crypto ipsec sa")
+    l.exec("CE1", "clear crypto session")
+    until(lambda: "Session status: DOWN" in l.exec("CE1", "show crypto session"), 10)
+
+
+def test_lab_capture(lab, tmp_path):
+    l = lab("vti")
+    p = subprocess.Popen([ADIT, "lab", "capture", f"{l.name}/R2", "FastEthernet0/0", tmp_path / "x.pcap"], stderr=subprocess.PIPE, text=True)
+    assert "listening on" in p.stderr.readline()
+    assert "!" in l.exec("R1", "ping 172.16.0.2 repeat 1")
+    p.send_signal(signal.SIGINT)
+    p.wait(10)
+    p.stderr.close()
+    assert "ICMP" in subprocess.run(["tshark", "-r", tmp_path / "x.pcap"], capture_output=True, text=True).stdout
+
+
+def test_bad_topologies(tmp_path):
+    """A wrong topology or router file says where, and leaves nothing behind."""
+    def up(text, files=()):
+        (tmp_path / "x.clab.yml").write_text(text)
+        for name, body in files:
+            (tmp_path / name).write_text(body)
+        r = subprocess.run([ADIT, "lab", "up", tmp_path], capture_output=True, text=True)
+        assert r.returncode == 1
+        return r.stderr
+    head = f"name: bad{os.getpid() % 10000}\ntopology:\n  nodes:\n    R1: {{kind: adit}}\n"
+    assert "x.clab.yml:6:19: error: expected \"NODE:INTERFACE\"" in up(head + "  links:\n    - endpoints: [\"R9:Serial0/0\", \"R1:Serial0/0\"]\n")
+    assert "x.clab.yml:2:1: error:" in up("name: [\n")
+    assert "R1.cfg:1:1: error:" in up(head, [("R1.cfg", "nonsense here\n")])
+    assert f"bad{os.getpid() % 10000}" not in subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout
