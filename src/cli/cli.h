@@ -17,6 +17,8 @@
 /* cli_load: reads a whole IOS configuration into c. On errors returns false and errors holds, for each,
  * "file:line:column: error: ...", the line and a caret; c is then of no use. Notices (non-errors) go there too. */
 NODISCARD bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf *errors);
+/* cli_read_file: the whole file as text, malloced; NULL: errno says why. */
+char *cli_read_file(const char *path);
 /* cli_running: the model as an IOS configuration; loading it again gives the same model. */
 void cli_running(struct strbuf *out, const struct conf *c);
 /* cli_grammar_release: gives the compiled commands back (leak checks). */

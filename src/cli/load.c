@@ -130,3 +130,20 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
     sb_free(&notices);
     return num_errors == 0;
 }
+
+char *cli_read_file(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    struct strbuf b = {0};
+    char part[4096];
+    size_t n;
+    if (!f) {
+        return NULL;
+    }
+    sb_add(&b, "");
+    while ((n = fread(part, 1, sizeof part, f)) > 0) {
+        sb_addn(&b, part, n);
+    }
+    fclose(f);
+    return b.s;
+}

@@ -92,26 +92,21 @@ static bool make_links(const struct topo *t)
 
 static struct conf *node_conf(const struct topo *t, const struct topo_node *n, char path[400])
 {
-    struct strbuf text = {0}, errors = {0};
-    char part[4096];
-    size_t got;
+    struct strbuf errors = {0};
     snprintf(path, 400, "%s/%s", t->dir, n->config);
-    FILE *f = fopen(path, "re");
-    if (!f) {
+    char *text = cli_read_file(path);
+    if (!text) {
         fprintf(stderr, "adit lab: %s: %s\n", path, strerror(errno));
         return NULL;
     }
-    while ((got = fread(part, 1, sizeof part, f)) > 0) {
-        sb_addn(&text, part, got);
-    }
-    fclose(f);
     struct conf *c = conf_new();
-    if (!cli_load(c, path, text.s ? text.s : "", &errors)) {
+    if (!cli_load(c, path, text, &errors)) {
         fputs(errors.s, stderr);
         conf_free(c);
         c = NULL;
     }
-    sb_free(&text);
+    mem_wipe(text, strlen(text)); /* it holds keys */
+    free(text);
     sb_free(&errors);
     return c;
 }

@@ -29,14 +29,9 @@ static void grow_add(struct grow *g, const void *value)
     memcpy((char *)g->items + g->num++ * g->size, value, g->size);
 }
 
-static void got_dp(void *ctx, const struct dp_msg *m)
+static void got(void *ctx, const void *value)
 {
-    grow_add(ctx, &m->u);
-}
-
-static void got_ike(void *ctx, const struct ike_msg *m)
-{
-    grow_add(ctx, &m->u);
+    grow_add(ctx, value);
 }
 
 struct cli_snapshot *router_snapshot(void *ctx)
@@ -46,10 +41,10 @@ struct cli_snapshot *router_snapshot(void *ctx)
     struct grow sas = {.size = sizeof *s->sas}, children = {.size = sizeof *s->children}, kflows = {.size = sizeof *s->ike_flows},
                 dsas = {.size = sizeof *s->dp_sas}, dflows = {.size = sizeof *s->dp_flows}, tunnels = {.size = sizeof *s->tunnels},
                 drops = {.size = sizeof *s->drops};
-    bool ike = ask_ike(r, IKE_GET_SAS, got_ike, &sas) && ask_ike(r, IKE_GET_CHILDREN, got_ike, &children) &&
-               ask_ike(r, IKE_GET_FLOWS, got_ike, &kflows);
-    bool dp = ask_dp(r, DP_GET_SAS, got_dp, &dsas) && ask_dp(r, DP_GET_FLOWS, got_dp, &dflows) &&
-              ask_dp(r, DP_GET_TUNNELS, got_dp, &tunnels) && ask_dp(r, DP_GET_DROPS, got_dp, &drops);
+    bool ike = ask(r, CHILD_IKE, IKE_GET_SAS, got, &sas) && ask(r, CHILD_IKE, IKE_GET_CHILDREN, got, &children) &&
+               ask(r, CHILD_IKE, IKE_GET_FLOWS, got, &kflows);
+    bool dp = ask(r, CHILD_DP, DP_GET_SAS, got, &dsas) && ask(r, CHILD_DP, DP_GET_FLOWS, got, &dflows) &&
+              ask(r, CHILD_DP, DP_GET_TUNNELS, got, &tunnels) && ask(r, CHILD_DP, DP_GET_DROPS, got, &drops);
     s->error = !ike ? "the key daemon does not answer" : !dp ? "the data plane does not answer" : NULL;
     s->sas = sas.items, s->num_sas = sas.num;
     s->children = children.items, s->num_children = children.num;
@@ -122,18 +117,7 @@ static bool host_save(void *ctx, const char *text)
 
 static char *host_startup(void *ctx)
 {
-    struct router *r = ctx;
-    FILE *f = fopen(r->opt->config, "re");
-    struct strbuf b = {0};
-    char part[4096];
-    size_t n;
-    while (f && (n = fread(part, 1, sizeof part, f)) > 0) {
-        sb_addn(&b, part, n);
-    }
-    if (f) {
-        fclose(f);
-    }
-    return b.s;
+    return cli_read_file(((struct router *)ctx)->opt->config);
 }
 
 static bool host_link(void *ctx, const char *ifname, struct cli_link *out)

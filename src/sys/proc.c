@@ -196,41 +196,23 @@ static bool wait_chan(struct router *r, int chan, u64 until)
     return now < until && poll(&p, 1, (int)(until - now)) > 0;
 }
 
-bool ask_dp(struct router *r, enum dp_msg_type what, void (*got)(void *ctx, const struct dp_msg *m), void *ctx)
-{
-    struct dp_msg m = {.type = what, .tag = ++r->tag};
-    u32 tag = m.tag;
-    int chan = r->child[CHILD_DP].chan, fd;
-    u64 until = env_now_ms(&r->env) + ASK_MS;
-    if (chan < 0 || !chan_send(chan, &m, sizeof m, -1, true)) {
-        return false;
-    }
-    while (wait_chan(r, chan, until)) {
-        long n = chan_recv(chan, &m, sizeof m, &fd);
-        if (n == 0) {
-            return false;
-        }
-        if (n != (long)sizeof m) {
-            continue;
-        }
-        if (m.tag != tag || m.type == DP_EVENT) {
-            on_dp(r, &m);
-        } else if (m.type == DP_END) {
-            return true;
-        } else {
-            got(ctx, &m);
-        }
-    }
-    return false;
-}
+/* Both kinds of messages begin alike, and their value stands at the same place. */
+_Static_assert(offsetof(struct dp_msg, type) == offsetof(struct ike_msg, type) &&
+                   offsetof(struct dp_msg, tag) == offsetof(struct ike_msg, tag) &&
+                   offsetof(struct dp_msg, u) == offsetof(struct ike_msg, u),
+               "one ask() serves both children");
 
-bool ask_ike(struct router *r, enum ike_msg_type what, void (*got)(void *ctx, const struct ike_msg *m), void *ctx)
+bool ask(struct router *r, enum child_id id, u32 what, void (*got)(void *ctx, const void *value), void *ctx)
 {
-    struct ike_msg m = {.type = what, .tag = ++r->tag};
-    u32 tag = m.tag;
-    int chan = r->child[CHILD_IKE].chan, fd;
+    union {
+        struct dp_msg dp;
+        struct ike_msg ike;
+    } m = {.dp = {.type = what, .tag = ++r->tag}};
+    const size_t size = id == CHILD_DP ? sizeof m.dp : sizeof m.ike;
+    const u32 end = id == CHILD_DP ? DP_END : IKE_END, event = id == CHILD_DP ? DP_EVENT : IKE_EVENT;
     u64 until = env_now_ms(&r->env) + ASK_MS;
-    if (chan < 0 || !chan_send(chan, &m, sizeof m, -1, true)) {
+    int chan = r->child[id].chan, fd;
+    if (chan < 0 || !chan_send(chan, &m, size, -1, true)) {
         return false;
     }
     while (wait_chan(r, chan, until)) {
@@ -238,15 +220,15 @@ bool ask_ike(struct router *r, enum ike_msg_type what, void (*got)(void *ctx, co
         if (n == 0) {
             return false;
         }
-        if (n != (long)sizeof m) {
+        if (n != (long)size) {
             continue;
         }
-        if (m.tag != tag || m.type == IKE_EVENT) {
-            on_ike(r, &m);
-        } else if (m.type == IKE_END) {
+        if (m.dp.tag != r->tag || m.dp.type == event) {
+            id == CHILD_DP ? on_dp(r, &m.dp) : on_ike(r, &m.ike);
+        } else if (m.dp.type == end) {
             return true;
         } else {
-            got(ctx, &m);
+            got(ctx, &m.dp.u);
         }
     }
     return false;

@@ -110,26 +110,10 @@ static void on_kernel(uv_poll_t *p, int status, int events)
 
 /* ---- start ---- */
 
-static char *read_file(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    struct strbuf b = {0};
-    char part[4096];
-    size_t n;
-    if (!f) {
-        return NULL;
-    }
-    while ((n = fread(part, 1, sizeof part, f)) > 0) {
-        sb_addn(&b, part, n);
-    }
-    fclose(f);
-    return b.s ? b.s : xstrdup("");
-}
-
 /* read_config: NULL when it is wrong; every error has been printed. */
 static struct conf *read_config(const char *path)
 {
-    char *text = read_file(path);
+    char *text = cli_read_file(path);
     struct strbuf errors = {0};
     const char *base = strrchr(path, '/');
     if (!text) {

@@ -33,9 +33,9 @@ void child_send_dp(struct router *r, const struct dp_msg *m, int fd);
 void child_send_ike(struct router *r, const struct ike_msg *m, int fd);
 /* child_link_peers: a new channel between ike and dp, when both run. */
 void child_link_peers(struct router *r);
-/* ask_dp / ask_ike: asks and calls got for each answer until the end. False: no answer within 2 s. */
-bool ask_dp(struct router *r, enum dp_msg_type what, void (*got)(void *ctx, const struct dp_msg *m), void *ctx);
-bool ask_ike(struct router *r, enum ike_msg_type what, void (*got)(void *ctx, const struct ike_msg *m), void *ctx);
+/* ask: a question (DP_GET_*, IKE_GET_*); got is called with the value of each answer until the end. False: no end within
+ * 2 s. */
+bool ask(struct router *r, enum child_id id, u32 what, void (*got)(void *ctx, const void *value), void *ctx);
 
 /* ---- the log (logbook.c) ---- */
 

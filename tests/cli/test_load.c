@@ -9,20 +9,6 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-static char *slurp(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    struct strbuf b = {0};
-    char part[4096];
-    size_t n;
-    assert_non_null(f);
-    while ((n = fread(part, 1, sizeof part, f)) > 0) {
-        sb_addn(&b, part, n);
-    }
-    fclose(f);
-    return b.s;
-}
-
 static struct conf *load_text(const char *text)
 {
     struct conf *c = conf_new();
@@ -43,7 +29,7 @@ static void round_trip(void **state)
     assert_int_equal(glob(pattern, 0, NULL, &g), 0);
     assert_true(g.gl_pathc >= 9);
     for (size_t i = 0; i < g.gl_pathc; i++) {
-        char *text = slurp(g.gl_pathv[i]);
+        char *text = cli_read_file(g.gl_pathv[i]);
         struct conf *a = load_text(text), *b;
         struct strbuf once = {0}, twice = {0};
         cli_running(&once, a);
@@ -64,7 +50,7 @@ static void seed_model(void **state)
     char path[512];
     (void)state;
     snprintf(path, sizeof path, "%s/examples/gre-ipv6/R1.cfg", getenv("ADIT_SRC"));
-    char *text = slurp(path);
+    char *text = cli_read_file(path);
     assert_non_null(strstr(text, "\xc2\xa0")); /* the page's no-break spaces are still in there */
     struct conf *c = load_text(text);
     struct conf_if *t = conf_if_find(c, "Tunnel0"), *f = conf_if_find(c, "FastEthernet0/0");

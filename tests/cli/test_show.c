@@ -9,25 +9,11 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-static char *slurp(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    struct strbuf b = {0};
-    char part[4096];
-    size_t n;
-    assert_non_null(f);
-    while ((n = fread(part, 1, sizeof part, f)) > 0) {
-        sb_addn(&b, part, n);
-    }
-    fclose(f);
-    return b.s;
-}
-
 static char *source(const char *name)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", getenv("ADIT_SRC"), name);
-    return slurp(path);
+    return cli_read_file(path);
 }
 
 static void trim(char *s)

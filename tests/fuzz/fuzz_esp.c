@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     input_len = len - 1;
     while (dp_run(dp)) {
     }
-    if (dp->w.num_free + dp->w.num_held != POOL) {
+    if (dp->w.num_free + dp->w.num_held + dp->w.num_joining != POOL) {
         abort();
     }
     for (unsigned i = 0; i < MAX_FLOWS; i++) {
