@@ -80,12 +80,12 @@ class Terminal:
 
     def read_until(self, pattern, seconds=10):
         end = time.monotonic() + seconds
-        while not re.search(pattern, self.text):
+        while not (m := re.search(pattern, self.text)):
             left = end - time.monotonic()
             assert left > 0, f"no {pattern!r} in {self.text!r}"
             if select.select([self.fd], [], [], left)[0]:
                 self.text += os.read(self.fd, 65536).decode(errors="replace")
-        got, self.text = self.text, ""
+        got, self.text = self.text[:m.end()], self.text[m.end():]
         return got
 
     def type(self, keys):

@@ -73,6 +73,7 @@ interface Tunnel0
 end
 """
 IPSEC_CONF = """config setup
+    charondebug="cfg 2, knl 1, ike 1"
 conn c
     keyexchange=ikev1
     ike={ike}!
@@ -101,7 +102,7 @@ class Site:
             for node, link in (("R1", "Fa0-0"), ("R1", "Fa0-1"), ("H1", "eth0")):
                 self.lab.shell(node, f"ethtool -K {link} tx off tso off gso off gro off")
             self.far = FarEnd(self.lab.ns("Far"), "eth0", folder / "job")
-            self.far.sh("set -e; ip addr add 192.0.2.2/24 dev eth0; echo 'a: PSK x' >/dev/null\n"
+            self.far.sh("set -e; ip addr add 192.0.2.2/24 dev eth0; echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf\n"
                         "echo '192.0.2.2 192.0.2.1 : PSK \"a-s3cret\"' >/etc/ipsec.secrets")
             if kind == "map":
                 self.far.sh("set -e; ip addr add 10.2.2.1/24 dev lo; ip route add 10.1.1.0/24 via 192.0.2.1 src 10.2.2.1")
