@@ -87,7 +87,11 @@ int dp_main(void)
     p.env = env_real();
     p.ike = -1;
     evlog_init(&p.log, &p.env, EVS_DP, &p, on_event);
-    struct dp_env env = {.env = p.env, .log = &p.log, .ctx = &p, .send = send_value, .engine = getenv("ADIT_ENGINE")};
+    struct dp_env env = {.env = p.env,
+                         .log = &p.log,
+                         .ctx = &p,
+                         .send = send_value,
+                         .engine = getenv("ADIT_ENGINE")};
     crypto_warm_up();
     p.dp = dp_new(&env);
     if (!p.dp) {

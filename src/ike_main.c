@@ -69,18 +69,21 @@ static void put_source(struct msghdr *m, union pktinfo_room *room, const struct 
         struct in6_pktinfo p = {0};
         memcpy(&p.ipi6_addr, a->b, 16);
         m->msg_controllen = CMSG_SPACE(sizeof p);
-        *c = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO, .cmsg_len = CMSG_LEN(sizeof p)};
+        *c = (struct cmsghdr){
+            .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO, .cmsg_len = CMSG_LEN(sizeof p)};
         memcpy(CMSG_DATA(c), &p, sizeof p);
     } else {
         struct in_pktinfo p = {0};
         memcpy(&p.ipi_spec_dst, a->b, 4);
         m->msg_controllen = CMSG_SPACE(sizeof p);
-        *c = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof p)};
+        *c = (struct cmsghdr){
+            .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof p)};
         memcpy(CMSG_DATA(c), &p, sizeof p);
     }
 }
 
-static void send_datagram(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data, size_t len)
+static void send_datagram(void *ctx, const struct endpoint *from, const struct endpoint *to,
+                          const u8 *data, size_t len)
 {
     struct sockaddr_storage ss;
     union pktinfo_room room = {0};
@@ -91,7 +94,8 @@ static void send_datagram(void *ctx, const struct endpoint *from, const struct e
     if (from->a.family) {
         put_source(&m, &room, &from->a);
     }
-    (void)sendmsg(to->a.family == AF_V6 ? FD_UDP6 : FD_UDP4, &m, MSG_DONTWAIT | MSG_NOSIGNAL); /* lost: retransmitted */
+    (void)sendmsg(to->a.family == AF_V6 ? FD_UDP6 : FD_UDP4, &m,
+                  MSG_DONTWAIT | MSG_NOSIGNAL); /* lost: retransmitted */
 }
 
 static void to_dp(void *ctx, const struct dp_msg *m)
@@ -127,8 +131,12 @@ static void read_udp(struct ike_proc *p, int fd)
             char room[256];
         } control;
         struct iovec v = {.iov_base = buf, .iov_len = sizeof buf};
-        struct msghdr m = {.msg_name = &ss, .msg_namelen = sizeof ss, .msg_iov = &v, .msg_iovlen = 1,
-                           .msg_control = control.room, .msg_controllen = sizeof control.room};
+        struct msghdr m = {.msg_name = &ss,
+                           .msg_namelen = sizeof ss,
+                           .msg_iov = &v,
+                           .msg_iovlen = 1,
+                           .msg_control = control.room,
+                           .msg_controllen = sizeof control.room};
         ssize_t len = recvmsg(fd, &m, MSG_DONTWAIT);
         if (len < 0) {
             return;
@@ -205,7 +213,12 @@ int ike_main(void)
     p.env = env_real();
     p.dp = -1;
     evlog_init(&p.log, &p.env, EVS_IKE, &p, on_event);
-    struct ike_env env = {.env = p.env, .log = &p.log, .ctx = &p, .send = send_datagram, .to_dp = to_dp, .to_main = to_main};
+    struct ike_env env = {.env = p.env,
+                          .log = &p.log,
+                          .ctx = &p,
+                          .send = send_datagram,
+                          .to_dp = to_dp,
+                          .to_main = to_main};
     crypto_warm_up();
     p.ike = ike_new(&env);
     if (!rights_drop(RIGHTS_IKE, &why)) {
@@ -214,8 +227,10 @@ int ike_main(void)
     }
     to_main(&p, &(struct ike_msg){.type = IKE_READY});
     for (;;) {
-        struct pollfd f[4] = {{.fd = FD_MAIN, .events = POLLIN}, {.fd = p.dp, .events = POLLIN},
-                              {.fd = FD_UDP4, .events = POLLIN}, {.fd = FD_UDP6, .events = POLLIN}};
+        struct pollfd f[4] = {{.fd = FD_MAIN, .events = POLLIN},
+                              {.fd = p.dp, .events = POLLIN},
+                              {.fd = FD_UDP4, .events = POLLIN},
+                              {.fd = FD_UDP6, .events = POLLIN}};
         int n = poll(f, ARRAY_LEN(f), wait_ms(&p));
         if (n < 0 && errno != EINTR) {
             break;

@@ -11,24 +11,28 @@
 static int usage(FILE *to)
 {
     fputs("usage: aditd [options] CONFIG\n"
-          "  -n, --name NAME         the router's name: its files are in /run/adit/NAME (default: default)\n"
+          "  -n, --name NAME         the router's name: its files are in /run/adit/NAME (default: "
+          "default)\n"
           "  -r, --run-dir DIR       its files are in DIR instead\n"
-          "  -m, --map IF=LINK       IF of the configuration is the Linux link LINK (again for each)\n"
+          "  -m, --map IF=LINK       IF of the configuration is the Linux link LINK (again for "
+          "each)\n"
           "  -e, --engine mb|evp     the crypto engine: libipsec-mb or OpenSSL (default: mb)\n"
           "  -c, --check             read the configuration, say what is wrong, end\n"
           "      --ready-fd FD       a byte is written there when the router serves\n"
           "  -h, --help              this text\n"
-          "Without --map, FastEthernet0/0 is the link Fa0-0, Serial0/1 is Se0-1; TunnelN and LoopbackN are made.\n",
+          "Without --map, FastEthernet0/0 is the link Fa0-0, Serial0/1 is Se0-1; TunnelN and "
+          "LoopbackN are made.\n",
           to);
     return to == stdout ? 0 : 2;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {{"name", required_argument, NULL, 'n'},   {"run-dir", required_argument, NULL, 'r'},
-                                          {"map", required_argument, NULL, 'm'},    {"engine", required_argument, NULL, 'e'},
-                                          {"ready-fd", required_argument, NULL, 'R'}, {"check", no_argument, NULL, 'c'},        {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {
+        {"name", required_argument, NULL, 'n'},     {"run-dir", required_argument, NULL, 'r'},
+        {"map", required_argument, NULL, 'm'},      {"engine", required_argument, NULL, 'e'},
+        {"ready-fd", required_argument, NULL, 'R'}, {"check", no_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     static char run_dir[256], exe[512];
     static struct router_options o;
     const char *name = "default";

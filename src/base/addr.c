@@ -58,7 +58,8 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 
 int addr_cmp(const struct addr *a, const struct addr *b)
 {
-    return a->family != b->family ? (int)a->family - (int)b->family : memcmp(a->b, b->b, addr_len(a));
+    return a->family != b->family ? (int)a->family - (int)b->family
+                                  : memcmp(a->b, b->b, addr_len(a));
 }
 
 bool addr_is_any(const struct addr *a)
@@ -152,16 +153,16 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 
 bool selector_equal(const struct selector *a, const struct selector *b)
 {
-    return prefix_equal(&a->src, &b->src) && prefix_equal(&a->dst, &b->dst) && a->proto == b->proto &&
-           a->sport_lo == b->sport_lo && a->sport_hi == b->sport_hi && a->dport_lo == b->dport_lo &&
-           a->dport_hi == b->dport_hi;
+    return prefix_equal(&a->src, &b->src) && prefix_equal(&a->dst, &b->dst) &&
+           a->proto == b->proto && a->sport_lo == b->sport_lo && a->sport_hi == b->sport_hi &&
+           a->dport_lo == b->dport_lo && a->dport_hi == b->dport_hi;
 }
 
 bool selector_covers(const struct selector *a, const struct selector *b)
 {
-    return prefix_covers(&a->src, &b->src) && prefix_covers(&a->dst, &b->dst) && (!a->proto || a->proto == b->proto) &&
-           a->sport_lo <= b->sport_lo && a->sport_hi >= b->sport_hi && a->dport_lo <= b->dport_lo &&
-           a->dport_hi >= b->dport_hi;
+    return prefix_covers(&a->src, &b->src) && prefix_covers(&a->dst, &b->dst) &&
+           (!a->proto || a->proto == b->proto) && a->sport_lo <= b->sport_lo &&
+           a->sport_hi >= b->sport_hi && a->dport_lo <= b->dport_lo && a->dport_hi >= b->dport_hi;
 }
 
 struct selector selector_any(u8 family)
@@ -182,14 +183,14 @@ struct selector selector_mirror(const struct selector *s)
 const char *selector_str(char out[SELECTOR_STR], const struct selector *s)
 {
     char a[ADDR_STR], b[ADDR_STR];
-    int n = snprintf(out, SELECTOR_STR, "%s/%u -> %s/%u", addr_str(a, &s->src.a), s->src.len, addr_str(b, &s->dst.a),
-                     s->dst.len);
+    int n = snprintf(out, SELECTOR_STR, "%s/%u -> %s/%u", addr_str(a, &s->src.a), s->src.len,
+                     addr_str(b, &s->dst.a), s->dst.len);
     if (s->proto) {
         n += snprintf(out + n, (size_t)(SELECTOR_STR - n), " proto %u", s->proto);
     }
     if (s->sport_lo != 0 || s->sport_hi != 0xffff || s->dport_lo != 0 || s->dport_hi != 0xffff) {
-        snprintf(out + n, (size_t)(SELECTOR_STR - n), " ports %u-%u > %u-%u", s->sport_lo, s->sport_hi, s->dport_lo,
-                 s->dport_hi);
+        snprintf(out + n, (size_t)(SELECTOR_STR - n), " ports %u-%u > %u-%u", s->sport_lo,
+                 s->sport_hi, s->dport_lo, s->dport_hi);
     }
     return out;
 }

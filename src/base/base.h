@@ -24,12 +24,12 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
-#define NODISCARD __attribute__((warn_unused_result))
-#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define NODISCARD                     __attribute__((warn_unused_result))
+#define PRINTF_LIKE(f, a)             __attribute__((format(printf, f, a)))
+#define ARRAY_LEN(a)                  (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b)                     ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                     ((a) > (b) ? (a) : (b))
 
 /* ---- env: time and randomness come in from outside ---------------------------------------- */
 
@@ -88,15 +88,30 @@ void wr_put_u16_at(struct wr *w, size_t off, u16 v);
 void wr_put_u32_at(struct wr *w, size_t off, u32 v);
 
 /* Unaligned big-endian access for fixed headers whose bounds were checked before. */
-static inline u16 be16(const u8 *p) { return (u16)(p[0] << 8 | p[1]); }
-static inline u32 be32(const u8 *p) { return (u32)p[0] << 24 | (u32)p[1] << 16 | (u32)p[2] << 8 | p[3]; }
-static inline u64 be64(const u8 *p) { return (u64)be32(p) << 32 | be32(p + 4); }
-static inline void put16(u8 *p, u16 v) { p[0] = (u8)(v >> 8), p[1] = (u8)v; }
+static inline u16 be16(const u8 *p)
+{
+    return (u16)(p[0] << 8 | p[1]);
+}
+static inline u32 be32(const u8 *p)
+{
+    return (u32)p[0] << 24 | (u32)p[1] << 16 | (u32)p[2] << 8 | p[3];
+}
+static inline u64 be64(const u8 *p)
+{
+    return (u64)be32(p) << 32 | be32(p + 4);
+}
+static inline void put16(u8 *p, u16 v)
+{
+    p[0] = (u8)(v >> 8), p[1] = (u8)v;
+}
 static inline void put32(u8 *p, u32 v)
 {
     p[0] = (u8)(v >> 24), p[1] = (u8)(v >> 16), p[2] = (u8)(v >> 8), p[3] = (u8)v;
 }
-static inline void put64(u8 *p, u64 v) { put32(p, (u32)(v >> 32)), put32(p + 4, (u32)v); }
+static inline void put64(u8 *p, u64 v)
+{
+    put32(p, (u32)(v >> 32)), put32(p + 4, (u32)v);
+}
 
 /* ---- secrets ------------------------------------------------------------------------------- */
 
@@ -179,8 +194,9 @@ void list_push_back(struct list *head, struct list *item);
 void list_push_front(struct list *head, struct list *item);
 void list_remove(struct list *item); /* leaves item as an empty list: removing twice is harmless */
 /* LIST_FOR: item may be removed (and freed) inside the loop. */
-#define LIST_FOR(it, head) \
-    for (struct list *it = (head)->next, *it##_n = it->next; it != (head); it = it##_n, it##_n = it->next)
+#define LIST_FOR(it, head)                                                                         \
+    for (struct list *it = (head)->next, *it##_n = it->next; it != (head);                         \
+         it = it##_n, it##_n = it->next)
 
 /* ---- map: u64 key -> pointer, open addressing ---------------------------------------------- */
 
@@ -191,7 +207,8 @@ struct map {
 void map_init(struct map *m);
 void map_free(struct map *m); /* the values are not its own */
 void *map_get(const struct map *m, u64 key);
-void map_put(struct map *m, u64 key, void *value); /* value must not be NULL; aborts when memory is gone */
+void map_put(struct map *m, u64 key,
+             void *value); /* value must not be NULL; aborts when memory is gone */
 void map_del(struct map *m, u64 key);
 
 /* ---- arena --------------------------------------------------------------------------------- */

@@ -52,7 +52,8 @@ struct cli_snapshot { /* one look at ike and dp; free with host->snapshot_free *
     struct dp_tunnel_info *tunnels;
     struct dp_drop_info *drops;
     struct cli_flow *flows;
-    size_t num_sas, num_children, num_ike_flows, num_dp_sas, num_dp_flows, num_tunnels, num_drops, num_flows;
+    size_t num_sas, num_children, num_ike_flows, num_dp_sas, num_dp_flows, num_tunnels, num_drops,
+        num_flows;
     const char *error; /* a process did not answer; NULL: all did */
 };
 struct session;
@@ -69,14 +70,14 @@ struct cli_host {
     /* Replaces the whole model (configure replace); takes c. */
     void (*replace)(void *ctx, struct conf *c);
     void (*configured)(void *ctx, const char *from, const char *who); /* left configuration mode */
-    bool (*save)(void *ctx, const char *text);                         /* write memory */
-    char *(*startup)(void *ctx);                                       /* malloced; NULL: none */
+    bool (*save)(void *ctx, const char *text);                        /* write memory */
+    char *(*startup)(void *ctx);                                      /* malloced; NULL: none */
     struct cli_snapshot *(*snapshot)(void *ctx);
     void (*snapshot_free)(struct cli_snapshot *s);
     bool (*link)(void *ctx, const char *ifname, struct cli_link *out);
     /* route: egress interface (console name) and gateway towards dst. */
     bool (*route)(void *ctx, const struct addr *dst, char out_if[CONF_IFNAME], struct addr *out_gw);
-    u32 (*debug)(void *ctx);                 /* event categories being debugged */
+    u32 (*debug)(void *ctx); /* event categories being debugged */
     void (*set_debug)(void *ctx, u32 mask);
     void (*clear)(void *ctx, enum ike_msg_type what, const struct ike_clear_value *v);
     void (*clear_counters)(void *ctx, u32 flow);
@@ -84,7 +85,8 @@ struct cli_host {
     /* ping: starts; output goes to session_output, its end to session_ready. False: one runs already. */
     bool (*ping)(void *ctx, struct session *s, const struct cli_ping *p, struct strbuf *error);
     void (*ping_stop)(void *ctx, struct session *s);
-    void (*vtysh)(void *ctx, const char *command, struct strbuf *out); /* asks FRR; "" when it does not run */
+    void (*vtysh)(void *ctx, const char *command,
+                  struct strbuf *out); /* asks FRR; "" when it does not run */
     u64 (*uptime_s)(void *ctx);
     const char *(*log)(void *ctx); /* the buffered log */
     bool (*set_keylog)(void *ctx, bool on);
@@ -106,7 +108,7 @@ const char *session_prompt(struct session *s);
 /* session_help: what `?` shows after the partial line. session_complete: the line with its last word completed. */
 void session_help(struct session *s, const char *line, struct strbuf *out);
 void session_complete(struct session *s, const char *line, struct strbuf *out);
-void session_break(struct session *s); /* ^C */
+void session_break(struct session *s);          /* ^C */
 bool session_monitors(const struct session *s); /* terminal monitor is on */
 bool session_closed(const struct session *s);   /* exit was typed */
 u32 session_length(const struct session *s);    /* terminal length */
@@ -124,8 +126,8 @@ void cli_show_isakmp_sa(const struct cli_show *w);
 void cli_show_isakmp_policy(const struct cli_show *w);
 void cli_show_isakmp_peers(const struct cli_show *w);
 void cli_show_isakmp_key(const struct cli_show *w);
-void cli_show_ipsec_sa(const struct cli_show *w, const char *iface, const struct addr *peer, const char *map,
-                       bool detail);
+void cli_show_ipsec_sa(const struct cli_show *w, const char *iface, const struct addr *peer,
+                       const char *map, bool detail);
 void cli_show_transform_set(const struct cli_show *w);
 void cli_show_profile(const struct cli_show *w);
 void cli_show_session(const struct cli_show *w, bool detail);

@@ -23,7 +23,8 @@ bool cfg_isakmp_policy(struct cfg *k, const struct match *m)
 {
     u32 prio = (u32)match_number(m, "priority", 0);
     if (m->no) {
-        CONF_FOR (struct conf_isakmp_policy, p, &k->c->policies) {
+        CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
+        {
             if (!prio || p->priority == prio) {
                 list_remove(&p->link);
             }
@@ -36,7 +37,8 @@ bool cfg_isakmp_policy(struct cfg *k, const struct match *m)
 
 static bool key_peer(struct cfg *k, const struct match *m, struct prefix *out)
 {
-    const char *addr = match_text(m, "addr"), *mask = match_text(m, "mask"), *p6 = match_text(m, "prefix");
+    const char *addr = match_text(m, "addr"), *mask = match_text(m, "mask"),
+               *p6 = match_text(m, "prefix");
     struct addr a;
     if (p6) {
         char buf[64];
@@ -47,7 +49,8 @@ static bool key_peer(struct cfg *k, const struct match *m, struct prefix *out)
         return addr_parse(&out->a, buf);
     }
     if (!addr || !addr_parse(&out->a, addr)) {
-        return cfg_fail(k, m, "host", "keys by host name are not there yet; use the peer's address");
+        return cfg_fail(k, m, "host",
+                        "keys by host name are not there yet; use the peer's address");
     }
     *out = prefix_host(&out->a);
     if (addr_is_any(&out->a)) {
@@ -68,12 +71,15 @@ bool cfg_isakmp_key(struct cfg *k, const struct match *m)
         return false;
     }
     if (match_number(m, "type", 0) == 6) {
-        return cfg_fail(k, m, "type", "encrypted (type 6) keys cannot be read: the master key is not in the file");
+        return cfg_fail(
+            k, m, "type",
+            "encrypted (type 6) keys cannot be read: the master key is not in the file");
     }
     if (strlen(key) > 128) {
         return cfg_fail(k, m, "key", "a key has at most 128 characters");
     }
-    CONF_FOR (struct conf_key, old, &k->c->keys) {
+    CONF_FOR(struct conf_key, old, &k->c->keys)
+    {
         if (prefix_equal(&old->peer, &peer)) {
             list_remove(&old->link);
         }
@@ -129,7 +135,8 @@ bool cfg_pol_group(struct cfg *k, const struct match *m)
     struct conf_isakmp_policy *p = k->at;
     u16 id = m->no ? 1 : (u16)match_number(m, "id", 1);
     if (!group_row(id)) {
-        return cfg_fail(k, m, "id", "group %u is not known; there are 1 2 5 14 15 16 18 19 20 21", id);
+        return cfg_fail(k, m, "id", "group %u is not known; there are 1 2 5 14 15 16 18 19 20 21",
+                        id);
     }
     p->group = id;
     return true;
@@ -173,17 +180,20 @@ bool cfg_transform_set(struct cfg *k, const struct match *m)
         for (enum hash_id h = HASH_MD5; m->arg[i].keyword && h < HASH_NUM; h++) {
             if (strcmp(hash_row(h)->ts, w) == 0) {
                 if (auth) {
-                    return cfg_fail(k, m, m->arg[i].name, "a transform set has one ESP authenticator at most");
+                    return cfg_fail(k, m, m->arg[i].name,
+                                    "a transform set has one ESP authenticator at most");
                 }
                 auth = h;
             }
         }
     }
     if (!encr) {
-        return cfg_fail(k, m, "name", "an ESP cipher is missing; write esp-null for authentication alone");
+        return cfg_fail(k, m, "name",
+                        "an ESP cipher is missing; write esp-null for authentication alone");
     }
     if (encr_row(encr)->icv_len && auth) {
-        return cfg_fail(k, m, "name", "AES-GCM authenticates itself; leave %s out", hash_row(auth)->ts);
+        return cfg_fail(k, m, "name", "AES-GCM authenticates itself; leave %s out",
+                        hash_row(auth)->ts);
     }
     if (encr == ENCR_NULL && !auth) {
         return cfg_fail(k, m, "name", "esp-null without an authenticator protects nothing");
@@ -231,7 +241,9 @@ bool cfg_sa_replay(struct cfg *k, const struct match *m)
 
 bool cfg_df_bit(struct cfg *k, const struct match *m)
 {
-    k->c->df = m->no || match_has(m, "copy") ? CONF_DF_COPY : match_has(m, "clear") ? CONF_DF_CLEAR : CONF_DF_SET;
+    k->c->df = m->no || match_has(m, "copy") ? CONF_DF_COPY
+               : match_has(m, "clear")       ? CONF_DF_CLEAR
+                                             : CONF_DF_SET;
     return true;
 }
 
@@ -259,7 +271,8 @@ bool cfg_profile(struct cfg *k, const struct match *m)
 
 static struct conf_sa_params *params(struct cfg *k)
 {
-    return k->mode == M_PROFILE ? &((struct conf_profile *)k->at)->sa : &((struct conf_map_entry *)k->at)->sa;
+    return k->mode == M_PROFILE ? &((struct conf_profile *)k->at)->sa
+                                : &((struct conf_map_entry *)k->at)->sa;
 }
 
 bool cfg_set_ts(struct cfg *k, const struct match *m)
@@ -270,7 +283,8 @@ bool cfg_set_ts(struct cfg *k, const struct match *m)
         if (!m->arg[i].keyword && !m->no) {
             if (!conf_set_find(k->c, m->arg[i].text)) {
                 k->err_col = m->arg[i].col;
-                snprintf(k->err, sizeof k->err, "transform set %.60s does not exist", m->arg[i].text);
+                snprintf(k->err, sizeof k->err, "transform set %.60s does not exist",
+                         m->arg[i].text);
                 return false;
             }
             str_copy(p->sets[num++], CONF_NAME, m->arg[i].text);
@@ -287,7 +301,9 @@ bool cfg_set_pfs(struct cfg *k, const struct match *m)
     const char *g = match_text(m, "group");
     u16 id = g ? (u16)strtoul(g + strspn(g, "group"), NULL, 10) : 1;
     if (!m->no && (!group_row(id) || (g && strncmp(g, "group", 5) != 0))) {
-        return cfg_fail(k, m, "group", "expected group1 group2 group5 group14 group15 group16 group18 group19 group20 group21");
+        return cfg_fail(k, m, "group",
+                        "expected group1 group2 group5 group14 group15 group16 group18 group19 "
+                        "group20 group21");
     }
     p->pfs_group = m->no ? 0 : id;
     return true;
@@ -310,7 +326,9 @@ bool cfg_map(struct cfg *k, const struct match *m)
     u32 seq = (u32)match_number(m, "seq", 0);
     struct conf_map *map = name ? conf_map_find(k->c, name) : NULL;
     if (m->no) {
-        CONF_FOR (struct conf_map_entry, e, &(map ? map : conf_map_get(k->c, name ? name : "", k->src))->entries) {
+        CONF_FOR(struct conf_map_entry, e,
+                 &(map ? map : conf_map_get(k->c, name ? name : "", k->src))->entries)
+        {
             if (!seq || e->seq == seq) {
                 list_remove(&e->link);
             }
@@ -323,7 +341,8 @@ bool cfg_map(struct cfg *k, const struct match *m)
     }
     map = conf_map_get(k->c, name, k->src);
     bool is_new = true;
-    CONF_FOR (struct conf_map_entry, e, &map->entries) {
+    CONF_FOR(struct conf_map_entry, e, &map->entries)
+    {
         is_new &= e->seq != seq;
     }
     if (is_new && k->out) {

@@ -46,8 +46,10 @@ static struct conf_if_addr *addr_new(struct cfg *k, const struct prefix *p)
 /* addr_drop: forgets addresses of a family; only = this one, NULL = all. */
 static void addr_drop(struct cfg *k, u8 family, const struct addr *only, bool primary_only)
 {
-    CONF_FOR (struct conf_if_addr, a, &self(k)->addrs) {
-        if (a->p.a.family == family && (!only || addr_equal(&a->p.a, only)) && !(primary_only && a->secondary)) {
+    CONF_FOR(struct conf_if_addr, a, &self(k)->addrs)
+    {
+        if (a->p.a.family == family && (!only || addr_equal(&a->p.a, only)) &&
+            !(primary_only && a->secondary)) {
             list_remove(&a->link);
         }
     }
@@ -64,7 +66,8 @@ bool cfg_if_ip_address(struct cfg *k, const struct match *m)
         return true;
     }
     if (!addr_parse(&a, at) || !addr_parse(&mask, mt) || !addr_mask_len(&p.len, &mask)) {
-        return cfg_fail(k, m, "mask", "Bad mask: a netmask has its one bits on the left, as 255.255.255.0");
+        return cfg_fail(k, m, "mask",
+                        "Bad mask: a netmask has its one bits on the left, as 255.255.255.0");
     }
     p.a = a;
     struct prefix net = p;
@@ -72,9 +75,12 @@ bool cfg_if_ip_address(struct cfg *k, const struct match *m)
     if (p.len < 31 && addr_equal(&net.a, &a)) {
         return cfg_fail(k, m, "addr", "Bad mask /%u for address %s", p.len, at);
     }
-    CONF_FOR (struct conf_if, other, &k->c->ifs) {
-        CONF_FOR (struct conf_if_addr, o, &other->addrs) {
-            if (other != self(k) && o->p.a.family == AF_V4 && (prefix_contains(&o->p, &a) || prefix_contains(&p, &o->p.a))) {
+    CONF_FOR(struct conf_if, other, &k->c->ifs)
+    {
+        CONF_FOR(struct conf_if_addr, o, &other->addrs)
+        {
+            if (other != self(k) && o->p.a.family == AF_V4 &&
+                (prefix_contains(&o->p, &a) || prefix_contains(&p, &o->p.a))) {
                 return cfg_fail(k, m, "addr", "%s overlaps with %s", at, other->name);
             }
         }
@@ -155,7 +161,8 @@ bool cfg_if_number(struct cfg *k, const struct match *m)
 
 static bool need_tunnel(struct cfg *k, const struct match *m)
 {
-    return self(k)->kind == IFK_TUNNEL || cfg_fail(k, m, "tunnel", "%s is not a tunnel interface", self(k)->name);
+    return self(k)->kind == IFK_TUNNEL ||
+           cfg_fail(k, m, "tunnel", "%s is not a tunnel interface", self(k)->name);
 }
 
 bool cfg_if_tunnel_source(struct cfg *k, const struct match *m)
@@ -187,7 +194,7 @@ bool cfg_if_tunnel_mode(struct cfg *k, const struct match *m)
         return false;
     }
     bool six = match_has(m, "ipv6");
-    self(k)->tun.mode = m->no                   ? CTM_GRE_IP
+    self(k)->tun.mode = m->no                    ? CTM_GRE_IP
                         : match_has(m, "gre")    ? (six ? CTM_GRE_IPV6 : CTM_GRE_IP)
                         : match_has(m, "ipsec")  ? (six ? CTM_IPSEC_IPV6 : CTM_IPSEC_IPV4)
                         : match_has(m, "ipv6ip") ? CTM_IPV6IP
@@ -252,8 +259,9 @@ bool cfg_if_crypto_map(struct cfg *k, const struct match *m)
         return cfg_fail(k, m, "map", "crypto map %.60s does not exist", name);
     }
     if (!m->no && self(k)->kind == IFK_TUNNEL) {
-        return cfg_fail(k, m, "map", "a crypto map belongs on the outgoing link; protect a tunnel with "
-                                     "`tunnel protection ipsec profile`");
+        return cfg_fail(k, m, "map",
+                        "a crypto map belongs on the outgoing link; protect a tunnel with "
+                        "`tunnel protection ipsec profile`");
     }
     str_copy(self(k)->crypto_map, CONF_NAME, m->no ? "" : name);
     self(k)->crypto_map_src = k->src;
@@ -298,7 +306,8 @@ bool cfg_if_ospf(struct cfg *k, const struct match *m)
 bool cfg_if_access_group(struct cfg *k, const struct match *m)
 {
     /* accepting a filter that nobody enforces would be a hole the operator does not see */
-    return m->no || cfg_fail(k, m, "access-group", "packet filters on interfaces are not there yet; take the line out");
+    return m->no || cfg_fail(k, m, "access-group",
+                             "packet filters on interfaces are not there yet; take the line out");
 }
 
 bool cfg_if_keep(struct cfg *k, const struct match *m)

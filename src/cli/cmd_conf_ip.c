@@ -124,7 +124,8 @@ static bool read_addr(struct ace_reader *r, struct prefix *out)
             wild.b[b] = (u8)~wild.b[b];
         }
         if (!addr_mask_len(&out->len, &wild)) {
-            return fail_at(r, w, "the wildcard has holes; only 0.0.0.255-like ones can be protected");
+            return fail_at(r, w,
+                           "the wildcard has holes; only 0.0.0.255-like ones can be protected");
         }
     }
     prefix_normalise(out);
@@ -136,8 +137,12 @@ static u16 port_number(const struct match_arg *a)
     static const struct {
         const char *word;
         u16 port;
-    } words[] = {{"isakmp", 500}, {"non500-isakmp", 4500}, {"domain", 53}, {"www", 80},     {"telnet", 23}, {"ntp", 123},
-                 {"snmp", 161},   {"syslog", 514},         {"ftp", 21},    {"smtp", 25},    {"tftp", 69},   {"bgp", 179}};
+    } words[] = {{"isakmp", 500}, {"non500-isakmp", 4500},
+                 {"domain", 53},  {"www", 80},
+                 {"telnet", 23},  {"ntp", 123},
+                 {"snmp", 161},   {"syslog", 514},
+                 {"ftp", 21},     {"smtp", 25},
+                 {"tftp", 69},    {"bgp", 179}};
     for (unsigned i = 0; a->keyword && i < ARRAY_LEN(words); i++) {
         if (strcmp(words[i].word, a->text) == 0) {
             return words[i].port;
@@ -166,8 +171,8 @@ static u8 proto_number(const struct match_arg *a)
     static const struct {
         const char *word;
         u8 proto;
-    } words[] = {{"ip", 0}, {"icmp", 1}, {"igmp", 2}, {"ipinip", 4}, {"tcp", 6}, {"udp", 17}, {"gre", 47},
-                 {"esp", 50}, {"ahp", 51}, {"eigrp", 88}, {"ospf", 89}};
+    } words[] = {{"ip", 0},   {"icmp", 1}, {"igmp", 2}, {"ipinip", 4}, {"tcp", 6},  {"udp", 17},
+                 {"gre", 47}, {"esp", 50}, {"ahp", 51}, {"eigrp", 88}, {"ospf", 89}};
     for (unsigned i = 0; a->keyword && i < ARRAY_LEN(words); i++) {
         if (strcmp(words[i].word, a->text) == 0) {
             return words[i].proto;
@@ -177,7 +182,8 @@ static u8 proto_number(const struct match_arg *a)
 }
 
 /* read_rule: permit/deny and what follows. start: index of the permit/deny argument. */
-static bool read_rule(struct cfg *k, const struct match *m, bool extended, int start, struct conf_ace *out)
+static bool read_rule(struct cfg *k, const struct match *m, bool extended, int start,
+                      struct conf_ace *out)
 {
     struct ace_reader r = {.k = k, .m = m, .i = start};
     memset(out, 0, sizeof *out);
@@ -209,7 +215,8 @@ static bool read_rule(struct cfg *k, const struct match *m, bool extended, int s
 static int rule_start(const struct match *m)
 {
     for (int i = 0; i < m->num; i++) {
-        if (m->arg[i].keyword && (strcmp(m->arg[i].text, "permit") == 0 || strcmp(m->arg[i].text, "deny") == 0)) {
+        if (m->arg[i].keyword &&
+            (strcmp(m->arg[i].text, "permit") == 0 || strcmp(m->arg[i].text, "deny") == 0)) {
             return i;
         }
     }
@@ -229,7 +236,8 @@ static void rule_put(struct cfg *k, struct conf_acl *acl, u32 seq, const struct 
 
 static void rule_remove(struct conf_acl *acl, u32 seq, const struct conf_ace *rule)
 {
-    CONF_FOR (struct conf_ace, e, &acl->aces) {
+    CONF_FOR(struct conf_ace, e, &acl->aces)
+    {
         if ((seq && e->seq == seq) || (!seq && strcmp(e->text, rule->text) == 0)) {
             list_remove(&e->link);
         }
@@ -266,7 +274,8 @@ bool cfg_acl_remark(struct cfg *k, const struct match *m)
     const struct match_arg *num = match_arg(m, "num");
     u64 n = num->number;
     if (!m->no) {
-        struct conf_acl *acl = conf_acl_get(k->c, num->text, n >= 100 && !(n >= 1300 && n < 2000), true, k->src);
+        struct conf_acl *acl =
+            conf_acl_get(k->c, num->text, n >= 100 && !(n >= 1300 && n < 2000), true, k->src);
         struct conf_ace *e = conf_ace_add(k->c, acl, 0, k->src);
         str_copy(e->remark, sizeof e->remark, match_text(m, "text"));
     }
@@ -288,7 +297,8 @@ bool cfg_acl_named(struct cfg *k, const struct match *m)
         return cfg_fail(k, m, "name", "access list %.60s is of the other kind", name);
     }
     bool numbered = strspn(name, "0123456789") == strlen(name);
-    cfg_enter(k, extended ? M_EXTACL : M_STDACL, conf_acl_get(k->c, name, extended, numbered, k->src));
+    cfg_enter(k, extended ? M_EXTACL : M_STDACL,
+              conf_acl_get(k->c, name, extended, numbered, k->src));
     return true;
 }
 
@@ -324,17 +334,21 @@ bool cfg_ace_remark(struct cfg *k, const struct match *m)
 
 /* ---- routes ---- */
 
-static bool route_edit(struct cfg *k, const struct match *m, const struct prefix *net, bool any_nexthop)
+static bool route_edit(struct cfg *k, const struct match *m, const struct prefix *net,
+                       bool any_nexthop)
 {
-    struct conf_route r = {.src = k->src, .net = *net, .distance = (u32)match_number(m, "distance", 1)};
+    struct conf_route r = {
+        .src = k->src, .net = *net, .distance = (u32)match_number(m, "distance", 1)};
     const char *nh = match_text(m, "nexthop"), *by = match_text(m, "if");
     if (nh && !addr_parse(&r.nexthop, nh)) {
         return cfg_fail(k, m, "nexthop", "expected the next hop's address");
     }
     str_copy(r.iface, sizeof r.iface, by ? by : "");
-    CONF_FOR (struct conf_route, old, &k->c->routes) {
-        bool same = prefix_equal(&old->net, net) && (any_nexthop || (addr_equal(&old->nexthop, &r.nexthop) &&
-                                                                    strcmp(old->iface, r.iface) == 0));
+    CONF_FOR(struct conf_route, old, &k->c->routes)
+    {
+        bool same = prefix_equal(&old->net, net) &&
+                    (any_nexthop ||
+                     (addr_equal(&old->nexthop, &r.nexthop) && strcmp(old->iface, r.iface) == 0));
         if (same) {
             list_remove(&old->link);
         }
@@ -362,7 +376,8 @@ bool cfg_ip_route(struct cfg *k, const struct match *m)
     same = net;
     prefix_normalise(&same);
     if (!addr_equal(&same.a, &net.a)) {
-        return cfg_fail(k, m, "net", "Inconsistent address and mask: %s has host bits outside %s", nt, mt);
+        return cfg_fail(k, m, "net", "Inconsistent address and mask: %s has host bits outside %s",
+                        nt, mt);
     }
     return route_edit(k, m, &net, m->no && !match_text(m, "nexthop") && !match_text(m, "if"));
 }
@@ -383,7 +398,8 @@ bool cfg_ipv6_route(struct cfg *k, const struct match *m)
         return cfg_fail(k, m, "net", "expected an IPv6 prefix");
     }
     if (!m->no && !k->c->ipv6_routing) {
-        return cfg_fail(k, m, NULL, "%% IPv6 routing not enabled: write `ipv6 unicast-routing` before");
+        return cfg_fail(k, m, NULL,
+                        "%% IPv6 routing not enabled: write `ipv6 unicast-routing` before");
     }
     prefix_normalise(&net);
     return route_edit(k, m, &net, m->no && !match_text(m, "nexthop") && !match_text(m, "if"));
@@ -408,8 +424,8 @@ bool cfg_ospf_network(struct cfg *k, const struct match *m)
     struct conf_ospf *o = k->at;
     struct prefix net = {0};
     struct addr wild;
-    if (!match_text(m, "net") || !match_text(m, "wild") || !addr_parse(&net.a, match_text(m, "net")) ||
-        !addr_parse(&wild, match_text(m, "wild"))) {
+    if (!match_text(m, "net") || !match_text(m, "wild") ||
+        !addr_parse(&net.a, match_text(m, "net")) || !addr_parse(&wild, match_text(m, "wild"))) {
         return cfg_fail(k, m, "net", "expected a network and a wildcard");
     }
     for (unsigned b = 0; b < 4; b++) {
@@ -419,7 +435,8 @@ bool cfg_ospf_network(struct cfg *k, const struct match *m)
         return cfg_fail(k, m, "wild", "the wildcard has holes");
     }
     prefix_normalise(&net);
-    CONF_FOR (struct conf_ospf_net, old, &o->nets) {
+    CONF_FOR(struct conf_ospf_net, old, &o->nets)
+    {
         if (prefix_equal(&old->net, &net)) {
             list_remove(&old->link);
         }
@@ -441,7 +458,8 @@ bool cfg_ospf_keep(struct cfg *k, const struct match *m)
     for (int i = 0; i < m->num; i++) {
         sb_addf(&text, "%s%s", i ? " " : "", m->arg[i].text);
     }
-    CONF_FOR (struct conf_kept, old, &o->kept) {
+    CONF_FOR(struct conf_kept, old, &o->kept)
+    {
         if (m->no && strncmp(old->text, text.s, text.len) == 0) {
             list_remove(&old->link);
         }

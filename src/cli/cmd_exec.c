@@ -114,8 +114,8 @@ bool exec_debug(struct session *s, const struct match *m)
     for (unsigned i = 0; i < ARRAY_LEN(debugs); i++) {
         if (match_has(m, debugs[i].word)) {
             mask = off ? mask & ~debugs[i].cat : mask | debugs[i].cat;
-            s_printf(s, "%s%s debugging is %s\n", debugs[i].title, match_has(m, "detail") ? " debugging (detailed)" : "",
-                     off ? "off" : "on");
+            s_printf(s, "%s%s debugging is %s\n", debugs[i].title,
+                     match_has(m, "detail") ? " debugging (detailed)" : "", off ? "off" : "on");
         }
     }
     s->host->set_debug(host_ctx(s), mask);
@@ -146,7 +146,8 @@ bool exec_keylog(struct session *s, const struct match *m)
 {
     bool on = match_has(m, "on");
     bool ok = s->host->set_keylog(host_ctx(s), on);
-    s_printf(s, ok ? "Key log is %s\n" : "%% The key log file cannot be written\n", on ? "on" : "off");
+    s_printf(s, ok ? "Key log is %s\n" : "%% The key log file cannot be written\n",
+             on ? "on" : "off");
     return ok;
 }
 
@@ -171,7 +172,8 @@ static bool save(struct session *s)
     cli_running(&text, s->host->conf(host_ctx(s)));
     bool ok = s->host->save(host_ctx(s), text.s);
     sb_free(&text);
-    s_printf(s, ok ? "Building configuration...\n[OK]\n" : "%% Error: the startup configuration cannot be written\n");
+    s_printf(s, ok ? "Building configuration...\n[OK]\n"
+                   : "%% Error: the startup configuration cannot be written\n");
     return ok;
 }
 
@@ -221,10 +223,13 @@ bool exec_ping(struct session *s, const struct match *m)
         return false;
     }
     struct strbuf head = {0};
-    sb_addf(&head, "\nType escape sequence to abort.\nSending %u, %u-byte ICMP Echos to %s, timeout is %u seconds:\n", p.count,
-            p.size, addr_str(a, &p.dst), p.timeout_ms / 1000);
+    sb_addf(&head,
+            "\nType escape sequence to abort.\nSending %u, %u-byte ICMP Echos to %s, timeout is %u "
+            "seconds:\n",
+            p.count, p.size, addr_str(a, &p.dst), p.timeout_ms / 1000);
     if (p.src.family) {
-        sb_addf(&head, "Packet sent with a source address of %s%s\n", addr_str(a, &p.src), p.dst.family == AF_V4 ? " " : "");
+        sb_addf(&head, "Packet sent with a source address of %s%s\n", addr_str(a, &p.src),
+                p.dst.family == AF_V4 ? " " : "");
     }
     sb_add(&head, p.df ? "Packet sent with the DF bit set\n" : "");
     session_output(s, head.s);

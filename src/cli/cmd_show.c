@@ -23,15 +23,15 @@ static struct cli_show look(struct session *s)
     return w;
 }
 
-#define LOOK_AND(name, call)                                              \
-    bool exec_##name(struct session *s, const struct match *m)            \
-    {                                                                     \
-        (void)m;                                                          \
-        struct cli_show w = look(s);                                      \
-        call;                                                             \
-        bool ok = !w.snap->error;                                         \
-        s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap); \
-        return ok;                                                        \
+#define LOOK_AND(name, call)                                                                       \
+    bool exec_##name(struct session *s, const struct match *m)                                     \
+    {                                                                                              \
+        (void)m;                                                                                   \
+        struct cli_show w = look(s);                                                               \
+        call;                                                                                      \
+        bool ok = !w.snap->error;                                                                  \
+        s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap);                          \
+        return ok;                                                                                 \
     }
 LOOK_AND(show_isakmp_sa, cli_show_isakmp_sa(&w))
 LOOK_AND(show_isakmp_policy, cli_show_isakmp_policy(&w))
@@ -49,7 +49,8 @@ bool exec_show_ipsec_sa(struct session *s, const struct match *m)
     const char *p = match_text(m, "peer");
     bool ok = !w.snap->error && (!p || addr_parse(&peer, p));
     if (ok) {
-        cli_show_ipsec_sa(&w, match_text(m, "if"), p ? &peer : NULL, match_text(m, "map"), match_has(m, "detail"));
+        cli_show_ipsec_sa(&w, match_text(m, "if"), p ? &peer : NULL, match_text(m, "map"),
+                          match_has(m, "detail"));
     }
     s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap);
     return ok;
@@ -63,7 +64,8 @@ bool exec_show_drops(struct session *s, const struct match *m)
     for (size_t i = 0; i < w.snap->num_drops; i++) {
         const struct dp_drop_info *d = &w.snap->drops[i];
         if (d->packets) {
-            s_printf(s, "%-10" PRIu64 " %-30s %s\n", d->packets, dp_drop_name(d->reason), dp_drop_text(d->reason));
+            s_printf(s, "%-10" PRIu64 " %-30s %s\n", d->packets, dp_drop_name(d->reason),
+                     dp_drop_text(d->reason));
         }
     }
     s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap);
@@ -74,7 +76,8 @@ bool exec_show_drops(struct session *s, const struct match *m)
 
 static const struct dp_tunnel_info *tunnel_of(const struct cli_snapshot *snap, const char *name)
 {
-    static const struct dp_tunnel_info none = {.last_rx_ms_ago = UINT64_MAX, .last_tx_ms_ago = UINT64_MAX};
+    static const struct dp_tunnel_info none = {.last_rx_ms_ago = UINT64_MAX,
+                                               .last_tx_ms_ago = UINT64_MAX};
     for (size_t i = 0; i < snap->num_tunnels; i++) {
         if (snap->tunnels[i].id == (u32)strtoul(name + strlen("Tunnel"), NULL, 10)) {
             return &snap->tunnels[i];
@@ -96,7 +99,8 @@ static bool has_sa(const struct cli_snapshot *snap, const char *iface)
 }
 
 /* if_state: "up", "down" or "administratively down", and the line protocol (IOS 12.4). */
-static const char *if_state(struct session *s, const struct conf_if *i, const struct cli_snapshot *snap, bool *out_proto)
+static const char *if_state(struct session *s, const struct conf_if *i,
+                            const struct cli_snapshot *snap, bool *out_proto)
 {
     struct cli_link l = {0};
     bool ok = s->host->link(s->host->ctx, i->name, &l);
@@ -128,12 +132,14 @@ static void ago(char out[24], u64 ms)
         return;
     }
     u64 t = ms / 1000;
-    snprintf(out, 24, "%02u:%02u:%02u", (unsigned)(t / 3600 % 100), (unsigned)(t / 60 % 60), (unsigned)(t % 60));
+    snprintf(out, 24, "%02u:%02u:%02u", (unsigned)(t / 3600 % 100), (unsigned)(t / 60 % 60),
+             (unsigned)(t % 60));
 }
 
 static void show_tunnel_lines(struct session *s, const struct conf_if *i)
 {
-    static const char *const protocols[] = {"GRE/IP", "GRE/IPv6", "IP/IP", "IPv6/IP", "IPSEC/IP", "IPSEC/IPV6"};
+    static const char *const protocols[] = {"GRE/IP",  "GRE/IPv6", "IP/IP",
+                                            "IPv6/IP", "IPSEC/IP", "IPSEC/IPV6"};
     char a[ADDR_STR] = "UNKNOWN", b[ADDR_STR] = "UNKNOWN";
     struct addr src = conf_tunnel_source(model(s), i);
     if (src.family) {
@@ -142,25 +148,29 @@ static void show_tunnel_lines(struct session *s, const struct conf_if *i)
     if (i->tun.dest.family) {
         addr_str(b, &i->tun.dest);
     }
-    s_printf(s, "  Tunnel source %s%s%s%s, destination %s\n", a, i->tun.source_if[0] ? " (" : "", i->tun.source_if,
-             i->tun.source_if[0] ? ")" : "", b);
+    s_printf(s, "  Tunnel source %s%s%s%s, destination %s\n", a, i->tun.source_if[0] ? " (" : "",
+             i->tun.source_if, i->tun.source_if[0] ? ")" : "", b);
     s_printf(s, "  Tunnel protocol/transport %s\n", protocols[i->tun.mode]);
     if (i->tun.mode == CTM_GRE_IP || i->tun.mode == CTM_GRE_IPV6) {
         if (i->tun.has_key) {
-            s_printf(s, "    Key 0x%X, sequencing %s\n", i->tun.key, i->tun.sequence ? "enabled" : "disabled");
+            s_printf(s, "    Key 0x%X, sequencing %s\n", i->tun.key,
+                     i->tun.sequence ? "enabled" : "disabled");
         } else {
-            s_printf(s, "    Key disabled, sequencing %s\n", i->tun.sequence ? "enabled" : "disabled");
+            s_printf(s, "    Key disabled, sequencing %s\n",
+                     i->tun.sequence ? "enabled" : "disabled");
         }
         s_printf(s, "    Checksumming of packets %s\n", i->tun.checksum ? "enabled" : "disabled");
     }
     s_printf(s, "  Tunnel TTL %u\n  Fast tunneling enabled\n", i->tun.ttl ? i->tun.ttl : 255);
-    s_printf(s, "  Tunnel transmit bandwidth 8000 (kbps)\n  Tunnel receive bandwidth 8000 (kbps)\n");
+    s_printf(s,
+             "  Tunnel transmit bandwidth 8000 (kbps)\n  Tunnel receive bandwidth 8000 (kbps)\n");
     if (i->tun.profile[0]) {
         s_printf(s, "  Tunnel protection via IPSec (profile \"%s\")\n", i->tun.profile);
     }
 }
 
-static void show_counters(struct session *s, const struct conf_if *i, const struct cli_snapshot *snap)
+static void show_counters(struct session *s, const struct conf_if *i,
+                          const struct cli_snapshot *snap)
 {
     struct cli_link l = {0};
     char in[24], out[24];
@@ -178,20 +188,29 @@ static void show_counters(struct session *s, const struct conf_if *i, const stru
     }
     s_printf(s, "  Last input %s, output %s, output hang never\n", in, out);
     s_printf(s, "  Last clearing of \"show interface\" counters never\n");
-    s_printf(s, "  Input queue: 0/75/%" PRIu64 "/0 (size/max/drops/flushes); Total output drops: %" PRIu64 "\n", l.rx_drops,
-             l.tx_drops);
-    s_printf(s, "  Queueing strategy: fifo\n  Output queue: 0/%d (size/max)\n", i->kind == IFK_TUNNEL ? 0 : 40);
-    s_printf(s, "  5 minute input rate %" PRIu64 " bits/sec, %" PRIu64 " packets/sec\n", rates[0], rates[1]);
-    s_printf(s, "  5 minute output rate %" PRIu64 " bits/sec, %" PRIu64 " packets/sec\n", rates[2], rates[3]);
-    s_printf(s, "     %" PRIu64 " packets input, %" PRIu64 " bytes, 0 no buffer\n", l.rx_packets, l.rx_bytes);
+    s_printf(s,
+             "  Input queue: 0/75/%" PRIu64
+             "/0 (size/max/drops/flushes); Total output drops: %" PRIu64 "\n",
+             l.rx_drops, l.tx_drops);
+    s_printf(s, "  Queueing strategy: fifo\n  Output queue: 0/%d (size/max)\n",
+             i->kind == IFK_TUNNEL ? 0 : 40);
+    s_printf(s, "  5 minute input rate %" PRIu64 " bits/sec, %" PRIu64 " packets/sec\n", rates[0],
+             rates[1]);
+    s_printf(s, "  5 minute output rate %" PRIu64 " bits/sec, %" PRIu64 " packets/sec\n", rates[2],
+             rates[3]);
+    s_printf(s, "     %" PRIu64 " packets input, %" PRIu64 " bytes, 0 no buffer\n", l.rx_packets,
+             l.rx_bytes);
     s_printf(s, "     Received 0 broadcasts, 0 runts, 0 giants, 0 throttles\n");
-    s_printf(s, "     %" PRIu64 " input errors, 0 CRC, 0 frame, 0 overrun, 0 ignored, 0 abort\n", l.rx_errors);
-    s_printf(s, "     %" PRIu64 " packets output, %" PRIu64 " bytes, 0 underruns\n", l.tx_packets, l.tx_bytes);
+    s_printf(s, "     %" PRIu64 " input errors, 0 CRC, 0 frame, 0 overrun, 0 ignored, 0 abort\n",
+             l.rx_errors);
+    s_printf(s, "     %" PRIu64 " packets output, %" PRIu64 " bytes, 0 underruns\n", l.tx_packets,
+             l.tx_bytes);
     s_printf(s, "     %" PRIu64 " output errors, 0 collisions, 0 interface resets\n", l.tx_errors);
     s_printf(s, "     0 output buffer failures, 0 output buffers swapped out\n");
 }
 
-static void show_interface(struct session *s, const struct conf_if *i, const struct cli_snapshot *snap)
+static void show_interface(struct session *s, const struct conf_if *i,
+                           const struct cli_snapshot *snap)
 {
     const struct conf_if_kind_row *k = conf_if_kind_row(i->kind);
     struct cli_link l = {0};
@@ -205,23 +224,31 @@ static void show_interface(struct session *s, const struct conf_if *i, const str
     } else if (i->kind == IFK_SERIAL) {
         s_printf(s, "  Hardware is Linux link\n");
     } else {
-        s_printf(s, "  Hardware is Linux link, address is %02x%02x.%02x%02x.%02x%02x (bia %02x%02x.%02x%02x.%02x%02x)\n", l.mac[0],
-                 l.mac[1], l.mac[2], l.mac[3], l.mac[4], l.mac[5], l.mac[0], l.mac[1], l.mac[2], l.mac[3], l.mac[4], l.mac[5]);
+        s_printf(s,
+                 "  Hardware is Linux link, address is %02x%02x.%02x%02x.%02x%02x (bia "
+                 "%02x%02x.%02x%02x.%02x%02x)\n",
+                 l.mac[0], l.mac[1], l.mac[2], l.mac[3], l.mac[4], l.mac[5], l.mac[0], l.mac[1],
+                 l.mac[2], l.mac[3], l.mac[4], l.mac[5]);
     }
     if (i->description[0]) {
         s_printf(s, "  Description: %s\n", i->description);
     }
-    CONF_FOR (struct conf_if_addr, x, &i->addrs) {
+    CONF_FOR(struct conf_if_addr, x, &i->addrs)
+    {
         if (x->p.a.family == AF_V4 && !x->secondary) {
             s_printf(s, "  Internet address is %s/%u\n", addr_str(a, &x->p.a), x->p.len);
         }
     }
     bool virtual_if = i->kind == IFK_TUNNEL || i->kind == IFK_LOOPBACK;
-    u32 bw = i->bandwidth ? i->bandwidth : k->bandwidth_kbit, mtu = linked && !virtual_if ? l.mtu : k->mtu;
+    u32 bw = i->bandwidth ? i->bandwidth : k->bandwidth_kbit,
+        mtu = linked && !virtual_if ? l.mtu : k->mtu;
     s_printf(s, "  MTU %u bytes, BW %u Kbit, DLY %u usec, \n", mtu, bw, k->delay_us);
     s_printf(s, "     reliability 255/255, txload 1/255, rxload 1/255\n");
     s_printf(s, "  Encapsulation %s, loopback not set\n",
-             i->kind == IFK_TUNNEL ? "TUNNEL" : i->kind == IFK_LOOPBACK ? "LOOPBACK" : i->kind == IFK_SERIAL ? "HDLC" : "ARPA");
+             i->kind == IFK_TUNNEL     ? "TUNNEL"
+             : i->kind == IFK_LOOPBACK ? "LOOPBACK"
+             : i->kind == IFK_SERIAL   ? "HDLC"
+                                       : "ARPA");
     s_printf(s, "  Keepalive not set\n");
     if (i->kind == IFK_TUNNEL) {
         show_tunnel_lines(s, i);
@@ -234,7 +261,8 @@ bool exec_show_interfaces(struct session *s, const struct match *m)
     const char *one = match_text(m, "if");
     struct cli_show w = look(s);
     bool found = false;
-    CONF_FOR (struct conf_if, i, &w.c->ifs) {
+    CONF_FOR(struct conf_if, i, &w.c->ifs)
+    {
         if (!one || strcmp(one, i->name) == 0) {
             show_interface(s, i, w.snap);
             found = true;
@@ -251,8 +279,11 @@ bool exec_show_ip_brief(struct session *s, const struct match *m)
 {
     (void)m;
     struct cli_show w = look(s);
-    s_printf(s, "Interface                  IP-Address      OK? Method Status                Protocol\n");
-    CONF_FOR (struct conf_if, i, &w.c->ifs) {
+    s_printf(
+        s,
+        "Interface                  IP-Address      OK? Method Status                Protocol\n");
+    CONF_FOR(struct conf_if, i, &w.c->ifs)
+    {
         bool proto;
         char a[ADDR_STR] = "unassigned";
         const char *state = if_state(s, i, w.snap, &proto);
@@ -260,7 +291,8 @@ bool exec_show_ip_brief(struct session *s, const struct match *m)
         if (v4.family) {
             addr_str(a, &v4);
         }
-        s_printf(s, "%-27s%-16sYES %-7s%-22s%s\n", i->name, a, v4.family ? "NVRAM" : "unset", state, proto ? "up" : "down");
+        s_printf(s, "%-27s%-16sYES %-7s%-22s%s\n", i->name, a, v4.family ? "NVRAM" : "unset", state,
+                 proto ? "up" : "down");
     }
     s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap);
     return true;
@@ -317,12 +349,14 @@ bool exec_show_startup(struct session *s, const struct match *m)
 
 static void uptime_text(char out[80], u64 t)
 {
-    unsigned days = (unsigned)(t / 86400), hours = (unsigned)(t / 3600 % 24), minutes = (unsigned)(t / 60 % 60);
+    unsigned days = (unsigned)(t / 86400), hours = (unsigned)(t / 3600 % 24),
+             minutes = (unsigned)(t / 60 % 60);
     if (days) {
-        snprintf(out, 80, "%u day%s, %u hour%s, %u minute%s", days, days == 1 ? "" : "s", hours, hours == 1 ? "" : "s", minutes,
-                 minutes == 1 ? "" : "s");
+        snprintf(out, 80, "%u day%s, %u hour%s, %u minute%s", days, days == 1 ? "" : "s", hours,
+                 hours == 1 ? "" : "s", minutes, minutes == 1 ? "" : "s");
     } else if (hours) {
-        snprintf(out, 80, "%u hour%s, %u minute%s", hours, hours == 1 ? "" : "s", minutes, minutes == 1 ? "" : "s");
+        snprintf(out, 80, "%u hour%s, %u minute%s", hours, hours == 1 ? "" : "s", minutes,
+                 minutes == 1 ? "" : "s");
     } else {
         snprintf(out, 80, "%u minute%s", minutes, minutes == 1 ? "" : "s");
     }
@@ -334,14 +368,17 @@ bool exec_show_version(struct session *s, const struct match *m)
     char up[80];
     unsigned num = 0;
     uptime_text(up, s->host->uptime_s(s->host->ctx));
-    s_printf(s, "adit IPsec router for Linux, Version %s, %s dialect\n", ADIT_VERSION, model(s)->dialect_15 ? "15.x" : "12.4");
+    s_printf(s, "adit IPsec router for Linux, Version %s, %s dialect\n", ADIT_VERSION,
+             model(s)->dialect_15 ? "15.x" : "12.4");
     s_printf(s, "Apache-2.0 licensed; no warranty\n\n");
     s_printf(s, "%s uptime is %s\n", model(s)->hostname, up);
     s_printf(s, "System image file is \"aditd\"\n\n");
-    CONF_FOR (struct conf_if, i, &model(s)->ifs) {
+    CONF_FOR(struct conf_if, i, &model(s)->ifs)
+    {
         num++;
     }
-    s_printf(s, "%u interface%s configured\n\nConfiguration register is 0x2102\n\n", num, num == 1 ? "" : "s");
+    s_printf(s, "%u interface%s configured\n\nConfiguration register is 0x2102\n\n", num,
+             num == 1 ? "" : "s");
     return true;
 }
 
@@ -362,7 +399,8 @@ bool exec_show_clock(struct session *s, const struct match *m)
     clock_gettime(CLOCK_REALTIME, &t);
     gmtime_r(&t.tv_sec, &tm);
     strftime(text, sizeof text, " UTC %a %b %e %Y", &tm);
-    s_printf(s, "%02d:%02d:%02d.%03ld%s\n", tm.tm_hour, tm.tm_min, tm.tm_sec, t.tv_nsec / 1000000, text);
+    s_printf(s, "%02d:%02d:%02d.%03ld%s\n", tm.tm_hour, tm.tm_min, tm.tm_sec, t.tv_nsec / 1000000,
+             text);
     return true;
 }
 
@@ -388,7 +426,8 @@ bool exec_show_ip_route(struct session *s, const struct match *m)
     (void)m;
     s->host->vtysh(s->host->ctx, "show ip route", &s->buf);
     if (!s->buf.len) {
-        s_printf(s, "%% no routing process runs; see `ip route` on the host for the kernel's table\n");
+        s_printf(s,
+                 "%% no routing process runs; see `ip route` on the host for the kernel's table\n");
     }
     return true;
 }
@@ -396,9 +435,11 @@ bool exec_show_ip_route(struct session *s, const struct match *m)
 bool exec_show_access_lists(struct session *s, const struct match *m)
 {
     (void)m;
-    CONF_FOR (struct conf_acl, l, &model(s)->acls) {
+    CONF_FOR(struct conf_acl, l, &model(s)->acls)
+    {
         s_printf(s, "%s IP access list %s\n", l->extended ? "Extended" : "Standard", l->name);
-        CONF_FOR (struct conf_ace, e, &l->aces) {
+        CONF_FOR(struct conf_ace, e, &l->aces)
+        {
             if (!e->remark[0]) {
                 s_printf(s, "    %u %s\n", e->seq, e->text);
             }

@@ -7,6 +7,7 @@
 
 #include <strings.h>
 
+/* clang-format off: a table, one command a row */
 #define EX (M_EXEC | M_PRIV)
 #define ACLS (M_EXTACL | M_STDACL)
 #define CFG(modes, syntax, fn) {syntax, modes, cfg_##fn, NULL}
@@ -182,6 +183,7 @@ const struct cmd cli_commands[] = {
     EXE(M_CONF | M_SUBMODES, "exit", exit),
     EXE(M_CONF | M_SUBMODES, "end", end),
 };
+/* clang-format on */
 const size_t cli_num_commands = ARRAY_LEN(cli_commands);
 
 static const char *piece_named(const char *name)

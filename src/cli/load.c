@@ -40,11 +40,12 @@ static bool mismatch(struct cfg *k, const struct match *m, const char *line)
         snprintf(k->err, sizeof k->err, "the line ends too early; expected %.180s", m->expected);
         break;
     case MATCH_AMBIGUOUS:
-        snprintf(k->err, sizeof k->err, "\"%.*s\" is ambiguous: %.180s", MIN(len, 40), tok, m->expected);
+        snprintf(k->err, sizeof k->err, "\"%.*s\" is ambiguous: %.180s", MIN(len, 40), tok,
+                 m->expected);
         break;
     default:
-        snprintf(k->err, sizeof k->err, "\"%.*s\" is not understood here; expected %.170s", MIN(len, 40), tok,
-                 m->expected);
+        snprintf(k->err, sizeof k->err, "\"%.*s\" is not understood here; expected %.170s",
+                 MIN(len, 40), tok, m->expected);
     }
     return false;
 }
@@ -100,7 +101,8 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
         memcpy(line, p, use);
         line[use] = 0;
         for (char *nbsp; (nbsp = strstr(line, "\xc2\xa0"));) {
-            memset(nbsp, ' ', 2); /* configurations copied from web pages indent with no-break spaces */
+            memset(nbsp, ' ',
+                   2); /* configurations copied from web pages indent with no-break spaces */
         }
         while (use && (line[use - 1] == '\r' || line[use - 1] == ' ')) {
             line[--use] = 0;

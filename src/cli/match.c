@@ -9,7 +9,21 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum gkind { G_EPS, G_WORD, G_NUM, G_ADDR4, G_ADDR6, G_ADDR, G_PREFIX6, G_NAME, G_LINE, G_IF, G_IFTYPE, G_IFNUM, G_END };
+enum gkind {
+    G_EPS,
+    G_WORD,
+    G_NUM,
+    G_ADDR4,
+    G_ADDR6,
+    G_ADDR,
+    G_PREFIX6,
+    G_NAME,
+    G_LINE,
+    G_IF,
+    G_IFTYPE,
+    G_IFNUM,
+    G_END
+};
 
 struct gnode {
     enum gkind kind;
@@ -79,7 +93,8 @@ static struct gnode *leaf_new(struct grammar *g, const char *tok)
         return n;
     }
     for (unsigned i = 0; last && i < ARRAY_LEN(types); i++) {
-        if (strlen(types[i].text) == (size_t)(last - tok) && strncmp(types[i].text, tok, (size_t)(last - tok)) == 0) {
+        if (strlen(types[i].text) == (size_t)(last - tok) &&
+            strncmp(types[i].text, tok, (size_t)(last - tok)) == 0) {
             n->kind = types[i].kind;
             n->text = types[i].text;
             n->name = arena_strdup(&g->arena, last + 1);
@@ -90,10 +105,12 @@ static struct gnode *leaf_new(struct grammar *g, const char *tok)
     return n;
 }
 
-static const char *compile_seq(struct grammar *g, const char *p, struct gnode *from, struct gnode **out_end);
+static const char *compile_seq(struct grammar *g, const char *p, struct gnode *from,
+                               struct gnode **out_end);
 
 /* compile_group: "{a | b}" or "[a | b]" after its opening character; from and end are eps nodes around it. */
-static const char *compile_group(struct grammar *g, const char *p, char close, struct gnode *from, struct gnode *end)
+static const char *compile_group(struct grammar *g, const char *p, char close, struct gnode *from,
+                                 struct gnode *end)
 {
     for (;;) {
         struct gnode *branch = node_new(g, G_EPS), *last;
@@ -111,7 +128,8 @@ static const char *compile_group(struct grammar *g, const char *p, char close, s
     }
 }
 
-static const char *compile_leaf(struct grammar *g, const char *p, struct gnode *at, struct gnode **out_end)
+static const char *compile_leaf(struct grammar *g, const char *p, struct gnode *at,
+                                struct gnode **out_end)
 {
     char tok[64];
     size_t n = strcspn(p, " ]}|");
@@ -144,7 +162,8 @@ static const char *compile_leaf(struct grammar *g, const char *p, struct gnode *
     return p + n;
 }
 
-static const char *compile_seq(struct grammar *g, const char *p, struct gnode *from, struct gnode **out_end)
+static const char *compile_seq(struct grammar *g, const char *p, struct gnode *from,
+                               struct gnode **out_end)
 {
     struct gnode *at = from;
     for (p = skip_blanks(p); *p && *p != '|' && *p != '}' && *p != ']'; p = skip_blanks(p)) {
@@ -163,7 +182,8 @@ static const char *compile_seq(struct grammar *g, const char *p, struct gnode *f
     return p;
 }
 
-struct grammar *grammar_new(const struct grammar_row *rows, size_t num, const char *(*piece)(const char *name))
+struct grammar *grammar_new(const struct grammar_row *rows, size_t num,
+                            const char *(*piece)(const char *name))
 {
     struct grammar *g = xcalloc(1, sizeof *g);
     g->rows = rows;
@@ -396,7 +416,10 @@ static void collect(struct match *m, const struct run *r, int s, int first)
         enum conf_if_kind kind;
         const char *t = r->tok[first + i];
         char text[CONF_IFNAME] = "";
-        *a = (struct match_arg){.name = node->name, .text = t, .col = r->col[first + i], .keyword = node->kind == G_WORD};
+        *a = (struct match_arg){.name = node->name,
+                                .text = t,
+                                .col = r->col[first + i],
+                                .keyword = node->kind == G_WORD};
         if (node->kind == G_WORD) {
             a->text = node->text;
         } else if (node->kind == G_NUM) {
@@ -440,7 +463,8 @@ static int first_row(const struct gnode *n)
     return n->row;
 }
 
-void grammar_match(struct match *m, const struct grammar *g, u32 mode, const char *line, bool allow_no)
+void grammar_match(struct match *m, const struct grammar *g, u32 mode, const char *line,
+                   bool allow_no)
 {
     struct run *r = xcalloc(1, sizeof *r);
     bool ambiguous = false, took_line = false;
@@ -481,8 +505,8 @@ out:
     free(r);
 }
 
-int grammar_choices(struct match_choice *out, int cap, bool *out_end, const struct grammar *g, u32 mode,
-                    const char *line, bool allow_no)
+int grammar_choices(struct match_choice *out, int cap, bool *out_end, const struct grammar *g,
+                    u32 mode, const char *line, bool allow_no)
 {
     struct run *r = xcalloc(1, sizeof *r);
     struct match *m = xcalloc(1, sizeof *m);

@@ -31,13 +31,13 @@ struct match_arg {
 enum match_result { MATCH_OK, MATCH_INVALID, MATCH_INCOMPLETE, MATCH_AMBIGUOUS, MATCH_EMPTY };
 struct match {
     enum match_result result;
-    bool no;        /* the line began with `no` */
-    int row;        /* index of the matched row */
+    bool no; /* the line began with `no` */
+    int row; /* index of the matched row */
     int num;
     struct match_arg arg[MATCH_MAX_TOKENS];
-    u16 bad_col;    /* INVALID: 1-based column of the first bad token; INCOMPLETE: just past the line */
-    int depth;      /* tokens understood before it went wrong */
-    char expected[512]; /* what would have been right at bad_col */
+    u16 bad_col; /* INVALID: 1-based column of the first bad token; INCOMPLETE: just past the line */
+    int depth;   /* tokens understood before it went wrong */
+    char expected[512];       /* what would have been right at bad_col */
     char buf[MATCH_LINE * 2]; /* the tokens' text */
 };
 
@@ -47,11 +47,13 @@ struct grammar_row {
 };
 /* grammar_new: compiles num rows; aborts on a malformed syntax (our bug; a test compiles all of them).
  * piece: looks up $name. */
-struct grammar *grammar_new(const struct grammar_row *rows, size_t num, const char *(*piece)(const char *name));
+struct grammar *grammar_new(const struct grammar_row *rows, size_t num,
+                            const char *(*piece)(const char *name));
 void grammar_free(struct grammar *g);
 /* grammar_match: matches line against the rows whose modes have the bit; allow_no: a leading `no` is taken off
  * and an incomplete rest is fine (result OK with the longest unique row). */
-void grammar_match(struct match *out, const struct grammar *g, u32 mode, const char *line, bool allow_no);
+void grammar_match(struct match *out, const struct grammar *g, u32 mode, const char *line,
+                   bool allow_no);
 
 /* What may stand at the end of a partial line. word: the unfinished last token ("" after a blank). */
 struct match_choice {
@@ -59,8 +61,8 @@ struct match_choice {
     bool keyword;
 };
 /* grammar_choices: returns how many; *out_end: the line is complete as it stands (<cr>). -1: the line is wrong. */
-int grammar_choices(struct match_choice *out, int cap, bool *out_end, const struct grammar *g, u32 mode,
-                    const char *line, bool allow_no);
+int grammar_choices(struct match_choice *out, int cap, bool *out_end, const struct grammar *g,
+                    u32 mode, const char *line, bool allow_no);
 
 /* Arguments by name. */
 const struct match_arg *match_arg(const struct match *m, const char *name); /* NULL: not there */

@@ -11,14 +11,17 @@
 void cli_show_isakmp_sa(const struct cli_show *w)
 {
     bool fifteen = w->c->dialect_15;
-    sb_add(w->out, fifteen ? "IPv4 Crypto ISAKMP SA\ndst             src             state          conn-id status\n"
-                           : "dst             src             state          conn-id slot status\n");
+    sb_add(w->out, fifteen
+                       ? "IPv4 Crypto ISAKMP SA\ndst             src             state          "
+                         "conn-id status\n"
+                       : "dst             src             state          conn-id slot status\n");
     for (size_t i = 0; i < w->snap->num_sas; i++) {
         const struct ike_sa_info *s = &w->snap->sas[i];
         char dst[ADDR_STR], src[ADDR_STR];
         addr_str(s->initiator ? dst : src, &s->remote.a);
         addr_str(s->initiator ? src : dst, &s->local.a);
-        sb_addf(w->out, "%-16s%-16s%-15s%7u", dst, src, ike_show_state_name(s->state), s->conn_id + (fifteen ? 1000 : 0));
+        sb_addf(w->out, "%-16s%-16s%-15s%7u", dst, src, ike_show_state_name(s->state),
+                s->conn_id + (fifteen ? 1000 : 0));
         sb_addf(w->out, "%s ACTIVE%s\n", fifteen ? "" : "    0", s->deleted ? " (deleted)" : "");
     }
     sb_add(w->out, fifteen ? "\nIPv6 Crypto ISAKMP SA\n\n" : "");
@@ -26,11 +29,12 @@ void cli_show_isakmp_sa(const struct cli_show *w)
 
 void cli_show_isakmp_policy(const struct cli_show *w)
 {
-    static const struct conf_isakmp_policy built_in = {.encr = ENCR_DES, .hash = HASH_SHA1, .auth = IKE_AUTH_RSA_SIG,
-                                                       .group = 1, .life_s = 86400};
+    static const struct conf_isakmp_policy built_in = {
+        .encr = ENCR_DES, .hash = HASH_SHA1, .auth = IKE_AUTH_RSA_SIG, .group = 1, .life_s = 86400};
     const struct conf_isakmp_policy *list[256];
     size_t num = 0;
-    CONF_FOR (struct conf_isakmp_policy, p, &w->c->policies) {
+    CONF_FOR(struct conf_isakmp_policy, p, &w->c->policies)
+    {
         if (num < ARRAY_LEN(list) - 1) {
             list[num++] = p;
         }
@@ -60,8 +64,8 @@ void cli_show_isakmp_peers(const struct cli_show *w)
         const struct ike_sa_info *s = &w->snap->sas[i];
         char r[ADDR_STR], l[ADDR_STR];
         if (!s->deleted) {
-            sb_addf(w->out, "Peer: %s Port: %u Local: %s\n", addr_str(r, &s->remote.a), s->remote.port,
-                    addr_str(l, &s->local.a));
+            sb_addf(w->out, "Peer: %s Port: %u Local: %s\n", addr_str(r, &s->remote.a),
+                    s->remote.port, addr_str(l, &s->local.a));
             sb_addf(w->out, " Phase1 id: %s\n", s->id);
         }
     }
@@ -70,7 +74,8 @@ void cli_show_isakmp_peers(const struct cli_show *w)
 void cli_show_isakmp_key(const struct cli_show *w)
 {
     sb_add(w->out, "Keyring      Hostname/Address                            Preshared Key\n\n");
-    CONF_FOR (struct conf_key, k, &w->c->keys) {
+    CONF_FOR(struct conf_key, k, &w->c->keys)
+    {
         char a[ADDR_STR], shown[PREFIX_STR + 8];
         if (k->peer.len == addr_bits(&k->peer.a)) {
             snprintf(shown, sizeof shown, "%s", addr_str(a, &k->peer.a));
@@ -90,14 +95,17 @@ static void set_names(struct strbuf *o, const struct conf_transform_set *s)
 
 void cli_show_transform_set(const struct cli_show *w)
 {
-    CONF_FOR (struct conf_transform_set, s, &w->c->sets) {
+    CONF_FOR(struct conf_transform_set, s, &w->c->sets)
+    {
         sb_addf(w->out, "Transform set %s: ", s->name);
         set_names(w->out, s);
-        sb_addf(w->out, "\n   will negotiate = { %s,  },\n\n", s->transport ? "Transport" : "Tunnel");
+        sb_addf(w->out, "\n   will negotiate = { %s,  },\n\n",
+                s->transport ? "Transport" : "Tunnel");
     }
 }
 
-static void show_params(const struct cli_show *w, const struct conf_sa_params *p, const char *indent)
+static void show_params(const struct cli_show *w, const struct conf_sa_params *p,
+                        const char *indent)
 {
     sb_addf(w->out, "%sSecurity association lifetime: %" PRIu64 " kilobytes/%u seconds\n", indent,
             p->life_kb ? p->life_kb : w->c->life_kb, p->life_s ? p->life_s : w->c->life_s);
@@ -108,7 +116,8 @@ static void show_params(const struct cli_show *w, const struct conf_sa_params *p
     if (p->pfs_group) {
         sb_addf(w->out, "%sDH group:  group%u\n", indent, p->pfs_group);
     }
-    sb_addf(w->out, "%s%sTransform sets={\n", w->c->dialect_15 ? indent : "", w->c->dialect_15 ? "Mixed-mode : Disabled\n" : indent);
+    sb_addf(w->out, "%s%sTransform sets={\n", w->c->dialect_15 ? indent : "",
+            w->c->dialect_15 ? "Mixed-mode : Disabled\n" : indent);
     for (unsigned i = 0; i < p->num_sets; i++) {
         const struct conf_transform_set *s = conf_set_find(w->c, p->sets[i]);
         if (w->c->dialect_15 && s) {
@@ -124,7 +133,8 @@ static void show_params(const struct cli_show *w, const struct conf_sa_params *p
 
 void cli_show_profile(const struct cli_show *w)
 {
-    CONF_FOR (struct conf_profile, p, &w->c->profiles) {
+    CONF_FOR(struct conf_profile, p, &w->c->profiles)
+    {
         sb_addf(w->out, "IPSEC profile %s\n", p->name);
         show_params(w, &p->sa, "    ");
         sb_add(w->out, "\n");
@@ -134,8 +144,10 @@ void cli_show_profile(const struct cli_show *w)
 void cli_show_map(const struct cli_show *w)
 {
     char a[ADDR_STR];
-    CONF_FOR (struct conf_map, m, &w->c->maps) {
-        CONF_FOR (struct conf_map_entry, e, &m->entries) {
+    CONF_FOR(struct conf_map, m, &w->c->maps)
+    {
+        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        {
             sb_addf(w->out, "Crypto Map \"%s\" %u ipsec-isakmp\n", m->name, e->seq);
             for (unsigned i = 0; i < e->num_peers; i++) {
                 sb_addf(w->out, "        Peer = %s\n", addr_str(a, &e->peers[i]));
@@ -143,7 +155,8 @@ void cli_show_map(const struct cli_show *w)
             sb_addf(w->out, "        Extended IP access list %s\n", e->acl);
             const struct conf_acl *l = conf_acl_find(w->c, e->acl);
             if (l) {
-                CONF_FOR (struct conf_ace, x, &l->aces) {
+                CONF_FOR(struct conf_ace, x, &l->aces)
+                {
                     sb_addf(w->out, "            access-list %s %s\n", l->name, x->text);
                 }
             }
@@ -153,7 +166,8 @@ void cli_show_map(const struct cli_show *w)
             show_params(w, &e->sa, "        ");
         }
         sb_addf(w->out, "        Interfaces using crypto map %s:\n", m->name);
-        CONF_FOR (struct conf_if, i, &w->c->ifs) {
+        CONF_FOR(struct conf_if, i, &w->c->ifs)
+        {
             if (strcmp(i->crypto_map, m->name) == 0) {
                 sb_addf(w->out, "                %s\n", i->name);
             }
@@ -176,7 +190,8 @@ static const struct dp_flow_info *dp_flow_of(const struct cli_snapshot *s, u32 f
 }
 
 /* flow_sas: SAs of a flow in one direction, the current or newest one first; returns how many. */
-static size_t flow_sas(const struct dp_sa_info **out, size_t cap, const struct cli_snapshot *s, u32 flow, u8 dir)
+static size_t flow_sas(const struct dp_sa_info **out, size_t cap, const struct cli_snapshot *s,
+                       u32 flow, u8 dir)
 {
     size_t num = 0;
     for (size_t i = 0; i < s->num_dp_sas && num < cap; i++) {
@@ -199,7 +214,8 @@ static const struct ike_sa_info *flow_ike(const struct cli_snapshot *s, const st
     const struct ike_sa_info *best = NULL;
     for (size_t i = 0; i < s->num_sas; i++) {
         const struct ike_sa_info *x = &s->sas[i];
-        if (addr_equal(&x->remote.a, &f->peer) && (!best || (best->state != ST_QM_IDLE && x->state == ST_QM_IDLE))) {
+        if (addr_equal(&x->remote.a, &f->peer) &&
+            (!best || (best->state != ST_QM_IDLE && x->state == ST_QM_IDLE))) {
             best = x;
         }
     }
@@ -219,7 +235,8 @@ static u32 left_s(const struct dp_sa_info *s)
 
 /* ---- show crypto ipsec sa ---- */
 
-static void ident(struct strbuf *o, const char *which, const struct prefix *p, u8 proto, u16 lo, u16 hi)
+static void ident(struct strbuf *o, const char *which, const struct prefix *p, u8 proto, u16 lo,
+                  u16 hi)
 {
     char a[ADDR_STR], m[ADDR_STR];
     struct addr mask = addr_mask(p->a.family, p->len);
@@ -238,12 +255,15 @@ static void sa_block(const struct cli_show *w, const struct dp_sa_info *s, const
     const char *mode = v->mode == MODE_TRANSPORT ? "Transport" : "Tunnel";
     struct strbuf *o = w->out;
     sb_addf(o, "      spi: 0x%X(%u)\n", v->spi, v->spi);
-    sb_addf(o, "        transform: %s%s%s ,\n", encr_row(v->encr)->shown, v->auth ? " " : "", hash_row(v->auth)->ts);
+    sb_addf(o, "        transform: %s%s%s ,\n", encr_row(v->encr)->shown, v->auth ? " " : "",
+            hash_row(v->auth)->ts);
     sb_addf(o, "        in use settings ={%s%s, }\n", mode, v->encap_dst.port ? " UDP-Encaps" : "");
     sb_addf(o, "        conn id: %u, flow_id: SW:%u, %scrypto map: %s\n",
             w->c->dialect_15 && v->conn_id > 2000 ? v->conn_id - 2000 : v->conn_id,
-            v->conn_id > 2000 ? v->conn_id - 2000 : v->conn_id, w->c->dialect_15 ? "sibling_flags 80000040, " : "", f->map);
-    sb_addf(o, "        sa timing: remaining key lifetime (k/sec): (%" PRIu64 "/%u)\n", left_kb(s), left_s(s));
+            v->conn_id > 2000 ? v->conn_id - 2000 : v->conn_id,
+            w->c->dialect_15 ? "sibling_flags 80000040, " : "", f->map);
+    sb_addf(o, "        sa timing: remaining key lifetime (k/sec): (%" PRIu64 "/%u)\n", left_kb(s),
+            left_s(s));
     sb_addf(o, "        IV size: %u bytes\n", encr_row(v->encr)->iv_len);
     sb_addf(o, "        replay detection support: %s\n",
             v->replay_window && (v->auth || encr_row(v->encr)->icv_len) ? "Y" : "N");
@@ -273,10 +293,12 @@ static void flow_detail(const struct cli_show *w, const struct cli_flow *f)
         ident_bad += in[i]->drops[DROP_BAD_IDENTITY];
     }
     const struct dp_flow_info *d = dp_flow_of(w->snap, f->id);
-    sb_addf(w->out, "    #pkts no sa (send) %" PRIu64 ", #pkts invalid sa (rcv) 0\n", d->send_errors);
+    sb_addf(w->out, "    #pkts no sa (send) %" PRIu64 ", #pkts invalid sa (rcv) 0\n",
+            d->send_errors);
     sb_addf(w->out, "    #pkts encaps failed (send) 0, #pkts decaps failed (rcv) 0\n");
     sb_addf(w->out, "    #pkts invalid prot (recv) 0, #pkts verify failed: %" PRIu64 "\n", mac);
-    sb_addf(w->out, "    #pkts invalid identity (recv) %" PRIu64 ", #pkts invalid len (rcv) 0\n", ident_bad);
+    sb_addf(w->out, "    #pkts invalid identity (recv) %" PRIu64 ", #pkts invalid len (rcv) 0\n",
+            ident_bad);
     sb_addf(w->out, "    #pkts replay rollover (send): 0, #pkts replay rollover (rcv) 0\n");
     sb_addf(w->out, "    ##pkts replay failed (rcv): %" PRIu64 "\n", replay);
     sb_addf(w->out, "    #pkts internal err (send): 0, #pkts internal err (recv) 0\n");
@@ -296,21 +318,26 @@ static void flow_block(const struct cli_show *w, const struct cli_flow *f, bool 
     ident(o, "remote", &f->sel.dst, f->sel.proto, f->sel.dport_lo, f->sel.dport_hi);
     sb_addf(o, "   current_peer %s port %u\n", addr_str(p, &f->peer), ike ? ike->remote.port : 500);
     sb_add(o, "     PERMIT, flags={origin_is_acl,}\n");
-    sb_addf(o, "    #pkts encaps: %" PRIu64 ", #pkts encrypt: %" PRIu64 ", #pkts digest: %" PRIu64 "\n", d->encaps, d->encaps,
-            d->encaps);
-    sb_addf(o, "    #pkts decaps: %" PRIu64 ", #pkts decrypt: %" PRIu64 ", #pkts verify: %" PRIu64 "\n", d->decaps, d->decaps,
-            d->decaps);
+    sb_addf(
+        o, "    #pkts encaps: %" PRIu64 ", #pkts encrypt: %" PRIu64 ", #pkts digest: %" PRIu64 "\n",
+        d->encaps, d->encaps, d->encaps);
+    sb_addf(
+        o, "    #pkts decaps: %" PRIu64 ", #pkts decrypt: %" PRIu64 ", #pkts verify: %" PRIu64 "\n",
+        d->decaps, d->decaps, d->decaps);
     sb_add(o, "    #pkts compressed: 0, #pkts decompressed: 0\n"
               "    #pkts not compressed: 0, #pkts compr. failed: 0\n"
               "    #pkts not decompressed: 0, #pkts decompress failed: 0\n");
     if (detail) {
         flow_detail(w, f);
     } else {
-        sb_addf(o, "    #send errors %" PRIu64 ", #recv errors %" PRIu64 "\n", d->send_errors, d->recv_errors);
+        sb_addf(o, "    #send errors %" PRIu64 ", #recv errors %" PRIu64 "\n", d->send_errors,
+                d->recv_errors);
     }
-    sb_addf(o, "\n     local crypto endpt.: %s, remote crypto endpt.: %s\n", addr_str(l, &f->local), addr_str(p, &f->peer));
+    sb_addf(o, "\n     local crypto endpt.: %s, remote crypto endpt.: %s\n", addr_str(l, &f->local),
+            addr_str(p, &f->peer));
     if (w->c->dialect_15) {
-        sb_addf(o, "     plaintext mtu %u, path mtu %u, ip mtu %u, ip mtu idb %s\n", d->plaintext_mtu, f->mtu, f->mtu, f->mtu_if);
+        sb_addf(o, "     plaintext mtu %u, path mtu %u, ip mtu %u, ip mtu idb %s\n",
+                d->plaintext_mtu, f->mtu, f->mtu, f->mtu_if);
     } else {
         sb_addf(o, "     path mtu %u, ip mtu %u, ip mtu idb %s\n", f->mtu, f->mtu, f->mtu_if);
     }
@@ -321,8 +348,8 @@ static void flow_block(const struct cli_show *w, const struct cli_flow *f, bool 
     sa_lists(w, f, SA_OUT);
 }
 
-void cli_show_ipsec_sa(const struct cli_show *w, const char *iface, const struct addr *peer, const char *map,
-                       bool detail)
+void cli_show_ipsec_sa(const struct cli_show *w, const char *iface, const struct addr *peer,
+                       const char *map, bool detail)
 {
     char last_if[CONF_IFNAME] = "", a[ADDR_STR];
     for (size_t i = 0; i < w->snap->num_flows; i++) {
@@ -332,8 +359,8 @@ void cli_show_ipsec_sa(const struct cli_show *w, const char *iface, const struct
             continue;
         }
         if (strcmp(last_if, f->iface) != 0) {
-            sb_addf(w->out, "\ninterface: %s\n    Crypto map tag: %s, local addr %s\n", f->iface, f->map,
-                    addr_str(a, &f->local));
+            sb_addf(w->out, "\ninterface: %s\n    Crypto map tag: %s, local addr %s\n", f->iface,
+                    f->map, addr_str(a, &f->local));
             str_copy(last_if, sizeof last_if, f->iface);
         }
         sb_add(w->out, "\n");
@@ -343,7 +370,8 @@ void cli_show_ipsec_sa(const struct cli_show *w, const char *iface, const struct
 
 /* ---- show crypto session ---- */
 
-static const char *session_status(const struct cli_snapshot *s, const struct cli_flow *f, size_t num_sas)
+static const char *session_status(const struct cli_snapshot *s, const struct cli_flow *f,
+                                  size_t num_sas)
 {
     const struct ike_sa_info *ike = flow_ike(s, f);
     bool up = ike && !ike->deleted && ike->state == ST_QM_IDLE;
@@ -386,10 +414,15 @@ static void session_flow(const struct cli_show *w, const struct cli_flow *f, boo
     flow_end(o, &f->sel.dst);
     sb_addf(o, "\n        Active SAs: %zu, origin: crypto map\n", num_in + num_out);
     if (detail) {
-        sb_addf(o, "        Inbound:  #pkts dec'ed %" PRIu64 " drop %" PRIu64 " life (KB/Sec) %" PRIu64 "/%u\n", d->decaps,
-                d->drops_in, num_in ? left_kb(in[0]) : 0, num_in ? left_s(in[0]) : 0);
-        sb_addf(o, "        Outbound: #pkts enc'ed %" PRIu64 " drop %" PRIu64 " life (KB/Sec) %" PRIu64 "/%u\n", d->encaps,
-                d->drops_out, num_out ? left_kb(out[0]) : 0, num_out ? left_s(out[0]) : 0);
+        sb_addf(o,
+                "        Inbound:  #pkts dec'ed %" PRIu64 " drop %" PRIu64 " life (KB/Sec) %" PRIu64
+                "/%u\n",
+                d->decaps, d->drops_in, num_in ? left_kb(in[0]) : 0, num_in ? left_s(in[0]) : 0);
+        sb_addf(o,
+                "        Outbound: #pkts enc'ed %" PRIu64 " drop %" PRIu64 " life (KB/Sec) %" PRIu64
+                "/%u\n",
+                d->encaps, d->drops_out, num_out ? left_kb(out[0]) : 0,
+                num_out ? left_s(out[0]) : 0);
     }
 }
 
@@ -404,13 +437,16 @@ static void session_ike(const struct cli_show *w, const struct cli_flow *f, bool
         if (w->c->dialect_15) {
             sb_add(w->out, "  Session ID: 0  \n");
         }
-        sb_addf(w->out, "  %s SA: local %s/%u remote %s/%u %s\n", w->c->dialect_15 ? "IKEv1" : "IKE", addr_str(l, &s->local.a),
-                s->local.port, addr_str(r, &s->remote.a), s->remote.port, s->state == ST_QM_IDLE ? "Active" : "Inactive");
+        sb_addf(w->out, "  %s SA: local %s/%u remote %s/%u %s\n",
+                w->c->dialect_15 ? "IKEv1" : "IKE", addr_str(l, &s->local.a), s->local.port,
+                addr_str(r, &s->remote.a), s->remote.port,
+                s->state == ST_QM_IDLE ? "Active" : "Inactive");
         if (detail) {
             char caps[8];
             snprintf(caps, sizeof caps, "%s%s", s->dpd ? "D" : "", s->nat ? "N" : "");
-            sb_addf(w->out, "          Capabilities:%s connid:%u lifetime:%02u:%02u:%02u\n", caps[0] ? caps : "(none)",
-                    s->conn_id + (w->c->dialect_15 ? 1000 : 0), s->left_s / 3600, s->left_s / 60 % 60, s->left_s % 60);
+            sb_addf(w->out, "          Capabilities:%s connid:%u lifetime:%02u:%02u:%02u\n",
+                    caps[0] ? caps : "(none)", s->conn_id + (w->c->dialect_15 ? 1000 : 0),
+                    s->left_s / 3600, s->left_s / 60 % 60, s->left_s % 60);
         }
     }
 }
@@ -427,11 +463,13 @@ void cli_show_session(const struct cli_show *w, bool detail)
     for (size_t i = 0; i < w->snap->num_flows; i++) {
         const struct cli_flow *f = &w->snap->flows[i];
         const struct cli_flow *before = i ? &w->snap->flows[i - 1] : NULL;
-        bool same = before && strcmp(before->iface, f->iface) == 0 && addr_equal(&before->peer, &f->peer);
+        bool same =
+            before && strcmp(before->iface, f->iface) == 0 && addr_equal(&before->peer, &f->peer);
         if (!same) {
             const struct dp_sa_info *any[16];
             size_t num = 0;
-            for (size_t k = i; k < w->snap->num_flows; k++) { /* all flows of this interface and peer */
+            for (size_t k = i; k < w->snap->num_flows;
+                 k++) { /* all flows of this interface and peer */
                 const struct cli_flow *x = &w->snap->flows[k];
                 if (strcmp(x->iface, f->iface) == 0 && addr_equal(&x->peer, &f->peer)) {
                     num += flow_sas(any, ARRAY_LEN(any), w->snap, x->id, SA_OUT);
@@ -439,8 +477,9 @@ void cli_show_session(const struct cli_show *w, bool detail)
             }
             const struct ike_sa_info *ike = flow_ike(w->snap, f);
             char p[ADDR_STR];
-            sb_addf(o, "%sInterface: %s\nSession status: %s\n%sPeer: %s port %u", i ? "\n" : "", f->iface,
-                    session_status(w->snap, f, num), detail ? "\n" : "", addr_str(p, &f->peer), ike ? ike->remote.port : 500);
+            sb_addf(o, "%sInterface: %s\nSession status: %s\n%sPeer: %s port %u", i ? "\n" : "",
+                    f->iface, session_status(w->snap, f, num), detail ? "\n" : "",
+                    addr_str(p, &f->peer), ike ? ike->remote.port : 500);
             sb_add(o, detail ? " fvrf: (none) ivrf: (none)\n" : " \n");
             if (detail && ike && ike->id[0]) {
                 sb_addf(o, "      Phase1_id: %s\n      Desc: (none)\n", ike->id);

@@ -6,7 +6,8 @@
 
 static void running_policies(struct strbuf *o, const struct conf *c)
 {
-    CONF_FOR (struct conf_isakmp_policy, p, &c->policies) {
+    CONF_FOR(struct conf_isakmp_policy, p, &c->policies)
+    {
         sb_addf(o, "crypto isakmp policy %u\n", p->priority);
         if (p->encr != ENCR_DES) {
             sb_addf(o, " encr %s\n", encr_row(p->encr)->word);
@@ -24,10 +25,12 @@ static void running_policies(struct strbuf *o, const struct conf *c)
             sb_addf(o, " lifetime %u\n", p->life_s);
         }
     }
-    CONF_FOR (struct conf_key, k, &c->keys) {
+    CONF_FOR(struct conf_key, k, &c->keys)
+    {
         char a[ADDR_STR], mk[ADDR_STR];
         if (k->peer.a.family == AF_V6) {
-            sb_addf(o, "crypto isakmp key %s ipv6 %s/%u", k->key, addr_str(a, &k->peer.a), k->peer.len);
+            sb_addf(o, "crypto isakmp key %s ipv6 %s/%u", k->key, addr_str(a, &k->peer.a),
+                    k->peer.len);
         } else {
             sb_addf(o, "crypto isakmp key %s address %s", k->key, addr_str(a, &k->peer.a));
             if (k->peer.len != 32) {
@@ -47,7 +50,8 @@ static void running_params(struct strbuf *o, const struct conf_sa_params *p)
         sb_addf(o, " set security-association lifetime seconds %u\n", p->life_s);
     }
     if (p->life_kb) {
-        sb_addf(o, " set security-association lifetime kilobytes %llu\n", (unsigned long long)p->life_kb);
+        sb_addf(o, " set security-association lifetime kilobytes %llu\n",
+                (unsigned long long)p->life_kb);
     }
     if (p->num_sets) {
         sb_add(o, " set transform-set");
@@ -68,7 +72,8 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
         sb_addf(o, "crypto ipsec security-association lifetime seconds %u\n", c->life_s);
     }
     if (c->life_kb != 4608000) {
-        sb_addf(o, "crypto ipsec security-association lifetime kilobytes %llu\n", (unsigned long long)c->life_kb);
+        sb_addf(o, "crypto ipsec security-association lifetime kilobytes %llu\n",
+                (unsigned long long)c->life_kb);
     }
     if (c->replay_window == 0) {
         sb_add(o, "crypto ipsec security-association replay disable\n");
@@ -80,22 +85,27 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
     }
     sb_add(o, c->frag_after ? "crypto ipsec fragmentation after-encryption\n" : "");
     sb_add(o, "!\n");
-    CONF_FOR (struct conf_transform_set, s, &c->sets) {
-        sb_addf(o, "crypto ipsec transform-set %s %s %s\n", s->name, encr_row(s->encr)->ts, hash_row(s->auth)->ts);
+    CONF_FOR(struct conf_transform_set, s, &c->sets)
+    {
+        sb_addf(o, "crypto ipsec transform-set %s %s %s\n", s->name, encr_row(s->encr)->ts,
+                hash_row(s->auth)->ts);
         sb_add(o, s->transport ? " mode transport\n" : "");
     }
     sb_add(o, "!\n");
-    CONF_FOR (struct conf_profile, p, &c->profiles) {
+    CONF_FOR(struct conf_profile, p, &c->profiles)
+    {
         sb_addf(o, "crypto ipsec profile %s\n", p->name);
         running_params(o, &p->sa);
         sb_add(o, "!\n");
     }
-    CONF_FOR (struct conf_map, m, &c->maps) {
+    CONF_FOR(struct conf_map, m, &c->maps)
+    {
         char a[ADDR_STR];
         if (m->local_if[0]) {
             sb_addf(o, "crypto map %s local-address %s\n", m->name, m->local_if);
         }
-        CONF_FOR (struct conf_map_entry, e, &m->entries) {
+        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        {
             sb_addf(o, "crypto map %s %u ipsec-isakmp \n", m->name, e->seq);
             if (e->description[0]) {
                 sb_addf(o, " description %s\n", e->description);
@@ -114,7 +124,8 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
 
 static void running_tunnel(struct strbuf *o, const struct conf_if *i)
 {
-    static const char *const modes[] = {"gre ip", "gre ipv6", "ipip", "ipv6ip", "ipsec ipv4", "ipsec ipv6"};
+    static const char *const modes[] = {"gre ip", "gre ipv6",   "ipip",
+                                        "ipv6ip", "ipsec ipv4", "ipsec ipv6"};
     const struct conf_tunnel *t = &i->tun;
     char a[ADDR_STR];
     if (t->source_if[0]) {
@@ -149,10 +160,12 @@ static void running_addresses(struct strbuf *o, const struct conf_if *i)
 {
     char a[ADDR_STR], m[ADDR_STR];
     bool v4 = false;
-    CONF_FOR (struct conf_if_addr, x, &i->addrs) {
+    CONF_FOR(struct conf_if_addr, x, &i->addrs)
+    {
         if (x->p.a.family == AF_V4) {
             struct addr mask = addr_mask(AF_V4, x->p.len);
-            sb_addf(o, " ip address %s %s%s\n", addr_str(a, &x->p.a), addr_str(m, &mask), x->secondary ? " secondary" : "");
+            sb_addf(o, " ip address %s %s%s\n", addr_str(a, &x->p.a), addr_str(m, &mask),
+                    x->secondary ? " secondary" : "");
             v4 = true;
         }
     }
@@ -161,11 +174,13 @@ static void running_addresses(struct strbuf *o, const struct conf_if *i)
     } else if (!v4) {
         sb_add(o, " no ip address\n");
     }
-    CONF_FOR (struct conf_if_addr, y, &i->addrs) {
+    CONF_FOR(struct conf_if_addr, y, &i->addrs)
+    {
         if (y->p.a.family == AF_V6 && y->link_local) {
             sb_addf(o, " ipv6 address %s link-local\n", addr_str(a, &y->p.a));
         } else if (y->p.a.family == AF_V6) {
-            sb_addf(o, " ipv6 address %s/%u%s\n", addr_str(a, &y->p.a), y->p.len, y->eui64 ? " eui-64" : "");
+            sb_addf(o, " ipv6 address %s/%u%s\n", addr_str(a, &y->p.a), y->p.len,
+                    y->eui64 ? " eui-64" : "");
         }
     }
     sb_add(o, i->ipv6_enable ? " ipv6 enable\n" : "");
@@ -219,7 +234,8 @@ static void running_if(struct strbuf *o, const struct conf_if *i)
     sb_add(o, i->rpf ? " ip verify unicast source reachable-via rx\n" : "");
     sb_add(o, i->rpf6 ? " ipv6 verify unicast source reachable-via rx\n" : "");
     running_if_ospf(o, i);
-    CONF_FOR (struct conf_kept, k, &i->kept) {
+    CONF_FOR(struct conf_kept, k, &i->kept)
+    {
         sb_addf(o, " %s\n", k->text);
     }
     sb_add(o, i->shutdown ? " shutdown\n" : "");
@@ -233,21 +249,26 @@ static void running_if(struct strbuf *o, const struct conf_if *i)
 static void running_routing(struct strbuf *o, const struct conf *c)
 {
     char a[ADDR_STR], m[ADDR_STR];
-    CONF_FOR (struct conf_ospf, p, &c->ospfs) {
+    CONF_FOR(struct conf_ospf, p, &c->ospfs)
+    {
         sb_addf(o, "router ospf %u\n", p->pid);
-        CONF_FOR (struct conf_kept, k, &p->kept) {
+        CONF_FOR(struct conf_kept, k, &p->kept)
+        {
             sb_addf(o, " %s\n", k->text);
         }
-        CONF_FOR (struct conf_ospf_net, n, &p->nets) {
+        CONF_FOR(struct conf_ospf_net, n, &p->nets)
+        {
             struct addr wild = addr_mask(AF_V4, n->net.len);
             for (unsigned b = 0; b < 4; b++) {
                 wild.b[b] = (u8)~wild.b[b];
             }
-            sb_addf(o, " network %s %s area %u\n", addr_str(a, &n->net.a), addr_str(m, &wild), n->area);
+            sb_addf(o, " network %s %s area %u\n", addr_str(a, &n->net.a), addr_str(m, &wild),
+                    n->area);
         }
         sb_add(o, "!\n");
     }
-    CONF_FOR (struct conf_route, r, &c->routes) {
+    CONF_FOR(struct conf_route, r, &c->routes)
+    {
         char nh[ADDR_STR + 1] = "";
         if (r->nexthop.family) {
             nh[0] = ' ';
@@ -269,15 +290,18 @@ static void running_routing(struct strbuf *o, const struct conf *c)
 
 static void running_acls(struct strbuf *o, const struct conf *c)
 {
-    CONF_FOR (struct conf_acl, l, &c->acls) {
+    CONF_FOR(struct conf_acl, l, &c->acls)
+    {
         if (!l->numbered) {
             sb_addf(o, "ip access-list %s %s\n", l->extended ? "extended" : "standard", l->name);
         }
-        CONF_FOR (struct conf_ace, e, &l->aces) {
+        CONF_FOR(struct conf_ace, e, &l->aces)
+        {
             if (l->numbered) {
                 sb_addf(o, "access-list %s", l->name);
             }
-            sb_addf(o, " %s%s\n", e->remark[0] ? "remark " : "", e->remark[0] ? e->remark : e->text);
+            sb_addf(o, " %s%s\n", e->remark[0] ? "remark " : "",
+                    e->remark[0] ? e->remark : e->text);
         }
         sb_add(o, "!\n");
     }
@@ -286,7 +310,8 @@ static void running_acls(struct strbuf *o, const struct conf *c)
 void cli_running(struct strbuf *o, const struct conf *c)
 {
     sb_add(o, "!\n");
-    CONF_FOR (struct conf_kept, k, &c->kept) {
+    CONF_FOR(struct conf_kept, k, &c->kept)
+    {
         if (strncmp(k->text, "line ", 5) != 0) {
             sb_addf(o, "%s\n", k->text);
         }
@@ -301,13 +326,15 @@ void cli_running(struct strbuf *o, const struct conf *c)
     sb_add(o, "!\n");
     running_policies(o, c);
     running_ipsec(o, c);
-    CONF_FOR (struct conf_if, i, &c->ifs) {
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
         running_if(o, i);
     }
     running_routing(o, c);
     sb_add(o, "!\n");
     running_acls(o, c);
-    CONF_FOR (struct conf_kept, l, &c->kept) {
+    CONF_FOR(struct conf_kept, l, &c->kept)
+    {
         if (strncmp(l->text, "line ", 5) == 0) {
             sb_addf(o, "%s\n", l->text);
         }

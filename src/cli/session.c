@@ -13,13 +13,23 @@ static const struct {
     enum cli_mode mode;
     const char *suffix;
 } prompts[] = {
-    {M_CONF, "(config)#"},       {M_IF, "(config-if)#"},          {M_ISAKMP, "(config-isakmp)#"}, {M_TRANS, "(cfg-crypto-trans)#"},
-    {M_PROFILE, "(ipsec-profile)#"}, {M_MAP, "(config-crypto-map)#"}, {M_ROUTER, "(config-router)#"}, {M_EXTACL, "(config-ext-nacl)#"},
-    {M_STDACL, "(config-std-nacl)#"}, {M_LINE, "(config-line)#"},  {M_EXEC, ">"},                {M_PRIV, "#"},
+    {M_CONF, "(config)#"},
+    {M_IF, "(config-if)#"},
+    {M_ISAKMP, "(config-isakmp)#"},
+    {M_TRANS, "(cfg-crypto-trans)#"},
+    {M_PROFILE, "(ipsec-profile)#"},
+    {M_MAP, "(config-crypto-map)#"},
+    {M_ROUTER, "(config-router)#"},
+    {M_EXTACL, "(config-ext-nacl)#"},
+    {M_STDACL, "(config-std-nacl)#"},
+    {M_LINE, "(config-line)#"},
+    {M_EXEC, ">"},
+    {M_PRIV, "#"},
 };
 
 struct session *session_new(const struct cli_host *host, void *ctx, bool privileged,
-                            void (*out)(void *ctx, const char *text), void (*done)(void *ctx, int status))
+                            void (*out)(void *ctx, const char *text),
+                            void (*done)(void *ctx, int status))
 {
     struct session *s = xcalloc(1, sizeof *s);
     s->host = host;
@@ -218,7 +228,8 @@ static int config_line(struct session *s, const char *line)
             s->host->apply(s->host->ctx);
         } else {
             int col = (int)strlen(session_prompt(s)) + MAX(s->cfg.err_col, 1) - 1;
-            s_printf(s, "%*s^\n%% Invalid input detected at '^' marker.\n%% %s\n\n", col, "", s->cfg.err);
+            s_printf(s, "%*s^\n%% Invalid input detected at '^' marker.\n%% %s\n\n", col, "",
+                     s->cfg.err);
             status = CLI_ERROR;
         }
     }
@@ -248,7 +259,8 @@ void session_line(struct session *s, const char *typed)
         status = secret_line(s, line);
     } else if (s->cfg.mode & (M_EXEC | M_PRIV)) {
         if (!filter_split(s, line)) {
-            s_printf(s, "%% Invalid output filter: {include | exclude | begin | section} REGEX\n\n");
+            s_printf(s,
+                     "%% Invalid output filter: {include | exclude | begin | section} REGEX\n\n");
             s->filter_kind = 0;
             status = CLI_ERROR;
         } else {
@@ -293,7 +305,8 @@ void session_help(struct session *s, const char *line, struct strbuf *out)
     struct match_choice list[256];
     bool end;
     u32 mode = help_mode(s, &line);
-    int num = grammar_choices(list, ARRAY_LEN(list), &end, s->cfg.g, mode, line, !(mode & (M_EXEC | M_PRIV)));
+    int num = grammar_choices(list, ARRAY_LEN(list), &end, s->cfg.g, mode, line,
+                              !(mode & (M_EXEC | M_PRIV)));
     size_t len = strlen(line);
     if (num < 0 || (num == 0 && !end)) {
         sb_add(out, "% Unrecognized command\n");
@@ -312,7 +325,8 @@ void session_help(struct session *s, const char *line, struct strbuf *out)
         width = MAX(width, (int)strlen(list[i].text));
     }
     for (int i = 0; i < num; i++) {
-        sb_addf(out, "  %-*s  %s\n", width, list[i].text, list[i].keyword ? cli_help(list[i].text) : "");
+        sb_addf(out, "  %-*s  %s\n", width, list[i].text,
+                list[i].keyword ? cli_help(list[i].text) : "");
     }
     sb_add(out, end ? "  <cr>\n\n" : "\n");
 }
@@ -324,7 +338,8 @@ void session_complete(struct session *s, const char *line, struct strbuf *out)
     const char *rest = line;
     u32 mode = help_mode(s, &rest);
     size_t len = strlen(line);
-    int num = grammar_choices(list, ARRAY_LEN(list), &end, s->cfg.g, mode, rest, !(mode & (M_EXEC | M_PRIV)));
+    int num = grammar_choices(list, ARRAY_LEN(list), &end, s->cfg.g, mode, rest,
+                              !(mode & (M_EXEC | M_PRIV)));
     int keywords = 0;
     const char *word = NULL;
     for (int i = 0; i < num; i++) {

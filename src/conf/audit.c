@@ -46,7 +46,8 @@ static void weak_group(struct audit *a, struct conf_src src, u16 id)
     }
 }
 
-static void check_sets(struct audit *a, const struct conf_sa_params *p, struct conf_src src, const char *whose)
+static void check_sets(struct audit *a, const struct conf_sa_params *p, struct conf_src src,
+                       const char *whose)
 {
     char what[96];
     if (p->num_sets == 0) {
@@ -65,7 +66,8 @@ static void check_sets(struct audit *a, const struct conf_sa_params *p, struct c
 static void check_map(struct audit *a, const struct conf_map *m)
 {
     char whose[96];
-    CONF_FOR (struct conf_map_entry, e, &m->entries) {
+    CONF_FOR(struct conf_map_entry, e, &m->entries)
+    {
         snprintf(whose, sizeof whose, "crypto map %.40s %u", m->name, e->seq);
         check_sets(a, &e->sa, e->src, whose);
         if (!e->num_peers) {
@@ -99,27 +101,33 @@ static void check_if(struct audit *a, const struct conf_if *i)
     }
 }
 
-void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf_finding *f), void *ctx)
+void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf_finding *f),
+                void *ctx)
 {
     struct audit a = {.c = c, .found = found, .ctx = ctx};
-    CONF_FOR (struct conf_isakmp_policy, p, &c->policies) {
+    CONF_FOR(struct conf_isakmp_policy, p, &c->policies)
+    {
         weak_encr(&a, p->src, p->encr);
         weak_hash(&a, p->src, p->hash);
         weak_group(&a, p->src, p->group);
     }
-    CONF_FOR (struct conf_transform_set, s, &c->sets) {
+    CONF_FOR(struct conf_transform_set, s, &c->sets)
+    {
         weak_encr(&a, s->src, s->encr);
         weak_hash(&a, s->src, s->auth);
     }
-    CONF_FOR (struct conf_profile, p, &c->profiles) {
+    CONF_FOR(struct conf_profile, p, &c->profiles)
+    {
         char whose[96];
         snprintf(whose, sizeof whose, "ipsec profile %.60s", p->name);
         check_sets(&a, &p->sa, p->src, whose);
     }
-    CONF_FOR (struct conf_map, m, &c->maps) {
+    CONF_FOR(struct conf_map, m, &c->maps)
+    {
         check_map(&a, m);
     }
-    CONF_FOR (struct conf_if, i, &c->ifs) {
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
         check_if(&a, i);
     }
 }

@@ -55,7 +55,8 @@ struct conf_src conf_src(struct conf *c, const char *file, u32 line)
 struct conf_isakmp_policy *conf_policy_get(struct conf *c, u32 priority, struct conf_src src)
 {
     struct list *before = &c->policies;
-    CONF_FOR (struct conf_isakmp_policy, p, &c->policies) {
+    CONF_FOR(struct conf_isakmp_policy, p, &c->policies)
+    {
         if (p->priority == priority) {
             return p;
         }
@@ -65,8 +66,13 @@ struct conf_isakmp_policy *conf_policy_get(struct conf *c, u32 priority, struct 
         }
     }
     struct conf_isakmp_policy *n = arena_alloc(&c->arena, sizeof *n);
-    *n = (struct conf_isakmp_policy){.src = src, .priority = priority, .encr = ENCR_DES, .hash = HASH_SHA1,
-                                     .auth = 3, .group = 1, .life_s = 86400};
+    *n = (struct conf_isakmp_policy){.src = src,
+                                     .priority = priority,
+                                     .encr = ENCR_DES,
+                                     .hash = HASH_SHA1,
+                                     .auth = 3,
+                                     .group = 1,
+                                     .life_s = 86400};
     list_push_back(before, &n->link);
     return n;
 }
@@ -74,7 +80,8 @@ struct conf_isakmp_policy *conf_policy_get(struct conf *c, u32 priority, struct 
 /* Every named item has its name at the same place relative to nothing: one finder per type, by macro-free code. */
 struct conf_transform_set *conf_set_find(const struct conf *c, const char *name)
 {
-    CONF_FOR (struct conf_transform_set, s, &c->sets) {
+    CONF_FOR(struct conf_transform_set, s, &c->sets)
+    {
         if (strcmp(s->name, name) == 0) {
             return s;
         }
@@ -84,7 +91,8 @@ struct conf_transform_set *conf_set_find(const struct conf *c, const char *name)
 
 struct conf_profile *conf_profile_find(const struct conf *c, const char *name)
 {
-    CONF_FOR (struct conf_profile, p, &c->profiles) {
+    CONF_FOR(struct conf_profile, p, &c->profiles)
+    {
         if (strcmp(p->name, name) == 0) {
             return p;
         }
@@ -106,7 +114,8 @@ struct conf_profile *conf_profile_get(struct conf *c, const char *name, struct c
 
 struct conf_map *conf_map_find(const struct conf *c, const char *name)
 {
-    CONF_FOR (struct conf_map, m, &c->maps) {
+    CONF_FOR(struct conf_map, m, &c->maps)
+    {
         if (strcmp(m->name, name) == 0) {
             return m;
         }
@@ -127,10 +136,12 @@ struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src 
     return m;
 }
 
-struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u32 seq, struct conf_src src)
+struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u32 seq,
+                                          struct conf_src src)
 {
     struct list *before = &m->entries;
-    CONF_FOR (struct conf_map_entry, e, &m->entries) {
+    CONF_FOR(struct conf_map_entry, e, &m->entries)
+    {
         if (e->seq == seq) {
             return e;
         }
@@ -148,7 +159,8 @@ struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u3
 
 struct conf_acl *conf_acl_find(const struct conf *c, const char *name)
 {
-    CONF_FOR (struct conf_acl, a, &c->acls) {
+    CONF_FOR(struct conf_acl, a, &c->acls)
+    {
         if (strcmp(a->name, name) == 0) {
             return a;
         }
@@ -176,7 +188,8 @@ struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, str
 {
     struct list *before = &acl->aces;
     u32 last = 0;
-    CONF_FOR (struct conf_ace, e, &acl->aces) {
+    CONF_FOR(struct conf_ace, e, &acl->aces)
+    {
         if (seq && e->seq == seq) {
             before = e->link.next; /* the same number again replaces the rule */
             list_remove(&e->link);
@@ -197,7 +210,8 @@ struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, str
 
 struct conf_if *conf_if_find(const struct conf *c, const char *name)
 {
-    CONF_FOR (struct conf_if, i, &c->ifs) {
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
         if (strcmp(i->name, name) == 0) {
             return i;
         }
@@ -216,7 +230,8 @@ struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src sr
     i->src = src;
     str_copy(i->name, sizeof i->name, name);
     if (!conf_if_canonical(canonical, &i->kind, name)) {
-        i->kind = IFK_ETHERNET; /* callers pass canonical names; anything else is an Ethernet of the host */
+        i->kind =
+            IFK_ETHERNET; /* callers pass canonical names; anything else is an Ethernet of the host */
     }
     list_init(&i->addrs);
     list_init(&i->kept);
@@ -226,7 +241,8 @@ struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src sr
 
 struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src)
 {
-    CONF_FOR (struct conf_ospf, o, &c->ospfs) {
+    CONF_FOR(struct conf_ospf, o, &c->ospfs)
+    {
         if (o->pid == pid) {
             return o;
         }
@@ -240,9 +256,11 @@ struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src)
     return o;
 }
 
-struct conf_kept *conf_keep(struct conf *c, struct list *where, const char *text, struct conf_src src)
+struct conf_kept *conf_keep(struct conf *c, struct list *where, const char *text,
+                            struct conf_src src)
 {
-    CONF_FOR (struct conf_kept, k, where) {
+    CONF_FOR(struct conf_kept, k, where)
+    {
         if (strcmp(k->text, text) == 0) {
             return k;
         }
@@ -320,7 +338,8 @@ struct addr conf_if_address(const struct conf *c, const char *ifname, u8 family)
         return conf_if_address(c, i->unnumbered, family);
     }
     if (i) {
-        CONF_FOR (struct conf_if_addr, a, &i->addrs) {
+        CONF_FOR(struct conf_if_addr, a, &i->addrs)
+        {
             if (a->p.a.family == family && !a->link_local && !a->secondary) {
                 return a->p.a;
             }

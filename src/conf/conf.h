@@ -105,8 +105,17 @@ struct conf_acl {
 
 /* ---- interfaces -------------------------------------------------------------------------------- */
 
-enum conf_if_kind { IFK_FASTETHERNET, IFK_GIGABIT, IFK_ETHERNET, IFK_SERIAL, IFK_LOOPBACK, IFK_TUNNEL, IFK_VLAN,
-                    IFK_NULL, IFK_NUM };
+enum conf_if_kind {
+    IFK_FASTETHERNET,
+    IFK_GIGABIT,
+    IFK_ETHERNET,
+    IFK_SERIAL,
+    IFK_LOOPBACK,
+    IFK_TUNNEL,
+    IFK_VLAN,
+    IFK_NULL,
+    IFK_NUM
+};
 struct conf_if_kind_row {
     const char *name;  /* "FastEthernet" */
     const char *brief; /* "Fa" */
@@ -121,7 +130,14 @@ struct conf_if_addr {
     struct prefix p; /* the interface address with its length: host bits kept */
     bool secondary, link_local, eui64;
 };
-enum conf_tunnel_mode { CTM_GRE_IP, CTM_GRE_IPV6, CTM_IPIP, CTM_IPV6IP, CTM_IPSEC_IPV4, CTM_IPSEC_IPV6 };
+enum conf_tunnel_mode {
+    CTM_GRE_IP,
+    CTM_GRE_IPV6,
+    CTM_IPIP,
+    CTM_IPV6IP,
+    CTM_IPSEC_IPV4,
+    CTM_IPSEC_IPV6
+};
 struct conf_tunnel {
     enum conf_tunnel_mode mode;
     char source_if[CONF_IFNAME]; /* "" when an address was given */
@@ -130,7 +146,7 @@ struct conf_tunnel {
     struct conf_src dest_src;
     bool has_key, checksum, sequence, pmtud, has_tos;
     u32 key;
-    u8 ttl, tos;            /* ttl 0: the default, 255 */
+    u8 ttl, tos;             /* ttl 0: the default, 255 */
     char profile[CONF_NAME]; /* tunnel protection ipsec profile */
     struct conf_src profile_src;
 };
@@ -178,7 +194,8 @@ struct conf_ospf {
     struct conf_src src;
     u32 pid;
     struct list nets; /* conf_ospf_net */
-    struct list kept; /* conf_kept: lines FRR takes as they are (router-id, passive-interface, ...) */
+    struct list
+        kept; /* conf_kept: lines FRR takes as they are (router-id, passive-interface, ...) */
 };
 
 /* A line that is accepted and kept but means nothing to adit. */
@@ -198,8 +215,8 @@ struct conf {
     bool isakmp_off;
     bool invalid_spi_recovery;
     char enable_secret[CONF_NAME];
-    u32 life_s;      /* crypto ipsec security-association lifetime; 3600 */
-    u64 life_kb;     /* 4608000 */
+    u32 life_s;        /* crypto ipsec security-association lifetime; 3600 */
+    u64 life_kb;       /* 4608000 */
     u16 replay_window; /* 64; 0: off */
     enum conf_df df;
     bool frag_after;
@@ -222,7 +239,8 @@ struct conf_profile *conf_profile_find(const struct conf *c, const char *name);
 struct conf_profile *conf_profile_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_map *conf_map_find(const struct conf *c, const char *name);
 struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src src);
-struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u32 seq, struct conf_src src);
+struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u32 seq,
+                                          struct conf_src src);
 struct conf_acl *conf_acl_find(const struct conf *c, const char *name);
 struct conf_acl *conf_acl_get(struct conf *c, const char *name, bool extended, bool numbered,
                               struct conf_src src);
@@ -231,11 +249,13 @@ struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, str
 struct conf_if *conf_if_find(const struct conf *c, const char *name);
 struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src);
-struct conf_kept *conf_keep(struct conf *c, struct list *where, const char *text, struct conf_src src);
+struct conf_kept *conf_keep(struct conf *c, struct list *where, const char *text,
+                            struct conf_src src);
 
 /* conf_if_canonical: "fa 0/0", "FastEthernet 0/0", "tun0" -> "FastEthernet0/0", "Tunnel0". False when no kind
  * (or more than one) starts with these letters or the number is missing. */
-NODISCARD bool conf_if_canonical(char out[CONF_IFNAME], enum conf_if_kind *out_kind, const char *text);
+NODISCARD bool conf_if_canonical(char out[CONF_IFNAME], enum conf_if_kind *out_kind,
+                                 const char *text);
 /* conf_if_kernel: the name of the Linux link: Tunnel0 stays, FastEthernet0/0 is Fa0-0, Loopback0 is lo. */
 void conf_if_kernel(char out[16], const char *name);
 /* conf_if_address: the first address of that family on an interface; AF_NONE when it has none. */
@@ -252,11 +272,12 @@ struct conf_finding {
 };
 /* conf_audit: calls found for every weak algorithm used (once each, with the stronger choice named) and every
  * reference to something that is not there. */
-void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf_finding *f), void *ctx);
+void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf_finding *f),
+                void *ctx);
 
-
-#define CONF_FOR(type, it, head)                                                                     \
-    for (type *it = CONTAINER_OF((head)->next, type, link), *it##_n = CONTAINER_OF(it->link.next, type, link); \
+#define CONF_FOR(type, it, head)                                                                   \
+    for (type *it = CONTAINER_OF((head)->next, type, link),                                        \
+              *it##_n = CONTAINER_OF(it->link.next, type, link);                                   \
          &it->link != (head); it = it##_n, it##_n = CONTAINER_OF(it->link.next, type, link))
 
 #endif

@@ -7,35 +7,40 @@
 #include "crypto/crypto.h"
 
 #define STRONG_CIPHER "AES 128 or better"
-#define STRONG_HASH "SHA-256 or better"
-#define STRONG_GROUP "group 14 or better"
+#define STRONG_HASH   "SHA-256 or better"
+#define STRONG_GROUP  "group 14 or better"
 
 static const struct encr_row encrs[ENCR_NUM] = {
     [ENCR_NONE] = {.shown = "", .ts = "", .human = "no encryption"},
-    [ENCR_NULL] = {0, 11, 11, 0, 0, 0, 0, 1, 0, NULL, "esp-null", "esp-null", NULL, "ESP_NULL", NULL,
-                   "NULL (no encryption)", STRONG_CIPHER},
+    [ENCR_NULL] = {0, 11, 11, 0, 0, 0, 0, 1, 0, NULL, "esp-null", "esp-null", NULL, "ESP_NULL",
+                   NULL, "NULL (no encryption)", STRONG_CIPHER},
     [ENCR_DES] = {1, 2, 2, 0, 8, 0, 8, 8, 0, "des", "esp-des", "esp-des", "DES-CBC", "ESP_DES",
                   "DES - Data Encryption Standard (56 bit keys).", "DES", STRONG_CIPHER},
-    [ENCR_3DES] = {5, 3, 3, 0, 24, 0, 8, 8, 0, "3des", "esp-3des", "esp-3des", "3DES-CBC", "ESP_3DES",
-                   "Three key triple DES", "3DES", STRONG_CIPHER},
-    [ENCR_AES128] = {7, 12, 12, 128, 16, 0, 16, 16, 0, "aes", "esp-aes", "esp-aes", "AES-CBC", "ESP_AES",
-                     "AES - Advanced Encryption Standard (128 bit keys).", "AES 128", NULL},
-    [ENCR_AES192] = {7, 12, 12, 192, 24, 0, 16, 16, 0, "aes 192", "esp-aes 192", "esp-192-aes", "AES-CBC", "ESP_AES",
-                     "AES - Advanced Encryption Standard (192 bit keys).", "AES 192", NULL},
-    [ENCR_AES256] = {7, 12, 12, 256, 32, 0, 16, 16, 0, "aes 256", "esp-aes 256", "esp-256-aes", "AES-CBC", "ESP_AES",
-                     "AES - Advanced Encryption Standard (256 bit keys).", "AES 256", NULL},
-    [ENCR_GCM128] = {0, 20, 20, 128, 16, 4, 8, 1, 16, NULL, "esp-gcm", "esp-gcm", NULL, "ESP_GCM", NULL,
-                     "AES-GCM 128", NULL},
-    [ENCR_GCM192] = {0, 20, 20, 192, 24, 4, 8, 1, 16, NULL, "esp-gcm 192", "esp-gcm 192", NULL, "ESP_GCM", NULL,
-                     "AES-GCM 192", NULL},
-    [ENCR_GCM256] = {0, 20, 20, 256, 32, 4, 8, 1, 16, NULL, "esp-gcm 256", "esp-gcm 256", NULL, "ESP_GCM", NULL,
-                     "AES-GCM 256", NULL},
+    [ENCR_3DES] = {5, 3, 3, 0, 24, 0, 8, 8, 0, "3des", "esp-3des", "esp-3des", "3DES-CBC",
+                   "ESP_3DES", "Three key triple DES", "3DES", STRONG_CIPHER},
+    [ENCR_AES128] = {7, 12, 12, 128, 16, 0, 16, 16, 0, "aes", "esp-aes", "esp-aes", "AES-CBC",
+                     "ESP_AES", "AES - Advanced Encryption Standard (128 bit keys).", "AES 128",
+                     NULL},
+    [ENCR_AES192] = {7, 12, 12, 192, 24, 0, 16, 16, 0, "aes 192", "esp-aes 192", "esp-192-aes",
+                     "AES-CBC", "ESP_AES", "AES - Advanced Encryption Standard (192 bit keys).",
+                     "AES 192", NULL},
+    [ENCR_AES256] = {7, 12, 12, 256, 32, 0, 16, 16, 0, "aes 256", "esp-aes 256", "esp-256-aes",
+                     "AES-CBC", "ESP_AES", "AES - Advanced Encryption Standard (256 bit keys).",
+                     "AES 256", NULL},
+    [ENCR_GCM128] = {0, 20, 20, 128, 16, 4, 8, 1, 16, NULL, "esp-gcm", "esp-gcm", NULL, "ESP_GCM",
+                     NULL, "AES-GCM 128", NULL},
+    [ENCR_GCM192] = {0, 20, 20, 192, 24, 4, 8, 1, 16, NULL, "esp-gcm 192", "esp-gcm 192", NULL,
+                     "ESP_GCM", NULL, "AES-GCM 192", NULL},
+    [ENCR_GCM256] = {0, 20, 20, 256, 32, 4, 8, 1, 16, NULL, "esp-gcm 256", "esp-gcm 256", NULL,
+                     "ESP_GCM", NULL, "AES-GCM 256", NULL},
 };
 
 static const struct hash_row hashes[HASH_NUM] = {
     [HASH_NONE] = {.ts = "", .human = "no authentication"},
-    [HASH_MD5] = {1, 1, 16, 12, "md5", "esp-md5-hmac", "MD5", "HMAC-MD5", "Message Digest 5", "MD5", STRONG_HASH},
-    [HASH_SHA1] = {2, 2, 20, 12, "sha", "esp-sha-hmac", "SHA", "HMAC-SHA", "Secure Hash Standard", "SHA-1", NULL},
+    [HASH_MD5] = {1, 1, 16, 12, "md5", "esp-md5-hmac", "MD5", "HMAC-MD5", "Message Digest 5", "MD5",
+                  STRONG_HASH},
+    [HASH_SHA1] = {2, 2, 20, 12, "sha", "esp-sha-hmac", "SHA", "HMAC-SHA", "Secure Hash Standard",
+                   "SHA-1", NULL},
     [HASH_SHA256] = {4, 5, 32, 16, "sha256", "esp-sha256-hmac", "SHA256", "HMAC-SHA256",
                      "Secure Hash Standard 2 (256 bit)", "SHA-256", NULL},
     [HASH_SHA384] = {5, 6, 48, 24, "sha384", "esp-sha384-hmac", "SHA384", "HMAC-SHA384",
@@ -45,10 +50,11 @@ static const struct hash_row hashes[HASH_NUM] = {
 };
 
 static const struct group_row groups[] = {
-    {1, 768, false, 96, STRONG_GROUP},   {2, 1024, false, 128, STRONG_GROUP}, {5, 1536, false, 192, STRONG_GROUP},
-    {14, 2048, false, 256, NULL},        {15, 3072, false, 384, NULL},        {16, 4096, false, 512, NULL},
-    {18, 8192, false, 1024, NULL},       {19, 256, true, 64, NULL},           {20, 384, true, 96, NULL},
-    {21, 521, true, 132, NULL},
+    {1, 768, false, 96, STRONG_GROUP},   {2, 1024, false, 128, STRONG_GROUP},
+    {5, 1536, false, 192, STRONG_GROUP}, {14, 2048, false, 256, NULL},
+    {15, 3072, false, 384, NULL},        {16, 4096, false, 512, NULL},
+    {18, 8192, false, 1024, NULL},       {19, 256, true, 64, NULL},
+    {20, 384, true, 96, NULL},           {21, 521, true, 132, NULL},
 };
 
 const struct encr_row *encr_row(enum encr_id id)

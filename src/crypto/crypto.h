@@ -49,12 +49,12 @@ struct encr_row {
     const char *weak;                /* NULL, or the stronger choice to name in the warning */
 };
 struct hash_row {
-    u16 p1_id;       /* IKEv1 Hash-Algorithm class value */
-    u16 auth_id;     /* ESP Authentication-Algorithm attribute value (RFC 2407 4.5) */
-    u8 len;          /* bytes of the hash and of the HMAC key in KEYMAT */
-    u8 icv_len;      /* bytes of the truncated ICV in ESP */
-    const char *word;  /* crypto isakmp policy: "md5", "sha", "sha256" */
-    const char *ts;    /* "esp-md5-hmac" */
+    u16 p1_id;        /* IKEv1 Hash-Algorithm class value */
+    u16 auth_id;      /* ESP Authentication-Algorithm attribute value (RFC 2407 4.5) */
+    u8 len;           /* bytes of the hash and of the HMAC key in KEYMAT */
+    u8 icv_len;       /* bytes of the truncated ICV in ESP */
+    const char *word; /* crypto isakmp policy: "md5", "sha", "sha256" */
+    const char *ts;   /* "esp-md5-hmac" */
     const char *debug_p1, *debug_p2; /* "MD5", "HMAC-MD5" */
     const char *policy_text;
     const char *human;
@@ -90,7 +90,8 @@ enum { HASH_MAX = 64 };
 /* hash_of: writes hash_row(h)->len bytes. */
 void hash_of(u8 *out, enum hash_id h, const struct iov *v, size_t num);
 /* prf_of: HMAC with key over the concatenation; writes hash_row(h)->len bytes. */
-void prf_of(u8 *out, enum hash_id h, const void *key, size_t key_len, const struct iov *v, size_t num);
+void prf_of(u8 *out, enum hash_id h, const void *key, size_t key_len, const struct iov *v,
+            size_t num);
 
 /* ---- Diffie-Hellman -------------------------------------------------------------------------- */
 
@@ -104,13 +105,15 @@ void dh_free(struct dh *dh); /* wipes the private part; NULL is fine */
 void dh_public(const struct dh *dh, u8 *out);
 /* dh_shared: g^xy, left-padded; *out_len = modulus length (MODP) or length of x (ECP, RFC 5903 9).
  * False when the peer's value is refused: wrong length, y <= 1, y >= p-1 (RFC 6989 2.1), not on the curve. */
-NODISCARD bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, const u8 *peer, size_t peer_len);
+NODISCARD bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, const u8 *peer,
+                         size_t peer_len);
 
 /* ---- IKEv1 message protection (RFC 2409 appendix B) ------------------------------------------ */
 
 /* ike_cbc: encrypts or decrypts len bytes in place (a multiple of the block) and moves iv on to the last
  * ciphertext block. False when len is no multiple or the cipher is not one of phase 1. */
-NODISCARD bool ike_cbc(enum encr_id encr, bool encrypt, const u8 *key, u8 *iv, u8 *data, size_t len);
+NODISCARD bool ike_cbc(enum encr_id encr, bool encrypt, const u8 *key, u8 *iv, u8 *data,
+                       size_t len);
 
 /* crypto_warm_up: makes OpenSSL load everything now; afterwards no file is opened any more. */
 void crypto_warm_up(void);

@@ -19,35 +19,53 @@
 
 /* ---- why a packet was dropped: name, counter, sentence (law 4) ------------------------------- */
 /* DP_DROP(ID, "short name", "sentence for the operator") */
-#define DP_DROPS(DP_DROP)                                                                                              \
-    DP_DROP(NONE, "none", "The packet was not dropped.")                                                               \
-    DP_DROP(MALFORMED_IP, "malformed IP header", "The IP header is short, has a wrong version or a wrong length.")     \
-    DP_DROP(NOT_FOR_US, "no tunnel or policy for it", "No tunnel has these endpoints and no policy selects it.")       \
-    DP_DROP(TUNNEL_DOWN, "tunnel has no destination", "The tunnel lacks a source or a destination.")                   \
-    DP_DROP(NO_SA, "no SA, queue full", "No SA exists yet, IKE was asked, and the hold queue of the flow is full.")    \
-    DP_DROP(HELD_TIMEOUT, "no SA came in time", "The packet waited for an SA and IKE did not bring one in time.")      \
-    DP_DROP(TOO_BIG, "too big and DF set", "It does not fit the path after protection; the sender was told the MTU.")  \
-    DP_DROP(SEQ_EXHAUSTED, "sequence numbers used up", "The SA has sent 2^32-1 packets and was not replaced.")         \
-    DP_DROP(LIFE_EXPIRED, "SA lifetime over", "The SA's hard lifetime has passed.")                                    \
-    DP_DROP(UNKNOWN_SPI, "unknown SPI", "No inbound SA has this SPI, address and protocol.")                           \
-    DP_DROP(MALFORMED_ESP, "malformed ESP", "The ESP packet is shorter than its header, IV, padding and ICV.")         \
-    DP_DROP(REPLAY, "replay", "The sequence number was seen before or lies left of the window.")                       \
-    DP_DROP(BAD_ICV, "ICV wrong", "The integrity check failed: forged, damaged, or the keys differ.")                  \
-    DP_DROP(BAD_PADDING, "ESP padding wrong", "The decrypted padding is not 1, 2, 3, ...")                             \
-    DP_DROP(BAD_NEXT_HEADER, "next header wrong", "The protected protocol does not fit the SA's mode.")                \
-    DP_DROP(BAD_IDENTITY, "outside the proxy identity", "The inner packet is not covered by what the SA negotiated.")  \
-    DP_DROP(CLEAR_PROTECTED, "clear text that must be protected", "A policy protects this traffic; it came in clear.") \
-    DP_DROP(MALFORMED_GRE, "malformed GRE", "The GRE header is short, has a version other than 0 or unknown flags.")   \
-    DP_DROP(GRE_CHECKSUM, "GRE checksum wrong", "The GRE checksum does not match.")                                    \
-    DP_DROP(GRE_KEY, "GRE key differs", "The GRE key is not the one configured on the tunnel.")                        \
-    DP_DROP(GRE_SEQUENCE, "GRE sequence old", "The GRE sequence number was already passed.")                           \
-    DP_DROP(GRE_PROTO, "GRE protocol unknown", "GRE carries neither IPv4 nor IPv6.")                                   \
-    DP_DROP(RPF, "unicast RPF", "The inner source does not belong behind this tunnel (ip verify unicast).")            \
-    DP_DROP(TTL, "TTL exceeded", "The packet's TTL or hop limit is used up.")                                          \
-    DP_DROP(TX_ERROR, "transmit failed", "The kernel refused the packet (no route, link down or queue full).")         \
-    DP_DROP(NO_BUFFER, "no buffer", "All packet buffers are in use.")                                                  \
-    DP_DROP(HOUSEKEEPING, "listener report, no SA", "The host's own multicast listener report or router solicitation does not bring a tunnel up.") \
-    DP_DROP(FRAGMENT, "fragment not reassembled", "A fragment of a protected packet arrived and cannot be joined.")
+#define DP_DROPS(DP_DROP)                                                                          \
+    DP_DROP(NONE, "none", "The packet was not dropped.")                                           \
+    DP_DROP(MALFORMED_IP, "malformed IP header",                                                   \
+            "The IP header is short, has a wrong version or a wrong length.")                      \
+    DP_DROP(NOT_FOR_US, "no tunnel or policy for it",                                              \
+            "No tunnel has these endpoints and no policy selects it.")                             \
+    DP_DROP(TUNNEL_DOWN, "tunnel has no destination",                                              \
+            "The tunnel lacks a source or a destination.")                                         \
+    DP_DROP(NO_SA, "no SA, queue full",                                                            \
+            "No SA exists yet, IKE was asked, and the hold queue of the flow is full.")            \
+    DP_DROP(HELD_TIMEOUT, "no SA came in time",                                                    \
+            "The packet waited for an SA and IKE did not bring one in time.")                      \
+    DP_DROP(TOO_BIG, "too big and DF set",                                                         \
+            "It does not fit the path after protection; the sender was told the MTU.")             \
+    DP_DROP(SEQ_EXHAUSTED, "sequence numbers used up",                                             \
+            "The SA has sent 2^32-1 packets and was not replaced.")                                \
+    DP_DROP(LIFE_EXPIRED, "SA lifetime over", "The SA's hard lifetime has passed.")                \
+    DP_DROP(UNKNOWN_SPI, "unknown SPI", "No inbound SA has this SPI, address and protocol.")       \
+    DP_DROP(MALFORMED_ESP, "malformed ESP",                                                        \
+            "The ESP packet is shorter than its header, IV, padding and ICV.")                     \
+    DP_DROP(REPLAY, "replay", "The sequence number was seen before or lies left of the window.")   \
+    DP_DROP(BAD_ICV, "ICV wrong",                                                                  \
+            "The integrity check failed: forged, damaged, or the keys differ.")                    \
+    DP_DROP(BAD_PADDING, "ESP padding wrong", "The decrypted padding is not 1, 2, 3, ...")         \
+    DP_DROP(BAD_NEXT_HEADER, "next header wrong",                                                  \
+            "The protected protocol does not fit the SA's mode.")                                  \
+    DP_DROP(BAD_IDENTITY, "outside the proxy identity",                                            \
+            "The inner packet is not covered by what the SA negotiated.")                          \
+    DP_DROP(CLEAR_PROTECTED, "clear text that must be protected",                                  \
+            "A policy protects this traffic; it came in clear.")                                   \
+    DP_DROP(MALFORMED_GRE, "malformed GRE",                                                        \
+            "The GRE header is short, has a version other than 0 or unknown flags.")               \
+    DP_DROP(GRE_CHECKSUM, "GRE checksum wrong", "The GRE checksum does not match.")                \
+    DP_DROP(GRE_KEY, "GRE key differs", "The GRE key is not the one configured on the tunnel.")    \
+    DP_DROP(GRE_SEQUENCE, "GRE sequence old", "The GRE sequence number was already passed.")       \
+    DP_DROP(GRE_PROTO, "GRE protocol unknown", "GRE carries neither IPv4 nor IPv6.")               \
+    DP_DROP(RPF, "unicast RPF",                                                                    \
+            "The inner source does not belong behind this tunnel (ip verify unicast).")            \
+    DP_DROP(TTL, "TTL exceeded", "The packet's TTL or hop limit is used up.")                      \
+    DP_DROP(TX_ERROR, "transmit failed",                                                           \
+            "The kernel refused the packet (no route, link down or queue full).")                  \
+    DP_DROP(NO_BUFFER, "no buffer", "All packet buffers are in use.")                              \
+    DP_DROP(HOUSEKEEPING, "listener report, no SA",                                                \
+            "The host's own multicast listener report or router solicitation does not bring a "    \
+            "tunnel up.")                                                                          \
+    DP_DROP(FRAGMENT, "fragment not reassembled",                                                  \
+            "A fragment of a protected packet arrived and cannot be joined.")
 
 enum dp_drop {
 #define DP_DROP(ID, name, text) DROP_##ID,
@@ -67,9 +85,9 @@ enum { DP_MAX_PORTS = 80, DP_MAX_TUNNELS = 64, DP_NAME = 32, DP_HOLD = 64, DP_MA
 enum dp_port_kind {
     PORT_TUN_TUNNEL, /* TUN of `interface TunnelN`: a routed inner packet in, a decapsulated one out */
     PORT_TUN_CRYPTO, /* TUN that policy routing feeds with traffic a crypto map may protect; decrypted goes out here */
-    PORT_TUN_CLEAR,  /* TUN fed with clear packets from outside that a crypto map protects: all are dropped, counted */
-    PORT_RAW,        /* raw sockets: IPv4/IPv6 protocol `proto` in; any whole IP packet out (header included) */
-    PORT_FAKE,       /* tests and bench: memory */
+    PORT_TUN_CLEAR, /* TUN fed with clear packets from outside that a crypto map protects: all are dropped, counted */
+    PORT_RAW, /* raw sockets: IPv4/IPv6 protocol `proto` in; any whole IP packet out (header included) */
+    PORT_FAKE, /* tests and bench: memory */
 };
 struct dp_port_value {
     u32 id; /* 0..DP_MAX_PORTS-1, given by main */
@@ -80,20 +98,27 @@ struct dp_port_value {
     char name[DP_NAME];
 };
 
-enum dp_tunnel_mode { TUN_GRE_IP, TUN_GRE_IPV6, TUN_IPIP, TUN_IPV6IP, TUN_IPSEC_IPV4, TUN_IPSEC_IPV6 };
+enum dp_tunnel_mode {
+    TUN_GRE_IP,
+    TUN_GRE_IPV6,
+    TUN_IPIP,
+    TUN_IPV6IP,
+    TUN_IPSEC_IPV4,
+    TUN_IPSEC_IPV6
+};
 enum dp_tunnel_flags { TF_KEY = 1, TF_CHECKSUM = 2, TF_SEQUENCE = 4, TF_RPF = 8, TF_PMTUD = 16 };
 struct dp_tunnel_value {
-    u32 id;   /* the N of TunnelN */
-    u32 port; /* its PORT_TUN_TUNNEL */
-    u32 flow; /* the flow that protects it, 0: none */
-    u8 mode;  /* enum dp_tunnel_mode */
-    u8 flags; /* enum dp_tunnel_flags */
-    u8 ttl, tos;      /* outer; tos 0 = copy the inner one */
-    bool tos_set;     /* `tunnel tos N` was written: use tos, do not copy */
-    u16 mtu;          /* ip mtu: largest inner packet */
-    u16 adjust_mss;   /* 0: off */
-    u16 path_mtu;     /* MTU of the way to dst, as main knows it (egress link) */
-    u32 key;          /* GRE key, host order */
+    u32 id;         /* the N of TunnelN */
+    u32 port;       /* its PORT_TUN_TUNNEL */
+    u32 flow;       /* the flow that protects it, 0: none */
+    u8 mode;        /* enum dp_tunnel_mode */
+    u8 flags;       /* enum dp_tunnel_flags */
+    u8 ttl, tos;    /* outer; tos 0 = copy the inner one */
+    bool tos_set;   /* `tunnel tos N` was written: use tos, do not copy */
+    u16 mtu;        /* ip mtu: largest inner packet */
+    u16 adjust_mss; /* 0: off */
+    u16 path_mtu;   /* MTU of the way to dst, as main knows it (egress link) */
+    u32 key;        /* GRE key, host order */
     struct addr src, dst;
     char name[DP_NAME];
 };
@@ -109,7 +134,7 @@ enum dp_df { DF_COPY, DF_CLEAR, DF_SET };
 enum dp_action { ACT_PROTECT, ACT_BYPASS, ACT_SKIP };
 struct dp_policy_value {
     u32 order;
-    u32 flow; /* ACT_PROTECT: which flow */
+    u32 flow;  /* ACT_PROTECT: which flow */
     u32 entry; /* crypto map sequence number the line belongs to */
     u8 action;
     u16 path_mtu;        /* MTU of the egress link */
@@ -119,28 +144,31 @@ struct dp_policy_value {
 /* What a flow is; one per protected tunnel and per permit line. */
 struct dp_flow_value {
     u32 flow;
-    u8 df;               /* enum dp_df */
-    bool frag_after;     /* crypto ipsec fragmentation after-encryption */
-    u16 path_mtu;        /* towards the peer */
+    u8 df;           /* enum dp_df */
+    bool frag_after; /* crypto ipsec fragmentation after-encryption */
+    u16 path_mtu;    /* towards the peer */
     struct addr local, peer;
     char name[DP_NAME]; /* crypto map tag: "Tunnel0-head-0" */
 };
 
 enum dp_dir { SA_IN, SA_OUT };
-enum dp_mode { MODE_TUNNEL = 1, MODE_TRANSPORT = 2 }; /* numbers of the Encapsulation-Mode attribute */
+enum dp_mode {
+    MODE_TUNNEL = 1,
+    MODE_TRANSPORT = 2
+}; /* numbers of the Encapsulation-Mode attribute */
 struct dp_sa_value {
-    u32 flow, spi; /* host order */
-    u32 conn_id;   /* 2001, 2002, ... for the console */
-    u8 dir, proto; /* proto 50 */
-    u8 mode;       /* enum dp_mode */
-    u8 encr, auth; /* enum encr_id, enum hash_id */
-    u16 replay_window;        /* packets, 0 = off */
-    struct addr src, dst;     /* outer endpoints in the direction of travel */
-    struct selector sel;      /* what it may carry: src = the sender's side in the direction of travel */
+    u32 flow, spi;        /* host order */
+    u32 conn_id;          /* 2001, 2002, ... for the console */
+    u8 dir, proto;        /* proto 50 */
+    u8 mode;              /* enum dp_mode */
+    u8 encr, auth;        /* enum encr_id, enum hash_id */
+    u16 replay_window;    /* packets, 0 = off */
+    struct addr src, dst; /* outer endpoints in the direction of travel */
+    struct selector sel; /* what it may carry: src = the sender's side in the direction of travel */
     struct endpoint encap_src, encap_dst; /* UDP encapsulation (RFC 3948), port 0 = none */
-    u64 soft_kb, hard_kb;     /* volume, 0 = no limit */
-    u32 soft_s, hard_s;       /* seconds after installation, 0 = no limit */
-    struct secret encr_key;   /* key, then salt */
+    u64 soft_kb, hard_kb;                 /* volume, 0 = no limit */
+    u32 soft_s, hard_s;                   /* seconds after installation, 0 = no limit */
+    struct secret encr_key;               /* key, then salt */
     struct secret auth_key;
 };
 
@@ -201,18 +229,19 @@ struct dp_count_info { /* an event's counter */
 
 enum dp_msg_type {
     /* to dp, from main */
-    DP_CFG_BEGIN = 1, /* a new generation of tunnels, policies, flows, RPF networks; SAs of flows that stay, stay */
-    DP_CFG_PORT,      /* with a descriptor; ports are not part of a generation */
-    DP_CFG_PORT_DEL,  /* u.port.id */
+    DP_CFG_BEGIN =
+        1, /* a new generation of tunnels, policies, flows, RPF networks; SAs of flows that stay, stay */
+    DP_CFG_PORT,     /* with a descriptor; ports are not part of a generation */
+    DP_CFG_PORT_DEL, /* u.port.id */
     DP_CFG_TUNNEL,
     DP_CFG_FLOW,
     DP_CFG_POLICY,
     DP_CFG_RPF,
-    DP_CFG_COMMIT, /* the generation replaces the old one whole */
-    DP_SET_MASK,   /* u.number = event categories */
-    DP_SET_KEYLOG, /* u.number = 1: snapshots carry keys */
-    DP_IKE_PEER,   /* a new ike process: with the descriptor of the channel to it */
-    DP_PING,       /* u.number comes back in DP_PONG: everything before it has been done */
+    DP_CFG_COMMIT,     /* the generation replaces the old one whole */
+    DP_SET_MASK,       /* u.number = event categories */
+    DP_SET_KEYLOG,     /* u.number = 1: snapshots carry keys */
+    DP_IKE_PEER,       /* a new ike process: with the descriptor of the channel to it */
+    DP_PING,           /* u.number comes back in DP_PONG: everything before it has been done */
     DP_CLEAR_COUNTERS, /* u.number = flow, 0 = all */
     /* to dp, from ike or main (manual keys) */
     DP_ADD_SA = 32,

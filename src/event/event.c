@@ -13,8 +13,13 @@ static const struct ev_info infos[EV_NUM] = {
 #define S(n) {#n, 'S', 0},
 #define T(n) {#n, 'T', 0},
 #define K(n) {#n, 'K', 0},
-#define EV(ID, name_, level_, cat_, text_, fields)                                                          \
-    [EV_##ID] = {.id = #ID, .name = #name_, .text = text_, .level = level_, .cat = cat_, .field = {fields}},
+#define EV(ID, name_, level_, cat_, text_, fields)                                                 \
+    [EV_##ID] = {.id = #ID,                                                                        \
+                 .name = #name_,                                                                   \
+                 .text = text_,                                                                    \
+                 .level = level_,                                                                  \
+                 .cat = cat_,                                                                      \
+                 .field = {fields}},
 #include "event/events.def"
 #undef EV
 #undef U
@@ -63,7 +68,8 @@ const struct ev_info *ev_info(enum ev_id id)
 void evlog_init(struct evlog *log, const struct env *env, enum ev_source source, void *ctx,
                 void (*sink)(void *ctx, const struct ev_rec *rec))
 {
-    *log = (struct evlog){.env = env, .mask = EVC_LOG, .source = (u8)source, .ctx = ctx, .sink = sink};
+    *log =
+        (struct evlog){.env = env, .mask = EVC_LOG, .source = (u8)source, .ctx = ctx, .sink = sink};
 }
 
 bool ev_on(const struct evlog *log, enum ev_id id)
@@ -71,13 +77,15 @@ bool ev_on(const struct evlog *log, enum ev_id id)
     return (infos[id].cat & log->mask) != 0;
 }
 
-void ev_emit(struct evlog *log, enum ev_id id, u32 conn, const struct addr *peer, const void *body, size_t len)
+void ev_emit(struct evlog *log, enum ev_id id, u32 conn, const struct addr *peer, const void *body,
+             size_t len)
 {
     log->count[id]++;
     if (!ev_on(log, id) || !log->sink) {
         return;
     }
-    struct ev_rec rec = {.id = (u16)id, .source = log->source, .conn = conn, .time_ms = env_now_ms(log->env)};
+    struct ev_rec rec = {
+        .id = (u16)id, .source = log->source, .conn = conn, .time_ms = env_now_ms(log->env)};
     if (peer) {
         rec.peer = *peer;
     }

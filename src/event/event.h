@@ -43,6 +43,7 @@ struct ev_str ev_str(const char *s);   /* cuts when too long */
 struct ev_text ev_textf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 struct ev_key ev_key(const void *p, size_t len);
 
+/* clang-format off: the list read several times, each time as something else */
 /* Field types used in events.def: number, address, short text, long text, secret. */
 #define U(n) u64 n;
 #define A(n) struct addr n;
@@ -104,6 +105,7 @@ void ev_emit(struct evlog *log, enum ev_id id, u32 conn, const struct addr *peer
 #include "event/events.def"
 #undef EV
 
+/* clang-format on */
 /* What the list says about an event. */
 struct ev_field {
     const char *name;

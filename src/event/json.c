@@ -7,7 +7,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-static const char *const level_names[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
+static const char *const level_names[] = {"emerg",   "alert",  "crit", "err",
+                                          "warning", "notice", "info", "debug"};
 static const char *const source_names[] = {"main", "ike", "dp"};
 
 static json_t *text_value(const u8 *p, size_t cap)
@@ -40,7 +41,8 @@ void ev_render_json(struct strbuf *out, const struct ev_rec *rec)
     json_object_set_new(o, "time_ms", json_integer((json_int_t)rec->time_ms));
     json_object_set_new(o, "event", json_string(info->name));
     json_object_set_new(o, "level", json_string(level_names[info->level & 7]));
-    json_object_set_new(o, "process", json_string(source_names[rec->source % ARRAY_LEN(source_names)]));
+    json_object_set_new(o, "process",
+                        json_string(source_names[rec->source % ARRAY_LEN(source_names)]));
     if (rec->conn) {
         json_object_set_new(o, "conn", json_integer(rec->conn));
     }
@@ -48,7 +50,8 @@ void ev_render_json(struct strbuf *out, const struct ev_rec *rec)
         json_object_set_new(o, "peer", json_string(addr_str(buf, &rec->peer)));
     }
     for (unsigned i = 0; i < info->num_fields; i++) {
-        json_object_set_new(o, info->field[i].name, field_value(rec->body + info->field[i].offset, info->field[i].type));
+        json_object_set_new(o, info->field[i].name,
+                            field_value(rec->body + info->field[i].offset, info->field[i].type));
     }
     char *s = json_dumps(o, JSON_COMPACT);
     if (s) {

@@ -29,8 +29,8 @@ static void put_number(struct strbuf *out, u64 v, const char *form, size_t len)
     }
 }
 
-static void put_field(struct strbuf *out, const struct ev_rec *rec, const struct ev_field *f, const char *form,
-                      size_t len)
+static void put_field(struct strbuf *out, const struct ev_rec *rec, const struct ev_field *f,
+                      const char *form, size_t len)
 {
     const u8 *p = rec->body + f->offset;
     char buf[ADDR_STR];
@@ -42,7 +42,9 @@ static void put_field(struct strbuf *out, const struct ev_rec *rec, const struct
         break;
     case 'A': sb_add(out, addr_str(buf, (const struct addr *)(const void *)p)); break;
     case 'S': sb_addn(out, (const char *)p, strnlen((const char *)p, sizeof(struct ev_str))); break;
-    case 'T': sb_addn(out, (const char *)p, strnlen((const char *)p, sizeof(struct ev_text))); break;
+    case 'T':
+        sb_addn(out, (const char *)p, strnlen((const char *)p, sizeof(struct ev_text)));
+        break;
     case 'K': sb_add(out, "<redacted>"); break;
     }
 }
@@ -86,7 +88,8 @@ void ev_render_text(struct strbuf *out, const struct ev_rec *rec)
             if (f) {
                 put_field(out, rec, f, form, (size_t)(close - form));
             } else {
-                sb_addn(out, p, (size_t)(close - p + 1)); /* shows a typing error instead of hiding it */
+                sb_addn(out, p,
+                        (size_t)(close - p + 1)); /* shows a typing error instead of hiding it */
             }
         }
         p = close + 1;

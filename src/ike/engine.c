@@ -56,8 +56,7 @@ static void draft_free(struct draft *d)
     mem_wipe(d, offsetof(struct draft, buf));
 }
 
-/* ---- finding the row, opening, checking
- * ------------------------------------------------------------ */
+/* ---- finding the row, opening, checking ---- */
 
 const struct row *row_find(u8 state, bool initiator, u8 exchange, bool encrypted)
 {
@@ -144,8 +143,7 @@ static bool row_check(struct run *r, const struct isakmp_msg *m, struct draft *d
     return true;
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------------ */
+/* ---- sending ---- */
 
 /* seal: pads, patches the length and encrypts the draft's message. */
 static bool seal(struct draft *d)
@@ -172,8 +170,7 @@ static void send_draft(struct ike *ike, const struct ike_sa *sa, const struct dr
     ike->env.send(ike->env.ctx, &sa->local, &sa->remote, d->buf, wr_len(&d->out.w));
 }
 
-/* ---- the commit
- * ---------------------------------------------------------------------------------------- */
+/* ---- the commit ---- */
 
 /* engine_commit: the one place where a draft becomes the state of an SA and of its exchange. */
 static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, struct draft *d,
@@ -216,8 +213,7 @@ static void commit_node(struct ike *ike, struct run *r)
     }
 }
 
-/* ---- debug lines around a message (the 12.4 dialect has its own for each exchange)
- * ----------------------- */
+/* ---- debug lines around a message (the 12.4 dialect has its own for each exchange) ---- */
 
 static void trace_before(struct ike *ike, const struct run *r)
 {
@@ -274,8 +270,7 @@ static void trace_after(struct ike *ike, const struct run *r)
     }
 }
 
-/* ---- what follows a commit
- * ------------------------------------------------------------------------------ */
+/* ---- what follows a commit ---- */
 
 static void phase1_done(struct ike *ike, struct ike_sa *sa)
 {

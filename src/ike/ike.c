@@ -59,8 +59,7 @@ void ike_free(struct ike *ike)
     free(ike);
 }
 
-/* ---- datagrams
- * ---------------------------------------------------------------------------------------------- */
+/* ---- datagrams ---- */
 
 /* half_open_full: anybody can send message 1; how many unfinished SAs one address, and all
  * together, may hold. */

@@ -19,10 +19,13 @@
 /* ---- configuration values --------------------------------------------------------------------- */
 
 enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 48 };
-enum { IKE_AUTH_PSK = 1, IKE_AUTH_RSA_SIG = 3 }; /* Authentication-Method values, RFC 2409 appendix A */
+enum {
+    IKE_AUTH_PSK = 1,
+    IKE_AUTH_RSA_SIG = 3
+}; /* Authentication-Method values, RFC 2409 appendix A */
 
 struct ike_policy_value {
-    u32 priority; /* lower is tried first */
+    u32 priority;  /* lower is tried first */
     u8 encr, hash; /* enum encr_id, enum hash_id */
     u16 auth;      /* IKE_AUTH_* */
     u16 group;
@@ -48,19 +51,20 @@ struct ike_flow_value {
     struct ike_transform transform[IKE_MAX_TRANSFORMS];
     u32 life_s;
     u64 life_kb;
-    u16 pfs_group;   /* 0: none */
+    u16 pfs_group;     /* 0: none */
     u16 replay_window; /* packets, 0 = off: goes into ADD_SA as it is */
-    bool any_mode;   /* tunnel protection on GRE: as responder, tunnel and transport mode are both fine */
-    bool always_up;  /* ipsec VTI: negotiate without waiting for traffic */
-    bool tunnel_if;  /* a protected tunnel interface (not a crypto map on a link) */
-    char map[IKE_NAME];  /* crypto map tag */
+    bool
+        any_mode; /* tunnel protection on GRE: as responder, tunnel and transport mode are both fine */
+    bool always_up;     /* ipsec VTI: negotiate without waiting for traffic */
+    bool tunnel_if;     /* a protected tunnel interface (not a crypto map on a link) */
+    char map[IKE_NAME]; /* crypto map tag */
     char iface[IKE_NAME];
     u32 seq; /* crypto map sequence number */
 };
 struct ike_global_value {
-    bool enabled;             /* crypto isakmp enable */
+    bool enabled; /* crypto isakmp enable */
     bool invalid_spi_recovery;
-    bool restarted;           /* this process replaces one that died: keep dp's SAs, renegotiate first */
+    bool restarted; /* this process replaces one that died: keep dp's SAs, renegotiate first */
     u32 retransmit_ms, retransmit_tries; /* 10000, 5 */
     char hostname[64];
 };
@@ -68,23 +72,30 @@ struct ike_global_value {
 /* ---- snapshots --------------------------------------------------------------------------------- */
 
 /* Names as IOS shows them (IOS 12.4). */
-enum ike_show_state { ST_MM_NO_STATE, ST_MM_SA_SETUP, ST_MM_KEY_EXCH, ST_MM_KEY_AUTH, ST_QM_IDLE, ST_NUM };
+enum ike_show_state {
+    ST_MM_NO_STATE,
+    ST_MM_SA_SETUP,
+    ST_MM_KEY_EXCH,
+    ST_MM_KEY_AUTH,
+    ST_QM_IDLE,
+    ST_NUM
+};
 const char *ike_show_state_name(enum ike_show_state s);
 
 struct ike_sa_info {
     u32 conn_id;
-    u8 state;      /* enum ike_show_state */
+    u8 state; /* enum ike_show_state */
     bool initiator, deleted, authenticated;
     struct endpoint local, remote;
     u8 cookie_i[8], cookie_r[8];
     u8 encr, hash; /* negotiated, 0 before */
     u16 auth, group;
     u32 life_s, left_s;
-    char id[64];    /* the peer's phase 1 identity as text, "" before it is known */
-    bool dpd, nat;  /* capabilities */
-    u32 policy;     /* priority of our policy that matched */
+    char id[64];   /* the peer's phase 1 identity as text, "" before it is known */
+    bool dpd, nat; /* capabilities */
+    u32 policy;    /* priority of our policy that matched */
     u32 num_children;
-    char fail[160]; /* why it is not up, in one sentence; "" when it is */
+    char fail[160];      /* why it is not up, in one sentence; "" when it is */
     struct secret key_e; /* phase 1 encryption key, only while the key log is on */
     struct secret iv;
 };
@@ -115,12 +126,12 @@ enum ike_msg_type {
     IKE_CFG_PSK,
     IKE_CFG_FLOW,
     IKE_CFG_COMMIT,
-    IKE_SET_MASK,   /* u.number = event categories */
-    IKE_SET_KEYLOG, /* u.number = 1 */
-    IKE_CLEAR_SA,   /* clear crypto isakmp [conn-id]: u.clear */
-    IKE_CLEAR_CHILD, /* clear crypto sa [peer] [flow]: u.clear */
+    IKE_SET_MASK,      /* u.number = event categories */
+    IKE_SET_KEYLOG,    /* u.number = 1 */
+    IKE_CLEAR_SA,      /* clear crypto isakmp [conn-id]: u.clear */
+    IKE_CLEAR_CHILD,   /* clear crypto sa [peer] [flow]: u.clear */
     IKE_CLEAR_SESSION, /* both */
-    IKE_INITIATE,   /* u.number = flow: as if traffic had come */
+    IKE_INITIATE,      /* u.number = flow: as if traffic had come */
     IKE_GET_SAS,
     IKE_GET_CHILDREN,
     IKE_GET_FLOWS,
@@ -165,7 +176,8 @@ struct ike_env {
     struct env env;
     struct evlog *log; /* borrowed */
     void *ctx;         /* borrowed; given back to the three functions */
-    void (*send)(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data, size_t len);
+    void (*send)(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data,
+                 size_t len);
     void (*to_dp)(void *ctx, const struct dp_msg *m);
     void (*to_main)(void *ctx, const struct ike_msg *m);
 };
@@ -177,7 +189,8 @@ void ike_ctl(struct ike *ike, const struct ike_msg *m);
 /* ike_from_dp: one value from the data plane. */
 void ike_from_dp(struct ike *ike, const struct dp_msg *m);
 /* ike_input: one datagram that arrived on `to` from `from`. Any bytes; a bad one changes nothing but counters. */
-void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from, const struct endpoint *to);
+void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
+               const struct endpoint *to);
 /* ike_tick: does what is due. ike_next_ms: env time of the next thing due, UINT64_MAX when there is none. */
 void ike_tick(struct ike *ike);
 u64 ike_next_ms(const struct ike *ike);

@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-/* ---- far ends
- * ------------------------------------------------------------------------------------ */
+/* ---- far ends ---- */
 
 u32 peer_handle(const struct ike_peer *p)
 {
@@ -62,8 +61,7 @@ static void peer_release(struct ike *ike, struct ike_peer *p)
     }
 }
 
-/* ---- exchanges
- * ------------------------------------------------------------------------------------ */
+/* ---- exchanges ---- */
 
 struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, bool initiator)
 {
@@ -131,8 +129,7 @@ u32 msgid_new(struct ike *ike, const struct ike_sa *sa)
     return id;
 }
 
-/* ---- SAs
- * -------------------------------------------------------------------------------------------- */
+/* ---- SAs ---- */
 
 struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struct endpoint *remote)
 {
@@ -273,8 +270,7 @@ struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *remote)
     return NULL;
 }
 
-/* ---- how it is shown
- * ----------------------------------------------------------------------------------- */
+/* ---- how it is shown ---- */
 
 const char *ike_show_state_name(enum ike_show_state s)
 {

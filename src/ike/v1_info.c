@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-/* ---- receiving
- * ---------------------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 enum verdict info_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                      struct draft *d)

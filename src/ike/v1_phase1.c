@@ -41,8 +41,7 @@ static bool make_dh(struct ike *ike, struct draft *d, u16 group)
     return d->dh != NULL;
 }
 
-/* ---- message 1 and 2: the policy
- * ------------------------------------------------------------------------ */
+/* ---- message 1 and 2: the policy ---- */
 
 static void accept_policy(struct ike *ike, const struct isakmp_msg *m,
                           const struct ike_policy_value *p, unsigned transform, struct draft *d)
@@ -119,8 +118,7 @@ enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return V_NEXT;
 }
 
-/* ---- message 3 and 4: the keys
- * ---------------------------------------------------------------------------- */
+/* ---- message 3 and 4: the keys ---- */
 
 /* agree: g^xy from the peer's value, then the SKEYID family, the cipher key and the first IV. */
 static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -192,8 +190,7 @@ enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return agree(ike, sa, m, sa->main.dh, d) ? V_NEXT : V_DROP;
 }
 
-/* ---- message 5 and 6: who it is
- * ----------------------------------------------------------------------------- */
+/* ---- message 5 and 6: who it is ---- */
 
 /* identity_ok: an address must be the one the peer speaks from, or at least one that has the same
  * key. */

@@ -5,8 +5,7 @@
  */
 #include "ike/ike_int.h"
 
-/* ---- message 2: the chosen transform comes back word for word (RFC 2408 4.2)
- * ------------------------------ */
+/* ---- message 2: the chosen transform comes back word for word (RFC 2408 4.2) ---- */
 
 /* transform_at: finds the n-th transform again in the initiator's SA body the draft keeps. */
 static bool transform_at(const struct bytes_sa *body, unsigned n, struct isakmp_sa *sa,
@@ -48,8 +47,7 @@ void mm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     vendor_write_natt(ike, sa, d->sa.conn_id, &d->out, d->sa.natt);
 }
 
-/* ---- message 3 and 4
- * ------------------------------------------------------------------------------------------ */
+/* ---- message 3 and 4 ---- */
 
 static void write_ke(struct draft *d, const struct bytes_big *ke, const struct bytes_nonce *nonce,
                      const struct ike_sa *sa)
@@ -76,8 +74,7 @@ void mm_out_4(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     write_ke(d, &d->x.gr, &d->x.nr, sa);
 }
 
-/* ---- message 5 and 6
- * ------------------------------------------------------------------------------------------ */
+/* ---- message 5 and 6 ---- */
 
 /* write_identity: our address, protocol 17 port 500 as IOS sends it; the body is what HASH_I or
  * HASH_R covers. */

@@ -5,8 +5,7 @@
  */
 #include "ike/ike_int.h"
 
-/* ---- reading an offered transform
- * ------------------------------------------------------------------------ */
+/* ---- reading an offered transform ---- */
 
 void p2_read(struct p2_offer *out, const struct isakmp_transform *t)
 {
@@ -273,8 +272,7 @@ void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi)
     isakmp_out_end(o);
 }
 
-/* ---- proxy identities
- * -------------------------------------------------------------------------------------------- */
+/* ---- proxy identities ---- */
 
 static bool one_side(struct prefix *out, u16 *lo, u16 *hi, const struct isakmp_id *id,
                      struct draft *d)

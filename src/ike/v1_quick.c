@@ -107,8 +107,7 @@ static void take_choice(struct draft *d, const struct ike_flow_value *f, const s
     d->x.chosen = true;
 }
 
-/* ---- message 1, as responder
- * -------------------------------------------------------------------------------- */
+/* ---- message 1, as responder ---- */
 
 static bool read_proxies(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                          struct draft *d, const struct flow **out)
@@ -198,8 +197,7 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return V_NEXT;
 }
 
-/* ---- protected messages: the hash stands first and covers the rest
- * ------------------------------------------- */
+/* ---- protected messages: the hash stands first and covers the rest ---- */
 
 static size_t begin_hashed(struct draft *d)
 {
@@ -261,8 +259,7 @@ void qm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     end_hashed(d, start, &d->x.ni);
 }
 
-/* ---- message 3, as responder
- * ------------------------------------------------------------------------------------ */
+/* ---- message 3, as responder ---- */
 
 enum verdict qm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                    struct draft *d)
@@ -278,8 +275,7 @@ enum verdict qm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return V_NEXT;
 }
 
-/* ---- message 2, as initiator
- * -------------------------------------------------------------------------------------- */
+/* ---- message 2, as initiator ---- */
 
 static bool same_proxies(const struct isakmp_msg *m, struct draft *d)
 {
@@ -376,8 +372,7 @@ void qm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     keys_hash3(d->buf + ISAKMP_HDR + 4, &d->sa, &d->x);
 }
 
-/* ---- message 1, as initiator
- * ----------------------------------------------------------------------------------------- */
+/* ---- message 1, as initiator ---- */
 
 static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
 {

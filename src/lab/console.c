@@ -20,13 +20,14 @@ struct console {
     struct strbuf in; /* bytes from the router not yet used */
     EditLine *el;     /* NULL: not interactive */
     char prompt[128];
-    u32 length;    /* lines per page; 0: no paging */
-    u32 shown;     /* lines of this page so far */
+    u32 length; /* lines per page; 0: no paging */
+    u32 shown;  /* lines of this page so far */
     bool quit_page, closed, secret, gone;
     int status;
 };
 
-static volatile sig_atomic_t interrupted; /* set by SIGINT: a signal handler has no other way to say so */
+static volatile sig_atomic_t
+    interrupted; /* set by SIGINT: a signal handler has no other way to say so */
 
 static void on_sigint(int sig)
 {
@@ -38,7 +39,8 @@ static bool dial(struct console *c, const char *sock)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (!str_copy(a.sun_path, sizeof a.sun_path, sock) || connect(c->fd, (struct sockaddr *)&a, sizeof a) != 0) {
+    if (!str_copy(a.sun_path, sizeof a.sun_path, sock) ||
+        connect(c->fd, (struct sockaddr *)&a, sizeof a) != 0) {
         fprintf(stderr, "adit: no router answers at %s\n", sock);
         return false;
     }
@@ -287,7 +289,9 @@ static int on_getc(EditLine *el, wchar_t *out)
             if (read(0, &key, 1) != 1) {
                 return 0;
             }
-            *out = key == 26 ? 4 : key; /* ^Z as end of configuration is handled by the caller like ^D */
+            *out = key == 26
+                       ? 4
+                       : key; /* ^Z as end of configuration is handled by the caller like ^D */
             return 1;
         }
     }
@@ -324,7 +328,8 @@ static void line_loop(struct console *c, History *h)
         } else {
             line = el_gets(c->el, &count);
             if (!line || count <= 0) {
-                if (strstr(c->prompt, "(con") || strstr(c->prompt, "(cfg") || strstr(c->prompt, "(ipsec")) {
+                if (strstr(c->prompt, "(con") || strstr(c->prompt, "(cfg") ||
+                    strstr(c->prompt, "(ipsec")) {
                     putchar('\n');
                     send_text(c, "line", "end");
                 } else {

@@ -80,9 +80,12 @@ static bool make_links(const struct topo *t)
             ns_name(ns[e], t->name, t->node[t->link[i][e].node].name);
             link_name(name[e], t, &t->link[i][e]);
         }
-        if (run(false, "ip link add %s netns %s type veth peer name %s netns %s", name[0], ns[0], name[1], ns[1]) != 0 ||
-            run(false, "ip -n %s link set %s up && ip -n %s link set %s up", ns[0], name[0], ns[1], name[1]) != 0) {
-            fprintf(stderr, "adit lab: link %s:%s - %s:%s cannot be made\n", t->node[t->link[i][0].node].name, t->link[i][0].iface,
+        if (run(false, "ip link add %s netns %s type veth peer name %s netns %s", name[0], ns[0],
+                name[1], ns[1]) != 0 ||
+            run(false, "ip -n %s link set %s up && ip -n %s link set %s up", ns[0], name[0], ns[1],
+                name[1]) != 0) {
+            fprintf(stderr, "adit lab: link %s:%s - %s:%s cannot be made\n",
+                    t->node[t->link[i][0].node].name, t->link[i][0].iface,
                     t->node[t->link[i][1].node].name, t->link[i][1].iface);
             return false;
         }
@@ -126,18 +129,23 @@ static bool linked(const struct topo *t, const char *node, const char *kernel)
 }
 
 /* make_stubs: an interface that is configured but not in the topology gets a cable to nowhere, so that it is up. */
-static bool make_stubs(const struct topo *t, const struct topo_node *n, const struct conf *c, unsigned *serial)
+static bool make_stubs(const struct topo *t, const struct topo_node *n, const struct conf *c,
+                       unsigned *serial)
 {
     char ns[160], stub[160], kernel[16];
     ns_name(ns, t->name, n->name);
     ns_name(stub, t->name, "_stub");
-    CONF_FOR (struct conf_if, i, &c->ifs) {
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
         conf_if_kernel(kernel, i->name);
-        if (i->kind == IFK_LOOPBACK || i->kind == IFK_TUNNEL || i->kind == IFK_NULL || linked(t, n->name, kernel)) {
+        if (i->kind == IFK_LOOPBACK || i->kind == IFK_TUNNEL || i->kind == IFK_NULL ||
+            linked(t, n->name, kernel)) {
             continue;
         }
-        if (run(false, "ip link add %s netns %s type veth peer name s%u netns %s && ip -n %s link set s%u up", kernel, ns, *serial, stub,
-                stub, *serial) != 0) {
+        if (run(false,
+                "ip link add %s netns %s type veth peer name s%u netns %s && ip -n %s link set s%u "
+                "up",
+                kernel, ns, *serial, stub, stub, *serial) != 0) {
             return false;
         }
         (*serial)++;
@@ -239,7 +247,8 @@ static int lab_up(const char *dir)
     }
     node_dir(path, t.name, "");
     if (access(path, F_OK) == 0) {
-        fprintf(stderr, "adit lab: %s is up already (or crashed): adit lab down %s\n", t.name, t.name);
+        fprintf(stderr, "adit lab: %s is up already (or crashed): adit lab down %s\n", t.name,
+                t.name);
         return 1;
     }
     if (!bring_up(&t)) {
@@ -359,7 +368,8 @@ static bool find_node(const char *what, char lab[64], char node[64])
     while (d && (e = readdir(d))) {
         char path[600];
         const char *want = slash ? slash + 1 : what;
-        if (e->d_name[0] == '.' || (slash && strncmp(e->d_name, what, (size_t)(slash - what)) != 0)) {
+        if (e->d_name[0] == '.' ||
+            (slash && strncmp(e->d_name, what, (size_t)(slash - what)) != 0)) {
             continue;
         }
         snprintf(path, sizeof path, "/run/netns/adit-%s-%s", e->d_name, want);
@@ -373,8 +383,10 @@ static bool find_node(const char *what, char lab[64], char node[64])
         closedir(d);
     }
     if (found != 1) {
-        fprintf(stderr, found ? "adit lab: %s is in more than one lab; say LAB/%s\n" : "adit lab: no running lab has %s%s\n", what,
-                found ? what : "");
+        fprintf(stderr,
+                found ? "adit lab: %s is in more than one lab; say LAB/%s\n"
+                      : "adit lab: no running lab has %s%s\n",
+                what, found ? what : "");
     }
     return found == 1;
 }
@@ -409,7 +421,8 @@ static int lab_capture(const char *what, const char *iface, const char *file)
     if (!enter_ns(ns)) {
         return 2;
     }
-    execlp("tcpdump", "tcpdump", "-i", link, "-w", file, "-U", "--immediate-mode", "-Z", "root", (char *)NULL);
+    execlp("tcpdump", "tcpdump", "-i", link, "-w", file, "-U", "--immediate-mode", "-Z", "root",
+           (char *)NULL);
     fprintf(stderr, "adit lab: tcpdump cannot be run: %s\n", strerror(errno));
     return 127;
 }
@@ -445,13 +458,14 @@ static int lab_list(void)
 
 static int usage(void)
 {
-    fputs("usage: adit lab up DIR            start the lab of that folder\n"
-          "       adit lab down DIR|NAME     end it, also after a crash\n"
-          "       adit lab list              the labs that are up\n"
-          "       adit lab console R1        a console on a router (or LAB/R1); a shell on a host\n"
-          "       adit lab exec R1 'CMD'     one command; exit status 0 when it was accepted\n"
-          "       adit lab capture R1 IF FILE   packets of an interface into a pcap file, until ^C\n",
-          stderr);
+    fputs(
+        "usage: adit lab up DIR            start the lab of that folder\n"
+        "       adit lab down DIR|NAME     end it, also after a crash\n"
+        "       adit lab list              the labs that are up\n"
+        "       adit lab console R1        a console on a router (or LAB/R1); a shell on a host\n"
+        "       adit lab exec R1 'CMD'     one command; exit status 0 when it was accepted\n"
+        "       adit lab capture R1 IF FILE   packets of an interface into a pcap file, until ^C\n",
+        stderr);
     return 2;
 }
 

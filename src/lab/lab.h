@@ -15,8 +15,8 @@ enum { TOPO_NODES = 64, TOPO_LINKS = 128, TOPO_NAME = 32, TOPO_EXECS = 16 };
 
 struct topo_node {
     char name[TOPO_NAME];
-    bool host;       /* kind: linux - a plain host; else a router */
-    char config[128]; /* startup-config, relative to the folder */
+    bool host;                  /* kind: linux - a plain host; else a router */
+    char config[128];           /* startup-config, relative to the folder */
     char exec[TOPO_EXECS][160]; /* shell lines run in the node's namespace */
     unsigned num_execs;
 };

@@ -25,7 +25,8 @@ struct reader {
 
 static void fault(struct reader *r, const yaml_node_t *at, const char *what)
 {
-    fprintf(stderr, "%s:%zu:%zu: error: %s\n", r->file, at ? at->start_mark.line + 1 : 1, at ? at->start_mark.column + 1 : 1, what);
+    fprintf(stderr, "%s:%zu:%zu: error: %s\n", r->file, at ? at->start_mark.line + 1 : 1,
+            at ? at->start_mark.column + 1 : 1, what);
     r->bad = true;
 }
 
@@ -39,7 +40,8 @@ static yaml_node_t *member(struct reader *r, yaml_node_t *map, const char *key)
     if (!map || map->type != YAML_MAPPING_NODE) {
         return NULL;
     }
-    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+         p++) {
         const char *k = text_of(yaml_document_get_node(&r->doc, p->key));
         if (k && strcmp(k, key) == 0) {
             return yaml_document_get_node(&r->doc, p->value);
@@ -50,7 +52,9 @@ static yaml_node_t *member(struct reader *r, yaml_node_t *map, const char *key)
 
 static bool plain_name(const char *s)
 {
-    return s && *s && strlen(s) < 16 && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == strlen(s);
+    return s && *s && strlen(s) < 16 &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+               strlen(s);
 }
 
 static void read_node(struct reader *r, const yaml_node_t *key, yaml_node_t *value)
@@ -74,7 +78,8 @@ static void read_node(struct reader *r, const yaml_node_t *key, yaml_node_t *val
         snprintf(n->config, sizeof n->config, "%s.cfg", name);
     }
     if (exec && exec->type == YAML_SEQUENCE_NODE) {
-        for (yaml_node_item_t *i = exec->data.sequence.items.start; i < exec->data.sequence.items.top && n->num_execs < TOPO_EXECS; i++) {
+        for (yaml_node_item_t *i = exec->data.sequence.items.start;
+             i < exec->data.sequence.items.top && n->num_execs < TOPO_EXECS; i++) {
             const char *line = text_of(yaml_document_get_node(&r->doc, *i));
             if (!line || !str_copy(n->exec[n->num_execs++], sizeof n->exec[0], line)) {
                 fault(r, exec, "expected a list of shell lines of at most 159 characters");
@@ -99,15 +104,18 @@ static void read_end(struct reader *r, const yaml_node_t *at, struct topo_end *o
 
 static void read_links(struct reader *r, yaml_node_t *links)
 {
-    for (yaml_node_item_t *i = links->data.sequence.items.start; i < links->data.sequence.items.top; i++) {
+    for (yaml_node_item_t *i = links->data.sequence.items.start; i < links->data.sequence.items.top;
+         i++) {
         yaml_node_t *l = yaml_document_get_node(&r->doc, *i), *ends = member(r, l, "endpoints");
-        if (!ends || ends->type != YAML_SEQUENCE_NODE || ends->data.sequence.items.top - ends->data.sequence.items.start != 2 ||
+        if (!ends || ends->type != YAML_SEQUENCE_NODE ||
+            ends->data.sequence.items.top - ends->data.sequence.items.start != 2 ||
             r->t->num_links == TOPO_LINKS) {
             fault(r, l, "expected endpoints: [\"A:IF\", \"B:IF\"]");
             continue;
         }
         for (int e = 0; e < 2; e++) {
-            read_end(r, yaml_document_get_node(&r->doc, ends->data.sequence.items.start[e]), &r->t->link[r->t->num_links][e]);
+            read_end(r, yaml_document_get_node(&r->doc, ends->data.sequence.items.start[e]),
+                     &r->t->link[r->t->num_links][e]);
         }
         r->t->num_links++;
     }
@@ -115,7 +123,8 @@ static void read_links(struct reader *r, yaml_node_t *links)
 
 static void read_document(struct reader *r)
 {
-    yaml_node_t *root = yaml_document_get_root_node(&r->doc), *topology = member(r, root, "topology");
+    yaml_node_t *root = yaml_document_get_root_node(&r->doc),
+                *topology = member(r, root, "topology");
     yaml_node_t *nodes = member(r, topology, "nodes"), *links = member(r, topology, "links");
     const char *name = text_of(member(r, root, "name"));
     if (!plain_name(name)) {
@@ -127,8 +136,10 @@ static void read_document(struct reader *r)
         fault(r, root, "expected topology: nodes:");
         return;
     }
-    for (yaml_node_pair_t *p = nodes->data.mapping.pairs.start; p < nodes->data.mapping.pairs.top; p++) {
-        read_node(r, yaml_document_get_node(&r->doc, p->key), yaml_document_get_node(&r->doc, p->value));
+    for (yaml_node_pair_t *p = nodes->data.mapping.pairs.start; p < nodes->data.mapping.pairs.top;
+         p++) {
+        read_node(r, yaml_document_get_node(&r->doc, p->key),
+                  yaml_document_get_node(&r->doc, p->value));
     }
     if (links && links->type == YAML_SEQUENCE_NODE) {
         read_links(r, links);
@@ -168,8 +179,8 @@ bool topo_read(struct topo *t, const char *dir)
     yaml_parser_initialize(&parser);
     yaml_parser_set_input_file(&parser, f);
     if (!yaml_parser_load(&parser, &r.doc)) {
-        fprintf(stderr, "%s:%zu:%zu: error: %s\n", file, parser.problem_mark.line + 1, parser.problem_mark.column + 1,
-                parser.problem ? parser.problem : "not YAML");
+        fprintf(stderr, "%s:%zu:%zu: error: %s\n", file, parser.problem_mark.line + 1,
+                parser.problem_mark.column + 1, parser.problem ? parser.problem : "not YAML");
         r.bad = true;
     } else {
         read_document(&r);

@@ -80,7 +80,8 @@ static void on_done(void *ctx, int status)
     json_t *o = text_json("prompt", session_prompt(c->session));
     json_object_set_new(o, "done", json_integer(status));
     json_object_set_new(o, "length", json_integer(session_length(c->session)));
-    json_object_set_new(o, "secret", json_boolean(strcmp(session_prompt(c->session), "Password: ") == 0));
+    json_object_set_new(o, "secret",
+                        json_boolean(strcmp(session_prompt(c->session), "Password: ") == 0));
     json_object_set_new(o, "closed", json_boolean(session_closed(c->session)));
     send_json(c, o);
 }
@@ -106,7 +107,8 @@ static void client_close(struct client *c)
 static void request(struct client *c, json_t *o)
 {
     json_t *open = json_object_get(o, "open");
-    const char *line = json_string_value(json_object_get(o, "line")), *help = json_string_value(json_object_get(o, "help")),
+    const char *line = json_string_value(json_object_get(o, "line")),
+               *help = json_string_value(json_object_get(o, "help")),
                *complete = json_string_value(json_object_get(o, "complete"));
     struct strbuf out = {0};
     if (open && !c->session) {
@@ -171,7 +173,8 @@ static void on_connect(uv_stream_t *server, int status)
     uv_pipe_init(&a->r->loop, &c->pipe, 0);
     c->pipe.data = c;
     list_push_back(&a->clients, &c->link);
-    if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 || uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0) {
+    if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 ||
+        uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0) {
         client_close(c);
     }
 }

@@ -36,7 +36,8 @@ static void complain(struct router *r, const char *what, const char *which, cons
 {
     char text[64];
     snprintf(text, sizeof text, "%s %.40s", what, which);
-    ev_conf_fail(&r->log, 0, NULL, &(struct evb_conf_fail){.what = ev_str(text), .why = ev_textf("%s", why)});
+    ev_conf_fail(&r->log, 0, NULL,
+                 &(struct evb_conf_fail){.what = ev_str(text), .why = ev_textf("%s", why)});
 }
 
 /* ---- ports: descriptors that main opens and dp uses ---- */
@@ -44,7 +45,8 @@ static void complain(struct router *r, const char *what, const char *which, cons
 static int raw_open(const struct dp_port_value *v)
 {
     int af = v->family == AF_V6 ? AF_INET6 : AF_INET, on = 1, size = 4 << 20, mark = DP_MARK;
-    int fd = socket(af, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, v->proto == 255 ? IPPROTO_RAW : v->proto);
+    int fd = socket(af, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    v->proto == 255 ? IPPROTO_RAW : v->proto);
     if (fd < 0) {
         return -1;
     }
@@ -76,7 +78,8 @@ static void port_add(struct router *r, const struct dp_port_value *v)
         char path[64];
         snprintf(path, sizeof path, "net/ipv4/conf/%s/rp_filter", v->name);
         (void)sysctl_put(path, "0");
-        if (v->kind != PORT_TUN_TUNNEL) { /* only led-in packets belong here, not the host's own neighbour traffic */
+        if (v->kind !=
+            PORT_TUN_TUNNEL) { /* only led-in packets belong here, not the host's own neighbour traffic */
             snprintf(path, sizeof path, "net/ipv6/conf/%s/disable_ipv6", v->name);
             (void)sysctl_put(path, "1");
         }
@@ -132,7 +135,8 @@ static void apply_links(struct router *r, const struct plan *next)
         struct kern_link now;
         if (!kern_link_get(r->kern, l->name, &now)) {
             if (!has(&r->plan.links, l)) {
-                complain(r, "interface", l->name, "there is no such link on this host; map it with --map");
+                complain(r, "interface", l->name,
+                         "there is no such link on this host; map it with --map");
             }
         } else if (now.up != l->up || (l->mtu && now.mtu != l->mtu)) {
             const char *why = kern_link_set(r->kern, l->name, l->up, l->mtu);
@@ -161,13 +165,14 @@ static void apply_addrs(struct router *r, const struct plan *next)
 }
 
 /* route_there: the kernel has this route. IPv6 calls metric 0 1024. */
-static bool route_there(const struct kern_route_value *v, const struct kern_route_value *have, size_t num)
+static bool route_there(const struct kern_route_value *v, const struct kern_route_value *have,
+                        size_t num)
 {
     u32 metric = v->net.a.family == AF_V6 && v->metric == 0 ? 1024 : v->metric;
     for (size_t i = 0; i < num; i++) {
         const struct kern_route_value *h = &have[i];
-        if (prefix_equal(&h->net, &v->net) && h->table == v->table && h->metric == metric && h->kind == v->kind &&
-            (!v->link[0] || strcmp(h->link, v->link) == 0) &&
+        if (prefix_equal(&h->net, &v->net) && h->table == v->table && h->metric == metric &&
+            h->kind == v->kind && (!v->link[0] || strcmp(h->link, v->link) == 0) &&
             (!v->nexthop.family || addr_equal(&h->nexthop, &v->nexthop))) {
             return true;
         }
@@ -202,8 +207,8 @@ static void apply_routes(struct router *r, struct plan *next)
 
 static bool rule_same(const struct kern_rule_value *a, const struct kern_rule_value *b)
 {
-    return a->pref == b->pref && a->table == b->table && a->mark == b->mark && strcmp(a->iif, b->iif) == 0 &&
-           selector_equal(&a->sel, &b->sel);
+    return a->pref == b->pref && a->table == b->table && a->mark == b->mark &&
+           strcmp(a->iif, b->iif) == 0 && selector_equal(&a->sel, &b->sel);
 }
 
 static bool rule_among(const struct kern_rule_value *v, const void *list, size_t num)
@@ -222,7 +227,8 @@ static bool rule_among(const struct kern_rule_value *v, const void *list, size_t
 static void apply_rules(struct router *r, const struct plan *next)
 {
     enum { CAP = 16384 };
-    struct kern_rule_value local = {.pref = 0, .table = TABLE_LOCAL, .family = AF_V4, .sel = selector_any(AF_V4)};
+    struct kern_rule_value local = {
+        .pref = 0, .table = TABLE_LOCAL, .family = AF_V4, .sel = selector_any(AF_V4)};
     struct kern_rule_value *have = xcalloc(CAP, sizeof *have);
     size_t num = kern_own_rules(r->kern, AF_V4, have, CAP);
     bool first = kern_local_first(r->kern);
@@ -233,7 +239,8 @@ static void apply_rules(struct router *r, const struct plan *next)
             complain(r, "policy rule", "", why);
         }
     }
-    if (first == next->local_moved) { /* it has to stand behind the rules that catch clear text, or first again */
+    if (first ==
+        next->local_moved) { /* it has to stand behind the rules that catch clear text, or first again */
         (void)kern_rule_change(r->kern, &local, !first);
     }
     for (size_t i = 0; i < num; i++) {
@@ -281,7 +288,8 @@ void plan_give_dp(struct router *r)
     for (size_t i = 0; i < r->plan.ports.num; i++) {
         const struct dp_port_value *v = item(&r->plan.ports, i);
         if (r->port_fd[v->id] >= 0) {
-            child_send_dp(r, &(struct dp_msg){.type = DP_CFG_PORT, .u.port = *v}, r->port_fd[v->id]);
+            child_send_dp(r, &(struct dp_msg){.type = DP_CFG_PORT, .u.port = *v},
+                          r->port_fd[v->id]);
         }
     }
     give_dp_generation(r, &r->plan);
@@ -294,7 +302,8 @@ void plan_give_ike(struct router *r, bool restarted)
 
 void plan_apply(struct router *r, struct plan *next)
 {
-    bool dp_changed = !same_list(&r->plan.dp, &next->dp), ike_changed = !same_list(&r->plan.ike, &next->ike);
+    bool dp_changed = !same_list(&r->plan.dp, &next->dp),
+         ike_changed = !same_list(&r->plan.ike, &next->ike);
     apply_forwarding(next);
     apply_ports(r, next); /* TUNs are links, so they come first */
     apply_links(r, next);

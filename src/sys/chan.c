@@ -63,7 +63,10 @@ long chan_recv(int chan, void *value, size_t cap, int *out_fd)
         char room[CMSG_SPACE(sizeof(int))];
     } control;
     struct iovec v = {.iov_base = value, .iov_len = cap};
-    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
+    struct msghdr m = {.msg_iov = &v,
+                       .msg_iovlen = 1,
+                       .msg_control = control.room,
+                       .msg_controllen = sizeof control.room};
     *out_fd = -1;
     ssize_t n;
     do {

@@ -23,7 +23,7 @@ struct frr {
     struct strbuf text; /* what the daemons run on */
     uv_process_t proc[FRR_NUM];
     bool running[FRR_NUM];
-    bool restart; /* the configuration changed while they ran */
+    bool restart;    /* the configuration changed while they ran */
     uv_timer_t wait; /* for zebra's socket: ospfd would try again only after ten seconds */
 };
 
@@ -41,7 +41,8 @@ struct frr *frr_new(struct router *r)
 
 static void if_lines(struct frr *f, const struct conf *c, struct strbuf *o)
 {
-    CONF_FOR (struct conf_if, i, &c->ifs) {
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
         char name[16];
         struct strbuf in = {0};
         router_kernel_name(f->r, name, i->name);
@@ -49,7 +50,8 @@ static void if_lines(struct frr *f, const struct conf *c, struct strbuf *o)
             continue;
         }
         if (i->ospf.network[0] || i->kind == IFK_SERIAL || i->kind == IFK_TUNNEL) {
-            sb_addf(&in, " ip ospf network %s\n", i->ospf.network[0] ? i->ospf.network : "point-to-point");
+            sb_addf(&in, " ip ospf network %s\n",
+                    i->ospf.network[0] ? i->ospf.network : "point-to-point");
         }
         u32 bw = i->bandwidth ? i->bandwidth : conf_if_kind_row(i->kind)->bandwidth_kbit;
         u32 cost = i->ospf.cost ? i->ospf.cost : MIN(MAX(100000u / bw, 1u), 65535u);
@@ -94,15 +96,18 @@ static void frr_text(struct frr *f, const struct conf *c, struct strbuf *o)
     char a[ADDR_STR];
     sb_addf(o, "hostname %s\nlog syslog errors\n!\n", c->hostname);
     if_lines(f, c, o);
-    CONF_FOR (struct conf_ospf, p, &c->ospfs) {
+    CONF_FOR(struct conf_ospf, p, &c->ospfs)
+    {
         if (p != CONTAINER_OF(c->ospfs.next, struct conf_ospf, link)) {
             break; /* ospfd runs one process; the first one is it, the audit names the others */
         }
         sb_add(o, "router ospf\n");
-        CONF_FOR (struct conf_kept, k, &p->kept) {
+        CONF_FOR(struct conf_kept, k, &p->kept)
+        {
             ospf_kept(f, o, k->text);
         }
-        CONF_FOR (struct conf_ospf_net, n, &p->nets) {
+        CONF_FOR(struct conf_ospf_net, n, &p->nets)
+        {
             sb_addf(o, " network %s/%u area %u\n", addr_str(a, &n->net.a), n->net.len, n->area);
         }
         sb_add(o, " timers throttle spf 0 50 500\nexit\n!\n");
@@ -120,7 +125,8 @@ static void on_exit_frr(uv_process_t *p, int64_t status, int sig)
     if (!f->restart) {
         snprintf(how, sizeof how, sig ? "signal %d" : "status %d", sig ? sig : (int)status);
         ev_conf_fail(&f->r->log, 0, NULL,
-                     &(struct evb_conf_fail){.what = ev_str(daemons[i]), .why = ev_textf("ended: %s (see %s)", how, f->dir)});
+                     &(struct evb_conf_fail){.what = ev_str(daemons[i]),
+                                             .why = ev_textf("ended: %s (see %s)", how, f->dir)});
     }
 }
 
@@ -130,7 +136,9 @@ static bool frr_write(struct frr *f)
     const struct passwd *user = getpwnam("frr");
     if (!user) {
         ev_conf_fail(&f->r->log, 0, NULL,
-                     &(struct evb_conf_fail){.what = ev_str("router ospf"), .why = ev_textf("FRR is not installed; install the package frr")});
+                     &(struct evb_conf_fail){
+                         .what = ev_str("router ospf"),
+                         .why = ev_textf("FRR is not installed; install the package frr")});
         return false;
     }
     (void)mkdir(f->dir, 0755);
@@ -139,7 +147,8 @@ static bool frr_write(struct frr *f)
     }
     snprintf(path, sizeof path, "%s/frr.conf", f->dir);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    bool ok = fd >= 0 && write(fd, f->text.s, f->text.len) == (ssize_t)f->text.len && fchown(fd, user->pw_uid, user->pw_gid) == 0;
+    bool ok = fd >= 0 && write(fd, f->text.s, f->text.len) == (ssize_t)f->text.len &&
+              fchown(fd, user->pw_uid, user->pw_gid) == 0;
     if (fd >= 0) {
         close(fd);
     }
@@ -154,16 +163,19 @@ static void daemon_start(struct frr *f, int i)
     snprintf(exe, sizeof exe, "/usr/lib/frr/%s", daemons[i]);
     snprintf(pid, sizeof pid, "%s/%s.pid", f->dir, daemons[i]);
     snprintf(log, sizeof log, "file:%s/%s.log", f->dir, daemons[i]);
-    char *args[] = {exe,  "-f", conf, "-z",    zserv, "-i",          pid,        "--vty_socket", f->dir, "-A", "127.0.0.1",
-                    "-P", "0",  "--log", log, "--log-level", "warnings", NULL};
+    char *args[] = {exe, "-f",           conf,   "-z",          zserv,       "-i",
+                    pid, "--vty_socket", f->dir, "-A",          "127.0.0.1", "-P",
+                    "0", "--log",        log,    "--log-level", "warnings",  NULL};
     uv_stdio_container_t io[3] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
-    uv_process_options_t o = {.exit_cb = on_exit_frr, .file = exe, .args = args, .stdio_count = 3, .stdio = io};
+    uv_process_options_t o = {
+        .exit_cb = on_exit_frr, .file = exe, .args = args, .stdio_count = 3, .stdio = io};
     f->proc[i].data = f;
     int err = uv_spawn(&f->r->loop, &f->proc[i], &o);
     f->running[i] = err == 0;
     if (err != 0) {
         ev_conf_fail(&f->r->log, 0, NULL,
-                     &(struct evb_conf_fail){.what = ev_str(daemons[i]), .why = ev_textf("%s", uv_strerror(err))});
+                     &(struct evb_conf_fail){.what = ev_str(daemons[i]),
+                                             .why = ev_textf("%s", uv_strerror(err))});
     }
 }
 
@@ -172,8 +184,10 @@ static bool zebra_listens(const struct frr *f)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0 && snprintf(a.sun_path, sizeof a.sun_path, "%s/zserv.api", f->dir) < (int)sizeof a.sun_path &&
-              connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
+    bool ok =
+        fd >= 0 &&
+        snprintf(a.sun_path, sizeof a.sun_path, "%s/zserv.api", f->dir) < (int)sizeof a.sun_path &&
+        connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
     if (fd >= 0) {
         close(fd);
     }
@@ -225,7 +239,8 @@ void frr_apply(struct frr *f, const struct conf *c)
     if (!list_empty((struct list *)(uintptr_t)&c->ospfs)) {
         frr_text(f, c, &text);
     }
-    bool same = text.len == f->text.len && (text.len == 0 || memcmp(text.s, f->text.s, text.len) == 0);
+    bool same =
+        text.len == f->text.len && (text.len == 0 || memcmp(text.s, f->text.s, text.len) == 0);
     if (same) {
         sb_free(&text);
         return;

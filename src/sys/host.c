@@ -38,14 +38,20 @@ struct cli_snapshot *router_snapshot(void *ctx)
 {
     struct router *r = ctx;
     struct cli_snapshot *s = xcalloc(1, sizeof *s);
-    struct grow sas = {.size = sizeof *s->sas}, children = {.size = sizeof *s->children}, kflows = {.size = sizeof *s->ike_flows},
-                dsas = {.size = sizeof *s->dp_sas}, dflows = {.size = sizeof *s->dp_flows}, tunnels = {.size = sizeof *s->tunnels},
+    struct grow sas = {.size = sizeof *s->sas}, children = {.size = sizeof *s->children},
+                kflows = {.size = sizeof *s->ike_flows}, dsas = {.size = sizeof *s->dp_sas},
+                dflows = {.size = sizeof *s->dp_flows}, tunnels = {.size = sizeof *s->tunnels},
                 drops = {.size = sizeof *s->drops};
-    bool ike = ask(r, CHILD_IKE, IKE_GET_SAS, got, &sas) && ask(r, CHILD_IKE, IKE_GET_CHILDREN, got, &children) &&
+    bool ike = ask(r, CHILD_IKE, IKE_GET_SAS, got, &sas) &&
+               ask(r, CHILD_IKE, IKE_GET_CHILDREN, got, &children) &&
                ask(r, CHILD_IKE, IKE_GET_FLOWS, got, &kflows);
-    bool dp = ask(r, CHILD_DP, DP_GET_SAS, got, &dsas) && ask(r, CHILD_DP, DP_GET_FLOWS, got, &dflows) &&
-              ask(r, CHILD_DP, DP_GET_TUNNELS, got, &tunnels) && ask(r, CHILD_DP, DP_GET_DROPS, got, &drops);
-    s->error = !ike ? "the key daemon does not answer" : !dp ? "the data plane does not answer" : NULL;
+    bool dp = ask(r, CHILD_DP, DP_GET_SAS, got, &dsas) &&
+              ask(r, CHILD_DP, DP_GET_FLOWS, got, &dflows) &&
+              ask(r, CHILD_DP, DP_GET_TUNNELS, got, &tunnels) &&
+              ask(r, CHILD_DP, DP_GET_DROPS, got, &drops);
+    s->error = !ike  ? "the key daemon does not answer"
+               : !dp ? "the data plane does not answer"
+                     : NULL;
     s->sas = sas.items, s->num_sas = sas.num;
     s->children = children.items, s->num_children = children.num;
     s->ike_flows = kflows.items, s->num_ike_flows = kflows.num;
@@ -63,7 +69,8 @@ struct cli_snapshot *router_snapshot(void *ctx)
 
 void router_snapshot_free(struct cli_snapshot *s)
 {
-    void *all[] = {s->sas, s->children, s->ike_flows, s->dp_sas, s->dp_flows, s->tunnels, s->drops, s->flows};
+    void *all[] = {s->sas,      s->children, s->ike_flows, s->dp_sas,
+                   s->dp_flows, s->tunnels,  s->drops,     s->flows};
     if (s->dp_sas) {
         mem_wipe(s->dp_sas, s->num_dp_sas * sizeof *s->dp_sas);
     }
@@ -99,7 +106,8 @@ static void host_replace(void *ctx, struct conf *c)
 static void host_configured(void *ctx, const char *from, const char *who)
 {
     struct router *r = ctx;
-    ev_sys_config(&r->log, 0, NULL, &(struct evb_sys_config){.from = ev_str(from), .who = ev_str(who)});
+    ev_sys_config(&r->log, 0, NULL,
+                  &(struct evb_sys_config){.from = ev_str(from), .who = ev_str(who)});
 }
 
 static bool host_save(void *ctx, const char *text)
@@ -131,15 +139,25 @@ static bool host_link(void *ctx, const char *ifname, struct cli_link *out)
     if (!kern_link_get(r->kern, name, &l)) {
         return false;
     }
-    *out = (struct cli_link){.exists = true, .admin_up = l.up, .carrier = l.carrier, .mtu = l.mtu,
-                             .rx_packets = l.rx_packets, .rx_bytes = l.rx_bytes, .tx_packets = l.tx_packets, .tx_bytes = l.tx_bytes,
-                             .rx_errors = l.rx_errors, .tx_errors = l.tx_errors, .rx_drops = l.rx_drops, .tx_drops = l.tx_drops};
+    *out = (struct cli_link){.exists = true,
+                             .admin_up = l.up,
+                             .carrier = l.carrier,
+                             .mtu = l.mtu,
+                             .rx_packets = l.rx_packets,
+                             .rx_bytes = l.rx_bytes,
+                             .tx_packets = l.tx_packets,
+                             .tx_bytes = l.tx_bytes,
+                             .rx_errors = l.rx_errors,
+                             .tx_errors = l.tx_errors,
+                             .rx_drops = l.rx_drops,
+                             .tx_drops = l.tx_drops};
     str_copy(out->name, sizeof out->name, ifname);
     memcpy(out->mac, l.mac, sizeof out->mac);
     return true;
 }
 
-static bool host_route(void *ctx, const struct addr *dst, char out_if[CONF_IFNAME], struct addr *out_gw)
+static bool host_route(void *ctx, const struct addr *dst, char out_if[CONF_IFNAME],
+                       struct addr *out_gw)
 {
     struct router *r = ctx;
     char link[NL_NAME];
@@ -214,11 +232,26 @@ static bool host_set_keylog(void *ctx, bool on)
 
 void router_host(struct router *r)
 {
-    r->host = (struct cli_host){.ctx = r, .conf = host_conf, .apply = host_apply, .replace = host_replace,
-                                .configured = host_configured, .save = host_save, .startup = host_startup,
-                                .snapshot = router_snapshot, .snapshot_free = router_snapshot_free, .link = host_link,
-                                .route = host_route, .debug = host_debug, .set_debug = host_set_debug, .clear = host_clear,
-                                .clear_counters = host_clear_counters, .initiate = host_initiate, .ping = host_ping,
-                                .ping_stop = host_ping_stop, .vtysh = host_vtysh, .uptime_s = host_uptime, .log = host_log,
+    r->host = (struct cli_host){.ctx = r,
+                                .conf = host_conf,
+                                .apply = host_apply,
+                                .replace = host_replace,
+                                .configured = host_configured,
+                                .save = host_save,
+                                .startup = host_startup,
+                                .snapshot = router_snapshot,
+                                .snapshot_free = router_snapshot_free,
+                                .link = host_link,
+                                .route = host_route,
+                                .debug = host_debug,
+                                .set_debug = host_set_debug,
+                                .clear = host_clear,
+                                .clear_counters = host_clear_counters,
+                                .initiate = host_initiate,
+                                .ping = host_ping,
+                                .ping_stop = host_ping_stop,
+                                .vtysh = host_vtysh,
+                                .uptime_s = host_uptime,
+                                .log = host_log,
                                 .set_keylog = host_set_keylog};
 }

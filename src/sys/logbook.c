@@ -32,8 +32,10 @@ static bool stamped(const struct conf *c, bool debug)
     const char *want = debug ? "service timestamps debug" : "service timestamps log";
     const char *off = debug ? "no service timestamps debug" : "no service timestamps log";
     bool on = !debug;
-    CONF_FOR (struct conf_kept, k, &c->kept) {
-        on = (on || strncmp(k->text, want, strlen(want)) == 0) && strncmp(k->text, off, strlen(off)) != 0;
+    CONF_FOR(struct conf_kept, k, &c->kept)
+    {
+        on = (on || strncmp(k->text, want, strlen(want)) == 0) &&
+             strncmp(k->text, off, strlen(off)) != 0;
     }
     return on;
 }
@@ -93,8 +95,10 @@ static void place(struct router *r, struct ev_rec *rec)
                 memcpy(at, &e, sizeof e);
             }
         } else if (strcmp(f, "local_if") == 0) {
-            CONF_FOR (struct conf_if, c, &r->conf->ifs) {
-                CONF_FOR (struct conf_if_addr, a, &c->addrs) {
+            CONF_FOR(struct conf_if, c, &r->conf->ifs)
+            {
+                CONF_FOR(struct conf_if_addr, a, &c->addrs)
+                {
                     if (addr_equal(&a->p.a, &d)) {
                         struct ev_str e = ev_str(c->name);
                         memcpy(at, &e, sizeof e);

@@ -48,8 +48,9 @@ struct kern *kern_open(void)
     nl_socket_disable_seq_check(nl->monitor);
     nl_socket_modify_cb(nl->monitor, NL_CB_VALID, NL_CB_CUSTOM, on_change, nl);
     if (nl_connect(nl->monitor, NETLINK_ROUTE) != 0 ||
-        nl_socket_add_memberships(nl->monitor, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-                                  RTNLGRP_IPV6_ROUTE, 0) != 0) {
+        nl_socket_add_memberships(nl->monitor, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+                                  RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+                                  0) != 0) {
         kern_close(nl);
         return NULL;
     }
@@ -205,7 +206,8 @@ const char *kern_addr_change(struct kern *nl, const struct kern_addr_value *v, b
 
 const char *kern_route_change(struct kern *nl, const struct kern_route_value *v, bool add)
 {
-    static const u8 types[] = {[NLR_UNICAST] = RTN_UNICAST, [NLR_BLACKHOLE] = RTN_BLACKHOLE, [NLR_THROW] = RTN_THROW};
+    static const u8 types[] = {
+        [NLR_UNICAST] = RTN_UNICAST, [NLR_BLACKHOLE] = RTN_BLACKHOLE, [NLR_THROW] = RTN_THROW};
     struct rtnl_route *r = rtnl_route_alloc();
     struct nl_addr *dst = to_nl(&v->net.a, v->net.len);
     int err;
@@ -226,7 +228,8 @@ const char *kern_route_change(struct kern *nl, const struct kern_route_value *v,
             nl_addr_put(gw);
         }
         rtnl_route_add_nexthop(r, nh);
-        rtnl_route_set_scope(r, v->nexthop.family || v->net.a.family == AF_V6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
+        rtnl_route_set_scope(r, v->nexthop.family || v->net.a.family == AF_V6 ? RT_SCOPE_UNIVERSE
+                                                                              : RT_SCOPE_LINK);
     }
     err = add ? rtnl_route_add(nl->s, r, NLM_F_REPLACE) : rtnl_route_delete(nl->s, r, 0);
     nl_addr_put(dst);
@@ -243,7 +246,8 @@ static struct addr from_nl(struct nl_addr *n, u8 family)
     return a;
 }
 
-static bool route_value(struct kern *nl, struct rtnl_route *r, u8 family, struct kern_route_value *out)
+static bool route_value(struct kern *nl, struct rtnl_route *r, u8 family,
+                        struct kern_route_value *out)
 {
     struct rtnl_nexthop *nh = rtnl_route_get_nnexthops(r) ? rtnl_route_nexthop_n(r, 0) : NULL;
     struct nl_addr *dst = rtnl_route_get_dst(r), *gw = nh ? rtnl_route_nh_get_gateway(nh) : NULL;
@@ -269,7 +273,8 @@ size_t kern_routes(struct kern *nl, u32 table, u8 family, struct kern_route_valu
     if (rtnl_route_alloc_cache(nl->s, family == AF_V6 ? AF_INET6 : AF_INET, 0, &cache) != 0) {
         return 0;
     }
-    for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap; o = nl_cache_get_next(o)) {
+    for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap;
+         o = nl_cache_get_next(o)) {
         struct rtnl_route *r = (struct rtnl_route *)o;
         if (rtnl_route_get_table(r) == table && route_value(nl, r, family, &out[num])) {
             num++;
@@ -287,10 +292,12 @@ size_t kern_own_routes(struct kern *nl, struct kern_route_value *out, size_t cap
         if (rtnl_route_alloc_cache(nl->s, family == AF_V6 ? AF_INET6 : AF_INET, 0, &cache) != 0) {
             continue;
         }
-        for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap; o = nl_cache_get_next(o)) {
+        for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap;
+             o = nl_cache_get_next(o)) {
             struct rtnl_route *r = (struct rtnl_route *)o;
             if (rtnl_route_get_protocol(r) == NL_PROTO) {
-                (void)route_value(nl, r, family, &out[num]); /* has no link when it is no unicast route */
+                (void)route_value(nl, r, family,
+                                  &out[num]); /* has no link when it is no unicast route */
                 out[num].kind = rtnl_route_get_type(r) == RTN_BLACKHOLE ? NLR_BLACKHOLE
                                 : rtnl_route_get_type(r) == RTN_THROW   ? NLR_THROW
                                                                         : NLR_UNICAST;
@@ -315,7 +322,8 @@ static void on_route(struct nl_object *o, void *arg)
     struct found_route *f = arg;
     struct rtnl_route *r = (struct rtnl_route *)o;
     struct rtnl_nexthop *nh = rtnl_route_get_nnexthops(r) ? rtnl_route_nexthop_n(r, 0) : NULL;
-    if (nh && !f->ok && (rtnl_route_get_type(r) == RTN_UNICAST || rtnl_route_get_type(r) == RTN_LOCAL)) {
+    if (nh && !f->ok &&
+        (rtnl_route_get_type(r) == RTN_UNICAST || rtnl_route_get_type(r) == RTN_LOCAL)) {
         struct nl_addr *gw = rtnl_route_nh_get_gateway(nh);
         f->ok = true;
         f->index = rtnl_route_nh_get_ifindex(nh);
@@ -330,7 +338,8 @@ static int on_route_msg(struct nl_msg *msg, void *arg)
     return nl_msg_parse(msg, on_route, arg) < 0 ? NL_SKIP : NL_OK;
 }
 
-bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAME], struct addr *out_gw)
+bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAME],
+                   struct addr *out_gw)
 {
     struct found_route f = {.nl = nl, .family = dst->family};
     struct rtmsg rt = {.rtm_family = (u8)family_of(dst), .rtm_dst_len = addr_bits(dst)};
@@ -338,8 +347,10 @@ bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAM
     struct nl_sock *s = nl_socket_alloc(); /* its own callbacks: one question, one answer */
     struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
     out_gw->family = AF_NONE;
-    if (s && msg && nl_connect(s, NETLINK_ROUTE) == 0 && nlmsg_append(msg, &rt, sizeof rt, NLMSG_ALIGNTO) == 0 &&
-        nla_put(msg, RTA_DST, addr_len(dst), dst->b) == 0 && nla_put_u32(msg, RTA_MARK, mark) == 0) {
+    if (s && msg && nl_connect(s, NETLINK_ROUTE) == 0 &&
+        nlmsg_append(msg, &rt, sizeof rt, NLMSG_ALIGNTO) == 0 &&
+        nla_put(msg, RTA_DST, addr_len(dst), dst->b) == 0 &&
+        nla_put_u32(msg, RTA_MARK, mark) == 0) {
         nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_CUSTOM, on_route_msg, &f);
         nl_socket_disable_auto_ack(s);
         if (nl_send_auto(s, msg) >= 0) {
@@ -428,7 +439,8 @@ static void rule_value(struct rtnl_rule *r, u8 family, struct kern_rule_value *v
     }
 }
 
-static size_t rules_between(struct kern *nl, u8 family, u32 from, u32 to, struct kern_rule_value *out, size_t cap)
+static size_t rules_between(struct kern *nl, u8 family, u32 from, u32 to,
+                            struct kern_rule_value *out, size_t cap)
 {
     struct nl_cache *cache = NULL;
     size_t num = 0;
@@ -436,10 +448,12 @@ static size_t rules_between(struct kern *nl, u8 family, u32 from, u32 to, struct
     if (rtnl_rule_alloc_cache(nl->s, af, &cache) != 0) {
         return 0;
     }
-    for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap; o = nl_cache_get_next(o)) {
+    for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap;
+         o = nl_cache_get_next(o)) {
         struct rtnl_rule *r = (struct rtnl_rule *)o;
         u32 prio = rtnl_rule_get_prio(r) == UINT32_MAX ? 0 : rtnl_rule_get_prio(r);
-        if (rtnl_rule_get_family(r) == af && prio >= from && prio < to) { /* the dump has all families */
+        if (rtnl_rule_get_family(r) == af && prio >= from &&
+            prio < to) { /* the dump has all families */
             rule_value(r, family, &out[num]);
             out[num++].pref = prio;
         }

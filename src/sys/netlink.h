@@ -7,7 +7,12 @@
 
 #include "base/base.h"
 
-enum { NL_NAME = 16, NL_PROTO = 173, RULE_FIRST = 9000, RULE_END = 20000 }; /* routes and rules that carry this protocol are adit's own */
+enum {
+    NL_NAME = 16,
+    NL_PROTO = 173,
+    RULE_FIRST = 9000,
+    RULE_END = 20000
+}; /* routes and rules that carry this protocol are adit's own */
 enum { TABLE_MAIN = 254, TABLE_LOCAL = 255, TABLE_CRYPTO = 7001, TABLE_CLEAR = 7002 };
 
 struct kern; /* an open netlink socket and caches */
@@ -51,7 +56,8 @@ size_t kern_own_routes(struct kern *nl, struct kern_route_value *out, size_t cap
 /* kern_routes: every unicast route of a table, that is not adit's own when foreign is set; returns how many. */
 size_t kern_routes(struct kern *nl, u32 table, u8 family, struct kern_route_value *out, size_t cap);
 /* kern_route_to: the way to dst; false: there is none. link may be "lo" for local addresses. */
-NODISCARD bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAME], struct addr *out_gw);
+NODISCARD bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAME],
+                             struct addr *out_gw);
 
 struct kern_rule_value {
     u32 pref, table;

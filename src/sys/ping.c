@@ -36,7 +36,7 @@ static u16 checksum(const u8 *b, size_t len)
         sum += (u32)(b[len - 1] << 8);
     }
     sum = (sum >> 16) + (sum & 0xffff);
-    return (u16)~(sum + (sum >> 16));
+    return (u16) ~(sum + (sum >> 16));
 }
 
 static socklen_t to_sockaddr(struct sockaddr_storage *out, const struct addr *a)
@@ -71,10 +71,13 @@ static void ping_end(struct ping *g)
     uv_close((uv_handle_t *)&g->poll, on_closed);
     uv_close((uv_handle_t *)&g->timer, on_closed);
     u32 percent = g->sent ? g->got * 100 / g->sent : 0;
-    int n = snprintf(line, sizeof line, "\nSuccess rate is %u percent (%u/%u)", percent, g->got, g->sent);
+    int n = snprintf(line, sizeof line, "\nSuccess rate is %u percent (%u/%u)", percent, g->got,
+                     g->sent);
     if (g->got) {
-        snprintf(line + n, sizeof line - (size_t)n, ", round-trip min/avg/max = %u/%u/%u ms", (unsigned)((g->min_ns + 500000) / 1000000),
-                 (unsigned)((g->sum_ns / g->got + 500000) / 1000000), (unsigned)((g->max_ns + 500000) / 1000000));
+        snprintf(line + n, sizeof line - (size_t)n, ", round-trip min/avg/max = %u/%u/%u ms",
+                 (unsigned)((g->min_ns + 500000) / 1000000),
+                 (unsigned)((g->sum_ns / g->got + 500000) / 1000000),
+                 (unsigned)((g->max_ns + 500000) / 1000000));
     }
     session_output(s, line);
     session_output(s, "\n");
@@ -142,7 +145,10 @@ static const char *verdict(struct ping *g, const u8 *b, size_t len, bool six)
         return NULL; /* an error about somebody else's packet */
     }
     if (six) {
-        return b[0] == ICMP6_DST_UNREACH ? "U" : b[0] == ICMP6_PACKET_TOO_BIG ? "M" : b[0] == ICMP6_TIME_EXCEEDED ? "&" : "?";
+        return b[0] == ICMP6_DST_UNREACH      ? "U"
+               : b[0] == ICMP6_PACKET_TOO_BIG ? "M"
+               : b[0] == ICMP6_TIME_EXCEEDED  ? "&"
+                                              : "?";
     }
     if (b[0] == ICMP_DEST_UNREACH) {
         return b[1] == ICMP_FRAG_NEEDED ? "M" : "U";
@@ -179,7 +185,8 @@ bool ping_start(struct router *r, struct session *s, const struct cli_ping *p, s
         sb_add(error, "another ping is running");
         return false;
     }
-    int fd = socket(six ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, six ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_ICMP);
+    int fd = socket(six ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    six ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_ICMP);
     if (fd < 0) {
         sb_addf(error, "%s", strerror(errno));
         return false;
@@ -187,12 +194,14 @@ bool ping_start(struct router *r, struct session *s, const struct cli_ping *p, s
     socklen_t len = to_sockaddr(&from, &p->src);
     if (p->src.family && bind(fd, (struct sockaddr *)&from, len) != 0) {
         char a[ADDR_STR];
-        sb_addf(error, "Invalid source address- %s is not one of ours or its interface is down", addr_str(a, &p->src));
+        sb_addf(error, "Invalid source address- %s is not one of ours or its interface is down",
+                addr_str(a, &p->src));
         close(fd);
         return false;
     }
     int df = p->df ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
-    (void)setsockopt(fd, six ? (int)IPPROTO_IPV6 : (int)IPPROTO_IP, six ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &df, sizeof df);
+    (void)setsockopt(fd, six ? (int)IPPROTO_IPV6 : (int)IPPROTO_IP,
+                     six ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &df, sizeof df);
     struct ping *g = xcalloc(1, sizeof *g);
     *g = (struct ping){.r = r, .s = s, .p = *p, .fd = fd, .id = (u16)env_random_u32(&r->env)};
     r->ping = g;

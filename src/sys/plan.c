@@ -31,7 +31,8 @@ static void list_free(struct plan_list *l)
 
 void plan_free(struct plan *p)
 {
-    struct plan_list *all[] = {&p->links, &p->addrs, &p->routes, &p->rules, &p->ports, &p->dp, &p->ike, &p->flows, &p->on_if};
+    struct plan_list *all[] = {&p->links, &p->addrs, &p->routes, &p->rules, &p->ports,
+                               &p->dp,    &p->ike,   &p->flows,  &p->on_if};
     for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
         list_free(all[i]);
     }
@@ -69,7 +70,8 @@ static void derive_if(struct planner *k, const struct conf_if *i)
     if (i->shutdown) {
         return;
     }
-    CONF_FOR (struct conf_if_addr, a, &i->addrs) {
+    CONF_FOR(struct conf_if_addr, a, &i->addrs)
+    {
         struct kern_addr_value *v = plan_add(&k->p->addrs);
         str_copy(v->link, sizeof v->link, link);
         v->p = a->p;
@@ -92,7 +94,8 @@ static void derive_if(struct planner *k, const struct conf_if *i)
 
 static void derive_routes(struct planner *k)
 {
-    CONF_FOR (struct conf_route, r, &k->c->routes) {
+    CONF_FOR(struct conf_route, r, &k->c->routes)
+    {
         struct kern_route_value *v = plan_add(&k->p->routes);
         v->net = r->net;
         v->nexthop = r->nexthop;
@@ -111,7 +114,8 @@ void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *
     struct planner k = {.p = p, .c = c, .w = w};
     p->forward4 = true;
     p->forward6 = c->ipv6_routing;
-    CONF_FOR (struct conf_if, i, &c->ifs) {
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
         derive_if(&k, i);
     }
     derive_routes(&k);

@@ -26,23 +26,24 @@ struct plan_list {
     size_t num, cap, size;
 };
 struct plan {
-    struct plan_list links;    /* struct plan_link */
-    struct plan_list addrs;    /* struct kern_addr_value */
-    struct plan_list routes;   /* struct kern_route_value */
-    struct plan_list rules;    /* struct kern_rule_value */
-    struct plan_list ports;    /* struct dp_port_value */
-    struct plan_list dp;       /* struct dp_msg: tunnels, flows, policies, RPF networks, in order */
-    struct plan_list ike;      /* struct ike_msg: global, policies, keys, flows */
-    struct plan_list flows;    /* struct cli_flow */
-    struct plan_list on_if;    /* char[CONF_IFNAME]: interfaces with a crypto map */
+    struct plan_list links;  /* struct plan_link */
+    struct plan_list addrs;  /* struct kern_addr_value */
+    struct plan_list routes; /* struct kern_route_value */
+    struct plan_list rules;  /* struct kern_rule_value */
+    struct plan_list ports;  /* struct dp_port_value */
+    struct plan_list dp;     /* struct dp_msg: tunnels, flows, policies, RPF networks, in order */
+    struct plan_list ike;    /* struct ike_msg: global, policies, keys, flows */
+    struct plan_list flows;  /* struct cli_flow */
+    struct plan_list on_if;  /* char[CONF_IFNAME]: interfaces with a crypto map */
     bool forward4, forward6, local_moved;
 };
 /* What the model alone does not know. */
 struct plan_world {
-    struct kern *kern;                                             /* borrowed */
+    struct kern *kern;                                                /* borrowed */
     void (*kernel_name)(void *ctx, char out[16], const char *ifname); /* honours --map */
     void (*console_name)(void *ctx, char out[CONF_IFNAME], const char *link);
-    u32 (*flow_id)(void *ctx, const char *key); /* the same key has the same id for as long as adit runs */
+    u32 (*flow_id)(void *ctx,
+                   const char *key); /* the same key has the same id for as long as adit runs */
     void *ctx;
 };
 void plan_init(struct plan *p);

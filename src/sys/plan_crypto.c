@@ -16,7 +16,8 @@ u16 plan_esp_mtu(u16 path_mtu, enum encr_id encr, enum hash_id auth, bool outer_
 {
     const struct encr_row *e = encr_row(encr);
     unsigned icv = e->icv_len ? e->icv_len : hash_row(auth)->icv_len;
-    unsigned around = (outer_v6 ? 40u : 20u) + ESP_HEADER + e->iv_len + icv, align = MAX(e->block, 4u);
+    unsigned around = (outer_v6 ? 40u : 20u) + ESP_HEADER + e->iv_len + icv,
+             align = MAX(e->block, 4u);
     unsigned room = (path_mtu - around) / align * align - ESP_TRAILER;
     return (u16)(transport ? room + (outer_v6 ? 40u : 20u) : room);
 }
@@ -27,8 +28,8 @@ static u16 egress_mtu(struct planner *k, const struct addr *dst, char out_link[N
     struct addr gw;
     struct kern_link l;
     out_link[0] = 0;
-    if (dst->family && kern_route_to(k->w->kern, dst, out_link, &gw) && kern_link_get(k->w->kern, out_link, &l) &&
-        l.mtu >= 576 && strcmp(out_link, "lo") != 0) {
+    if (dst->family && kern_route_to(k->w->kern, dst, out_link, &gw) &&
+        kern_link_get(k->w->kern, out_link, &l) && l.mtu >= 576 && strcmp(out_link, "lo") != 0) {
         return (u16)MIN(l.mtu, 9000u);
     }
     return 1500;
@@ -47,7 +48,8 @@ static unsigned gre_overhead(const struct conf_tunnel *t)
 u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i)
 {
     char link[NL_NAME];
-    const struct conf_profile *p = i->tun.profile[0] ? conf_profile_find(k->c, i->tun.profile) : NULL;
+    const struct conf_profile *p =
+        i->tun.profile[0] ? conf_profile_find(k->c, i->tun.profile) : NULL;
     u16 mtu = egress_mtu(k, &i->tun.dest, link), worst = mtu;
     bool six = i->tun.mode == CTM_GRE_IPV6 || i->tun.mode == CTM_IPSEC_IPV6;
     if (i->ip_mtu) {
@@ -86,7 +88,8 @@ void planner_ike_global(struct planner *k)
     g->retransmit_ms = 10000;
     g->retransmit_tries = 5;
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
-    CONF_FOR (struct conf_isakmp_policy, p, &k->c->policies) {
+    CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
+    {
         struct ike_policy_value *v = &ike_add(k, IKE_CFG_POLICY)->u.policy;
         v->priority = p->priority;
         v->encr = (u8)p->encr;
@@ -95,7 +98,8 @@ void planner_ike_global(struct planner *k)
         v->group = p->group;
         v->life_s = p->life_s;
     }
-    CONF_FOR (struct conf_key, key, &k->c->keys) {
+    CONF_FOR(struct conf_key, key, &k->c->keys)
+    {
         struct ike_psk_value *v = &ike_add(k, IKE_CFG_PSK)->u.psk;
         v->peer = key->peer;
         secret_set(&v->key, key->key, strlen(key->key));
@@ -103,8 +107,9 @@ void planner_ike_global(struct planner *k)
 }
 
 /* flow_values: one flow for ike, dp and the console. p: what profile or map entry say. */
-static struct ike_flow_value *flow_values(struct planner *k, u32 id, const struct conf_sa_params *p, const char *tag,
-                                          const char *iface, const struct addr *local, const struct addr *peer,
+static struct ike_flow_value *flow_values(struct planner *k, u32 id, const struct conf_sa_params *p,
+                                          const char *tag, const char *iface,
+                                          const struct addr *local, const struct addr *peer,
                                           const struct selector *sel)
 {
     char link[NL_NAME];
@@ -181,7 +186,8 @@ static void raw_port(struct planner *k, u8 family, u8 proto)
         }
     }
     if (proto == only4[0]) {
-        id = PORT_RAW_FIRST + 3 * 2 + 1; /* 41 has no IPv6 socket of ours, so its second place is free */
+        id = PORT_RAW_FIRST + 3 * 2 +
+             1; /* 41 has no IPv6 socket of ours, so its second place is free */
     }
     struct dp_port_value *v = port_add(k, id, PORT_RAW);
     v->family = family;
@@ -195,9 +201,11 @@ static void esp_ports(struct planner *k, u8 family)
     raw_port(k, family, 50);
 }
 
-static struct selector tunnel_selector(const struct conf_if *i, const struct addr *src, const struct addr *dst)
+static struct selector tunnel_selector(const struct conf_if *i, const struct addr *src,
+                                       const struct addr *dst)
 {
-    static const u8 protos[] = {[CTM_GRE_IP] = 47, [CTM_GRE_IPV6] = 47, [CTM_IPIP] = 4, [CTM_IPV6IP] = 41};
+    static const u8 protos[] = {
+        [CTM_GRE_IP] = 47, [CTM_GRE_IPV6] = 47, [CTM_IPIP] = 4, [CTM_IPV6IP] = 41};
     struct selector s = selector_any(i->tun.mode == CTM_IPSEC_IPV6 ? AF_V6 : AF_V4);
     if (i->tun.mode != CTM_IPSEC_IPV4 && i->tun.mode != CTM_IPSEC_IPV6) {
         s = selector_any(src->family);
@@ -262,7 +270,8 @@ static void tunnel_flow(struct planner *k, const struct conf_if *i, struct dp_tu
 }
 
 /* tunnel_value: all but the flow. Plans are compared as bytes, so the padding is zero too. */
-static void tunnel_value(struct planner *k, const struct conf_if *i, u32 id, struct dp_tunnel_value *t)
+static void tunnel_value(struct planner *k, const struct conf_if *i, u32 id,
+                         struct dp_tunnel_value *t)
 {
     char link[NL_NAME];
     memset(t, 0, sizeof *t);
@@ -276,15 +285,17 @@ static void tunnel_value(struct planner *k, const struct conf_if *i, u32 id, str
     t->mtu = planner_tunnel_mtu(k, i);
     t->src = conf_tunnel_source(k->c, i);
     t->dst = i->tun.dest;
-    t->flags = (u8)((i->tun.has_key ? TF_KEY : 0) | (i->tun.checksum ? TF_CHECKSUM : 0) | (i->tun.sequence ? TF_SEQUENCE : 0) |
-                    (i->rpf || i->rpf6 ? TF_RPF : 0) | (i->tun.pmtud ? TF_PMTUD : 0));
+    t->flags = (u8)((i->tun.has_key ? TF_KEY : 0) | (i->tun.checksum ? TF_CHECKSUM : 0) |
+                    (i->tun.sequence ? TF_SEQUENCE : 0) | (i->rpf || i->rpf6 ? TF_RPF : 0) |
+                    (i->tun.pmtud ? TF_PMTUD : 0));
     t->path_mtu = egress_mtu(k, &t->dst, link);
     str_copy(t->name, sizeof t->name, i->name);
 }
 
 void planner_tunnels(struct planner *k)
 {
-    CONF_FOR (struct conf_if, i, &k->c->ifs) {
+    CONF_FOR(struct conf_if, i, &k->c->ifs)
+    {
         u32 id = (u32)strtoul(i->name + strcspn(i->name, "0123456789"), NULL, 10);
         if (i->kind != IFK_TUNNEL || i->shutdown || id >= DP_MAX_TUNNELS) {
             continue;
@@ -329,7 +340,8 @@ static void crypto_base(struct planner *k)
         return;
     }
     k->p->local_moved = true;
-    for (unsigned i = 0; i < ARRAY_LEN(pass); i++) { /* our own ESP and IKE reach us although a wide list covers them */
+    for (unsigned i = 0; i < ARRAY_LEN(pass);
+         i++) { /* our own ESP and IKE reach us although a wide list covers them */
         struct kern_rule_value *r = rule_add(k, RULE_FIRST + i, TABLE_LOCAL);
         r->sel.proto = pass[i].proto;
         if (pass[i].port) {
@@ -342,7 +354,8 @@ static void crypto_base(struct planner *k)
         const char *name;
         u8 kind;
         u32 id, table;
-    } tuns[] = {{"crypto0", PORT_TUN_CRYPTO, PORT_CRYPTO, 0}, {"clear0", PORT_TUN_CLEAR, PORT_CLEAR, TABLE_CLEAR}};
+    } tuns[] = {{"crypto0", PORT_TUN_CRYPTO, PORT_CRYPTO, 0},
+                {"clear0", PORT_TUN_CLEAR, PORT_CLEAR, TABLE_CLEAR}};
     for (unsigned i = 0; i < ARRAY_LEN(tuns); i++) {
         struct plan_link *l = plan_add(&k->p->links);
         str_copy(l->name, sizeof l->name, tuns[i].name);
@@ -389,15 +402,17 @@ static void mirror_main(struct planner *k, const char *link, u32 table)
     rest->table = table;
     rest->metric = 0xfffe;
     str_copy(rest->link, sizeof rest->link, "crypto0");
-    hole = plan_add(&k->p->routes); /* crypto0 is persistent; should it go all the same, nothing leaves */
+    hole = plan_add(
+        &k->p->routes); /* crypto0 is persistent; should it go all the same, nothing leaves */
     hole->net.a.family = AF_V4;
     hole->table = table;
     hole->metric = 0xffff;
     hole->kind = NLR_BLACKHOLE;
 }
 
-static void map_line(struct planner *k, const struct conf_if *i, const struct conf_map *map, const struct conf_map_entry *e,
-                     const struct conf_ace *ace, u32 table, const struct addr *local)
+static void map_line(struct planner *k, const struct conf_if *i, const struct conf_map *map,
+                     const struct conf_map_entry *e, const struct conf_ace *ace, u32 table,
+                     const struct addr *local)
 {
     char key[384], link[NL_NAME];
     struct dp_policy_value *pol = &dp_add(k, DP_CFG_POLICY)->u.policy;
@@ -410,7 +425,8 @@ static void map_line(struct planner *k, const struct conf_if *i, const struct co
     snprintf(key, sizeof key, "map %s %s %u %s", i->name, map->name, e->seq, ace->text);
     u32 flow = k->w->flow_id(k->w->ctx, key);
     pol->flow = flow;
-    struct ike_flow_value *v = flow_values(k, flow, &e->sa, map->name, i->name, local, &e->peers[0], &ace->sel);
+    struct ike_flow_value *v =
+        flow_values(k, flow, &e->sa, map->name, i->name, local, &e->peers[0], &ace->sel);
     v->seq = e->seq;
     v->num_peers = (u8)MIN(e->num_peers, IKE_MAX_PEERS);
     for (unsigned n = 0; n < v->num_peers; n++) {
@@ -426,14 +442,15 @@ static void map_line(struct planner *k, const struct conf_if *i, const struct co
     k->w->kernel_name(k->w->ctx, in->iif, i->name);
 }
 
-static void map_entry(struct planner *k, const struct conf_if *i, const struct conf_map *map, const struct conf_map_entry *e,
-                      u32 table, const struct addr *local)
+static void map_entry(struct planner *k, const struct conf_if *i, const struct conf_map *map,
+                      const struct conf_map_entry *e, u32 table, const struct addr *local)
 {
     const struct conf_acl *acl = conf_acl_find(k->c, e->acl);
     if (!acl || !e->num_peers) {
         return; /* the audit named it; IOS keeps such an entry disabled too */
     }
-    CONF_FOR (struct conf_ace, ace, &acl->aces) {
+    CONF_FOR(struct conf_ace, ace, &acl->aces)
+    {
         if (ace->remark[0]) {
             continue;
         }
@@ -453,19 +470,24 @@ static void map_entry(struct planner *k, const struct conf_if *i, const struct c
 void planner_maps(struct planner *k)
 {
     u32 table = TABLE_CRYPTO;
-    CONF_FOR (struct conf_if, i, &k->c->ifs) {
-        const struct conf_map *map = i->crypto_map[0] && !i->shutdown ? conf_map_find(k->c, i->crypto_map) : NULL;
+    CONF_FOR(struct conf_if, i, &k->c->ifs)
+    {
+        const struct conf_map *map =
+            i->crypto_map[0] && !i->shutdown ? conf_map_find(k->c, i->crypto_map) : NULL;
         if (!map) {
             continue;
         }
         char link[NL_NAME];
-        struct addr local = conf_if_address(k->c, map->local_if[0] ? map->local_if : i->name, AF_V4);
+        struct addr local =
+            conf_if_address(k->c, map->local_if[0] ? map->local_if : i->name, AF_V4);
         crypto_base(k);
         k->w->kernel_name(k->w->ctx, link, i->name);
-        table += table == TABLE_CRYPTO ? 0 : 2; /* 7001, then odd numbers: 7002 is the clear table */
+        table +=
+            table == TABLE_CRYPTO ? 0 : 2; /* 7001, then odd numbers: 7002 is the clear table */
         mirror_main(k, link, table);
         str_copy(plan_add(&k->p->on_if), CONF_IFNAME, i->name);
-        CONF_FOR (struct conf_map_entry, e, &map->entries) {
+        CONF_FOR(struct conf_map_entry, e, &map->entries)
+        {
             map_entry(k, i, map, e, table, &local);
         }
         table++;

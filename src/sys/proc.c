@@ -35,7 +35,8 @@ static void on_readable(uv_poll_t *p, int status, int events)
     int fd;
     (void)events;
     for (int n = 0; status == 0 && n < 256 && c->chan >= 0; n++) {
-        long got = c->id == CHILD_DP ? chan_recv(c->chan, &d, sizeof d, &fd) : chan_recv(c->chan, &k, sizeof k, &fd);
+        long got = c->id == CHILD_DP ? chan_recv(c->chan, &d, sizeof d, &fd)
+                                     : chan_recv(c->chan, &k, sizeof k, &fd);
         if (fd >= 0) {
             close(fd); /* children send no descriptors */
         }
@@ -78,7 +79,8 @@ static void on_exit_child(uv_process_t *p, int64_t status, int signal)
     snprintf(how, sizeof how, signal ? "signal %d" : "status %d", signal ? signal : (int)status);
     if (c->running) {
         ev_child_exit(&r->log, 0, NULL,
-                      &(struct evb_child_exit){.name = ev_str(c->name), .pid = (u64)p->pid, .how = ev_str(how)});
+                      &(struct evb_child_exit){
+                          .name = ev_str(c->name), .pid = (u64)p->pid, .how = ev_str(how)});
         c->running = false;
         drop_chan(c);
         u64 lived = env_now_ms(&r->env) - c->started_ms;
@@ -91,7 +93,8 @@ static bool spawn(struct child *c, int theirs)
     struct router *r = c->r;
     char role[16];
     snprintf(role, sizeof role, "--role=%s", c->name);
-    char *args[] = {(char *)(uintptr_t)r->opt->exe, role, (char *)(uintptr_t)(r->opt->engine ? r->opt->engine : ""), NULL};
+    char *args[] = {(char *)(uintptr_t)r->opt->exe, role,
+                    (char *)(uintptr_t)(r->opt->engine ? r->opt->engine : ""), NULL};
     uv_stdio_container_t io[7] = {{.flags = UV_IGNORE},
                                   {.flags = UV_INHERIT_FD, .data.fd = 2},
                                   {.flags = UV_INHERIT_FD, .data.fd = 2},
@@ -102,7 +105,8 @@ static bool spawn(struct child *c, int theirs)
                         ? (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = r->udp[i]}
                         : (uv_stdio_container_t){.flags = UV_IGNORE};
     }
-    uv_process_options_t o = {.exit_cb = on_exit_child, .file = r->opt->exe, .args = args, .stdio_count = 7, .stdio = io};
+    uv_process_options_t o = {
+        .exit_cb = on_exit_child, .file = r->opt->exe, .args = args, .stdio_count = 7, .stdio = io};
     c->proc.data = c;
     return uv_spawn(&r->loop, &c->proc, &o) == 0;
 }
@@ -130,7 +134,8 @@ void child_start(struct child *c)
     c->poll.data = c;
     c->polling = true;
     uv_poll_start(&c->poll, UV_READABLE, on_readable);
-    ev_child_start(&r->log, 0, NULL, &(struct evb_child_start){.name = ev_str(c->name), .pid = (u64)c->proc.pid});
+    ev_child_start(&r->log, 0, NULL,
+                   &(struct evb_child_start){.name = ev_str(c->name), .pid = (u64)c->proc.pid});
     if (c->id == CHILD_DP) {
         plan_give_dp(r);
     }
@@ -158,17 +163,21 @@ void child_stop(struct child *c)
 
 void child_send_dp(struct router *r, const struct dp_msg *m, int fd)
 {
-    if (r->child[CHILD_DP].chan >= 0 && !chan_send(r->child[CHILD_DP].chan, m, sizeof *m, fd, true)) {
+    if (r->child[CHILD_DP].chan >= 0 &&
+        !chan_send(r->child[CHILD_DP].chan, m, sizeof *m, fd, true)) {
         ev_conf_fail(&r->log, 0, NULL,
-                     &(struct evb_conf_fail){.what = ev_str("dp"), .why = ev_textf("value %u was not taken", m->type)});
+                     &(struct evb_conf_fail){.what = ev_str("dp"),
+                                             .why = ev_textf("value %u was not taken", m->type)});
     }
 }
 
 void child_send_ike(struct router *r, const struct ike_msg *m, int fd)
 {
-    if (r->child[CHILD_IKE].chan >= 0 && !chan_send(r->child[CHILD_IKE].chan, m, sizeof *m, fd, true)) {
+    if (r->child[CHILD_IKE].chan >= 0 &&
+        !chan_send(r->child[CHILD_IKE].chan, m, sizeof *m, fd, true)) {
         ev_conf_fail(&r->log, 0, NULL,
-                     &(struct evb_conf_fail){.what = ev_str("ike"), .why = ev_textf("value %u was not taken", m->type)});
+                     &(struct evb_conf_fail){.what = ev_str("ike"),
+                                             .why = ev_textf("value %u was not taken", m->type)});
     }
 }
 
@@ -202,14 +211,16 @@ _Static_assert(offsetof(struct dp_msg, type) == offsetof(struct ike_msg, type) &
                    offsetof(struct dp_msg, u) == offsetof(struct ike_msg, u),
                "one ask() serves both children");
 
-bool ask(struct router *r, enum child_id id, u32 what, void (*got)(void *ctx, const void *value), void *ctx)
+bool ask(struct router *r, enum child_id id, u32 what, void (*got)(void *ctx, const void *value),
+         void *ctx)
 {
     union {
         struct dp_msg dp;
         struct ike_msg ike;
     } m = {.dp = {.type = what, .tag = ++r->tag}};
     const size_t size = id == CHILD_DP ? sizeof m.dp : sizeof m.ike;
-    const u32 end = id == CHILD_DP ? DP_END : IKE_END, event = id == CHILD_DP ? DP_EVENT : IKE_EVENT;
+    const u32 end = id == CHILD_DP ? DP_END : IKE_END,
+              event = id == CHILD_DP ? DP_EVENT : IKE_EVENT;
     u64 until = env_now_ms(&r->env) + ASK_MS;
     int chan = r->child[id].chan, fd;
     if (chan < 0 || !chan_send(chan, &m, size, -1, true)) {

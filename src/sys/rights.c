@@ -19,7 +19,8 @@ static const struct {
     u8 who;
     const char *why;
 } allowed[] = {
-    {SCMP_SYS(recvmsg), IN_BOTH, "values from main and the peer process; datagrams; path MTU errors"},
+    {SCMP_SYS(recvmsg), IN_BOTH,
+     "values from main and the peer process; datagrams; path MTU errors"},
     {SCMP_SYS(sendmsg), IN_BOTH, "values, datagrams"},
     {SCMP_SYS(recvmmsg), IN_DP, "a vector of packets from a raw socket"},
     {SCMP_SYS(sendmmsg), IN_DP, "a vector of packets to a raw socket"},
@@ -92,7 +93,8 @@ static bool filter(u8 who)
 bool rights_drop(enum rights_role role, const char **out_why)
 {
     *out_why = "become nobody";
-    if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0) {
+    if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+        setresuid(NOBODY, NOBODY, NOBODY) != 0) {
         return false;
     }
     *out_why = "drop capabilities";

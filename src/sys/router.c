@@ -20,7 +20,8 @@ void router_kernel_name(void *ctx, char out[16], const char *ifname)
     const struct router *r = ctx;
     for (unsigned i = 0; i < r->opt->num_maps; i++) {
         const char *eq = strchr(r->opt->map[i], '=');
-        if (eq && strlen(ifname) == (size_t)(eq - r->opt->map[i]) && strncmp(ifname, r->opt->map[i], strlen(ifname)) == 0) {
+        if (eq && strlen(ifname) == (size_t)(eq - r->opt->map[i]) &&
+            strncmp(ifname, r->opt->map[i], strlen(ifname)) == 0) {
             str_copy(out, 16, eq + 1);
             return;
         }
@@ -32,7 +33,8 @@ void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link)
 {
     const struct router *r = ctx;
     char name[16];
-    CONF_FOR (struct conf_if, i, &r->conf->ifs) {
+    CONF_FOR(struct conf_if, i, &r->conf->ifs)
+    {
         router_kernel_name(ctx, name, i->name);
         if (strcmp(name, link) == 0) {
             str_copy(out, CONF_IFNAME, i->name);
@@ -67,17 +69,24 @@ static void on_finding(void *ctx, const struct conf_finding *f)
     snprintf(where, sizeof where, "%.40s:%u", f->src.file ? f->src.file : "", f->src.line);
     if (f->weak) {
         ev_weak_alg(&r->log, 0, NULL,
-                    &(struct evb_weak_alg){.where = ev_str(where), .what = ev_str(f->what), .stronger = ev_str(f->text)});
+                    &(struct evb_weak_alg){.where = ev_str(where),
+                                           .what = ev_str(f->what),
+                                           .stronger = ev_str(f->text)});
     } else {
-        ev_conf_fail(&r->log, 0, NULL, &(struct evb_conf_fail){.what = ev_str(where), .why = ev_textf("%s: %s", f->what, f->text)});
+        ev_conf_fail(&r->log, 0, NULL,
+                     &(struct evb_conf_fail){.what = ev_str(where),
+                                             .why = ev_textf("%s: %s", f->what, f->text)});
     }
 }
 
 void router_apply(struct router *r)
 {
     struct plan next;
-    struct plan_world w = {.kern = r->kern, .kernel_name = router_kernel_name, .console_name = router_console_name,
-                           .flow_id = router_flow_id, .ctx = r};
+    struct plan_world w = {.kern = r->kern,
+                           .kernel_name = router_kernel_name,
+                           .console_name = router_console_name,
+                           .flow_id = router_flow_id,
+                           .ctx = r};
     plan_init(&next);
     plan_derive(&next, r->conf, &w);
     plan_apply(r, &next);
@@ -147,7 +156,8 @@ static int udp_open(int af)
     } else {
         (void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
     }
-    if (bind(fd, af == AF_INET6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4, af == AF_INET6 ? sizeof a6 : sizeof a4) != 0) {
+    if (bind(fd, af == AF_INET6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4,
+             af == AF_INET6 ? sizeof a6 : sizeof a4) != 0) {
         close(fd);
         return -1;
     }
@@ -189,7 +199,9 @@ static void on_hup(uv_signal_t *s, int signum)
         conf_free(r->conf);
         r->conf = c;
         router_apply(r);
-        ev_sys_config(&r->log, 0, NULL, &(struct evb_sys_config){.from = ev_str(r->opt->config), .who = ev_str("SIGHUP")});
+        ev_sys_config(
+            &r->log, 0, NULL,
+            &(struct evb_sys_config){.from = ev_str(r->opt->config), .who = ev_str("SIGHUP")});
     }
 }
 
@@ -220,12 +232,15 @@ static bool start(struct router *r)
     router_host(r);
     ev_sys_restart(&r->log, 0, NULL, &(struct evb_sys_restart){.version = ev_str(ADIT_VERSION)});
     router_apply(r);
-    router_apply(r); /* the first one made the routes that path MTUs and mirrored tables are read from */
+    router_apply(
+        r); /* the first one made the routes that path MTUs and mirrored tables are read from */
     for (int i = 0; i < CHILD_NUM; i++) {
         child_start(&r->child[i]);
     }
     conf_audit(r->conf, on_finding, r);
-    ev_isakmp_on_off(&r->log, 0, NULL, &(struct evb_isakmp_on_off){.state = ev_str(r->conf->isakmp_off ? "OFF" : "ON")});
+    ev_isakmp_on_off(
+        &r->log, 0, NULL,
+        &(struct evb_isakmp_on_off){.state = ev_str(r->conf->isakmp_off ? "OFF" : "ON")});
     snprintf(path, sizeof path, "%s/sock", r->opt->run_dir);
     r->api = api_new(r, path);
     return r->api != NULL;

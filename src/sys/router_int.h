@@ -35,7 +35,8 @@ void child_send_ike(struct router *r, const struct ike_msg *m, int fd);
 void child_link_peers(struct router *r);
 /* ask: a question (DP_GET_*, IKE_GET_*); got is called with the value of each answer until the end. False: no end within
  * 2 s. */
-bool ask(struct router *r, enum child_id id, u32 what, void (*got)(void *ctx, const void *value), void *ctx);
+bool ask(struct router *r, enum child_id id, u32 what, void (*got)(void *ctx, const void *value),
+         void *ctx);
 
 /* ---- the log (logbook.c) ---- */
 
@@ -71,10 +72,11 @@ struct router {
     struct conf *conf; /* owned */
     struct plan plan;  /* what holds now */
     struct child child[CHILD_NUM];
-    int udp[2];                  /* 0.0.0.0:500, [::]:500; -1: not open */
-    int port_fd[DP_MAX_PORTS];   /* what dp holds, kept for a new dp; -1: none */
+    int udp[2];                /* 0.0.0.0:500, [::]:500; -1: not open */
+    int port_fd[DP_MAX_PORTS]; /* what dp holds, kept for a new dp; -1: none */
     u32 tag;
-    unsigned answered; /* children that have taken their first configuration: bits of enum child_id */
+    unsigned
+        answered; /* children that have taken their first configuration: bits of enum child_id */
     bool announced;
     u32 debug_mask;
     bool keylog;
@@ -113,7 +115,8 @@ void frr_free(struct frr *f); /* ends the daemons */
 void frr_vtysh(struct frr *f, const char *command, struct strbuf *out);
 
 /* ---- ping.c ---- */
-bool ping_start(struct router *r, struct session *s, const struct cli_ping *p, struct strbuf *error);
+bool ping_start(struct router *r, struct session *s, const struct cli_ping *p,
+                struct strbuf *error);
 void ping_stop(struct router *r, struct session *s);
 
 /* ---- api.c ---- */

@@ -45,11 +45,11 @@ int dp_main(void);
 /* ---- the router -------------------------------------------------------------------------------------- */
 
 struct router_options {
-    const char *config;   /* path of the start configuration */
-    const char *run_dir;  /* sockets, logs, FRR files: /run/adit/NAME */
-    const char *exe;      /* path of this program, for the children */
-    const char *engine;   /* "mb", "evp" or NULL */
-    const char *map[32];  /* "Serial0/0=eth1" */
+    const char *config;  /* path of the start configuration */
+    const char *run_dir; /* sockets, logs, FRR files: /run/adit/NAME */
+    const char *exe;     /* path of this program, for the children */
+    const char *engine;  /* "mb", "evp" or NULL */
+    const char *map[32]; /* "Serial0/0=eth1" */
     unsigned num_maps;
     bool check_only; /* read the configuration, say what is wrong, end */
     int ready_fd;    /* > 0: a byte is written there when the router serves, then it is closed */

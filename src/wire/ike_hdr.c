@@ -98,8 +98,7 @@ struct isakmp_fault isakmp_chain_read(struct isakmp_chain *out, u8 first, const 
     return fault(IW_OK, 0, 0);
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 void isakmp_out_init(struct isakmp_out *o, u8 *buf, size_t cap, const struct isakmp_hdr *hdr)
 {

@@ -239,8 +239,7 @@ bool isakmp_id_prefix(struct prefix *out, const struct isakmp_id *id)
     return true;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 void isakmp_out_id(struct isakmp_out *o, u8 type, u8 proto, u16 port, const void *data, size_t len)
 {

@@ -155,8 +155,7 @@ struct isakmp_fault isakmp_sa_read(struct isakmp_sa *out, const struct isakmp_pa
     return fine;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 void isakmp_out_attr(struct wr *w, u16 type, u16 value)
 {

@@ -86,17 +86,24 @@ static void rejects(const char *text, const char *where, const char *what)
 static void errors_say_where(void **state)
 {
     (void)state;
-    rejects("hostname R9\ncrypto isakmp policy 10\n encryption rot13\n", "R9.cfg:3:13: error:", "aes");
+    rejects("hostname R9\ncrypto isakmp policy 10\n encryption rot13\n",
+            "R9.cfg:3:13: error:", "aes");
     rejects("crypto isakmp policy 10\n group 3\n", "R9.cfg:2:8: error:", "group 3 is not known");
-    rejects("interface FastEthernet0/0\n ip address 10.0.0.1 255.0.255.0\n", "R9.cfg:2:22: error:", "Bad mask");
-    rejects("interface Tunnel0\n tunnel protection ipsec profile NONE\n", "R9.cfg:2:34: error:", "does not exist");
-    rejects("ipv6 route 2001:db8::/32 2001:db8::1\n", "R9.cfg:1:1: error:", "IPv6 routing not enabled");
+    rejects("interface FastEthernet0/0\n ip address 10.0.0.1 255.0.255.0\n",
+            "R9.cfg:2:22: error:", "Bad mask");
+    rejects("interface Tunnel0\n tunnel protection ipsec profile NONE\n",
+            "R9.cfg:2:34: error:", "does not exist");
+    rejects("ipv6 route 2001:db8::/32 2001:db8::1\n",
+            "R9.cfg:1:1: error:", "IPv6 routing not enabled");
     rejects("access-list 100 permit ip 10.0.0.0 0.255.0.255 any\n", "R9.cfg:1:36: error:", "holes");
-    rejects("crypto ipsec transform-set T esp-aes esp-3des\n", "R9.cfg:1:38: error:", "one ESP cipher");
-    rejects("crypto ipsec transform-set T esp-gcm esp-sha-hmac\n", "R9.cfg:1:28: error:", "AES-GCM authenticates itself");
+    rejects("crypto ipsec transform-set T esp-aes esp-3des\n",
+            "R9.cfg:1:38: error:", "one ESP cipher");
+    rejects("crypto ipsec transform-set T esp-gcm esp-sha-hmac\n",
+            "R9.cfg:1:28: error:", "AES-GCM authenticates itself");
     rejects("crypto isakmp key 6 AbCd address 1.2.3.4\n", "R9.cfg:1:19: error:", "encrypted");
     rejects("crypto isakmp\n", "R9.cfg:1:14: error:", "ends too early");
-    rejects("interface FastEthernet0/0\n ip access-group 101 in\n", "R9.cfg:2:5: error:", "not there yet");
+    rejects("interface FastEthernet0/0\n ip access-group 101 in\n",
+            "R9.cfg:2:5: error:", "not there yet");
     rejects("frobnicate\n", "R9.cfg:1:1: error:", "not understood");
 }
 
@@ -119,8 +126,10 @@ static void all_errors_are_named(void **state)
 static void a_global_line_leaves_the_submode(void **state)
 {
     (void)state;
-    struct conf *c = load_text("interface FastEthernet0/0\n ip address 10.0.0.1 255.255.255.0\nip route 0.0.0.0 0.0.0.0 10.0.0.2\n"
-                               " ip route 10.9.0.0 255.255.0.0 Null0\nline vty 0 4\n login\n password x\n");
+    struct conf *c =
+        load_text("interface FastEthernet0/0\n ip address 10.0.0.1 255.255.255.0\nip route 0.0.0.0 "
+                  "0.0.0.0 10.0.0.2\n"
+                  " ip route 10.9.0.0 255.255.0.0 Null0\nline vty 0 4\n login\n password x\n");
     struct strbuf out = {0};
     cli_running(&out, c);
     assert_non_null(strstr(out.s, "\nip route 0.0.0.0 0.0.0.0 10.0.0.2\n"));
@@ -133,13 +142,16 @@ static void a_global_line_leaves_the_submode(void **state)
 static void numbers_and_lists(void **state)
 {
     (void)state;
-    struct conf *c = load_text("access-list 101 permit tcp 10.1.0.0 0.0.0.255 gt 1023 host 10.2.0.1 eq www log\n"
-                               "access-list 101 deny ip any any\nip access-list extended WEB\n 5 permit udp any any range 500 510\n"
-                               " permit gre host 1.1.1.1 host 2.2.2.2\nno access-list 101\n");
+    struct conf *c =
+        load_text("access-list 101 permit tcp 10.1.0.0 0.0.0.255 gt 1023 host 10.2.0.1 eq www log\n"
+                  "access-list 101 deny ip any any\nip access-list extended WEB\n 5 permit udp any "
+                  "any range 500 510\n"
+                  " permit gre host 1.1.1.1 host 2.2.2.2\nno access-list 101\n");
     assert_null(conf_acl_find(c, "101"));
     struct conf_acl *l = conf_acl_find(c, "WEB");
     assert_non_null(l);
-    struct conf_ace *a = CONTAINER_OF(l->aces.next, struct conf_ace, link), *b = CONTAINER_OF(a->link.next, struct conf_ace, link);
+    struct conf_ace *a = CONTAINER_OF(l->aces.next, struct conf_ace, link),
+                    *b = CONTAINER_OF(a->link.next, struct conf_ace, link);
     assert_int_equal(a->seq, 5);
     assert_int_equal(a->sel.dport_lo, 500);
     assert_int_equal(a->sel.dport_hi, 510);
@@ -159,8 +171,10 @@ static void weak_is_said_once(void **state)
 {
     int n[2] = {0, 0};
     (void)state;
-    struct conf *c = load_text("crypto isakmp policy 1\n hash md5\ncrypto isakmp policy 2\n hash md5\n"
-                               "crypto ipsec transform-set T esp-des esp-md5-hmac\ncrypto map M 1 ipsec-isakmp\n match address 100\n");
+    struct conf *c =
+        load_text("crypto isakmp policy 1\n hash md5\ncrypto isakmp policy 2\n hash md5\n"
+                  "crypto ipsec transform-set T esp-des esp-md5-hmac\ncrypto map M 1 "
+                  "ipsec-isakmp\n match address 100\n");
     conf_audit(c, count_weak, n);
     assert_int_equal(n[0], 3); /* DES, MD5, group 1: each once */
     assert_int_equal(n[1], 3); /* no peer, no transform set, no such list */
@@ -169,10 +183,13 @@ static void weak_is_said_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip), cmocka_unit_test(seed_model), cmocka_unit_test(errors_say_where),
-        cmocka_unit_test(all_errors_are_named), cmocka_unit_test(a_global_line_leaves_the_submode),
-        cmocka_unit_test(numbers_and_lists), cmocka_unit_test(weak_is_said_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip),
+                                       cmocka_unit_test(seed_model),
+                                       cmocka_unit_test(errors_say_where),
+                                       cmocka_unit_test(all_errors_are_named),
+                                       cmocka_unit_test(a_global_line_leaves_the_submode),
+                                       cmocka_unit_test(numbers_and_lists),
+                                       cmocka_unit_test(weak_is_said_once)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -24,7 +24,9 @@ static void abbreviations(void **state)
     assert_string_equal(match_text(&m, "if"), "Tunnel0");
     assert_string_equal(row(M_PRIV, "conf t"), "configure terminal");
     assert_string_equal(row(M_PRIV, "wr mem"), "write [memory | terminal]");
-    assert_string_equal(row(M_EXEC, "ping  CAFE:2::1 source fa 0/0"), "ping [ip | ipv6] ADDR:dst [$pingopt] [$pingopt] [$pingopt] [$pingopt] [$pingopt]");
+    assert_string_equal(
+        row(M_EXEC, "ping  CAFE:2::1 source fa 0/0"),
+        "ping [ip | ipv6] ADDR:dst [$pingopt] [$pingopt] [$pingopt] [$pingopt] [$pingopt]");
     assert_string_equal(match_text(&m, "srcif"), "FastEthernet0/0");
     assert_string_equal(row(M_CONF, "interface serial 0/0"), "interface IF:if [point-to-point]");
     assert_string_equal(match_text(&m, "if"), "Serial0/0");
@@ -53,10 +55,12 @@ static void bad_lines(void **state)
 static void no_forms(void **state)
 {
     (void)state;
-    assert_string_equal(row(M_IF, "no ip address"), "ip address A.B.C.D:addr A.B.C.D:mask [secondary]");
+    assert_string_equal(row(M_IF, "no ip address"),
+                        "ip address A.B.C.D:addr A.B.C.D:mask [secondary]");
     assert_true(m.no);
     assert_string_equal(row(M_IF, "no shutdown"), "shutdown");
-    assert_string_equal(row(M_CONF, "no crypto isakmp policy 10"), "crypto isakmp policy <1-10000:priority>");
+    assert_string_equal(row(M_CONF, "no crypto isakmp policy 10"),
+                        "crypto isakmp policy <1-10000:priority>");
     assert_int_equal(match_number(&m, "priority", 0), 10);
 }
 
@@ -88,7 +92,8 @@ static void choices(void **state)
 /* Whatever the bytes: an answer, no fault. */
 static void any_bytes(void **state)
 {
-    static const char words[] = "sh crypto isakmp fa0/0 10.0.0.1 no | ? access-list permit any \x01\xff";
+    static const char words[] =
+        "sh crypto isakmp fa0/0 10.0.0.1 no | ? access-list permit any \x01\xff";
     (void)state;
     srand(1);
     for (int i = 0; i < 20000; i++) {
@@ -105,8 +110,9 @@ static void any_bytes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(abbreviations), cmocka_unit_test(bad_lines), cmocka_unit_test(no_forms),
-                                       cmocka_unit_test(line_argument), cmocka_unit_test(choices), cmocka_unit_test(any_bytes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(abbreviations), cmocka_unit_test(bad_lines), cmocka_unit_test(no_forms),
+        cmocka_unit_test(line_argument), cmocka_unit_test(choices),   cmocka_unit_test(any_bytes)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

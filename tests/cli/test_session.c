@@ -17,22 +17,59 @@ struct fake {
     u32 debug;
 };
 
-static struct conf *f_conf(void *ctx) { return ((struct fake *)ctx)->c; }
-static void f_apply(void *ctx) { ((struct fake *)ctx)->applied++; }
-static void f_configured(void *ctx, const char *from, const char *who) { (void)ctx, (void)from, (void)who; }
-static bool f_save(void *ctx, const char *text) { ((struct fake *)ctx)->saved = (int)strlen(text); return true; }
-static u32 f_debug(void *ctx) { return ((struct fake *)ctx)->debug; }
-static void f_set_debug(void *ctx, u32 mask) { ((struct fake *)ctx)->debug = mask; }
-static u64 f_uptime(void *ctx) { (void)ctx; return 125; }
-static void f_out(void *ctx, const char *text) { sb_add(&((struct fake *)ctx)->out, text); }
-static void f_done(void *ctx, int status) { struct fake *f = ctx; f->status = status; f->done++; }
+static struct conf *f_conf(void *ctx)
+{
+    return ((struct fake *)ctx)->c;
+}
+static void f_apply(void *ctx)
+{
+    ((struct fake *)ctx)->applied++;
+}
+static void f_configured(void *ctx, const char *from, const char *who)
+{
+    (void)ctx, (void)from, (void)who;
+}
+static bool f_save(void *ctx, const char *text)
+{
+    ((struct fake *)ctx)->saved = (int)strlen(text);
+    return true;
+}
+static u32 f_debug(void *ctx)
+{
+    return ((struct fake *)ctx)->debug;
+}
+static void f_set_debug(void *ctx, u32 mask)
+{
+    ((struct fake *)ctx)->debug = mask;
+}
+static u64 f_uptime(void *ctx)
+{
+    (void)ctx;
+    return 125;
+}
+static void f_out(void *ctx, const char *text)
+{
+    sb_add(&((struct fake *)ctx)->out, text);
+}
+static void f_done(void *ctx, int status)
+{
+    struct fake *f = ctx;
+    f->status = status;
+    f->done++;
+}
 
 static int setup(void **state)
 {
     struct fake *f = xcalloc(1, sizeof *f);
     f->c = conf_new();
-    f->host = (struct cli_host){.ctx = f, .conf = f_conf, .apply = f_apply, .configured = f_configured, .save = f_save,
-                                .debug = f_debug, .set_debug = f_set_debug, .uptime_s = f_uptime};
+    f->host = (struct cli_host){.ctx = f,
+                                .conf = f_conf,
+                                .apply = f_apply,
+                                .configured = f_configured,
+                                .save = f_save,
+                                .debug = f_debug,
+                                .set_debug = f_set_debug,
+                                .uptime_s = f_uptime};
     f->s = session_new(&f->host, f, false, f_out, f_done);
     *state = f;
     return 0;
@@ -64,7 +101,8 @@ static void modes_and_prompts(void **state)
     assert_string_equal(session_prompt(f->s), "Router>");
     say(f, "enable");
     assert_string_equal(session_prompt(f->s), "Router#");
-    assert_string_equal(say(f, "conf t"), "Enter configuration commands, one per line.  End with CNTL/Z.\n");
+    assert_string_equal(say(f, "conf t"),
+                        "Enter configuration commands, one per line.  End with CNTL/Z.\n");
     say(f, "hostname R1");
     assert_string_equal(session_prompt(f->s), "R1(config)#");
     say(f, "crypto isakmp policy 10");
@@ -79,8 +117,9 @@ static void modes_and_prompts(void **state)
     assert_non_null(strstr(say(f, "do show run | include host"), "hostname R1\n"));
     say(f, "exit");
     assert_string_equal(session_prompt(f->s), "R1(config)#");
-    assert_non_null(strstr(say(f, "crypto map M 10 ipsec-isakmp"), "% NOTE: This new crypto map will remain disabled until a peer\n"
-                                                                   "        and a valid access list have been configured.\n"));
+    assert_non_null(strstr(say(f, "crypto map M 10 ipsec-isakmp"),
+                           "% NOTE: This new crypto map will remain disabled until a peer\n"
+                           "        and a valid access list have been configured.\n"));
     say(f, "end");
     assert_string_equal(session_prompt(f->s), "R1#");
     assert_true(f->applied >= 7);
@@ -93,7 +132,8 @@ static void modes_and_prompts(void **state)
 static void carets(void **state)
 {
     struct fake *f = *state;
-    assert_string_equal(say(f, "show nonsense"), "            ^\n% Invalid input detected at '^' marker.\n\n");
+    assert_string_equal(say(f, "show nonsense"),
+                        "            ^\n% Invalid input detected at '^' marker.\n\n");
     assert_int_equal(f->status, CLI_ERROR);
     assert_string_equal(say(f, "show crypto"), "% Incomplete command.\n\n");
     assert_string_equal(say(f, "sh c"), "% Ambiguous command:  \"sh c\"\n");
@@ -101,7 +141,8 @@ static void carets(void **state)
     say(f, "conf t");
     const char *bad = say(f, "crypto isakmp policy 99999");
     assert_non_null(strstr(bad, "^\n% Invalid input detected at '^' marker.\n"));
-    assert_int_equal(strcspn(bad, "^"), strlen("Router(config)#") + strlen("crypto isakmp policy "));
+    assert_int_equal(strcspn(bad, "^"),
+                     strlen("Router(config)#") + strlen("crypto isakmp policy "));
     assert_int_equal(f->applied, 0); /* nothing was changed */
 }
 
@@ -180,7 +221,8 @@ static void saving(void **state)
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, setup, teardown)
-    const struct CMUnitTest tests[] = {T(modes_and_prompts), T(carets), T(secrets), T(filters), T(debugging), T(help), T(saving)};
+    const struct CMUnitTest tests[] = {T(modes_and_prompts), T(carets), T(secrets), T(filters),
+                                       T(debugging),         T(help),   T(saving)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

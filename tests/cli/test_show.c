@@ -73,22 +73,48 @@ struct seed0 {
 static void seed0_fill(struct seed0 *s)
 {
     memset(s, 0, sizeof *s);
-    s->sa = (struct ike_sa_info){.conn_id = 1, .state = ST_QM_IDLE, .initiator = true, .local = {ip("1.1.1.1"), 500},
-                                 .remote = {ip("2.2.2.2"), 500}, .life_s = 86400, .left_s = 86374, .id = "2.2.2.2"};
-    s->flow = (struct cli_flow){.id = 7, .map = "Tunnel0-head-0", .iface = "Tunnel0", .local = ip("1.1.1.1"), .peer = ip("2.2.2.2"),
-                                .mtu = 1514, .mtu_if = "Loopback0"};
+    s->sa = (struct ike_sa_info){.conn_id = 1,
+                                 .state = ST_QM_IDLE,
+                                 .initiator = true,
+                                 .local = {ip("1.1.1.1"), 500},
+                                 .remote = {ip("2.2.2.2"), 500},
+                                 .life_s = 86400,
+                                 .left_s = 86374,
+                                 .id = "2.2.2.2"};
+    s->flow = (struct cli_flow){.id = 7,
+                                .map = "Tunnel0-head-0",
+                                .iface = "Tunnel0",
+                                .local = ip("1.1.1.1"),
+                                .peer = ip("2.2.2.2"),
+                                .mtu = 1514,
+                                .mtu_if = "Loopback0"};
     s->flow.sel = selector_any(AF_V4);
     s->flow.sel.src = prefix_host(&s->flow.local);
     s->flow.sel.dst = prefix_host(&s->flow.peer);
     s->flow.sel.proto = 47;
-    s->dflow = (struct dp_flow_info){.flow = 7, .encaps = 9, .decaps = 9, .send_errors = 11, .drops_out = 11};
-    struct dp_sa_value v = {.flow = 7, .proto = 50, .mode = MODE_TUNNEL, .encr = ENCR_DES, .auth = HASH_MD5, .replay_window = 64,
-                            .hard_kb = 4586052, .hard_s = 3600};
+    s->dflow = (struct dp_flow_info){
+        .flow = 7, .encaps = 9, .decaps = 9, .send_errors = 11, .drops_out = 11};
+    struct dp_sa_value v = {.flow = 7,
+                            .proto = 50,
+                            .mode = MODE_TUNNEL,
+                            .encr = ENCR_DES,
+                            .auth = HASH_MD5,
+                            .replay_window = 64,
+                            .hard_kb = 4586052,
+                            .hard_s = 3600};
     s->esp[0] = s->esp[1] = (struct dp_sa_info){.sa = v, .current = true};
-    s->esp[0].sa.spi = 0x3861DD57, s->esp[0].sa.dir = SA_IN, s->esp[0].sa.conn_id = 2001, s->esp[0].age_s = 3600 - 3201;
-    s->esp[1].sa.spi = 0x4F11F20E, s->esp[1].sa.dir = SA_OUT, s->esp[1].sa.conn_id = 2002, s->esp[1].age_s = 3600 - 3200;
-    s->snap = (struct cli_snapshot){.sas = &s->sa, .num_sas = 1, .flows = &s->flow, .num_flows = 1, .dp_flows = &s->dflow,
-                                    .num_dp_flows = 1, .dp_sas = s->esp, .num_dp_sas = 2};
+    s->esp[0].sa.spi = 0x3861DD57, s->esp[0].sa.dir = SA_IN, s->esp[0].sa.conn_id = 2001,
+    s->esp[0].age_s = 3600 - 3201;
+    s->esp[1].sa.spi = 0x4F11F20E, s->esp[1].sa.dir = SA_OUT, s->esp[1].sa.conn_id = 2002,
+    s->esp[1].age_s = 3600 - 3200;
+    s->snap = (struct cli_snapshot){.sas = &s->sa,
+                                    .num_sas = 1,
+                                    .flows = &s->flow,
+                                    .num_flows = 1,
+                                    .dp_flows = &s->dflow,
+                                    .num_dp_flows = 1,
+                                    .dp_sas = s->esp,
+                                    .num_dp_sas = 2};
 }
 
 static void isakmp_sa(void **state)
@@ -208,8 +234,9 @@ static void dialect_15(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(isakmp_sa), cmocka_unit_test(ipsec_sa), cmocka_unit_test(session),
-                                       cmocka_unit_test(models), cmocka_unit_test(dialect_15)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(isakmp_sa), cmocka_unit_test(ipsec_sa),
+                                       cmocka_unit_test(session), cmocka_unit_test(models),
+                                       cmocka_unit_test(dialect_15)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -85,7 +85,10 @@ conn c
     {what}
     auto={auto}
 """
-WHAT = {"map": "leftsubnet=10.2.2.0/24\n    rightsubnet=10.1.1.0/24", "gre": "leftprotoport=47\n    rightprotoport=47"}
+# addresses in full: Debian's strongSwan loads its unity plugin, which, as adit announces Cisco Unity like an IOS router,
+# narrows what it initiates to the configured subnet, and finds nothing in a dynamic one
+WHAT = {"map": "leftsubnet=10.2.2.0/24\n    rightsubnet=10.1.1.0/24",
+        "gre": "leftsubnet=192.0.2.2/32[47]\n    rightsubnet=192.0.2.1/32[47]"}
 
 
 class Site:

@@ -15,8 +15,7 @@ static struct world *up(u64 seed) /* a pair of daemons with one session */
     return w;
 }
 
-/* ---- the way it should go
- * --------------------------------------------------------------------------- */
+/* ---- the way it should go ---- */
 
 static void happy_path(void **state)
 {
@@ -123,8 +122,7 @@ static void policies_by_priority(void **state)
     world_free(w);
 }
 
-/* ---- a network that loses one message
- * ---------------------------------------------------------------- */
+/* ---- a network that loses one message ---- */
 
 struct lose {
     int from;
@@ -193,8 +191,7 @@ static void both_start_at_once(void **state)
     world_free(w);
 }
 
-/* ---- refusals: one line that says what was wrong and what was wanted
- * ----------------------------------- */
+/* ---- refusals: one line that says what was wrong and what was wanted ---- */
 
 static struct world *with_b(void (*change)(struct setup *b))
 {
@@ -358,8 +355,7 @@ static void wrong_identity(void **state)
     world_free(w);
 }
 
-/* ---- what the wire may bring
- * -------------------------------------------------------------------------- */
+/* ---- what the wire may bring ---- */
 
 static void aggressive_and_strange(void **state)
 {
@@ -502,8 +498,7 @@ static void damaged_copies_change_nothing(void **state)
     world_free(w);
 }
 
-/* ---- the life of a session
- * ------------------------------------------------------------------------------ */
+/* ---- the life of a session ---- */
 
 static void rekey_by_time(void **state)
 {

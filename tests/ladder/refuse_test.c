@@ -124,8 +124,7 @@ static void are_you_there(void **state)
     world_free(w);
 }
 
-/* ---- proxies, keys, addresses
- * ------------------------------------------------------------------------ */
+/* ---- proxies, keys, addresses ---- */
 
 static struct prefix net(const char *text, u8 len)
 {

@@ -154,8 +154,9 @@ static void arenas(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reader), cmocka_unit_test(writer), cmocka_unit_test(addresses),
-                                       cmocka_unit_test(selectors), cmocka_unit_test(maps), cmocka_unit_test(hex_and_secrets),
-                                       cmocka_unit_test(arenas)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reader),    cmocka_unit_test(writer), cmocka_unit_test(addresses),
+        cmocka_unit_test(selectors), cmocka_unit_test(maps),   cmocka_unit_test(hex_and_secrets),
+        cmocka_unit_test(arenas)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,16 +32,19 @@ static void filter_and_count(void **state)
     evlog_init(&log, &env, EVS_MAIN, NULL, sink);
     log.mask = 0;
     seen = 0;
-    ev_lineproto(&log, 0, NULL, &(struct evb_lineproto){.ifname = ev_str("Tunnel0"), .state = ev_str("up")});
+    ev_lineproto(&log, 0, NULL,
+                 &(struct evb_lineproto){.ifname = ev_str("Tunnel0"), .state = ev_str("up")});
     assert_int_equal(seen, 0); /* nobody listens: only the counter moves */
     assert_int_equal(log.count[EV_LINEPROTO], 1);
     log.mask = EVC_LOG;
-    ev_lineproto(&log, 0, NULL, &(struct evb_lineproto){.ifname = ev_str("Tunnel0"), .state = ev_str("up")});
+    ev_lineproto(&log, 0, NULL,
+                 &(struct evb_lineproto){.ifname = ev_str("Tunnel0"), .state = ev_str("up")});
     assert_int_equal(seen, 1);
     assert_int_equal(last.time_ms, 42);
     struct strbuf b = {0};
     ev_render_text(&b, &last);
-    assert_string_equal(b.s, "%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0, changed state to up");
+    assert_string_equal(
+        b.s, "%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0, changed state to up");
     sb_free(&b);
     ev_render_json(&b, &last);
     json_t *o = json_loads(b.s, 0, NULL);
@@ -74,6 +77,7 @@ static void every_row(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(filter_and_count), cmocka_unit_test(every_row)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(filter_and_count),
+                                       cmocka_unit_test(every_row)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

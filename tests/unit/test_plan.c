@@ -10,8 +10,10 @@
 /* RFC 4303 2.4: outer, SPI and sequence, IV, text padded with the two trailer bytes to the alignment, ICV. */
 static unsigned esp_size(unsigned inner, enum encr_id e, enum hash_id h, bool six)
 {
-    unsigned align = encr_row(e)->block > 4 ? encr_row(e)->block : 4, icv = encr_row(e)->icv_len ? encr_row(e)->icv_len : hash_row(h)->icv_len;
-    return (six ? 40u : 20u) + 8 + encr_row(e)->iv_len + (inner + 2 + align - 1) / align * align + icv;
+    unsigned align = encr_row(e)->block > 4 ? encr_row(e)->block : 4,
+             icv = encr_row(e)->icv_len ? encr_row(e)->icv_len : hash_row(h)->icv_len;
+    return (six ? 40u : 20u) + 8 + encr_row(e)->iv_len + (inner + 2 + align - 1) / align * align +
+           icv;
 }
 
 static void esp_mtu(void **state)
