@@ -90,6 +90,7 @@ struct cli_host {
     u64 (*uptime_s)(void *ctx);
     const char *(*log)(void *ctx); /* the buffered log */
     bool (*set_keylog)(void *ctx, bool on);
+    bool (*keylog)(void *ctx); /* is it on? */
 };
 
 /* ---- sessions ----------------------------------------------------------------------------------------- */

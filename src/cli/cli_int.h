@@ -105,7 +105,7 @@ CFG_HANDLERS(H)
     H(show_logging) H(show_clock) H(show_debugging) H(show_privilege) H(show_ospf) H(show_drops)    \
     H(show_ip_route) H(show_access_lists) H(clear_sa) H(clear_isakmp) H(clear_session)              \
     H(clear_counters) H(ping) H(debug) H(undebug_all) H(terminal) H(enable) H(disable)              \
-    H(configure) H(write) H(copy) H(exit) H(end) H(keylog)
+    H(configure) H(write) H(copy) H(exit) H(end) H(keylog) H(show_keys)
 #define H(name) bool exec_##name(struct session *s, const struct match *m);
 EXEC_HANDLERS(H)
 #undef H

@@ -173,6 +173,7 @@ const struct cmd cli_commands[] = {
     EXE(M_PRIV, "undebug ip packet [detail]", debug),
     EXE(M_PRIV, "{no debug | undebug} all", undebug_all),
     EXE(M_PRIV, "keylog {on | off}", keylog),
+    EXE(M_PRIV, "show crypto keys wireshark", show_keys),
     EXE(EX, "terminal {length <0-512:value> | width <0-512:value> | monitor | no monitor}", terminal),
     EXE(EX, "enable", enable),
     EXE(EX, "disable", disable),
@@ -246,6 +247,7 @@ const char *cli_help(const char *keyword)
         {"aes", "AES - Advanced Encryption Standard"}, {"no", "Negate a command or set its defaults"},
         {"match", "Match values"}, {"set", "Set values"}, {"line", "Configure a terminal line"},
         {"keylog", "Let snapshots carry session keys, for Wireshark"}, {"all", "Everything"},
+        {"keys", "Keys of the running SAs, while the key log is on"}, {"wireshark", "As Wireshark's tables want them"},
     };
     for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
         if (strcasecmp(words[i].word, keyword) == 0) {

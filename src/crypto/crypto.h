@@ -47,6 +47,7 @@ struct encr_row {
     const char *policy_text;         /* show crypto isakmp policy */
     const char *human;               /* in explanations: "AES 128" */
     const char *weak;                /* NULL, or the stronger choice to name in the warning */
+    const char *wireshark;           /* as its esp_sa table names it */
 };
 struct hash_row {
     u16 p1_id;        /* IKEv1 Hash-Algorithm class value */
@@ -59,6 +60,7 @@ struct hash_row {
     const char *policy_text;
     const char *human;
     const char *weak;
+    const char *wireshark;
 };
 struct group_row {
     u16 id;   /* IKE group number */

@@ -187,11 +187,30 @@ static void prepare(struct batch *b, unsigned i, const struct port *port, struct
                                         .msg_iovlen = 1};
 }
 
+/* The link is narrower than we knew: what may be cut is cut and tried again. */
+static bool cut(struct worker *w, struct pkt *p, u16 mtu)
+{
+    bool df = p->v.version == 4 && (be16(p->data + 6) & IP4_DF);
+    if (df || mtu < 576 || p->len <= mtu) {
+        return false;
+    }
+    mtu_fragment(w, p, mtu, N_PORT_TX); /* the graph sends what is put here while it sends */
+    if (p->next == N_DONE) {
+        pkt_put(w, p);
+        return true;
+    }
+    return false;
+}
+
 static void refused(struct worker *w, struct port *port, struct pkt *p, int error)
 {
     port->tx_errors++;
     if (error == EMSGSIZE) {
-        mtu_too_long(w, p, errors(w, port));
+        u16 mtu = errors(w, port);
+        mtu_too_long(w, p, mtu);
+        if (cut(w, p, mtu)) {
+            return;
+        }
     }
     pkt_drop(p, DROP_TX_ERROR,
              error == EMSGSIZE ? "longer than the path MTU" : "the kernel refused it", 0, 0);

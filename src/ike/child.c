@@ -198,6 +198,23 @@ static void supersede(struct ike *ike, struct child *c)
     }
 }
 
+/* session_status: the first pair with a peer has come up, or the last one has gone. */
+static void session_status(struct ike *ike, const struct child *c, const char *state)
+{
+    char id[ADDR_STR];
+    unsigned up = 0;
+    LIST_FOR (it, &ike->children) {
+        const struct child *o = CONTAINER_OF(it, struct child, link);
+        up += o != c && o->out_up && addr_equal(&o->remote.a, &c->remote.a);
+    }
+    if (up == 0) {
+        ev_session_status(ike->log, c->isakmp_conn, &c->remote.a,
+                          &(struct evb_session_status){.state = ev_str(state),
+                                                       .port = c->remote.port,
+                                                       .id = ev_str(addr_str(id, &c->remote.a))});
+    }
+}
+
 static void child_up(struct ike *ike, struct ike_sa *sa, struct child *c, const struct xch *x)
 {
     u64 life = (u64)x->c.life_s * 1000, jitter = env_random_u32(ike->clock) % 5000;
@@ -210,6 +227,7 @@ static void child_up(struct ike *ike, struct ike_sa *sa, struct child *c, const 
     restart_flow_up(ike, c->flow);
     ev_ike_session_up(ike->log, sa->c.conn_id, &sa->remote.a,
                       &(struct evb_ike_session_up){.flow = c->flow});
+    session_status(ike, c, "UP  ");
 }
 
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out)
@@ -256,6 +274,7 @@ void child_delete(struct ike *ike, struct child *c, bool tell)
         info_delete_spi(ike, sa, c->spi_in);
     }
     if (c->out_up) { /* first what sends, so nothing leaves that cannot be answered */
+        session_status(ike, c, "DOWN");
         uninstall(ike, c, false);
     }
     if (c->in_up) {

@@ -230,6 +230,11 @@ static bool host_set_keylog(void *ctx, bool on)
     return true;
 }
 
+static bool host_keylog(void *ctx)
+{
+    return ((struct router *)ctx)->keylog;
+}
+
 void router_host(struct router *r)
 {
     r->host = (struct cli_host){.ctx = r,
@@ -253,5 +258,6 @@ void router_host(struct router *r)
                                 .vtysh = host_vtysh,
                                 .uptime_s = host_uptime,
                                 .log = host_log,
-                                .set_keylog = host_set_keylog};
+                                .set_keylog = host_set_keylog,
+                                .keylog = host_keylog};
 }

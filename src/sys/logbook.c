@@ -40,6 +40,15 @@ static bool stamped(const struct conf *c, bool debug)
     return on;
 }
 
+static bool kept_line(const struct conf *c, const char *text)
+{
+    bool found = false;
+    CONF_FOR (struct conf_kept, k, &c->kept) {
+        found |= strcmp(k->text, text) == 0;
+    }
+    return found;
+}
+
 static void stamp(struct strbuf *b)
 {
     struct timespec t;
@@ -119,6 +128,9 @@ void logbook_event(struct logbook *l, const struct ev_rec *in)
     struct strbuf text = {0};
     bool is_log = (info->cat & EVC_LOG) != 0;
     if (!info->text[0] || (!is_log && !(info->cat & l->r->debug_mask))) {
+        return;
+    }
+    if (rec.id == EV_SESSION_STATUS && !kept_line(l->r->conf, "crypto logging session")) {
         return;
     }
     place(l->r, &rec);

@@ -22,6 +22,9 @@ static void on_ike(struct router *r, const struct ike_msg *m)
 {
     if (m->type == IKE_EVENT) {
         logbook_event(&r->book, &m->u.event);
+        if (m->u.event.id == EV_SESSION_STATUS) {
+            router_touch(r); /* an ipsec tunnel's line protocol hangs on it */
+        }
     } else if (m->type == IKE_PONG) {
         router_child_ready(r, CHILD_IKE);
     }

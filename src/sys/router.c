@@ -106,6 +106,14 @@ void router_send_masks(struct router *r)
 static void on_settled(uv_timer_t *t)
 {
     router_apply(t->data); /* static routes that wait for a link, path MTUs, mirrored tables */
+    line_check(t->data);
+}
+
+void router_touch(struct router *r)
+{
+    if (!uv_is_active((uv_handle_t *)&r->settle)) {
+        uv_timer_start(&r->settle, on_settled, 100, 0);
+    }
 }
 
 static void on_kernel(uv_poll_t *p, int status, int events)
@@ -171,6 +179,7 @@ void router_child_ready(struct router *r, enum child_id id)
         return;
     }
     r->announced = true;
+    line_check(r);
     fprintf(stderr, "aditd: %s ready\n", r->conf->hostname);
     if (r->opt->ready_fd > 0) {
         (void)!write(r->opt->ready_fd, "1", 1);
@@ -212,6 +221,8 @@ static bool start(struct router *r)
     (void)mkdir(r->opt->run_dir, 0755);
     snprintf(path, sizeof path, "%s/log", r->opt->run_dir);
     logbook_open(&r->book, r, path);
+    uv_timer_init(&r->loop, &r->settle);
+    r->settle.data = r;
     r->kern = kern_open();
     if (!r->kern) {
         fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
@@ -258,8 +269,6 @@ static void watch(struct router *r)
     uv_poll_init(&r->loop, &r->nl_poll, kern_monitor_fd(r->kern));
     r->nl_poll.data = r;
     uv_poll_start(&r->nl_poll, UV_READABLE, on_kernel);
-    uv_timer_init(&r->loop, &r->settle);
-    r->settle.data = r;
 }
 
 static void on_walk(uv_handle_t *h, void *arg)
@@ -297,6 +306,7 @@ static void finish(struct router *r)
         free(k->key);
         free(k);
     }
+    line_free(r);
     cli_grammar_release();
 }
 

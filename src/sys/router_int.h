@@ -87,9 +87,11 @@ struct router {
     struct api *api;   /* owned */
     struct frr *frr;   /* owned */
     struct ping *ping; /* the one that runs, owned */
-    struct pidmap *maps;
+    struct line *lines; /* owned: what was last said about each interface */
 };
 void router_apply(struct router *r);
+/* router_touch: something outside changed: soon apply again and look at the interfaces. */
+void router_touch(struct router *r);
 void router_send_masks(struct router *r);
 /* router_child_ready: a child has done all it was given; with the last one the router is ready to serve. */
 void router_child_ready(struct router *r, enum child_id id);
@@ -106,6 +108,11 @@ void plan_apply(struct router *r, struct plan *next);
 /* Everything once more, for a child that has just started. */
 void plan_give_dp(struct router *r);
 void plan_give_ike(struct router *r, bool restarted);
+
+/* ---- line.c ---- */
+/* line_check: looks at every interface and says what changed. */
+void line_check(struct router *r);
+void line_free(struct router *r);
 
 /* ---- frr.c ---- */
 struct frr *frr_new(struct router *r);

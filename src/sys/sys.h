@@ -9,6 +9,7 @@
  *   apply.c    plan difference -> kernel, dp, ike
  *   proc.c     the two children: start, restart, ask, dispatch
  *   router.c   one router: the model, the plan, the children, the console's host
+ *   line.c     which interfaces are up, and saying so
  *   frr.c      `router ospf` -> zebra and ospfd
  *   ping.c     echo requests for the console
  *   logbook.c  events rendered to file, buffer and monitors

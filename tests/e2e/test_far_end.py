@@ -111,7 +111,8 @@ class Site:
                 self.far.sh("set -e; ip addr add 10.2.2.1/24 dev lo; ip route add 10.1.1.0/24 via 192.0.2.1 src 10.2.2.1")
             else:
                 self.far.sh("set -e; ip link add g0 type gre local 192.0.2.2 remote 192.0.2.1; ip addr add 10.9.0.2/30 dev g0\n"
-                            "ip addr add fd09::2/64 dev g0 nodad; echo 0 >/proc/sys/net/ipv6/conf/g0/router_solicitations")
+                            "ip addr add fd09::2/64 dev g0 nodad; echo 0 >/proc/sys/net/ipv6/conf/g0/router_solicitations\n"
+                            "ip link set g0 up mtu 1400 multicast off")
         except BaseException:
             self.close()
             raise
@@ -121,13 +122,11 @@ class Site:
         conf = IPSEC_CONF.format(ike=ike, esp=esp, type="tunnel" if self.kind == "map" else "transport", what=WHAT[self.kind], auto=auto)
         self.far.sh(f"cat >/etc/ipsec.conf <<'E'\n{conf}E\nsetsid /usr/lib/ipsec/starter --daemon charon --nofork --nolog >/tmp/starter.log 2>&1 &")
         until(lambda: "c: " in self.far.sh("ipsec statusall", check=False).replace("c:  ", "c: "), 20)
-        if self.kind == "gre":
-            self.far.sh("ip link set g0 up mtu 1400 multicast off")
 
     def stop(self):
         """strongSwan says goodbye (Delete) and adit forgets."""
         self.far.sh("[ ! -e /run/charon.pid ] || { ipsec stop; while [ -e /run/charon.pid ] || [ -e /run/starter.charon.pid ]; do :; done; }\n"
-                    "ip xfrm state flush; ip xfrm policy flush; ip link set g0 down 2>/dev/null || true")
+                    "ip xfrm state flush; ip xfrm policy flush")
         self.lab.exec("R1", "clear crypto session")
         until(lambda: not self.spis(), 10)
 

@@ -81,12 +81,17 @@ def test_vti(lab):
     sa = l.exec("R1", "show crypto ipsec sa")
     assert "local  ident (addr/mask/prot/port): (0.0.0.0/0.0.0.0/0/0)" in sa and "esp-3des esp-sha-hmac ," in sa
     assert "path mtu 1500, ip mtu 1500, ip mtu idb FastEthernet0/0" in sa
+    l.wait_log("R1", r"%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0, changed state to up", 10)
+    l.config("R1", "crypto logging session")
     # clear: comes back by itself, an ipsec VTI does not wait for traffic
     old = re.findall(r"spi: 0x([0-9A-F]+)", sa)
     l.exec("R1", "clear crypto session")
     until(lambda: re.search(r"QM_IDLE +\d+    0 ACTIVE$", l.exec("R1", "show crypto isakmp sa"), re.M), 30)
     until(lambda: "!!!!!" in l.exec("R1", "ping 10.0.0.2", check=False), 30)
     assert not set(old) & set(re.findall(r"spi: 0x([0-9A-F]+)", l.exec("R1", "show crypto ipsec sa")))
+    log = l.log("R1")
+    down = log.index("%CRYPTO-5-SESSION_STATUS: Crypto tunnel is DOWN.  Peer 172.16.0.6:500       Id: 172.16.0.6")
+    assert "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP  .  Peer 172.16.0.6:500" in log[down:]
 
 
 def test_crypto_map(lab, tmp_path):
