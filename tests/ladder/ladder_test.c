@@ -30,6 +30,8 @@ static void happy_path(void **state)
     assert_int_equal(w->s[A].sa[0].replay_window, 64);
     assert_int_equal(w->s[A].num_sas, 2);
     assert_int_equal(w->s[B].num_sas, 2);
+    assert_string_equal(w->s[A].news.s, "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP  .  "
+                                        "Peer 2.2.2.2:500       Id: 2.2.2.2\n");
     assert_int_equal(w->s[A].sa[0].dir, SA_IN); /* inbound first, on both sides */
     assert_int_equal(w->s[B].sa[0].dir, SA_IN);
     assert_null(w->s[A].syslog.s);

@@ -31,7 +31,9 @@ static void on_event(void *ctx, const struct ev_rec *rec)
 {
     struct side *s = ctx;
     const struct ev_info *i = ev_info(rec->id);
-    struct strbuf *b = i->cat & EVC_LOG ? &s->syslog : &s->debug;
+    /* a session coming or going is news, not a complaint */
+    bool complaint = (i->cat & EVC_LOG) && rec->id != EV_SESSION_STATUS;
+    struct strbuf *b = complaint ? &s->syslog : i->cat & EVC_LOG ? &s->news : &s->debug;
     struct strbuf one = {0};
     ev_render_text(&one, rec);
     if (one.len) {
@@ -157,6 +159,7 @@ void world_free(struct world *w)
         ike_free(w->s[i].ike);
         sb_free(&w->s[i].debug);
         sb_free(&w->s[i].syslog);
+        sb_free(&w->s[i].news);
     }
     for (unsigned i = 0; i < w->num_q; i++) {
         free(w->q[i].data);

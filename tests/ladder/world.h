@@ -22,7 +22,7 @@ struct side {
     struct ike *ike;
     struct evlog log;
     struct addr addr;
-    struct strbuf debug, syslog; /* rendered lines: EVC_ISAKMP..., EVC_LOG */
+    struct strbuf debug, syslog, news; /* rendered lines: EVC_ISAKMP..., EVC_LOG */
     struct dp_sa_value sa[WORLD_MAX_SAS];
     unsigned num_sas, added, deleted;
     bool get_sas;
