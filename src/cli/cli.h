@@ -51,9 +51,10 @@ struct cli_snapshot { /* one look at ike and dp; free with host->snapshot_free *
     struct dp_flow_info *dp_flows;
     struct dp_tunnel_info *tunnels;
     struct dp_drop_info *drops;
+    struct dp_count_info *ike_counts; /* of ike's events */
     struct cli_flow *flows;
     size_t num_sas, num_children, num_ike_flows, num_dp_sas, num_dp_flows, num_tunnels, num_drops,
-        num_flows;
+        num_flows, num_ike_counts;
     const char *error; /* a process did not answer; NULL: all did */
 };
 struct session;

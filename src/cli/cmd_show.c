@@ -68,6 +68,12 @@ bool exec_show_drops(struct session *s, const struct match *m)
                      dp_drop_text(d->reason));
         }
     }
+    for (size_t i = 0; i < w.snap->num_ike_counts; i++) { /* refused messages, failed negotiations */
+        const char *text, *name = ike_fail_name(w.snap->ike_counts[i].id, &text);
+        if (name) {
+            s_printf(s, "%-10" PRIu64 " %-30s %s\n", w.snap->ike_counts[i].count, name, text);
+        }
+    }
     s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap);
     return true;
 }

@@ -50,6 +50,22 @@ static bool mismatch(struct cfg *k, const struct match *m, const char *line)
     return false;
 }
 
+/* A name that would be cut when it is kept would be another name. */
+static bool names_fit(struct cfg *k, const struct match *m)
+{
+    static const char *const names[] = {"name", "acl", "map", "profile", "set", "host"};
+    for (int i = 0; i < m->num; i++) {
+        for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
+            if (!m->arg[i].keyword && strcmp(m->arg[i].name, names[n]) == 0 &&
+                strlen(m->arg[i].text) >= CONF_NAME) {
+                return cfg_fail(k, m, names[n], "the name is longer than %u characters",
+                                CONF_NAME - 1u);
+            }
+        }
+    }
+    return true;
+}
+
 bool cfg_line(struct cfg *k, const char *line)
 {
     struct match *sub = xcalloc(1, sizeof *sub), *top = xcalloc(1, sizeof *top), *m = sub;
@@ -72,7 +88,13 @@ bool cfg_line(struct cfg *k, const char *line)
             cfg_enter(k, M_CONF, NULL);
         }
     }
-    ok = m->result == MATCH_OK ? cli_commands[m->row].cfg(k, m) : mismatch(k, m, line);
+    const struct cmd *row = m->result == MATCH_OK ? &cli_commands[m->row] : NULL;
+    if (row && !row->cfg) { /* `exit`, `end`, shortened: they leave a mode, the text goes on */
+        cfg_enter(k, M_CONF, NULL);
+        ok = true;
+    } else {
+        ok = row ? names_fit(k, m) && row->cfg(k, m) : mismatch(k, m, line);
+    }
 out:
     free(sub);
     free(top);

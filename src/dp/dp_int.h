@@ -47,8 +47,9 @@ enum {
     HOLD_MS = 30000,    /* how long a packet waits for an SA */
     ACQUIRE_MS = 1000,  /* IKE is asked at most this often per flow */
     PMTU_AGE_MS = 600000,
-    MAX_JOINS = 32,  /* datagrams being put together again at once */
-    JOIN_MS = 3000,  /* how long one waits for its fragments (IOS: ip virtual-reassembly timeout 3) */
+    MAX_JOINS = 32, /* datagrams being put together again at once */
+    JOIN_MS =
+        3000, /* how long one waits for its fragments (IOS: ip virtual-reassembly timeout 3) */
     JOIN_MAX = 9000, /* longest payload of one */
 };
 
@@ -191,8 +192,8 @@ struct tunnel {
     u8 encap_len;      /* outer header and GRE */
     u8 proto;          /* outer protocol: 47, 4, 41; 0 for VTI */
     u16 gre_flags;
-    bool down;   /* no source or destination, or nothing protects `tunnel mode ipsec` */
-    u16 eff_mtu; /* largest inner packet that fits everything below */
+    bool down;       /* no source or destination, or nothing protects `tunnel mode ipsec` */
+    u16 eff_mtu;     /* largest inner packet that fits everything below */
     u16 learned_mtu; /* path MTU the network told about a tunnel in clear, 0: none */
     u64 learned_ms;
     u16 ip_id;
@@ -265,8 +266,8 @@ struct join {
     struct pkt *whole; /* owned; NULL: free */
     struct join_key key;
     u64 since_ms;
-    unsigned end, total;                   /* highest byte seen; length, 0 until the last came */
-    unsigned units;                        /* of 8 bytes that are there */
+    unsigned end, total;                    /* highest byte seen; length, 0 until the last came */
+    unsigned units;                         /* of 8 bytes that are there */
     u64 have[(JOIN_MAX + 8 * 64) / 8 / 64]; /* which */
 };
 
@@ -305,7 +306,7 @@ struct dp {
     struct tunnel tunnel[DP_MAX_TUNNELS];
     struct port port[DP_MAX_PORTS];
     struct config cfg[2];
-    unsigned live; /* cfg[live] is in force */
+    unsigned live;  /* cfg[live] is in force */
     bool committed; /* a first generation is in force: ports may be read */
     bool keylog;
     u64 last_second_ms, last_rate_ms;

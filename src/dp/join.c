@@ -135,7 +135,8 @@ static const char *place(struct join *j, const struct piece *f, const struct pkt
     if (f->at + f->len > JOIN_MAX) {
         return "longer than a packet buffer";
     }
-    if ((j->total && f->at + f->len > j->total) || (f->last && (j->total || j->end > f->at + f->len))) {
+    if ((j->total && f->at + f->len > j->total) ||
+        (f->last && (j->total || j->end > f->at + f->len))) {
         return "fragments disagree about the length";
     }
     if (!mark(j, f->at, f->len)) {

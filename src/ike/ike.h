@@ -118,6 +118,9 @@ struct ike_flow_info {
     char last_error[192];
 };
 
+/* ike_fail_name: what the counter of a failure's event is called, and its sentence; NULL: that event is no failure. */
+const char *ike_fail_name(u32 event, const char **out_text);
+
 enum ike_msg_type {
     /* main -> ike */
     IKE_CFG_BEGIN = 1,

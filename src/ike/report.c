@@ -35,6 +35,17 @@ static enum ev_id reason_event(enum ike_reason r)
     return ids[r];
 }
 
+const char *ike_fail_name(u32 event, const char **out_text)
+{
+    for (unsigned i = 1; i < WHY_NUM; i++) {
+        if (reason_event((enum ike_reason)i) == event) {
+            *out_text = ike_reason_text((enum ike_reason)i);
+            return ike_reason_name((enum ike_reason)i);
+        }
+    }
+    return NULL;
+}
+
 const char *ike_state_name(enum ike_state s)
 {
     static const char *const names[XS_NUM] = {

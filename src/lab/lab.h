@@ -33,6 +33,8 @@ struct topo {
 };
 /* topo_read: the one NAME.clab.yml in DIR, or DIR itself when it is a file. On errors prints file:line:column and returns false. */
 NODISCARD bool topo_read(struct topo *t, const char *dir);
+/* topo_read_text: the same from memory; file is only named in errors. */
+NODISCARD bool topo_read_text(struct topo *t, const char *file, const char *text, size_t len);
 
 /* lab_main: `adit lab ...`; returns the exit status. */
 int lab_main(int argc, char **argv);

@@ -146,9 +146,33 @@ static void read_document(struct reader *r)
     }
 }
 
+/* Reads what the parser was given; frees it. */
+static bool read_parsed(struct topo *t, const char *file, yaml_parser_t *parser)
+{
+    struct reader r = {.t = t, .file = file};
+    if (!yaml_parser_load(parser, &r.doc)) {
+        fprintf(stderr, "%s:%zu:%zu: error: %s\n", file, parser->problem_mark.line + 1,
+                parser->problem_mark.column + 1, parser->problem ? parser->problem : "not YAML");
+        r.bad = true;
+    } else {
+        read_document(&r);
+        yaml_document_delete(&r.doc);
+    }
+    yaml_parser_delete(parser);
+    return !r.bad;
+}
+
+bool topo_read_text(struct topo *t, const char *file, const char *text, size_t len)
+{
+    yaml_parser_t parser;
+    memset(t, 0, sizeof *t);
+    yaml_parser_initialize(&parser);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+    return read_parsed(t, file, &parser);
+}
+
 bool topo_read(struct topo *t, const char *dir)
 {
-    struct reader r = {.t = t};
     yaml_parser_t parser;
     struct stat st;
     char pattern[300], file[300];
@@ -167,7 +191,6 @@ bool topo_read(struct topo *t, const char *dir)
     } else {
         str_copy(t->dir, sizeof t->dir, ".");
     }
-    r.file = file;
     FILE *f = fopen(file, "re");
     if (!f || (stat(file, &st) == 0 && S_ISDIR(st.st_mode))) {
         fprintf(stderr, "adit lab: %s: %s\n", file, f ? "no *.clab.yml in there" : strerror(errno));
@@ -178,15 +201,7 @@ bool topo_read(struct topo *t, const char *dir)
     }
     yaml_parser_initialize(&parser);
     yaml_parser_set_input_file(&parser, f);
-    if (!yaml_parser_load(&parser, &r.doc)) {
-        fprintf(stderr, "%s:%zu:%zu: error: %s\n", file, parser.problem_mark.line + 1,
-                parser.problem_mark.column + 1, parser.problem ? parser.problem : "not YAML");
-        r.bad = true;
-    } else {
-        read_document(&r);
-        yaml_document_delete(&r.doc);
-    }
-    yaml_parser_delete(&parser);
+    bool ok = read_parsed(t, file, &parser);
     fclose(f);
-    return !r.bad;
+    return ok;
 }

@@ -41,10 +41,11 @@ struct cli_snapshot *router_snapshot(void *ctx)
     struct grow sas = {.size = sizeof *s->sas}, children = {.size = sizeof *s->children},
                 kflows = {.size = sizeof *s->ike_flows}, dsas = {.size = sizeof *s->dp_sas},
                 dflows = {.size = sizeof *s->dp_flows}, tunnels = {.size = sizeof *s->tunnels},
-                drops = {.size = sizeof *s->drops};
+                drops = {.size = sizeof *s->drops}, counts = {.size = sizeof *s->ike_counts};
     bool ike = ask(r, CHILD_IKE, IKE_GET_SAS, got, &sas) &&
                ask(r, CHILD_IKE, IKE_GET_CHILDREN, got, &children) &&
-               ask(r, CHILD_IKE, IKE_GET_FLOWS, got, &kflows);
+               ask(r, CHILD_IKE, IKE_GET_FLOWS, got, &kflows) &&
+               ask(r, CHILD_IKE, IKE_GET_COUNTS, got, &counts);
     bool dp = ask(r, CHILD_DP, DP_GET_SAS, got, &dsas) &&
               ask(r, CHILD_DP, DP_GET_FLOWS, got, &dflows) &&
               ask(r, CHILD_DP, DP_GET_TUNNELS, got, &tunnels) &&
@@ -59,6 +60,7 @@ struct cli_snapshot *router_snapshot(void *ctx)
     s->dp_flows = dflows.items, s->num_dp_flows = dflows.num;
     s->tunnels = tunnels.items, s->num_tunnels = tunnels.num;
     s->drops = drops.items, s->num_drops = drops.num;
+    s->ike_counts = counts.items, s->num_ike_counts = counts.num;
     s->num_flows = r->plan.flows.num;
     s->flows = xcalloc(s->num_flows, sizeof *s->flows);
     if (s->num_flows) {
@@ -70,7 +72,7 @@ struct cli_snapshot *router_snapshot(void *ctx)
 void router_snapshot_free(struct cli_snapshot *s)
 {
     void *all[] = {s->sas,      s->children, s->ike_flows, s->dp_sas,
-                   s->dp_flows, s->tunnels,  s->drops,     s->flows};
+                   s->dp_flows, s->tunnels,  s->drops,     s->flows,     s->ike_counts};
     if (s->dp_sas) {
         mem_wipe(s->dp_sas, s->num_dp_sas * sizeof *s->dp_sas);
     }

@@ -139,6 +139,19 @@ static void a_global_line_leaves_the_submode(void **state)
     conf_free(c);
 }
 
+/* What the fuzzer found: `exit` shortened (a row without a configuration handler), and a
+ * name that would have been cut. */
+static void fuzzer_found(void **state)
+{
+    (void)state;
+    struct conf *c = load_text("interface Loopback0\nexi\nhostname A\n");
+    assert_string_equal(c->hostname, "A");
+    conf_free(c);
+    rejects("crypto ipsec profile "
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+            ":1:22:", "the name is longer than 63 characters");
+}
+
 static void numbers_and_lists(void **state)
 {
     (void)state;
@@ -189,6 +202,7 @@ int main(void)
                                        cmocka_unit_test(all_errors_are_named),
                                        cmocka_unit_test(a_global_line_leaves_the_submode),
                                        cmocka_unit_test(numbers_and_lists),
+                                       cmocka_unit_test(fuzzer_found),
                                        cmocka_unit_test(weak_is_said_once)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();

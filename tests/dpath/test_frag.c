@@ -24,7 +24,11 @@ static struct two joined(bool v6, u32 b_flow)
     const char *x = v6 ? RIG_A6 : RIG_A4, *y = v6 ? RIG_B6 : RIG_B4;
     rig_crypto_map(t.a, v6, DF_COPY, false);
     rig_begin(t.b);
-    rig_flow(t.b, (struct dp_flow_value){.flow = b_flow, .path_mtu = 1500, .local = rig_addr(y), .peer = rig_addr(x), .name = "T"});
+    rig_flow(t.b, (struct dp_flow_value){.flow = b_flow,
+                                         .path_mtu = 1500,
+                                         .local = rig_addr(y),
+                                         .peer = rig_addr(x),
+                                         .name = "T"});
     rig_tunnel(t.b, (struct dp_tunnel_value){.port = TUN0,
                                              .flow = b_flow,
                                              .mode = v6 ? TUN_GRE_IPV6 : TUN_GRE_IP,
@@ -56,7 +60,8 @@ static size_t gre_around(u8 *out, u8 *inner, size_t len)
 }
 
 /* One fragment of a delivery packet, sent by a through its SA, put into b. */
-static void send_piece(struct two t, bool v6, u32 id, const u8 *payload, unsigned at, unsigned len, bool more)
+static void send_piece(struct two t, bool v6, u32 id, const u8 *payload, unsigned at, unsigned len,
+                       bool more)
 {
     u8 b[2000];
     struct ip_make m = {.proto = v6 ? 44 : 47,
@@ -93,7 +98,8 @@ static void expect(struct two t, const u8 *inner, size_t len)
 static void t_every_order(void **state)
 {
     (void)state;
-    static const u8 order[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    static const u8 order[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                   {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     static const unsigned cut[4] = {0, 1200, 2400, 3004};
     u8 payload[4000], inner[4000];
     assert_int_equal(gre_around(payload, inner, 3000), cut[3]);
@@ -150,7 +156,8 @@ static void t_refused(void **state)
         rig_quiet(t.b);
         send_piece(t, false, 7 + i, x, 0, 800, true);
         send_piece(t, false, 7 + i, x, row[i].at, row[i].len, row[i].more);
-        assert_int_equal(rig_drops(t.b, DROP_FRAGMENT), before + 2); /* the piece and what was there */
+        assert_int_equal(rig_drops(t.b, DROP_FRAGMENT),
+                         before + 2); /* the piece and what was there */
         assert_true(rig_said(t.b, row[i].why));
         assert_int_equal(t.b->dp->w.num_joining, 0);
         send_piece(t, false, 7 + i, x, 800, (unsigned)n - 800, false); /* alone it is nothing */
@@ -217,7 +224,8 @@ static void t_only_ours(void **state)
     struct two t = joined(false, 5);
     u8 x[2000], inner[2000], b[900];
     (void)gre_around(x, inner, 1500);
-    struct ip_make m = {.proto = 47, .ttl = 9, .payload = 800, .src = rig_addr(RIG_A4), .dst = rig_addr(RIG_B4)};
+    struct ip_make m = {
+        .proto = 47, .ttl = 9, .payload = 800, .src = rig_addr(RIG_A4), .dst = rig_addr(RIG_B4)};
     ip_build(b, &m);
     put16(b + 6, IP4_MF);
     ip4_checksum_set(b, 20);
@@ -326,9 +334,9 @@ static void t_told_about_gre(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(t_every_order), cmocka_unit_test(t_mixed),
-        cmocka_unit_test(t_refused),     cmocka_unit_test(t_times_out),
-        cmocka_unit_test(t_bounded),     cmocka_unit_test(t_only_ours),
+        cmocka_unit_test(t_every_order),    cmocka_unit_test(t_mixed),
+        cmocka_unit_test(t_refused),        cmocka_unit_test(t_times_out),
+        cmocka_unit_test(t_bounded),        cmocka_unit_test(t_only_ours),
         cmocka_unit_test(t_told_about_esp), cmocka_unit_test(t_told_about_gre),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,7 @@ conn c
     esp={esp}!
     authby=psk
     left=192.0.2.2
+    leftid={id}
     right=192.0.2.1
     type={type}
     {what}
@@ -117,9 +118,9 @@ class Site:
             self.close()
             raise
 
-    def start(self, suite, auto="add"):
+    def start(self, suite, auto="add", name="192.0.2.2"):
         ike, esp = SUITES[suite][:2]
-        conf = IPSEC_CONF.format(ike=ike, esp=esp, type="tunnel" if self.kind == "map" else "transport", what=WHAT[self.kind], auto=auto)
+        conf = IPSEC_CONF.format(ike=ike, esp=esp, type="tunnel" if self.kind == "map" else "transport", what=WHAT[self.kind], auto=auto, id=name)
         self.far.sh(f"cat >/etc/ipsec.conf <<'E'\n{conf}E\nsetsid /usr/lib/ipsec/starter --daemon charon --nofork --nolog >/tmp/starter.log 2>&1 &")
         until(lambda: "c: " in self.far.sh("ipsec statusall", check=False).replace("c:  ", "c: "), 20)
 
@@ -284,5 +285,22 @@ def test_adit_clears(quiet):
     s.up()
     s.lab.exec("R1", "clear crypto session")
     until(lambda: "INSTALLED" not in s.far.sh("ipsec statusall"), 10)
+    s.up()
+    assert s.ping(check=False), s.state()
+
+
+def test_wrong_identity(quiet):
+    """It knows the key of its address, but says it is somebody else: refused by name; the right one works at once."""
+    s = quiet
+    s.far.sh("echo '9.9.9.9 192.0.2.1 : PSK \"a-s3cret\"' >>/etc/ipsec.secrets")
+    s.start("aes128-sha1", name="9.9.9.9")
+    assert "establishing connection 'c' failed" in s.far.sh("timeout 5 ipsec up c; echo \"establishing connection 'c' failed\"", check=False)
+    line = r"%CRYPTO-6-IKMP_MODE_FAILURE: Processing of Main mode failed with peer at 192\.0\.2\.2: .*9\.9\.9\.9"
+    s.lab.wait_log("R1", line, 10)
+    assert len(re.findall(line, s.lab.log("R1"))) == 1
+    assert re.search(r"^[1-9]\d* +wrong identity ", s.lab.exec("R1", "show drops"), re.M)
+    assert not s.spis()
+    s.stop()
+    s.start("aes128-sha1")
     s.up()
     assert s.ping(check=False), s.state()

@@ -199,8 +199,9 @@ def test_ospf_over_tunnel(pair, mode, protection):
     """Hellos are multicast: the neighbour is FULL through the tunnel and the LANs are learned, not configured."""
     ospf = "\nrouter ospf 1\n network 172.16.0.0 0.0.0.3 area 0\n network 10.0.0.0 0.255.255.255 area 0\n"
     l = pair(mode=mode, protection=protection, routes=ospf, lines=" ip ospf network point-to-point\n ip ospf hello-interval 1\n ip ospf dead-interval 4")
-    until(lambda: re.search(r"FULL/", l.exec("R1", "show ip ospf neighbor", check=False)), 60, 0.5)
-    l.wait_route("lanA", V4)
+    until(lambda: re.search(r"Full/", l.exec("R1", "show ip ospf neighbor", check=False), re.I), 60, 0.5)
+    l.wait_route("R1", V4)
+    l.wait_route("R2", "10.1.0.10")
     reaches(l, V4)
     assert "ospf" in l.shell("R1", "ip route show 10.2.0.0/24")
 
@@ -245,6 +246,7 @@ def test_path_mtu(pair, tmp_path, kind):
     if kind.startswith("gre"):
         out = ping(l, V6, "-c 1 -W 2 -M do -s 1452")
         assert "too big" in out.lower() or "message too long" in out.lower(), out
+        until(lambda: " 0% packet loss" in ping(l, V6, "-c 1 -W 1 -s 3000"), 10)  # first both hosts learn
         assert " 0% packet loss" in ping(l, V6, "-c 3 -i 0.2 -W 5 -s 3000")
     assert not [p for p in cap.close("ip.src", "ip.len", "ip.flags.mf") if p[0] == "192.0.2.1" and int(p[1]) > 1500]
 
