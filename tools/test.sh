@@ -43,7 +43,7 @@ clang() { # the other compiler, all warnings errors
 }
 fuzz() {
     tools/fuzz.sh "${FUZZ_SECONDS:-20}" | tee "$work/fuzz"
-    read -r p f < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$work/fuzz")
+    read -r p f < <(sed -n 's/^fuzz: \([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$work/fuzz")
     tally fuzz "${p:-0}" "${f:-1}"
 }
 e2e() { # labs in namespaces against each other and against a real kernel, with the sanitized programs
