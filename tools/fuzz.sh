@@ -2,6 +2,7 @@
 # fuzz.sh SECONDS [TARGET...]: builds tests/fuzz with clang, libFuzzer, ASan and UBSan into build-fuzz (BUILD_FUZZ
 # overrides) and runs every target for SECONDS seconds, two at a time. A finding leaves its input in
 # build-fuzz/findings/TARGET-* and makes the exit status 1. The corpus of each target stays in build-fuzz/corpus.
+# FUZZ_SEED (1) makes a run like the last one; long runs use others.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 seconds=${1:-20}
@@ -28,7 +29,7 @@ one() { # TARGET: one run; seeds for the readers of text are the examples
         words=(-dict="$build/$t.dict") ;;
     fuzz_topo) for f in "$root"/examples/*/*.clab.yml; do cp -n "$f" "$seeds"/; done ;;
     esac
-    "$build/tests/fuzz/$t" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=9000 -print_final_stats=1 "${words[@]}" \
+    "$build/tests/fuzz/$t" -max_total_time="$seconds" -seed="${FUZZ_SEED:-1}" -timeout=10 -rss_limit_mb=2048 -max_len=9000 -print_final_stats=1 "${words[@]}" \
         -artifact_prefix="$build/findings/$t-" "$seeds" >"$build/$t.log" 2>&1
 }
 passed=0 failed=0

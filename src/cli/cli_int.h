@@ -60,6 +60,8 @@ const char *cli_help(const char *keyword);
 bool cfg_line(struct cfg *k, const char *line);
 /* cfg_fail: returns false after noting why; arg: name of the argument or keyword at fault (NULL: whole line). */
 bool cfg_fail(struct cfg *k, const struct match *m, const char *arg, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* cfg_text: the argument `text` into out; refuses what would have to be cut. `no` empties it. */
+bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap);
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at);
 
 struct session {

@@ -395,9 +395,6 @@ bool cfg_map_peer(struct cfg *k, const struct match *m)
 
 bool cfg_map_description(struct cfg *k, const struct match *m)
 {
-    if (k->mode == M_MAP) {
-        struct conf_map_entry *e = k->at;
-        str_copy(e->description, sizeof e->description, m->no ? "" : match_text(m, "text"));
-    }
-    return true;
+    struct conf_map_entry *e = k->at;
+    return k->mode != M_MAP || cfg_text(k, m, e->description, sizeof e->description);
 }

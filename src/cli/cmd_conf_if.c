@@ -29,9 +29,7 @@ static struct conf_if *self(struct cfg *k)
 
 bool cfg_if_description(struct cfg *k, const struct match *m)
 {
-    const char *text = m->no ? "" : match_text(m, "text");
-    str_copy(self(k)->description, sizeof self(k)->description, text ? text : "");
-    return true;
+    return cfg_text(k, m, self(k)->description, sizeof self(k)->description);
 }
 
 static struct conf_if_addr *addr_new(struct cfg *k, const struct prefix *p)

@@ -269,17 +269,30 @@ bool cfg_acl_numbered(struct cfg *k, const struct match *m)
     return true;
 }
 
+/* remark_put: a remark at the end of the list; `no` has nothing to take away. */
+static bool remark_put(struct cfg *k, const struct match *m, struct conf_acl *acl)
+{
+    char remark[sizeof((struct conf_ace *)0)->remark];
+    if (!cfg_text(k, m, remark, sizeof remark)) {
+        return false;
+    }
+    if (!m->no) {
+        struct conf_ace *e = conf_ace_add(k->c, acl, 0, k->src);
+        str_copy(e->remark, sizeof e->remark, remark);
+    }
+    return true;
+}
+
 bool cfg_acl_remark(struct cfg *k, const struct match *m)
 {
     const struct match_arg *num = match_arg(m, "num");
-    u64 n = num->number;
-    if (!m->no) {
-        struct conf_acl *acl =
-            conf_acl_get(k->c, num->text, n >= 100 && !(n >= 1300 && n < 2000), true, k->src);
-        struct conf_ace *e = conf_ace_add(k->c, acl, 0, k->src);
-        str_copy(e->remark, sizeof e->remark, match_text(m, "text"));
+    u64 n = num ? num->number : 0;
+    bool extended = n >= 100 && !(n >= 1300 && n < 2000);
+    const char *text = match_text(m, "text");
+    if (m->no || !num || (text && strlen(text) >= sizeof((struct conf_ace *)0)->remark)) {
+        return remark_put(k, m, NULL); /* no list is made for what is refused */
     }
-    return true;
+    return remark_put(k, m, conf_acl_get(k->c, num->text, extended, true, k->src));
 }
 
 bool cfg_acl_named(struct cfg *k, const struct match *m)
@@ -325,11 +338,7 @@ bool cfg_ace(struct cfg *k, const struct match *m)
 
 bool cfg_ace_remark(struct cfg *k, const struct match *m)
 {
-    if (!m->no) {
-        struct conf_ace *e = conf_ace_add(k->c, k->at, 0, k->src);
-        str_copy(e->remark, sizeof e->remark, match_text(m, "text"));
-    }
-    return true;
+    return remark_put(k, m, k->at);
 }
 
 /* ---- routes ---- */

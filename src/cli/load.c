@@ -23,6 +23,16 @@ bool cfg_fail(struct cfg *k, const struct match *m, const char *arg, const char 
     return false;
 }
 
+bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap)
+{
+    const char *text = m->no ? "" : match_text(m, "text");
+    if (text && strlen(text) >= cap) {
+        return cfg_fail(k, m, "text", "this text may have %zu characters at most", cap - 1);
+    }
+    str_copy(out, cap, text ? text : "");
+    return true;
+}
+
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at)
 {
     k->mode = mode;

@@ -147,6 +147,9 @@ void child_start(struct child *c)
         plan_give_ike(r, again);
     }
     router_send_masks(r);
+    if (again) {
+        router_touch(r); /* a new dp has no SAs yet: ipsec tunnels are down until it has */
+    }
     if (c->id == CHILD_DP) { /* its answer comes when all before it is done */
         child_send_dp(r, &(struct dp_msg){.type = DP_PING}, -1);
     } else {

@@ -104,6 +104,11 @@ static void errors_say_where(void **state)
     rejects("crypto isakmp\n", "R9.cfg:1:14: error:", "ends too early");
     rejects("interface FastEthernet0/0\n ip access-group 101 in\n",
             "R9.cfg:2:5: error:", "not there yet");
+    char line[400]; /* what does not fit is refused, not cut */
+    snprintf(line, sizeof line, "access-list 100 remark %0150d\n", 0);
+    rejects(line, "R9.cfg:1:24: error:", "99 characters at most");
+    snprintf(line, sizeof line, "interface Tunnel0\n description %0250d\n", 0);
+    rejects(line, "R9.cfg:2:14: error:", "239 characters at most");
     rejects("frobnicate\n", "R9.cfg:1:1: error:", "not understood");
 }
 
