@@ -1,6 +1,6 @@
 /*
- * warm.c: every algorithm once, so that OpenSSL has read and loaded what it wants (its configuration, the legacy
- * provider for single DES) before the process gives up the right to open files.
+ * warm.c: every algorithm once, so that OpenSSL has read and loaded what it wants (its configuration, its
+ * providers) before the process gives up the right to open files.
  */
 #include "crypto/crypto.h"
 

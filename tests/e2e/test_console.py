@@ -65,8 +65,9 @@ def test_ping_marks(lab):
     l = lab("vti")
     out = l.exec("R1", "ping 172.16.0.2 repeat 3")
     assert "!!!\nSuccess rate is 100 percent (3/3)" in out
-    assert re.search(r"U+|\.", l.exec("R1", "ping 172.16.0.9 repeat 2 timeout 1", check=False))
-    assert "M" in l.exec("R1", "ping 172.16.0.2 size 2000 df-bit repeat 1 timeout 1", check=False)
+    # marks stand on a line of their own: "ICMP" and full stops elsewhere must not count
+    assert re.search(r"^U[U.]$", l.exec("R1", "ping 172.16.0.9 repeat 2 timeout 1", check=False), re.M)
+    assert re.search(r"^M$", l.exec("R1", "ping 172.16.0.2 size 2000 df-bit repeat 1 timeout 1", check=False), re.M)
     assert "Packet sent with a source address of 10.0.0.1" in l.exec("R1", "ping 172.16.0.2 source Tunnel0 repeat 1 timeout 1", check=False)
 
 
