@@ -68,8 +68,6 @@ struct cli_host {
     struct conf *(*conf)(void *ctx);
     /* The model was edited: make it so. who: "console"; problems are logged as events. */
     void (*apply)(void *ctx);
-    /* Replaces the whole model (configure replace); takes c. */
-    void (*replace)(void *ctx, struct conf *c);
     void (*configured)(void *ctx, const char *from, const char *who); /* left configuration mode */
     bool (*save)(void *ctx, const char *text);                        /* write memory */
     char *(*startup)(void *ctx);                                      /* malloced; NULL: none */
@@ -82,7 +80,6 @@ struct cli_host {
     void (*set_debug)(void *ctx, u32 mask);
     void (*clear)(void *ctx, enum ike_msg_type what, const struct ike_clear_value *v);
     void (*clear_counters)(void *ctx, u32 flow);
-    bool (*initiate)(void *ctx, u32 flow);
     /* ping: starts; output goes to session_output, its end to session_ready. False: one runs already. */
     bool (*ping)(void *ctx, struct session *s, const struct cli_ping *p, struct strbuf *error);
     void (*ping_stop)(void *ctx, struct session *s);

@@ -295,7 +295,6 @@ struct dp_msg {
 enum dp_origin { FROM_MAIN, FROM_IKE };
 struct dp_env {
     struct env env;
-    u64 (*wall_ns)(void); /* unused when NULL */
     struct evlog *log;    /* borrowed */
     void *ctx;            /* borrowed; given back to send */
     void (*send)(void *ctx, enum dp_origin to, const struct dp_msg *m);

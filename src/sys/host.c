@@ -97,14 +97,6 @@ static void host_apply(void *ctx)
     router_apply(ctx);
 }
 
-static void host_replace(void *ctx, struct conf *c)
-{
-    struct router *r = ctx;
-    conf_free(r->conf);
-    r->conf = c;
-    router_apply(r);
-}
-
 static void host_configured(void *ctx, const char *from, const char *who)
 {
     struct router *r = ctx;
@@ -192,12 +184,6 @@ static void host_clear_counters(void *ctx, u32 flow)
     child_send_dp(ctx, &(struct dp_msg){.type = DP_CLEAR_COUNTERS, .u.number = flow}, -1);
 }
 
-static bool host_initiate(void *ctx, u32 flow)
-{
-    child_send_ike(ctx, &(struct ike_msg){.type = IKE_INITIATE, .u.number = flow}, -1);
-    return true;
-}
-
 static bool host_ping(void *ctx, struct session *s, const struct cli_ping *p, struct strbuf *error)
 {
     return ping_start(ctx, s, p, error);
@@ -242,7 +228,6 @@ void router_host(struct router *r)
     r->host = (struct cli_host){.ctx = r,
                                 .conf = host_conf,
                                 .apply = host_apply,
-                                .replace = host_replace,
                                 .configured = host_configured,
                                 .save = host_save,
                                 .startup = host_startup,
@@ -254,7 +239,6 @@ void router_host(struct router *r)
                                 .set_debug = host_set_debug,
                                 .clear = host_clear,
                                 .clear_counters = host_clear_counters,
-                                .initiate = host_initiate,
                                 .ping = host_ping,
                                 .ping_stop = host_ping_stop,
                                 .vtysh = host_vtysh,
