@@ -3,6 +3,7 @@
  * before it reads the first byte from the network.
  */
 #include "ike/ike.h"
+#include "sys/generation.h"
 #include "sys/sys.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ struct ike_proc {
     struct ike *ike; /* owned */
     int dp;          /* channel to the data plane, -1: none */
     u64 lost_values;
+    u64 generation; /* the configuration in force, by main's number */
 };
 
 /* ---- sockaddr and endpoints ---- */
@@ -157,6 +159,37 @@ static void read_udp(struct ike_proc *p, int fd)
     }
 }
 
+static bool is_staged(u32 type)
+{
+    return type == IKE_CFG_GLOBAL || type == IKE_CFG_POLICY || type == IKE_CFG_PSK ||
+           type == IKE_CFG_FLOW;
+}
+
+/* take_generation: whole or not at all; main is told which one is in force. */
+static void take_generation(struct ike_proc *p, u64 asked, int fd)
+{
+    struct generation g;
+    struct ike_msg m;
+    bool ok = generation_open(&g, fd, sizeof m);
+    for (size_t i = 0; ok && i < g.num; i++) {
+        generation_value(&g, i, &m);
+        ok = is_staged(m.type);
+    }
+    if (ok) {
+        ike_ctl(p->ike, &(struct ike_msg){.type = IKE_CFG_BEGIN});
+        for (size_t i = 0; i < g.num; i++) {
+            generation_value(&g, i, &m);
+            ike_ctl(p->ike, &m);
+        }
+        ike_ctl(p->ike, &(struct ike_msg){.type = IKE_CFG_COMMIT});
+        p->generation = g.number;
+        generation_close(&g);
+    }
+    mem_wipe(&m, sizeof m);
+    to_main(p, &(struct ike_msg){
+                   .type = IKE_TAKEN, .tag = (u32)asked, .u.number = p->generation});
+}
+
 /* read_main: false when main has gone: then we end too. */
 static bool read_main(struct ike_proc *p)
 {
@@ -171,11 +204,15 @@ static bool read_main(struct ike_proc *p)
             p->dp = fd;
             fd = -1;
         }
+        bool whole = n == (long)sizeof m;
+        if (whole && m.type == IKE_CFG_GENERATION && fd >= 0) {
+            take_generation(p, m.u.number, fd);
+        } else if (whole && !is_staged(m.type) && m.type != IKE_CFG_BEGIN &&
+                   m.type != IKE_CFG_COMMIT) { /* those come in a sealed generation only */
+            ike_ctl(p->ike, &m);
+        }
         if (fd >= 0) {
             close(fd);
-        }
-        if (n == (long)sizeof m) {
-            ike_ctl(p->ike, &m);
         }
         mem_wipe(&m, sizeof m);
     }

@@ -250,6 +250,15 @@ bool cfg_if_protection(struct cfg *k, const struct match *m)
     return true;
 }
 
+bool cfg_if_blackhole(struct cfg *k, const struct match *m)
+{
+    if (self(k)->kind != IFK_TUNNEL) {
+        return cfg_fail(k, m, NULL, "only networks behind a tunnel have a blackhole");
+    }
+    self(k)->no_blackhole = m->no;
+    return true;
+}
+
 bool cfg_if_crypto_map(struct cfg *k, const struct match *m)
 {
     const char *name = match_text(m, "map");

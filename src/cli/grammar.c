@@ -9,7 +9,7 @@
 
 /* clang-format off: a table, one command a row */
 #define EX (M_EXEC | M_PRIV)
-#define ACLS (M_EXTACL | M_STDACL)
+#define ACLS (M_EXTACL | M_STDACL | M_IPV6ACL)
 #define CFG(modes, syntax, fn) {syntax, modes, cfg_##fn, NULL}
 #define EXE(modes, syntax, fn) {syntax, modes, NULL, exec_##fn}
 
@@ -27,6 +27,9 @@ static const struct {
              "tftp | bgp}"},
     {"ports", "{eq $port | gt $port | lt $port | range $port $port}"},
     {"ace", "{permit | deny} $proto $host [$ports] $host [$ports] [log]"},
+    {"proto6", "{ipv6 | icmp | tcp | udp | gre | esp | ahp | ospf | <0-255:proto>}"},
+    {"host6", "{any | host X:X::X:addr | P/L:addr}"},
+    {"ace6", "{permit | deny} $proto6 $host6 [$ports] $host6 [$ports] [log]"},
     {"sace", "{permit | deny} {any | host A.B.C.D:addr | A.B.C.D:addr [A.B.C.D:wild]} [log]"},
     {"pingopt", "{source {IF:srcif | ADDR:srcaddr} | repeat <1-100000:repeat> | size <36-18024:size> | "
                 "timeout <0-3600:timeout> | df-bit}"},
@@ -105,6 +108,7 @@ const struct cmd cli_commands[] = {
     CFG(M_IF, "tunnel key <0-4294967295:value>", if_tunnel_number),
     CFG(M_IF, "tunnel {ttl | tos} <0-255:value>", if_tunnel_number),
     CFG(M_IF, "tunnel protection ipsec profile WORD:profile [shared]", if_protection),
+    CFG(M_IF, "adit blackhole", if_blackhole),
     CFG(M_IF, "crypto map WORD:map", if_crypto_map),
     CFG(M_IF, "{ip | ipv6} verify unicast source reachable-via rx", if_rpf),
     CFG(M_IF, "ip ospf {cost | hello-interval | dead-interval | priority} <0-65535:value>", if_ospf),
@@ -124,6 +128,8 @@ const struct cmd cli_commands[] = {
     CFG(M_CONF, "ip access-list {extended | standard} WORD:name", acl_named),
     CFG(M_EXTACL, "[<1-2147483647:seq>] $ace", ace),
     CFG(M_STDACL, "[<1-2147483647:seq>] $sace", ace),
+    CFG(M_CONF, "ipv6 access-list WORD:name", acl_ipv6),
+    CFG(M_IPV6ACL, "[sequence <1-4294967294:seq>] $ace6", ace),
     CFG(ACLS, "remark LINE:text", ace_remark),
     CFG(M_CONF, "ip route A.B.C.D:net A.B.C.D:mask {A.B.C.D:nexthop | IF:if [A.B.C.D:nexthop]} [<1-255:distance>] "
                 "[name WORD:name] [permanent] [tag <1-4294967295:tag>]", ip_route),

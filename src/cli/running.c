@@ -240,6 +240,7 @@ static void running_if(struct strbuf *o, const struct conf_if *i)
     }
     sb_add(o, i->shutdown ? " shutdown\n" : "");
     running_tunnel(o, i);
+    sb_add(o, i->no_blackhole ? " no adit blackhole\n" : "");
     if (i->crypto_map[0]) {
         sb_addf(o, " crypto map %s\n", i->crypto_map);
     }
@@ -293,7 +294,11 @@ static void running_acls(struct strbuf *o, const struct conf *c)
     CONF_FOR(struct conf_acl, l, &c->acls)
     {
         if (!l->numbered) {
-            sb_addf(o, "ip access-list %s %s\n", l->extended ? "extended" : "standard", l->name);
+            sb_addf(o, "%s %s\n",
+                    l->ipv6       ? "ipv6 access-list"
+                    : l->extended ? "ip access-list extended"
+                                  : "ip access-list standard",
+                    l->name);
         }
         CONF_FOR(struct conf_ace, e, &l->aces)
         {

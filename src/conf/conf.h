@@ -100,6 +100,7 @@ struct conf_acl {
     struct conf_src src;
     char name[CONF_NAME]; /* the number as text for numbered lists */
     bool extended, numbered;
+    bool ipv6; /* `ipv6 access-list`: always extended, never numbered */
     struct list aces; /* conf_ace, ordered by seq */
 };
 
@@ -157,6 +158,7 @@ struct conf_if {
     enum conf_if_kind kind;
     char description[240];
     bool shutdown, ipv6_enable, rpf, rpf6;
+    bool no_blackhole; /* networks behind this protected tunnel may take another road, as on IOS */
     struct list addrs; /* conf_if_addr */
     char unnumbered[CONF_IFNAME];
     u32 bandwidth, mtu, ip_mtu, ipv6_mtu, adjust_mss; /* 0: default */

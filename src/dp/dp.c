@@ -49,6 +49,7 @@ struct dp *dp_new(const struct dp_env *env)
     for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
         dp->port[i].fd = -1;
     }
+    port_bind(dp);
     ev_dp_engine(dp->w.log, 0, NULL, &(struct evb_dp_engine){.engine = ev_str(bulk_name(bulk))});
     return dp;
 }
@@ -80,7 +81,7 @@ unsigned dp_poll_fds(const struct dp *dp, int *fds, unsigned cap)
     unsigned n = 0;
     for (unsigned i = 0; dp->committed && i < DP_MAX_PORTS && n < cap; i++) {
         const struct port *p = &dp->port[i];
-        if (p->used && p->fd >= 0 && !(p->val.kind == PORT_RAW && p->val.proto == 255)) {
+        if (p->used && p->fd >= 0 && p->ops->rx && !p->lost) {
             fds[n++] = p->fd;
         }
     }
@@ -97,7 +98,7 @@ unsigned dp_run(struct dp *dp)
     }
     for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
         struct port *port = &dp->port[i];
-        if (!port->used || !port->ops->rx) {
+        if (!port->used || !port->ops->rx || port->lost) {
             continue;
         }
         struct queue *q = &w->q[N_IP_IN];

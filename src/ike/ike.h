@@ -141,6 +141,7 @@ enum ike_msg_type {
     IKE_GET_COUNTS,
     IKE_PING,
     IKE_DP_PEER, /* a new dp process: with the descriptor of the channel to it */
+    IKE_CFG_GENERATION, /* with a descriptor: a sealed memory file of what stands between BEGIN and COMMIT */
     /* ike -> main */
     IKE_SA = 64,
     IKE_CHILD,
@@ -150,6 +151,7 @@ enum ike_msg_type {
     IKE_PONG,
     IKE_EVENT,
     IKE_READY,
+    IKE_TAKEN, /* u.number: the generation in force now; tag: the one just given, refused when they differ */
 };
 struct ike_clear_value {
     u32 conn_id;      /* 0: all */

@@ -15,6 +15,8 @@ static void on_dp(struct router *r, const struct dp_msg *m)
         logbook_event(&r->book, &m->u.event);
     } else if (m->type == DP_PONG) {
         router_child_ready(r, CHILD_DP);
+    } else if (m->type == DP_TAKEN) {
+        plan_taken(r, CHILD_DP, m->tag, m->u.number);
     }
 }
 
@@ -27,6 +29,8 @@ static void on_ike(struct router *r, const struct ike_msg *m)
         }
     } else if (m->type == IKE_PONG) {
         router_child_ready(r, CHILD_IKE);
+    } else if (m->type == IKE_TAKEN) {
+        plan_taken(r, CHILD_IKE, m->tag, m->u.number);
     }
 }
 

@@ -60,6 +60,24 @@ u32 router_flow_id(void *ctx, const char *key)
     return n->id;
 }
 
+u8 router_link_number(void *ctx, const char *link)
+{
+    struct router *r = ctx;
+    u8 free_one = 0;
+    for (u8 i = 1; i <= DP_MAX_LINKS; i++) {
+        if (strcmp(r->map_link[i], link) == 0) {
+            return i;
+        }
+        if (!free_one && !r->map_link[i][0]) {
+            free_one = i;
+        }
+    }
+    if (free_one) {
+        str_copy(r->map_link[free_one], NL_NAME, link);
+    }
+    return free_one;
+}
+
 /* ---- the plan ---- */
 
 static void on_finding(void *ctx, const struct conf_finding *f)
@@ -86,11 +104,35 @@ void router_apply(struct router *r)
                            .kernel_name = router_kernel_name,
                            .console_name = router_console_name,
                            .flow_id = router_flow_id,
+                           .link_number = router_link_number,
                            .ctx = r};
     plan_init(&next);
     plan_derive(&next, r->conf, &w);
     plan_apply(r, &next);
+}
+
+static void announce(struct router *r)
+{
+    if (r->announced || r->answered != (1u << CHILD_NUM) - 1 || r->applied < 2 || r->offered) {
+        return;
+    }
+    r->announced = true;
+    line_check(r);
+    fprintf(stderr, "aditd: %s ready\n", r->conf->hostname);
+    if (r->opt->ready_fd > 0) {
+        (void)!write(r->opt->ready_fd, "1", 1);
+        close(r->opt->ready_fd);
+    }
+}
+
+void router_applied(struct router *r)
+{
+    r->applied++;
     frr_apply(r->frr, r->conf);
+    if (r->applied == 1) { /* it made the routes that path MTUs are read from */
+        router_apply(r);
+    }
+    announce(r);
 }
 
 void router_send_masks(struct router *r)
@@ -105,7 +147,7 @@ void router_send_masks(struct router *r)
 
 static void on_settled(uv_timer_t *t)
 {
-    router_apply(t->data); /* static routes that wait for a link, path MTUs, mirrored tables */
+    router_apply(t->data); /* static routes that wait for a link, path MTUs */
     line_check(t->data);
 }
 
@@ -127,6 +169,17 @@ static void on_kernel(uv_poll_t *p, int status, int events)
 
 /* ---- start ---- */
 
+static bool has_map(const struct conf *c)
+{
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        if (i->crypto_map[0]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* read_config: NULL when it is wrong; every error has been printed. */
 static struct conf *read_config(const char *path)
 {
@@ -140,6 +193,12 @@ static struct conf *read_config(const char *path)
     struct conf *c = conf_new();
     if (!cli_load(c, base ? base + 1 : path, text, &errors)) {
         fputs(errors.s, stderr);
+        conf_free(c);
+        c = NULL;
+    }
+    const char *why = c && has_map(c) ? steer_probe() : NULL;
+    if (why) { /* half a protection would be worse than none */
+        fprintf(stderr, "aditd: %s: crypto map: %s; the configuration is refused\n", path, why);
         conf_free(c);
         c = NULL;
     }
@@ -175,16 +234,7 @@ static int udp_open(int af)
 void router_child_ready(struct router *r, enum child_id id)
 {
     r->answered |= 1u << id;
-    if (r->announced || r->answered != (1u << CHILD_NUM) - 1) {
-        return;
-    }
-    r->announced = true;
-    line_check(r);
-    fprintf(stderr, "aditd: %s ready\n", r->conf->hostname);
-    if (r->opt->ready_fd > 0) {
-        (void)!write(r->opt->ready_fd, "1", 1);
-        close(r->opt->ready_fd);
-    }
+    announce(r);
 }
 
 static void on_event(void *ctx, const struct ev_rec *rec)
@@ -223,6 +273,8 @@ static bool start(struct router *r)
     logbook_open(&r->book, r, path);
     uv_timer_init(&r->loop, &r->settle);
     r->settle.data = r;
+    uv_timer_init(&r->loop, &r->patience);
+    r->patience.data = r;
     r->kern = kern_open();
     if (!r->kern) {
         fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
@@ -243,8 +295,6 @@ static bool start(struct router *r)
     router_host(r);
     ev_sys_restart(&r->log, 0, NULL, &(struct evb_sys_restart){.version = ev_str(ADIT_VERSION)});
     router_apply(r);
-    router_apply(
-        r); /* the first one made the routes that path MTUs and mirrored tables are read from */
     for (int i = 0; i < CHILD_NUM; i++) {
         child_start(&r->child[i]);
     }
@@ -279,7 +329,7 @@ static void on_walk(uv_handle_t *h, void *arg)
     }
 }
 
-/* finish: ends the children; TUNs, rules and routes stay, so nothing leaves in clear while adit is away. */
+/* finish: ends the children; TUNs, classifiers and routes stay, so nothing leaves in clear while adit is away. */
 static void finish(struct router *r)
 {
     api_free(r->api);
@@ -291,12 +341,9 @@ static void finish(struct router *r)
     uv_walk(&r->loop, on_walk, NULL);
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_loop_close(&r->loop);
-    for (unsigned i = 0; i < ARRAY_LEN(r->port_fd); i++) {
-        if (r->port_fd[i] >= 0) {
-            close(r->port_fd[i]);
-        }
-    }
+    ports_free(r);
     plan_free(&r->plan);
+    plan_free(&r->offer);
     conf_free(r->conf);
     kern_close(r->kern);
     logbook_close(&r->book);
@@ -327,7 +374,9 @@ int router_main(const struct router_options *o)
         free(r);
         return status;
     }
-    memset(r->port_fd, 0xff, sizeof r->port_fd);
+    for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
+        r->port[i].fd = -1;
+    }
     plan_init(&r->plan);
     uv_loop_init(&r->loop);
     evlog_init(&r->log, &r->env, EVS_MAIN, r, on_event);

@@ -4,9 +4,10 @@
  *
  *   chan.c     values over seqpacket, descriptors beside them
  *   rights.c   dropping capabilities, the seccomp filters of ike and dp
- *   netlink.c  links, addresses, routes, rules, TUNs
- *   plan.c     model -> plan: everything that has to be so, as plain values
- *   apply.c    plan difference -> kernel, dp, ike
+ *   generation.c  a configuration generation as one sealed memory file
+ *   netlink.c  links, addresses, routes, TUNs
+ *   plan.c     model -> plan: everything that has to be so, as plain values (plan_crypto.c, plan_map.c, plan_hole.c)
+ *   apply.c    plan difference -> dp, ike, kernel (apply_port.c: the descriptors)
  *   proc.c     the two children: start, restart, ask, dispatch
  *   router.c   one router: the model, the plan, the children, the console's host
  *   line.c     which interfaces are up, and saying so
