@@ -111,7 +111,7 @@ static void on_settled(uv_timer_t *t)
 
 void router_touch(struct router *r)
 {
-    if (!uv_is_active((uv_handle_t *)&r->settle)) {
+    if (!r->ending && !uv_is_active((uv_handle_t *)&r->settle)) {
         uv_timer_start(&r->settle, on_settled, 100, 0);
     }
 }
@@ -195,18 +195,22 @@ static void on_event(void *ctx, const struct ev_rec *rec)
 
 static void on_signal(uv_signal_t *s, int signum)
 {
+    struct router *r = s->data;
     (void)signum;
+    r->ending = true; /* children that end from now on stay ended */
     uv_stop(s->loop);
 }
 
 static void on_hup(uv_signal_t *s, int signum)
 {
     struct router *r = s->data;
-    struct conf *c = read_config(r->opt->config);
+    struct conf *c = r->ending ? NULL : read_config(r->opt->config);
     (void)signum;
     if (c) { /* a wrong file leaves the running configuration as it is */
-        conf_free(r->conf);
+        struct conf *old = r->conf;
         r->conf = c;
+        api_conf_replaced(r->api);
+        conf_free(old);
         router_apply(r);
         ev_sys_config(
             &r->log, 0, NULL,
@@ -223,6 +227,8 @@ static bool start(struct router *r)
     logbook_open(&r->book, r, path);
     uv_timer_init(&r->loop, &r->settle);
     r->settle.data = r;
+    ask_init(r);
+    list_init(&r->looks);
     r->kern = kern_open();
     if (!r->kern) {
         fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
@@ -259,6 +265,7 @@ static bool start(struct router *r)
 
 static void watch(struct router *r)
 {
+    r->sig_term.data = r->sig_int.data = r;
     uv_signal_init(&r->loop, &r->sig_term);
     uv_signal_start(&r->sig_term, on_signal, SIGTERM);
     uv_signal_init(&r->loop, &r->sig_int);
@@ -279,14 +286,37 @@ static void on_walk(uv_handle_t *h, void *arg)
     }
 }
 
-/* finish: ends the children; TUNs, rules and routes stay, so nothing leaves in clear while adit is away. */
+static void on_patience(uv_timer_t *t)
+{
+    struct router *r = t->data;
+    for (int i = 0; i < CHILD_NUM; i++) {
+        child_stop(&r->child[i], SIGKILL);
+    }
+}
+
+/* end_children: asks them, and insists after a second. */
+static void end_children(struct router *r)
+{
+    enum { PATIENCE_MS = 1000 };
+    for (int i = 0; i < CHILD_NUM; i++) {
+        child_stop(&r->child[i], SIGTERM);
+    }
+    uv_timer_start(&r->settle, on_patience, PATIENCE_MS, 0);
+    while (r->running) {
+        uv_run(&r->loop, UV_RUN_ONCE);
+    }
+}
+
+/* finish: ends the children; TUNs, rules and routes stay, so nothing leaves in clear while adit is away. The kernel's
+ * news and consoles end first: nothing begins any more. */
 static void finish(struct router *r)
 {
+    uv_close((uv_handle_t *)&r->nl_poll, NULL);
+    uv_timer_stop(&r->settle);
     api_free(r->api);
     r->api = NULL;
-    for (int i = 0; i < CHILD_NUM; i++) {
-        child_stop(&r->child[i]);
-    }
+    ask_cancel(r, r);
+    end_children(r);
     frr_free(r->frr);
     uv_walk(&r->loop, on_walk, NULL);
     uv_run(&r->loop, UV_RUN_DEFAULT);

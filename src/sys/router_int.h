@@ -7,36 +7,60 @@
 #include "cli/cli.h"
 #include "sys/plan.h"
 #include "sys/sys.h"
+#include "sys/value.h"
 
 #include <uv.h>
 
 /* ---- children (proc.c) ---- */
 
-enum child_id { CHILD_DP, CHILD_IKE, CHILD_NUM };
 struct child {
-    struct router *r;
+    struct router *r; /* borrowed: it owns the child */
     enum child_id id;
     const char *name;
-    uv_process_t proc;
-    uv_poll_t poll;
-    uv_timer_t again; /* delayed start after a quick death */
-    int chan;         /* our end, -1: not running */
+    struct life *life; /* owned: the process that runs; NULL: none */
+    uv_timer_t again;  /* delayed start after a quick death */
+    int chan;          /* our end, -1: not running */
     u64 started_ms;
     u32 starts;
-    bool running, polling;
+    u64 refused[VALUE_NUM]; /* values of its that were not taken, by enum value_fault */
 };
 /* child_start: spawns it and gives it what it needs (ports, configuration); logs when it cannot. */
 void child_start(struct child *c);
-void child_stop(struct child *c);
+/* child_stop: sends the signal; with router.ending set it is not started again. */
+void child_stop(struct child *c, int signal);
 /* child_send_dp / _ike: one value; a child that is not there is fine (it gets everything when it starts). */
 void child_send_dp(struct router *r, const struct dp_msg *m, int fd);
 void child_send_ike(struct router *r, const struct ike_msg *m, int fd);
 /* child_link_peers: a new channel between ike and dp, when both run. */
 void child_link_peers(struct router *r);
-/* ask: a question (DP_GET_*, IKE_GET_*); got is called with the value of each answer until the end. False: no end within
- * 2 s. */
-bool ask(struct router *r, enum child_id id, u32 what, void (*got)(void *ctx, const void *value),
-         void *ctx);
+/* child_ask: a question without a value, sent without waiting. False: it does not run or takes nothing now. */
+bool child_ask(struct child *c, u32 what, u32 tag);
+
+/* ---- questions (ask.c) ---- */
+
+struct answer {
+    void *items; /* owned by ask.c; who takes them sets this to NULL */
+    size_t num;
+    bool whole; /* false: no answer in time, or the process died; items are what came until then */
+};
+typedef void (*answer_fn)(void *ctx, struct answer *a);
+void ask_init(struct router *r);
+/* ask: a question (DP_GET_*, IKE_GET_*); got is called once, later, never before ask returns: items are the values of the
+ * answers (struct dp_sa_info for DP_GET_SAS, ...), each checked by value.c. */
+void ask(struct router *r, enum child_id id, u32 what, answer_fn got, void *ctx);
+/* ask_cancel: whoever asked with this ctx will not be called. */
+void ask_cancel(struct router *r, const void *ctx);
+/* ask_lost: the child has died with its answers. */
+void ask_lost(struct router *r, enum child_id id);
+/* ask_value: a checked value that is no event: VALUE_FINE when a question wanted it. */
+enum value_fault ask_value(struct router *r, enum child_id id, u32 type, u32 tag,
+                           const void *value);
+
+/* ---- looks (look.c) ---- */
+
+/* look_start: session_look is called with a snapshot, later. look_stop: not any more. */
+void look_start(struct router *r, struct session *s);
+void look_stop(struct router *r, const struct session *s);
 
 /* ---- the log (logbook.c) ---- */
 
@@ -72,6 +96,11 @@ struct router {
     struct conf *conf; /* owned */
     struct plan plan;  /* what holds now */
     struct child child[CHILD_NUM];
+    unsigned running;      /* children that run */
+    bool ending;           /* SIGTERM has come: nothing is started any more */
+    struct list questions; /* struct question (ask.c) */
+    struct list looks;     /* struct look (look.c) */
+    uv_timer_t ask_late;
     int udp[2];                /* 0.0.0.0:500, [::]:500; -1: not open */
     int port_fd[DP_MAX_PORTS]; /* what dp holds, kept for a new dp; -1: none */
     u32 tag;
@@ -88,6 +117,7 @@ struct router {
     struct frr *frr;   /* owned */
     struct ping *ping; /* the one that runs, owned */
     struct line *lines; /* owned: what was last said about each interface */
+    enum { LINES_KNOWN, LINES_ASKED, LINES_AGAIN } lines_asked; /* line.c waits for dp's answer */
 };
 void router_apply(struct router *r);
 /* router_touch: something outside changed: soon apply again and look at the interfaces. */
@@ -98,8 +128,6 @@ void router_child_ready(struct router *r, enum child_id id);
 void router_kernel_name(void *ctx, char out[16], const char *ifname);
 void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link);
 u32 router_flow_id(void *ctx, const char *key);
-struct cli_snapshot *router_snapshot(void *ctx);
-void router_snapshot_free(struct cli_snapshot *s);
 void router_host(struct router *r); /* fills r->host (host.c) */
 
 /* ---- apply.c ---- */
@@ -110,7 +138,7 @@ void plan_give_dp(struct router *r);
 void plan_give_ike(struct router *r, bool restarted);
 
 /* ---- line.c ---- */
-/* line_check: looks at every interface and says what changed. */
+/* line_check: looks at every interface and says what changed, at once or when dp has told of its SAs. */
 void line_check(struct router *r);
 void line_free(struct router *r);
 
@@ -129,6 +157,8 @@ void ping_stop(struct router *r, struct session *s);
 /* ---- api.c ---- */
 struct api *api_new(struct router *r, const char *path);
 void api_free(struct api *a);
+/* api_conf_replaced: there is another model; sessions forget what they held of the old one. */
+void api_conf_replaced(struct api *a);
 /* api_monitor: a line for every session with `terminal monitor`. */
 void api_monitor(struct api *a, const char *text);
 

@@ -7,7 +7,10 @@
  *   netlink.c  links, addresses, routes, rules, TUNs
  *   plan.c     model -> plan: everything that has to be so, as plain values
  *   apply.c    plan difference -> kernel, dp, ike
- *   proc.c     the two children: start, restart, ask, dispatch
+ *   proc.c     the two children: start, restart, dispatch
+ *   value.c    what a child may say: every value of theirs is checked like a packet from outside
+ *   ask.c      questions to the children; nobody waits for an answer, it is called
+ *   look.c     one look at ike and dp for the console
  *   router.c   one router: the model, the plan, the children, the console's host
  *   line.c     which interfaces are up, and saying so
  *   frr.c      `router ospf` -> zebra and ospfd
@@ -27,8 +30,9 @@ NODISCARD bool chan_pair(int out[2]);
 /* chan_send: fd -1 or a descriptor to hand over (the caller keeps its own). wait: when the buffer is full wait up to
  * a second instead of giving up at once. False: not sent. */
 bool chan_send(int chan, const void *value, size_t len, int fd, bool wait);
-/* chan_recv: bytes received into value (cap), 0: the other side is gone, -1: nothing there. *out_fd: -1 or a
- * descriptor, owned by the caller. */
+/* chan_recv: bytes received into value (cap), 0: the other side is gone (or sent nothing at all), -1: nothing there,
+ * cap + 1: more bytes or more than one descriptor (all closed), which is no value. *out_fd: -1 or a descriptor, owned by
+ * the caller. */
 long chan_recv(int chan, void *value, size_t cap, int *out_fd);
 
 /* ---- rights -------------------------------------------------------------------------------------- */
