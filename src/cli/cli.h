@@ -90,8 +90,9 @@ struct cli_host {
     /* ping: starts; output goes to session_output, its end to session_ready. False: one runs already. */
     bool (*ping)(void *ctx, struct session *s, const struct cli_ping *p, struct strbuf *error);
     void (*ping_stop)(void *ctx, struct session *s);
-    void (*vtysh)(void *ctx, const char *command,
-                  struct strbuf *out); /* asks FRR; "" when it does not run */
+    /* vtysh: asks FRR; session_vtysh is called later. False: it does not run. vtysh_stop: not called any more. */
+    bool (*vtysh)(void *ctx, struct session *s, const char *command);
+    void (*vtysh_stop)(void *ctx, struct session *s);
     u64 (*uptime_s)(void *ctx);
     const char *(*log)(void *ctx); /* the buffered log */
     bool (*set_keylog)(void *ctx, bool on);
@@ -123,9 +124,10 @@ u32 session_length(const struct session *s);    /* terminal length */
 /* session_conf_replaced: host->conf gives another model now; a submode's item went with the old one, so the session is
  * back in global configuration. */
 void session_conf_replaced(struct session *s);
-/* For the host: the snapshot a command has waited for (borrowed until it returns); text and end of a command that went on
- * after session_line. */
+/* For the host: the snapshot, or FRR's answer, that a command has waited for (borrowed until it returns); text and end of a
+ * command that went on after session_line. */
 void session_look(struct session *s, const struct cli_snapshot *snap);
+void session_vtysh(struct session *s, const char *text);
 void session_output(struct session *s, const char *text);
 void session_ready(struct session *s, int status);
 

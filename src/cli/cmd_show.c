@@ -415,25 +415,29 @@ bool exec_show_privilege(struct session *s, const struct match *m)
     return true;
 }
 
+static bool ask_frr(struct session *s, const char *what)
+{
+    s->asking_frr = s->host->vtysh(s->host->ctx, s, what);
+    if (!s->asking_frr) {
+        s_printf(s,
+                 "%% no routing process runs; see `ip route` on the host for the kernel's table\n");
+    }
+    return true;
+}
+
 bool exec_show_ospf(struct session *s, const struct match *m)
 {
     const char *what = match_has(m, "neighbor")    ? "show ip ospf neighbor"
                        : match_has(m, "interface") ? "show ip ospf interface"
                        : match_has(m, "route")     ? "show ip ospf route"
                                                    : "show ip ospf database";
-    s->host->vtysh(s->host->ctx, what, &s->buf);
-    return true;
+    return ask_frr(s, what);
 }
 
 bool exec_show_ip_route(struct session *s, const struct match *m)
 {
     (void)m;
-    s->host->vtysh(s->host->ctx, "show ip route", &s->buf);
-    if (!s->buf.len) {
-        s_printf(s,
-                 "%% no routing process runs; see `ip route` on the host for the kernel's table\n");
-    }
-    return true;
+    return ask_frr(s, "show ip route");
 }
 
 bool exec_show_access_lists(struct session *s, const struct match *m)

@@ -61,6 +61,9 @@ void session_free(struct session *s)
     if (s->pinging) {
         s->host->ping_stop(s->host->ctx, s);
     }
+    if (s->asking_frr) {
+        s->host->vtysh_stop(s->host->ctx, s);
+    }
     if (s->waiting) {
         s->host->look_stop(s->host->ctx, s);
         free(s->waiting);
@@ -194,7 +197,7 @@ static void command_end(struct session *s, int status)
 
 void session_ready(struct session *s, int status)
 {
-    s->pinging = false;
+    s->pinging = s->asking_frr = false;
     if (s->in_line) { /* it ended before session_line did */
         s->ended = true;
         s->status = status;
@@ -205,7 +208,7 @@ void session_ready(struct session *s, int status)
 
 bool session_busy(const struct session *s)
 {
-    return s->pinging || s->waiting;
+    return s->pinging || s->asking_frr || s->waiting;
 }
 
 /* ---- lines ---- */
@@ -253,6 +256,12 @@ void session_look(struct session *s, const struct cli_snapshot *snap)
     s->snap = NULL;
     free(m);
     session_ready(s, status);
+}
+
+void session_vtysh(struct session *s, const char *text)
+{
+    sb_add(&s->buf, text);
+    session_ready(s, CLI_OK);
 }
 
 void session_conf_replaced(struct session *s)

@@ -114,9 +114,14 @@ static void host_ping_stop(void *ctx, struct session *s)
     ping_stop(ctx, s);
 }
 
-static void host_vtysh(void *ctx, const char *command, struct strbuf *out)
+static bool host_vtysh(void *ctx, struct session *s, const char *command)
 {
-    frr_vtysh(((struct router *)ctx)->frr, command, out);
+    return frr_vtysh(((struct router *)ctx)->frr, s, command);
+}
+
+static void host_vtysh_stop(void *ctx, struct session *s)
+{
+    vtysh_stop(ctx, s);
 }
 
 static void host_look(void *ctx, struct session *s)
@@ -172,6 +177,7 @@ void router_host(struct router *r)
                                 .ping = host_ping,
                                 .ping_stop = host_ping_stop,
                                 .vtysh = host_vtysh,
+                                .vtysh_stop = host_vtysh_stop,
                                 .uptime_s = host_uptime,
                                 .log = host_log,
                                 .set_keylog = host_set_keylog,

@@ -229,6 +229,7 @@ static bool start(struct router *r)
     r->settle.data = r;
     ask_init(r);
     list_init(&r->looks);
+    list_init(&r->vtyshs);
     r->kern = kern_open();
     if (!r->kern) {
         fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
@@ -321,6 +322,7 @@ static void finish(struct router *r)
     uv_walk(&r->loop, on_walk, NULL);
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_loop_close(&r->loop);
+    free(r->frr);
     for (unsigned i = 0; i < ARRAY_LEN(r->port_fd); i++) {
         if (r->port_fd[i] >= 0) {
             close(r->port_fd[i]);

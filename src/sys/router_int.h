@@ -100,6 +100,7 @@ struct router {
     bool ending;           /* SIGTERM has come: nothing is started any more */
     struct list questions; /* struct question (ask.c) */
     struct list looks;     /* struct look (look.c) */
+    struct list vtyshs;    /* struct vtysh (vtysh.c) */
     uv_timer_t ask_late;
     int udp[2];                /* 0.0.0.0:500, [::]:500; -1: not open */
     int port_fd[DP_MAX_PORTS]; /* what dp holds, kept for a new dp; -1: none */
@@ -146,8 +147,15 @@ void line_free(struct router *r);
 struct frr *frr_new(struct router *r);
 /* frr_apply: writes the configuration and starts, restarts or stops zebra and ospfd. */
 void frr_apply(struct frr *f, const struct conf *c);
-void frr_free(struct frr *f); /* ends the daemons */
-void frr_vtysh(struct frr *f, const char *command, struct strbuf *out);
+/* frr_free: ends the daemons; the memory stays the loop's until it is closed, then free it. */
+void frr_free(struct frr *f);
+/* frr_vtysh: asks FRR; session_vtysh is called later with what it said. False: it does not run. */
+bool frr_vtysh(struct frr *f, struct session *s, const char *command);
+
+/* ---- vtysh.c ---- */
+bool vtysh_start(struct router *r, struct session *s, const char *dir, const char *command);
+/* vtysh_stop: the session goes; what FRR still says is nobody's. */
+void vtysh_stop(struct router *r, const struct session *s);
 
 /* ---- ping.c ---- */
 bool ping_start(struct router *r, struct session *s, const struct cli_ping *p,

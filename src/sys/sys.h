@@ -14,6 +14,7 @@
  *   router.c   one router: the model, the plan, the children, the console's host
  *   line.c     which interfaces are up, and saying so
  *   frr.c      `router ospf` -> zebra and ospfd
+ *   vtysh.c    questions to them for the console
  *   ping.c     echo requests for the console
  *   logbook.c  events rendered to file, buffer and monitors
  *   api.c      the unix socket: consoles and one-shot commands

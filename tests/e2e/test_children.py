@@ -1,8 +1,10 @@
 """main with children it cannot trust: doubles that answer garbage, nothing, everything twice, too much (aditd_double.c), and
 real ones that end in any order. main answers its consoles meanwhile, loses no descriptor, and ends in two seconds."""
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -36,6 +38,7 @@ class Double:
         self.dir.mkdir()
         (tmp_path / "D.cfg").write_text(CONFIG)
         sh(["ip", "netns", "add", self.ns])
+        sh(["ip", "-n", self.ns, "link", "set", "lo", "up"])
         self.stderr = open(tmp_path / "stderr", "w+")
         self.p = subprocess.Popen(["ip", "netns", "exec", self.ns, BUILD / "tests/e2e/aditd_double", self.dir, tmp_path / "D.cfg"],
                                   stderr=self.stderr, env={**os.environ, "ADIT_DOUBLE": how}, start_new_session=True)
@@ -162,4 +165,113 @@ def test_a_stopped_child_is_killed_at_the_end(double):
     for pid in d.children():
         os.kill(pid, signal.SIGSTOP)
     assert "does not answer" in d.ask("show crypto session").stdout
+    assert d.end() == 0
+
+
+# ---- consoles: whatever they do, main stays
+
+
+class Raw:
+    """A client that speaks the unix socket's lines itself."""
+
+    def __init__(self, d):
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.connect(d.sock)
+        self.s.settimeout(10)
+        self.buf = b""
+
+    def send(self, *objects):
+        self.s.sendall(b"".join(json.dumps(o).encode() + b"\n" for o in objects))
+
+    def done(self):
+        """Reads up to the next end of a command: its text and its last object."""
+        text = ""
+        while True:
+            while b"\n" not in self.buf:
+                got = self.s.recv(65536)
+                assert got, "main hung up"
+                self.buf += got
+            line, self.buf = self.buf.split(b"\n", 1)
+            o = json.loads(line)
+            text += o.get("out", "")
+            if "done" in o:
+                return text, o
+
+    def say(self, line):
+        self.send({"line": line})
+        return self.done()
+
+
+def opened(d):
+    c = Raw(d)
+    c.send({"open": {"privileged": True}})
+    c.done()
+    return c
+
+
+@pytest.mark.parametrize("enter, line", [("interface Tunnel0", "description x"), ("crypto isakmp policy 1", "encr aes"),
+                                         ("crypto ipsec transform-set T esp-aes esp-sha-hmac", "mode transport"),
+                                         ("crypto ipsec profile P", "set pfs group2"), ("crypto map M 10 ipsec-isakmp", "set peer 9.9.9.9"),
+                                         ("router ospf 1", "network 1.0.0.0 0.0.0.255 area 0"), ("ip access-list extended L", "permit ip any any"),
+                                         ("ip access-list standard S", "permit any"), ("line vty 0 4", "login")])
+def test_the_configuration_is_read_again_under_a_console(double, enter, line):
+    """SIGHUP takes the model away under a console's submode; what it types next must not touch the old one."""
+    d = double("honest")
+    c = opened(d)
+    for l in ("configure terminal", enter, line):
+        assert c.say(l)[1]["done"] == 0, l
+    d.p.send_signal(signal.SIGHUP)
+    until(lambda: "by SIGHUP" in d.log(), 10)
+    text, o = c.say(line)
+    assert o["done"] == 1 and "left its submode" in text and "^" in text and o["prompt"] == "D(config)#"
+    for l in (enter, line, "hostname E"):
+        assert c.say(l)[1]["done"] == 0, l
+    assert d.end() == 0
+
+
+def test_a_console_that_hangs_up_at_any_byte(double):
+    d = double("honest")
+    talk = b"".join(json.dumps(o).encode() + b"\n" for o in (
+        {"open": {"privileged": True}}, {"line": "show crypto session"}, {"line": "ping 1.1.1.1 repeat 100 timeout 1"},
+        {"break": True}, {"line": "configure terminal"}, {"line": "interface Tunnel0"}, {"help": "ip "}, {"complete": "tun"},
+        {"line": "do show crypto ipsec sa"}, {"line": "end"}, {"line": "ping 9.9.9.9 repeat 2"}, {"line": "exit"}))
+    before = d.descriptors()
+    for n in range(len(talk) + 1):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(d.sock)
+        s.sendall(talk[:n])
+        if n % 3 == 2 and b"\n" in talk[:n]:
+            s.recv(1)
+        s.close()
+    until(lambda: d.ask("show crypto session").returncode == 0, 10)
+    until(lambda: d.descriptors() <= before, 10)
+    assert d.end() == 0
+
+
+def test_requests_wait_for_the_one_before(double):
+    """Commands that are sent at once are done one after the other, each ends once."""
+    d = double("honest")
+    c = opened(d)
+    c.send({"line": "ping 1.1.1.1 repeat 2"}, {"line": "show crypto session"}, {"line": "ping 1.1.1.1 repeat 1"}, {"line": "show clock"})
+    texts = [c.done()[0] for _ in range(4)]
+    assert "(2/2)" in texts[0] and "Crypto session current status" in texts[1] and "(1/1)" in texts[2] and "UTC" in texts[3]
+    c.send(*[{"line": "show crypto isakmp sa"}] * 400)  # more than main's buffer for a console holds
+    for _ in range(400):
+        assert c.done()[1]["done"] == 0
+    assert d.end() == 0
+
+
+def test_odd_pings(double):
+    d = double("honest")
+    sh(["ip", "-n", d.ns, "link", "set", "lo", "up", "mtu", "1500"])
+    c = opened(d)
+    for to, size in (("::1", 36), ("::1", 47)):
+        text, o = c.say(f"ping {to} size {size} repeat 1")
+        assert "% the size of an IPv6 echo is 48 to 18024 bytes" in text and o["done"] == 1
+    assert "(1/1)" in c.say("ping ::1 size 48 repeat 1")[0]
+    assert "(1/1)" in c.say("ping 1.1.1.1 size 36 repeat 1")[0]
+    assert "(1/1)" in c.say("ping 1.1.1.1 size 18024 repeat 1 timeout 3")[0]
+    text, o = c.say("ping 1.1.1.1 size 2000 df-bit repeat 2000")  # each is refused at once by the kernel
+    assert text.count("M") >= 2000 and "(0/2000)" in text
+    assert "UTC" in c.say("show clock")[0]  # and ended once
     assert d.end() == 0

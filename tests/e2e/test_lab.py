@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 
 from conftest import ADIT, Capture, number, until
@@ -153,6 +154,27 @@ def test_crypto_map_comes_and_goes(lab):
     l.config("CE2", "interface fa0/1", " crypto map VPN")
     assert rules() == with_map
     assert " 0% packet loss" in l.shell("Lima", "ping -c 3 -i 0.2 -W 10 10.1.0.10")
+
+
+def test_routing_daemons_that_hang_or_change(lab):
+    """FRR that does not answer stops nobody; a console that changes OSPF and hangs up leaves main as it was."""
+    l = lab("gre-ipv6")
+    until(lambda: "O>*" in l.exec("R1", "show ip route"), 60)
+    zebra = int((l.dir("R1") / "frr/zebra.pid").read_text())
+    os.kill(zebra, signal.SIGSTOP)
+    asked = subprocess.Popen([ADIT, "lab", "exec", f"{l.name}/R1", "show ip route"], stdout=subprocess.PIPE, text=True)
+    for _ in range(5):
+        assert "R1 uptime" in l.exec("R1", "show version", timeout=2)
+    os.kill(zebra, signal.SIGCONT)
+    asked.communicate(timeout=10)
+    for cost in range(70, 80):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(str(l.dir("R1") / "sock"))
+        s.sendall(b'{"open": {"privileged": true}}\n{"line": "configure terminal"}\n{"line": "interface Serial0/0"}\n'
+                  + b'{"line": "ip ospf cost %d"}\n' % cost)
+        s.close()
+    until(lambda: " ip ospf cost 79" in l.exec("R1", "show running-config"), 20)
+    until(lambda: "O>*" in l.exec("R1", "show ip route"), 60)
 
 
 def test_two_labs_and_a_crash(lab):
