@@ -37,11 +37,12 @@ int main(int argc, char **argv)
     static struct router_options o;
     const char *name = "default";
     int opt;
-    if (argc > 1 && strcmp(argv[1], "--role=ike") == 0) {
-        return ike_main();
-    }
-    if (argc > 1 && strcmp(argv[1], "--role=dp") == 0) {
-        return dp_main();
+    if (argc == 3 && strncmp(argv[1], "--role=", 7) == 0) { /* started by main (sys/proc.c) */
+        u32 uid = (u32)strtoul(argv[2], NULL, 10);
+        return !identity_fits(uid)                  ? 1
+               : strcmp(argv[1], "--role=ike") == 0 ? ike_main(uid)
+               : strcmp(argv[1], "--role=dp") == 0  ? dp_main(uid)
+                                                    : 1;
     }
     while ((opt = getopt_long(argc, argv, "n:r:m:e:ch", longs, NULL)) != -1) {
         switch (opt) {

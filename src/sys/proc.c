@@ -159,15 +159,15 @@ static void on_exit_child(uv_process_t *p, int64_t status, int signal)
 static bool spawn(struct child *c, struct life *l, int theirs)
 {
     struct router *r = c->r;
-    char role[16];
+    char role[16], uid[16];
     snprintf(role, sizeof role, "--role=%s", c->name);
-    char *args[] = {(char *)(uintptr_t)r->opt->exe, role,
-                    (char *)(uintptr_t)(r->opt->engine ? r->opt->engine : ""), NULL};
+    snprintf(uid, sizeof uid, "%u", r->first_uid + (u32)c->id);
+    char *args[] = {(char *)(uintptr_t)r->opt->exe, role, uid, NULL};
     uv_stdio_container_t io[7] = {{.flags = UV_IGNORE},
                                   {.flags = UV_INHERIT_FD, .data.fd = 2},
                                   {.flags = UV_INHERIT_FD, .data.fd = 2},
                                   {.flags = UV_INHERIT_FD, .data.fd = theirs},
-                                  {.flags = UV_IGNORE}};
+                                  {.flags = UV_INHERIT_FD, .data.fd = r->identity}};
     for (int i = 0; i < 2; i++) {
         io[5 + i] = c->id == CHILD_IKE && r->udp[i] >= 0
                         ? (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = r->udp[i]}

@@ -221,6 +221,7 @@ static void on_hup(uv_signal_t *s, int signum)
 static bool start(struct router *r)
 {
     char path[512];
+    const char *why;
     static const char *const names[] = {[CHILD_DP] = "dp", [CHILD_IKE] = "ike"};
     (void)mkdir(r->opt->run_dir, 0755);
     snprintf(path, sizeof path, "%s/log", r->opt->run_dir);
@@ -230,6 +231,11 @@ static bool start(struct router *r)
     ask_init(r);
     list_init(&r->looks);
     list_init(&r->vtyshs);
+    r->identity = identity_claim(&r->first_uid, &why);
+    if (r->identity < 0) {
+        fprintf(stderr, "aditd: cannot %s: %s\n", why, strerror(errno));
+        return false;
+    }
     r->kern = kern_open();
     if (!r->kern) {
         fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
@@ -328,6 +334,7 @@ static void finish(struct router *r)
             close(r->port_fd[i]);
         }
     }
+    close(r->identity);
     plan_free(&r->plan);
     conf_free(r->conf);
     kern_close(r->kern);

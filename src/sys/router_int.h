@@ -96,6 +96,8 @@ struct router {
     struct conf *conf; /* owned */
     struct plan plan;  /* what holds now */
     struct child child[CHILD_NUM];
+    u32 first_uid;         /* of the children: this and the next (identity.c) */
+    int identity;          /* owned: holds these ids for us */
     unsigned running;      /* children that run */
     bool ending;           /* SIGTERM has come: nothing is started any more */
     struct list questions; /* struct question (ask.c) */

@@ -3,6 +3,7 @@
  * engines.
  *
  *   chan.c     values over seqpacket, descriptors beside them
+ *   identity.c user ids that only this router's children have
  *   rights.c   dropping capabilities, the seccomp filters of ike and dp
  *   netlink.c  links, addresses, routes, rules, TUNs
  *   plan.c     model -> plan: everything that has to be so, as plain values
@@ -39,14 +40,22 @@ long chan_recv(int chan, void *value, size_t cap, int *out_fd);
 /* ---- rights -------------------------------------------------------------------------------------- */
 
 enum rights_role { RIGHTS_IKE, RIGHTS_DP };
-/* rights_drop: from here on the process is nobody, has no capability, can get none, and only the system calls of its
- * row in rights.c. False: it could not be done (then the process must end). */
-NODISCARD bool rights_drop(enum rights_role role, const char **out_why);
+/* rights_drop: from here on the process is uid (and the group of that number) and nothing else, has no capability, can get
+ * none, and only the system calls of its rows in rights.c. False: it could not be done (then the process must end). */
+NODISCARD bool rights_drop(enum rights_role role, u32 uid, const char **out_why);
+
+/* ---- identities (identity.c) ------------------------------------------------------------------------ */
+
+/* identity_claim: the first of this router's user ids, one per role, which no other router of this machine has while the
+ * returned descriptor (owned by the caller, inherited by the children) is open anywhere. -1: out_why and errno say why. */
+NODISCARD int identity_claim(u32 *out_first, const char **out_why);
+/* identity_fits: a user id of that range. */
+bool identity_fits(u32 uid);
 
 /* ---- the children's entry points (src/ike_main.c, src/dp_main.c) ------------------------------------- */
-enum { FD_MAIN = 3, FD_PEER = 4, FD_UDP4 = 5, FD_UDP6 = 6 };
-int ike_main(void);
-int dp_main(void);
+enum { FD_MAIN = 3, FD_IDENTITY = 4, FD_UDP4 = 5, FD_UDP6 = 6 };
+int ike_main(u32 uid);
+int dp_main(u32 uid);
 
 /* ---- the router -------------------------------------------------------------------------------------- */
 
