@@ -120,6 +120,7 @@ void session_break(struct session *s);          /* ^C */
 bool session_busy(const struct session *s);     /* a command goes on */
 bool session_monitors(const struct session *s); /* terminal monitor is on */
 bool session_closed(const struct session *s);   /* exit was typed */
+bool session_configuring(const struct session *s); /* in a configuration mode */
 u32 session_length(const struct session *s);    /* terminal length */
 /* session_conf_replaced: host->conf gives another model now; a submode's item went with the old one, so the session is
  * back in global configuration. */

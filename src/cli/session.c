@@ -98,6 +98,11 @@ bool session_closed(const struct session *s)
     return s->closed;
 }
 
+bool session_configuring(const struct session *s)
+{
+    return !(s->cfg.mode & (M_EXEC | M_PRIV));
+}
+
 u32 session_length(const struct session *s)
 {
     return s->length;

@@ -4,6 +4,7 @@
  */
 #include "lab/lab.h"
 
+#include <errno.h>
 #include <histedit.h>
 #include <jansson.h>
 #include <poll.h>
@@ -23,8 +24,12 @@ struct console {
     u32 length; /* lines per page; 0: no paging */
     u32 shown;  /* lines of this page so far */
     bool quit_page, closed, secret, gone;
+    bool configuring; /* the prompt is one of configuration mode */
+    bool ctrl_z;      /* the line ended with ^Z */
     int status;
 };
+
+enum { CTRL_C = 3, CTRL_Z = 26 };
 
 static volatile sig_atomic_t
     interrupted; /* set by SIGINT: a signal handler has no other way to say so */
@@ -35,16 +40,41 @@ static void on_sigint(int sig)
     interrupted = 1;
 }
 
-static bool dial(struct console *c, const char *sock)
+/* connected: a socket, -1: errno says why nobody is there. */
+static int connected(const char *sock)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (!str_copy(a.sun_path, sizeof a.sun_path, sock) ||
-        connect(c->fd, (struct sockaddr *)&a, sizeof a) != 0) {
-        fprintf(stderr, "adit: no router answers at %s\n", sock);
-        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), why = ENAMETOOLONG;
+    if (fd >= 0 && str_copy(a.sun_path, sizeof a.sun_path, sock)) {
+        if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0) {
+            return fd;
+        }
+        why = errno;
     }
-    return true;
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = why;
+    return -1;
+}
+
+bool console_answers(const char *sock)
+{
+    int fd = connected(sock);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static bool dial(struct console *c, const char *sock)
+{
+    c->fd = connected(sock);
+    if (c->fd < 0) {
+        fprintf(stderr, "adit: no router answers at %s: %s%s\n", sock, strerror(errno),
+                errno == EACCES ? " (only root may)" : "");
+    }
+    return c->fd >= 0;
 }
 
 static void send_json(struct console *c, json_t *o)
@@ -135,6 +165,7 @@ static char take(struct console *c, json_t *o, struct strbuf *out)
         c->length = (u32)json_integer_value(json_object_get(o, "length"));
         c->secret = json_is_true(json_object_get(o, "secret"));
         c->closed = json_is_true(json_object_get(o, "closed"));
+        c->configuring = json_is_true(json_object_get(o, "configuring"));
         s = json_string_value(json_object_get(o, "prompt"));
         str_copy(c->prompt, sizeof c->prompt, s ? s : "#");
         return 'd';
@@ -261,6 +292,29 @@ static unsigned char on_tab(EditLine *el, int ch)
     return CC_REFRESH;
 }
 
+/* on_ctrl_c: the line is forgotten, as on IOS. */
+static unsigned char on_ctrl_c(EditLine *el, int ch)
+{
+    const LineInfo *li = el_line(el);
+    (void)ch;
+    el_cursor(el, (int)(li->lastchar - li->cursor));
+    li = el_line(el);
+    el_deletestr(el, (int)(li->cursor - li->buffer));
+    fputs("^C\n", stdout);
+    return CC_REDISPLAY;
+}
+
+/* on_ctrl_z: what was typed is done, then configuration mode is left; at other prompts the line is forgotten. */
+static unsigned char on_ctrl_z(EditLine *el, int ch)
+{
+    struct console *c;
+    (void)ch;
+    el_get(el, EL_CLIENTDATA, &c);
+    fputs("^Z\n", stdout);
+    c->ctrl_z = true;
+    return CC_NEWLINE;
+}
+
 /* on_getc: a key, while log lines of `terminal monitor` come in. */
 static int on_getc(EditLine *el, wchar_t *out)
 {
@@ -272,7 +326,7 @@ static int on_getc(EditLine *el, wchar_t *out)
         if (poll(p, 2, -1) < 0) {
             if (interrupted) {
                 interrupted = 0;
-                *out = 3;
+                *out = CTRL_C;
                 return 1;
             }
             continue;
@@ -289,9 +343,7 @@ static int on_getc(EditLine *el, wchar_t *out)
             if (read(0, &key, 1) != 1) {
                 return 0;
             }
-            *out = key == 26
-                       ? 4
-                       : key; /* ^Z as end of configuration is handled by the caller like ^D */
+            *out = key;
             return 1;
         }
     }
@@ -314,41 +366,51 @@ static void read_secret(struct console *c, char *out, size_t cap)
     putchar('\n');
 }
 
-static void line_loop(struct console *c, History *h)
+/* say: one line, until its command has ended. False: the router has gone. */
+static bool say(struct console *c, const char *line)
+{
+    send_text(c, "line", line);
+    c->shown = 0;
+    c->quit_page = false;
+    return wait_for(c, 'd', NULL);
+}
+
+/* one_line: what was typed up to Enter, ^Z or ^D. False: the console is over. */
+static bool one_line(struct console *c, History *h)
 {
     HistEvent ev;
+    char copy[1024] = "";
+    int count = 0;
+    c->ctrl_z = false;
+    const char *line = el_gets(c->el, &count);
+    if (!c->ctrl_z && (!line || count <= 0)) { /* ^D */
+        putchar('\n');
+        return c->configuring && !c->gone && say(c, "end");
+    }
+    str_copy(copy, sizeof copy, line && count > 0 ? line : "");
+    copy[strcspn(copy, "\r\n")] = 0;
+    if (c->ctrl_z && !c->configuring) {
+        copy[0] = 0;
+    }
+    if (copy[strspn(copy, " ")]) {
+        history(h, &ev, H_ENTER, copy);
+    } else if (c->ctrl_z) { /* nothing typed before it */
+        return !c->configuring || say(c, "end");
+    }
+    return say(c, copy) && (!c->ctrl_z || !c->configuring || say(c, "end"));
+}
+
+static void line_loop(struct console *c, History *h)
+{
     char secret[256];
-    while (!c->closed && !c->gone) {
-        int count = 0;
-        const char *line;
+    bool on = true;
+    while (on && !c->closed && !c->gone) {
         if (c->secret) {
             read_secret(c, secret, sizeof secret);
-            send_text(c, "line", secret);
+            on = say(c, secret);
             mem_wipe(secret, sizeof secret);
         } else {
-            line = el_gets(c->el, &count);
-            if (!line || count <= 0) {
-                if (strstr(c->prompt, "(con") || strstr(c->prompt, "(cfg") ||
-                    strstr(c->prompt, "(ipsec")) {
-                    putchar('\n');
-                    send_text(c, "line", "end");
-                } else {
-                    return;
-                }
-            } else {
-                char copy[1024];
-                str_copy(copy, sizeof copy, line);
-                copy[strcspn(copy, "\r\n")] = 0;
-                if (copy[0]) {
-                    history(h, &ev, H_ENTER, copy);
-                }
-                send_text(c, "line", copy);
-            }
-        }
-        c->shown = 0;
-        c->quit_page = false;
-        if (!wait_for(c, 'd', NULL)) {
-            return;
+            on = one_line(c, h);
         }
     }
 }
@@ -361,8 +423,11 @@ static int script(struct console *c)
     while (!c->closed && fgets(line, sizeof line, stdin)) {
         line[strcspn(line, "\r\n")] = 0;
         printf("%s%s\n", c->prompt, line);
-        send_text(c, "line", line);
-        if (!wait_for(c, 'd', NULL)) {
+        bool end = strcmp(line, "^Z") == 0 || strcmp(line, "\x1a") == 0; /* pasted transcripts */
+        if (end && !c->configuring) {
+            continue;
+        }
+        if (!say(c, end ? "end" : line)) {
             return 2;
         }
         status = c->status ? c->status : status;
@@ -384,6 +449,7 @@ int console_interactive(const char *sock)
     } else {
         HistEvent ev;
         History *h = history_init();
+        signal(SIGTSTP, SIG_IGN); /* while a command runs ^Z is nothing, never a shell */
         history(h, &ev, H_SETSIZE, 200);
         c.el = el_init("adit", stdin, stdout, stderr);
         el_set(c.el, EL_CLIENTDATA, &c);
@@ -395,6 +461,11 @@ int console_interactive(const char *sock)
         el_set(c.el, EL_BIND, "?", "adit-help", NULL);
         el_set(c.el, EL_ADDFN, "adit-tab", "complete the word", on_tab);
         el_set(c.el, EL_BIND, "\t", "adit-tab", NULL);
+        el_set(c.el, EL_SETTY, "-d", "-isig", NULL); /* ^C and ^Z are keys while a line is typed */
+        el_set(c.el, EL_ADDFN, "adit-clear", "forget the line", on_ctrl_c);
+        el_set(c.el, EL_BIND, "^C", "adit-clear", NULL);
+        el_set(c.el, EL_ADDFN, "adit-end", "leave configuration mode", on_ctrl_z);
+        el_set(c.el, EL_BIND, "^Z", "adit-end", NULL);
         line_loop(&c, h);
         el_end(c.el);
         history_end(h);

@@ -2,7 +2,8 @@
  * api.c: the unix socket of a router: consoles and one-shot commands. One JSON object per line each way.
  *
  *   to us:   {"open": {"privileged": bool}}  {"line": "show version"}  {"help": "sh "}  {"complete": "sh ver"}  {"break": true}
- *   from us: {"out": TEXT}  {"done": STATUS, "prompt": TEXT, "length": N, "secret": bool, "closed": bool}
+ *   from us: {"out": TEXT}  {"done": STATUS, "prompt": TEXT, "length": N, "secret": bool, "closed": bool,
+ *             "configuring": bool}
  *            {"help": TEXT}  {"complete": TEXT}  {"monitor": TEXT}
  */
 #include "sys/router_int.h"
@@ -90,6 +91,7 @@ static void on_done(void *ctx, int status)
     json_object_set_new(o, "secret",
                         json_boolean(strcmp(session_prompt(c->session), "Password: ") == 0));
     json_object_set_new(o, "closed", json_boolean(session_closed(c->session)));
+    json_object_set_new(o, "configuring", json_boolean(session_configuring(c->session)));
     send_json(c, o);
 }
 

@@ -166,7 +166,9 @@ static int udp_open(int af)
     }
     if (bind(fd, af == AF_INET6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4,
              af == AF_INET6 ? sizeof a6 : sizeof a4) != 0) {
+        int why = errno;
         close(fd);
+        errno = why;
         return -1;
     }
     return fd;
@@ -223,8 +225,12 @@ static bool start(struct router *r)
     char path[512];
     const char *why;
     static const char *const names[] = {[CHILD_DP] = "dp", [CHILD_IKE] = "ike"};
-    (void)mkdir(r->opt->run_dir, 0755);
-    snprintf(path, sizeof path, "%s/log", r->opt->run_dir);
+    r->lock = claim_dir(r->opt->run_dir);
+    if (r->lock < 0) {
+        return false;
+    }
+    (void)mkdir(r->opt->state_dir, 0700);
+    snprintf(path, sizeof path, "%s/log", r->opt->state_dir);
     logbook_open(&r->book, r, path);
     uv_timer_init(&r->loop, &r->settle);
     r->settle.data = r;
@@ -244,7 +250,11 @@ static bool start(struct router *r)
     r->udp[0] = udp_open(AF_INET);
     r->udp[1] = udp_open(AF_INET6);
     if (r->udp[0] < 0) {
-        fprintf(stderr, "aditd: UDP port 500: %s\n", strerror(errno));
+        char who[128];
+        bool used = errno == EADDRINUSE;
+        why = strerror(errno);
+        claim_port_holder(who, 500);
+        fprintf(stderr, "aditd: UDP port 500: %s%s%s\n", why, used ? ": " : "", used ? who : "");
         return false;
     }
     for (int i = 0; i < CHILD_NUM; i++) {
@@ -347,6 +357,7 @@ static void finish(struct router *r)
     }
     line_free(r);
     cli_grammar_release();
+    claim_end(r->opt->run_dir, r->lock, r->opt->own_run_dir);
 }
 
 int router_main(const struct router_options *o)

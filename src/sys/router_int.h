@@ -98,6 +98,7 @@ struct router {
     struct child child[CHILD_NUM];
     u32 first_uid;         /* of the children: this and the next (identity.c) */
     int identity;          /* owned: holds these ids for us */
+    int lock;              /* owned: the run directory is ours (claim.c) */
     unsigned running;      /* children that run */
     bool ending;           /* SIGTERM has come: nothing is started any more */
     struct list questions; /* struct question (ask.c) */
@@ -163,6 +164,16 @@ void vtysh_stop(struct router *r, const struct session *s);
 bool ping_start(struct router *r, struct session *s, const struct cli_ping *p,
                 struct strbuf *error);
 void ping_stop(struct router *r, struct session *s);
+
+/* ---- claim.c ---- */
+
+/* claim_dir: makes the directory and locks it. Returns the lock, owned by the caller; -1: another router has it or it
+ * cannot be made, and that was said on standard error. */
+NODISCARD int claim_dir(const char *dir);
+/* claim_port_holder: "process 123 (aditd)" for whoever has the UDP port. */
+void claim_port_holder(char out[128], u16 port);
+/* claim_end: gives the lock back; remove: the directory goes too. */
+void claim_end(const char *dir, int fd, bool remove);
 
 /* ---- api.c ---- */
 struct api *api_new(struct router *r, const char *path);

@@ -18,6 +18,7 @@
  *   vtysh.c    questions to them for the console
  *   ping.c     echo requests for the console
  *   logbook.c  events rendered to file, buffer and monitors
+ *   claim.c    what only one router may have: its run directory, UDP port 500
  *   api.c      the unix socket: consoles and one-shot commands
  */
 #ifndef ADIT_SYS_H
@@ -61,7 +62,9 @@ int dp_main(u32 uid);
 
 struct router_options {
     const char *config;  /* path of the start configuration */
-    const char *run_dir; /* sockets, logs, FRR files: /run/adit/NAME */
+    const char *run_dir; /* sockets, FRR's files: /run/adit/NAME */
+    bool own_run_dir;    /* it goes with the router */
+    const char *state_dir; /* what stays: the log, the saved configuration: /var/lib/adit/NAME */
     const char *exe;     /* path of this program, for the children */
     const char *engine;  /* "mb", "evp" or NULL */
     const char *map[32]; /* "Serial0/0=eth1" */

@@ -173,7 +173,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: aditd_double RUN_DIR CONFIG\n");
         return 2;
     }
-    o.run_dir = argv[1];
+    o.run_dir = o.state_dir = argv[1];
     o.config = argv[2];
     o.exe = exe;
     return router_main(&o);
