@@ -34,6 +34,8 @@ enum { CTRL_C = 3, CTRL_Z = 26 };
 static volatile sig_atomic_t
     interrupted; /* set by SIGINT: a signal handler has no other way to say so */
 
+static sigset_t while_waiting; /* the signals that are kept back while we wait: not SIGINT */
+
 static void on_sigint(int sig)
 {
     (void)sig;
@@ -65,6 +67,18 @@ bool console_answers(const char *sock)
         close(fd);
     }
     return fd >= 0;
+}
+
+/* catch_sigint: it is kept back but where we wait, so none is lost between two waits. */
+static void catch_sigint(void)
+{
+    struct sigaction sa = {.sa_handler = on_sigint};
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigprocmask(SIG_BLOCK, &held, &while_waiting);
+    sigdelset(&while_waiting, SIGINT);
+    sigaction(SIGINT, &sa, NULL);
 }
 
 static bool dial(struct console *c, const char *sock)
@@ -111,7 +125,7 @@ static void more(struct console *c)
     fflush(stdout);
     tcgetattr(0, &old);
     raw = old;
-    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG); /* ^C is a key that ends the page */
     tcsetattr(0, TCSANOW, &raw);
     if (read(0, &key, 1) != 1) {
         key = 'q';
@@ -205,7 +219,7 @@ static bool wait_for(struct console *c, char want, struct strbuf *out)
 {
     while (!lines(c, want, out)) {
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
-        if (poll(&p, 1, -1) < 0) {
+        if (ppoll(&p, 1, NULL, &while_waiting) < 0) { /* SIGINT comes here and nowhere else */
             if (interrupted) {
                 interrupted = 0;
                 send_json(c, json_pack("{s:b}", "break", 1));
@@ -232,8 +246,7 @@ int console_once(const char *sock, const char *line)
 {
     struct console c = {0};
     int status = 2;
-    struct sigaction sa = {.sa_handler = on_sigint};
-    sigaction(SIGINT, &sa, NULL);
+    catch_sigint();
     if (open_session(&c, sock, true)) {
         send_text(&c, "line", line);
         status = wait_for(&c, 'd', NULL) ? c.status : 2;
@@ -323,7 +336,7 @@ static int on_getc(EditLine *el, wchar_t *out)
     for (;;) {
         struct pollfd p[2] = {{.fd = 0, .events = POLLIN}, {.fd = c->fd, .events = POLLIN}};
         unsigned char key;
-        if (poll(p, 2, -1) < 0) {
+        if (ppoll(p, 2, NULL, &while_waiting) < 0) {
             if (interrupted) {
                 interrupted = 0;
                 *out = CTRL_C;
@@ -356,11 +369,12 @@ static void read_secret(struct console *c, char *out, size_t cap)
     fflush(stdout);
     tcgetattr(0, &old);
     quiet = old;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
     tcsetattr(0, TCSANOW, &quiet);
     out[0] = 0;
     if (fgets(out, (int)cap, stdin)) {
         out[strcspn(out, "\n")] = 0;
+        out[strchr(out, CTRL_C) ? 0 : strlen(out)] = 0;
     }
     tcsetattr(0, TCSANOW, &old);
     putchar('\n');
@@ -438,8 +452,7 @@ static int script(struct console *c)
 int console_interactive(const char *sock)
 {
     struct console c = {0};
-    struct sigaction sa = {.sa_handler = on_sigint};
-    sigaction(SIGINT, &sa, NULL);
+    catch_sigint();
     if (!open_session(&c, sock, !isatty(0))) {
         return 2;
     }
