@@ -122,7 +122,7 @@ static bool turn(struct dp_proc *p, int timeout)
     return true;
 }
 
-int dp_main(void)
+int dp_main(u32 uid)
 {
     static struct dp_proc p;
     const char *why;
@@ -140,7 +140,7 @@ int dp_main(void)
         fprintf(stderr, "adit dp: the crypto engine does not start\n");
         return 1;
     }
-    if (!rights_drop(RIGHTS_DP, &why)) {
+    if (!rights_drop(RIGHTS_DP, uid, &why)) {
         fprintf(stderr, "adit dp: cannot %s: %s\n", why, strerror(errno));
         return 1;
     }

@@ -243,7 +243,7 @@ static int wait_ms(const struct ike_proc *p)
     return next == UINT64_MAX ? 60000 : next <= now ? 0 : (int)MIN(next - now, (u64)60000);
 }
 
-int ike_main(void)
+int ike_main(u32 uid)
 {
     static struct ike_proc p;
     const char *why;
@@ -258,7 +258,7 @@ int ike_main(void)
                           .to_main = to_main};
     crypto_warm_up();
     p.ike = ike_new(&env);
-    if (!rights_drop(RIGHTS_IKE, &why)) {
+    if (!rights_drop(RIGHTS_IKE, uid, &why)) {
         fprintf(stderr, "adit ike: cannot %s: %s\n", why, strerror(errno));
         return 1;
     }

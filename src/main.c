@@ -14,6 +14,9 @@ static int usage(FILE *to)
           "  -n, --name NAME         the router's name: its files are in /run/adit/NAME (default: "
           "default)\n"
           "  -r, --run-dir DIR       its files are in DIR instead\n"
+          "  -s, --state-dir DIR     the log and the saved configuration (default: "
+          "/var/lib/adit/NAME,\n"
+          "                          with --run-dir that directory)\n"
           "  -m, --map IF=LINK       IF of the configuration is the Linux link LINK (again for "
           "each)\n"
           "  -e, --engine mb|evp     the crypto engine: libipsec-mb or OpenSSL (default: mb)\n"
@@ -26,27 +29,41 @@ static int usage(FILE *to)
     return to == stdout ? 0 : 2;
 }
 
+/* plain_name: a name that is one path component and nobody else's option. */
+static bool plain_name(const char *s)
+{
+    size_t len = strlen(s);
+    return len > 0 && len <= 48 && s[0] != '.' && s[0] != '-' &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == len;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"name", required_argument, NULL, 'n'},     {"run-dir", required_argument, NULL, 'r'},
-        {"map", required_argument, NULL, 'm'},      {"engine", required_argument, NULL, 'e'},
-        {"ready-fd", required_argument, NULL, 'R'}, {"check", no_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
-    static char run_dir[256], exe[512];
+    static const struct option longs[] = {{"name", required_argument, NULL, 'n'},
+                                          {"run-dir", required_argument, NULL, 'r'},
+                                          {"state-dir", required_argument, NULL, 's'},
+                                          {"map", required_argument, NULL, 'm'},
+                                          {"engine", required_argument, NULL, 'e'},
+                                          {"ready-fd", required_argument, NULL, 'R'},
+                                          {"check", no_argument, NULL, 'c'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    static char run_dir[256], state_dir[256], exe[512];
     static struct router_options o;
     const char *name = "default";
     int opt;
-    if (argc > 1 && strcmp(argv[1], "--role=ike") == 0) {
-        return ike_main();
+    if (argc == 3 && strncmp(argv[1], "--role=", 7) == 0) { /* started by main (sys/proc.c) */
+        u32 uid = (u32)strtoul(argv[2], NULL, 10);
+        return !identity_fits(uid)                  ? 1
+               : strcmp(argv[1], "--role=ike") == 0 ? ike_main(uid)
+               : strcmp(argv[1], "--role=dp") == 0  ? dp_main(uid)
+                                                    : 1;
     }
-    if (argc > 1 && strcmp(argv[1], "--role=dp") == 0) {
-        return dp_main();
-    }
-    while ((opt = getopt_long(argc, argv, "n:r:m:e:ch", longs, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, "n:r:s:m:e:ch", longs, NULL)) != -1) {
         switch (opt) {
         case 'n': name = optarg; break;
         case 'r': str_copy(run_dir, sizeof run_dir, optarg); break;
+        case 's': str_copy(state_dir, sizeof state_dir, optarg); break;
         case 'm':
             if (o.num_maps == ARRAY_LEN(o.map) || !strchr(optarg, '=')) {
                 return usage(stderr);
@@ -64,9 +81,21 @@ int main(int argc, char **argv)
         return usage(stderr);
     }
     o.config = argv[optind];
-    if (!run_dir[0] && !o.check_only) {
+    if (!plain_name(name)) {
+        fprintf(stderr, "aditd: a name is at most 48 letters, digits, '-', '_' and '.': %s\n",
+                name);
+        return 2;
+    }
+    if (!run_dir[0]) {
+        o.own_run_dir = true;
+        snprintf(run_dir, sizeof run_dir, "/run/adit/%s", name);
+        if (!state_dir[0]) {
+            snprintf(state_dir, sizeof state_dir, "/var/lib/adit/%s", name);
+        }
+    }
+    if (o.own_run_dir && !o.check_only) {
         (void)mkdir("/run/adit", 0755);
-        snprintf(run_dir, sizeof run_dir, "/run/adit/%.200s", name);
+        (void)mkdir("/var/lib/adit", 0755);
     }
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     if (n <= 0) {
@@ -76,6 +105,7 @@ int main(int argc, char **argv)
     exe[n] = 0;
     o.exe = exe;
     o.run_dir = run_dir;
+    o.state_dir = state_dir[0] ? state_dir : run_dir;
     if (o.engine) {
         setenv("ADIT_ENGINE", o.engine, 1);
     }

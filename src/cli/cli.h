@@ -43,7 +43,11 @@ struct cli_flow { /* a flow of the running plan */
     u16 mtu;                  /* of the egress link */
     char mtu_if[CONF_IFNAME]; /* its console name */
 };
-struct cli_snapshot { /* one look at ike and dp; free with host->snapshot_free */
+struct cli_refused { /* values of a child that main did not take */
+    const char *who, *why;
+    u64 count;
+};
+struct cli_snapshot { /* one look at ike and dp */
     struct ike_sa_info *sas;
     struct ike_child_info *children;
     struct ike_flow_info *ike_flows;
@@ -55,6 +59,8 @@ struct cli_snapshot { /* one look at ike and dp; free with host->snapshot_free *
     struct cli_flow *flows;
     size_t num_sas, num_children, num_ike_flows, num_dp_sas, num_dp_flows, num_tunnels, num_drops,
         num_flows, num_ike_counts;
+    struct cli_refused refused[16];
+    size_t num_refused;
     const char *error; /* a process did not answer; NULL: all did */
 };
 struct session;
@@ -71,8 +77,9 @@ struct cli_host {
     void (*configured)(void *ctx, const char *from, const char *who); /* left configuration mode */
     bool (*save)(void *ctx, const char *text);                        /* write memory */
     char *(*startup)(void *ctx);                                      /* malloced; NULL: none */
-    struct cli_snapshot *(*snapshot)(void *ctx);
-    void (*snapshot_free)(struct cli_snapshot *s);
+    /* look: session_look is called with a snapshot, now or later. look_stop: it is not called any more. */
+    void (*look)(void *ctx, struct session *s);
+    void (*look_stop)(void *ctx, struct session *s);
     bool (*link)(void *ctx, const char *ifname, struct cli_link *out);
     /* route: egress interface (console name) and gateway towards dst. */
     bool (*route)(void *ctx, const struct addr *dst, char out_if[CONF_IFNAME], struct addr *out_gw);
@@ -83,8 +90,9 @@ struct cli_host {
     /* ping: starts; output goes to session_output, its end to session_ready. False: one runs already. */
     bool (*ping)(void *ctx, struct session *s, const struct cli_ping *p, struct strbuf *error);
     void (*ping_stop)(void *ctx, struct session *s);
-    void (*vtysh)(void *ctx, const char *command,
-                  struct strbuf *out); /* asks FRR; "" when it does not run */
+    /* vtysh: asks FRR; session_vtysh is called later. False: it does not run. vtysh_stop: not called any more. */
+    bool (*vtysh)(void *ctx, struct session *s, const char *command);
+    void (*vtysh_stop)(void *ctx, struct session *s);
     u64 (*uptime_s)(void *ctx);
     const char *(*log)(void *ctx); /* the buffered log */
     bool (*set_keylog)(void *ctx, bool on);
@@ -100,7 +108,8 @@ struct session *session_new(const struct cli_host *host, void *ctx, bool privile
                             void (*out)(void *ctx, const char *text),
                             void (*done)(void *ctx, int status));
 void session_free(struct session *s);
-/* session_line: one command line. Calls done, now or later (ping). */
+/* session_line: one command line. Calls done, now or later (ping, and all that looks at ike and dp). Only while the
+ * session is not busy. */
 void session_line(struct session *s, const char *line);
 /* session_prompt: "R1(config-if)#". Valid until the next call. */
 const char *session_prompt(struct session *s);
@@ -108,10 +117,18 @@ const char *session_prompt(struct session *s);
 void session_help(struct session *s, const char *line, struct strbuf *out);
 void session_complete(struct session *s, const char *line, struct strbuf *out);
 void session_break(struct session *s);          /* ^C */
+bool session_busy(const struct session *s);     /* a command goes on */
 bool session_monitors(const struct session *s); /* terminal monitor is on */
 bool session_closed(const struct session *s);   /* exit was typed */
+bool session_configuring(const struct session *s); /* in a configuration mode */
 u32 session_length(const struct session *s);    /* terminal length */
-/* For the host: text and end of a command that went on after session_line. */
+/* session_conf_replaced: host->conf gives another model now; a submode's item went with the old one, so the session is
+ * back in global configuration. */
+void session_conf_replaced(struct session *s);
+/* For the host: the snapshot, or FRR's answer, that a command has waited for (borrowed until it returns); text and end of a
+ * command that went on after session_line. */
+void session_look(struct session *s, const struct cli_snapshot *snap);
+void session_vtysh(struct session *s, const char *text);
 void session_output(struct session *s, const char *text);
 void session_ready(struct session *s, int status);
 

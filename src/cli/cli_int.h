@@ -41,7 +41,8 @@ struct cfg {
 
 /* A configuration handler: edits cfg->c, or changes nothing and returns cfg_fail(). */
 typedef bool (*cfg_fn)(struct cfg *k, const struct match *m);
-/* An exec handler: prints; false: it failed. Ends the command unless it set session->busy. */
+/* An exec handler: prints; false: it failed. Ends the command unless it set session->pinging or
+ * asking_frr. */
 typedef bool (*exec_fn)(struct session *s, const struct match *m);
 
 struct cmd {
@@ -49,6 +50,7 @@ struct cmd {
     u32 modes;
     cfg_fn cfg;
     exec_fn exec;
+    bool looks; /* exec runs when a snapshot of ike and dp is there: session->snap */
 };
 /* The table (grammar.c). grammar_rows: compiled once. */
 extern const struct cmd cli_commands[];
@@ -73,7 +75,11 @@ struct session {
     void (*done)(void *ctx, int status);
     struct cfg cfg; /* mode lives here: M_EXEC or M_PRIV outside configuration */
     struct strbuf cfg_out;
-    bool busy, monitor, closed, edited;
+    bool pinging, asking_frr, monitor, closed, edited;
+    struct match *waiting;           /* owned: the command that waits for a snapshot; NULL: none */
+    const struct cli_snapshot *snap; /* borrowed while such a command runs */
+    bool in_line, ended;             /* session_line is at work; its command has ended in it */
+    int status;                      /* of the ended command */
     bool want_secret; /* enable asked for the password */
     u32 length, width;
     struct strbuf buf; /* output of the running command, before the filter */

@@ -234,9 +234,9 @@ bool exec_ping(struct session *s, const struct match *m)
     sb_add(&head, p.df ? "Packet sent with the DF bit set\n" : "");
     session_output(s, head.s);
     sb_free(&head);
-    s->busy = true;
+    s->pinging = true;
     if (!s->host->ping(host_ctx(s), s, &p, &error)) {
-        s->busy = false;
+        s->pinging = false;
         s_printf(s, "%% %s\n", error.s ? error.s : "ping cannot start");
         sb_free(&error);
         return false;

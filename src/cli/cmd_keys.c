@@ -38,7 +38,7 @@ bool exec_show_keys(struct session *s, const struct match *m)
         s_printf(s, "%% The key log is off, so no key leaves its process (keylog on)\n");
         return false;
     }
-    struct cli_snapshot *snap = s->host->snapshot(s->host->ctx);
+    const struct cli_snapshot *snap = s->snap;
     bool ok = !snap->error;
     if (!ok) {
         s_printf(s, "%% %s\n", snap->error);
@@ -57,6 +57,5 @@ bool exec_show_keys(struct session *s, const struct match *m)
             s_printf(s, "\n");
         }
     }
-    s->host->snapshot_free(snap);
     return ok;
 }

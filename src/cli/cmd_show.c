@@ -13,10 +13,10 @@ static struct conf *model(const struct session *s)
     return s->host->conf(s->host->ctx);
 }
 
-/* look: one snapshot; complains when a process did not answer. Free with host->snapshot_free. */
+/* look: the snapshot this command has waited for; complains when a process did not answer. */
 static struct cli_show look(struct session *s)
 {
-    struct cli_show w = {.c = model(s), .snap = s->host->snapshot(s->host->ctx), .out = &s->buf};
+    struct cli_show w = {.c = model(s), .snap = s->snap, .out = &s->buf};
     if (w.snap->error) {
         s_printf(s, "%% %s\n", w.snap->error);
     }
@@ -29,9 +29,7 @@ static struct cli_show look(struct session *s)
         (void)m;                                                                                   \
         struct cli_show w = look(s);                                                               \
         call;                                                                                      \
-        bool ok = !w.snap->error;                                                                  \
-        s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap);                          \
-        return ok;                                                                                 \
+        return !w.snap->error;                                                                     \
     }
 LOOK_AND(show_isakmp_sa, cli_show_isakmp_sa(&w))
 LOOK_AND(show_isakmp_policy, cli_show_isakmp_policy(&w))
@@ -52,7 +50,6 @@ bool exec_show_ipsec_sa(struct session *s, const struct match *m)
         cli_show_ipsec_sa(&w, match_text(m, "if"), p ? &peer : NULL, match_text(m, "map"),
                           match_has(m, "detail"));
     }
-    s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap);
     return ok;
 }
 
@@ -74,7 +71,10 @@ bool exec_show_drops(struct session *s, const struct match *m)
             s_printf(s, "%-10" PRIu64 " %-30s %s\n", w.snap->ike_counts[i].count, name, text);
         }
     }
-    s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap);
+    for (size_t i = 0; i < w.snap->num_refused; i++) { /* what main did not take from ike or dp */
+        const struct cli_refused *f = &w.snap->refused[i];
+        s_printf(s, "%-10" PRIu64 " value of %-21s %s\n", f->count, f->who, f->why);
+    }
     return true;
 }
 
@@ -274,7 +274,6 @@ bool exec_show_interfaces(struct session *s, const struct match *m)
             found = true;
         }
     }
-    s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap);
     if (one && !found) {
         s_printf(s, "%% %s does not exist\n", one);
     }
@@ -300,7 +299,6 @@ bool exec_show_ip_brief(struct session *s, const struct match *m)
         s_printf(s, "%-27s%-16sYES %-7s%-22s%s\n", i->name, a, v4.family ? "NVRAM" : "unset", state,
                  proto ? "up" : "down");
     }
-    s->host->snapshot_free((struct cli_snapshot *)(uintptr_t)w.snap);
     return true;
 }
 
@@ -417,25 +415,29 @@ bool exec_show_privilege(struct session *s, const struct match *m)
     return true;
 }
 
+static bool ask_frr(struct session *s, const char *what)
+{
+    s->asking_frr = s->host->vtysh(s->host->ctx, s, what);
+    if (!s->asking_frr) {
+        s_printf(s,
+                 "%% no routing process runs; see `ip route` on the host for the kernel's table\n");
+    }
+    return true;
+}
+
 bool exec_show_ospf(struct session *s, const struct match *m)
 {
     const char *what = match_has(m, "neighbor")    ? "show ip ospf neighbor"
                        : match_has(m, "interface") ? "show ip ospf interface"
                        : match_has(m, "route")     ? "show ip ospf route"
                                                    : "show ip ospf database";
-    s->host->vtysh(s->host->ctx, what, &s->buf);
-    return true;
+    return ask_frr(s, what);
 }
 
 bool exec_show_ip_route(struct session *s, const struct match *m)
 {
     (void)m;
-    s->host->vtysh(s->host->ctx, "show ip route", &s->buf);
-    if (!s->buf.len) {
-        s_printf(s,
-                 "%% no routing process runs; see `ip route` on the host for the kernel's table\n");
-    }
-    return true;
+    return ask_frr(s, "show ip route");
 }
 
 bool exec_show_access_lists(struct session *s, const struct match *m)

@@ -10,8 +10,9 @@
 /* clang-format off: a table, one command a row */
 #define EX (M_EXEC | M_PRIV)
 #define ACLS (M_EXTACL | M_STDACL | M_IPV6ACL)
-#define CFG(modes, syntax, fn) {syntax, modes, cfg_##fn, NULL}
-#define EXE(modes, syntax, fn) {syntax, modes, NULL, exec_##fn}
+#define CFG(modes, syntax, fn) {syntax, modes, cfg_##fn, NULL, false}
+#define EXE(modes, syntax, fn) {syntax, modes, NULL, exec_##fn, false}
+#define LOOK(modes, syntax, fn) {syntax, modes, NULL, exec_##fn, true} /* needs a look at ike and dp */
 
 static const struct {
     const char *name, *syntax;
@@ -143,24 +144,24 @@ const struct cmd cli_commands[] = {
     CFG(M_ROUTER, "log-adjacency-changes [detail]", ospf_keep),
     CFG(M_ROUTER, "auto-cost reference-bandwidth <1-4294967:mbit>", ospf_keep),
     /* ---- show ---- */
-    EXE(EX, "show crypto isakmp sa", show_isakmp_sa),
-    EXE(EX, "show crypto isakmp policy", show_isakmp_policy),
-    EXE(EX, "show crypto isakmp {peers | peer}", show_isakmp_peers),
-    EXE(EX, "show crypto isakmp key", show_isakmp_key),
-    EXE(EX, "show crypto ipsec sa [detail] [peer ADDR:peer | interface IF:if | map WORD:map] [detail]", show_ipsec_sa),
-    EXE(EX, "show crypto ipsec transform-set", show_transform_set),
-    EXE(EX, "show crypto ipsec profile", show_profile),
-    EXE(EX, "show crypto session [detail]", show_session),
-    EXE(EX, "show crypto map", show_map),
-    EXE(EX, "show interfaces [IF:if]", show_interfaces),
-    EXE(EX, "show ip interface brief", show_ip_brief),
+    LOOK(EX, "show crypto isakmp sa", show_isakmp_sa),
+    LOOK(EX, "show crypto isakmp policy", show_isakmp_policy),
+    LOOK(EX, "show crypto isakmp {peers | peer}", show_isakmp_peers),
+    LOOK(EX, "show crypto isakmp key", show_isakmp_key),
+    LOOK(EX, "show crypto ipsec sa [detail] [peer ADDR:peer | interface IF:if | map WORD:map] [detail]", show_ipsec_sa),
+    LOOK(EX, "show crypto ipsec transform-set", show_transform_set),
+    LOOK(EX, "show crypto ipsec profile", show_profile),
+    LOOK(EX, "show crypto session [detail]", show_session),
+    LOOK(EX, "show crypto map", show_map),
+    LOOK(EX, "show interfaces [IF:if]", show_interfaces),
+    LOOK(EX, "show ip interface brief", show_ip_brief),
     EXE(EX, "show ip route", show_ip_route),
     EXE(EX, "show ip ospf {neighbor | interface | database | route}", show_ospf),
     EXE(EX, "show {ip access-lists | access-lists}", show_access_lists),
     EXE(EX, "show version", show_version),
     EXE(EX, "show clock", show_clock),
     EXE(EX, "show privilege", show_privilege),
-    EXE(EX, "show drops", show_drops),
+    LOOK(EX, "show drops", show_drops),
     EXE(M_PRIV, "show running-config [interface IF:if]", show_running),
     EXE(M_PRIV, "show startup-config", show_startup),
     EXE(M_PRIV, "show logging", show_logging),
@@ -179,7 +180,7 @@ const struct cmd cli_commands[] = {
     EXE(M_PRIV, "undebug ip packet [detail]", debug),
     EXE(M_PRIV, "{no debug | undebug} all", undebug_all),
     EXE(M_PRIV, "keylog {on | off}", keylog),
-    EXE(M_PRIV, "show crypto keys wireshark", show_keys),
+    LOOK(M_PRIV, "show crypto keys wireshark", show_keys),
     EXE(EX, "terminal {length <0-512:value> | width <0-512:value> | monitor | no monitor}", terminal),
     EXE(EX, "enable", enable),
     EXE(EX, "disable", disable),

@@ -45,10 +45,29 @@ struct session *session_new(const struct cli_host *host, void *ctx, bool privile
     return s;
 }
 
+static void silent_out(void *ctx, const char *text)
+{
+    (void)ctx, (void)text;
+}
+
+static void silent_done(void *ctx, int status)
+{
+    (void)ctx, (void)status;
+}
+
 void session_free(struct session *s)
 {
-    if (s->busy) {
+    s->out = silent_out; /* what still ends has nobody to tell */
+    s->done = silent_done;
+    if (s->pinging) {
         s->host->ping_stop(s->host->ctx, s);
+    }
+    if (s->asking_frr) {
+        s->host->vtysh_stop(s->host->ctx, s);
+    }
+    if (s->waiting) {
+        s->host->look_stop(s->host->ctx, s);
+        free(s->waiting);
     }
     sb_free(&s->buf);
     sb_free(&s->cfg_out);
@@ -78,6 +97,11 @@ bool session_monitors(const struct session *s)
 bool session_closed(const struct session *s)
 {
     return s->closed;
+}
+
+bool session_configuring(const struct session *s)
+{
+    return !(s->cfg.mode & (M_EXEC | M_PRIV));
 }
 
 u32 session_length(const struct session *s)
@@ -171,11 +195,26 @@ void session_output(struct session *s, const char *text)
     s->out(s->ctx, text);
 }
 
-void session_ready(struct session *s, int status)
+static void command_end(struct session *s, int status)
 {
-    s->busy = false;
     flush(s);
     s->done(s->ctx, status);
+}
+
+void session_ready(struct session *s, int status)
+{
+    s->pinging = s->asking_frr = false;
+    if (s->in_line) { /* it ended before session_line did */
+        s->ended = true;
+        s->status = status;
+    } else {
+        command_end(s, status);
+    }
+}
+
+bool session_busy(const struct session *s)
+{
+    return s->pinging || s->asking_frr || s->waiting;
 }
 
 /* ---- lines ---- */
@@ -203,11 +242,42 @@ static int exec_line(struct session *s, const char *line, u32 mode)
         status = CLI_OK;
     } else if (m->result != MATCH_OK) {
         status = show_mismatch(s, m, line);
+    } else if (cli_commands[m->row].looks) {
+        s->waiting = m;
+        s->host->look(s->host->ctx, s);
+        return CLI_OK;
     } else {
         status = cli_commands[m->row].exec(s, m) ? CLI_OK : CLI_ERROR;
     }
     free(m);
     return status;
+}
+
+void session_look(struct session *s, const struct cli_snapshot *snap)
+{
+    struct match *m = s->waiting;
+    s->waiting = NULL;
+    s->snap = snap;
+    int status = cli_commands[m->row].exec(s, m) ? CLI_OK : CLI_ERROR;
+    s->snap = NULL;
+    free(m);
+    session_ready(s, status);
+}
+
+void session_vtysh(struct session *s, const char *text)
+{
+    sb_add(&s->buf, text);
+    session_ready(s, CLI_OK);
+}
+
+void session_conf_replaced(struct session *s)
+{
+    if (s->cfg.mode & M_SUBMODES) {
+        s->cfg.mode = M_CONF;
+        s->out(s->ctx, "\n% The configuration was read again; this console left its submode\n");
+    }
+    s->cfg.at = NULL;
+    s->cfg.c = NULL;
 }
 
 static int config_line(struct session *s, const char *line)
@@ -255,6 +325,8 @@ void session_line(struct session *s, const char *typed)
     int status;
     str_copy(line, sizeof line, typed);
     s->filter_kind = 0;
+    s->in_line = true;
+    s->ended = false;
     const char *word = line + strspn(line, " ");
     if (s->want_secret) {
         status = secret_line(s, line);
@@ -272,14 +344,15 @@ void session_line(struct session *s, const char *typed)
     } else {
         status = config_line(s, line);
     }
-    if (!s->busy) {
-        session_ready(s, status);
+    s->in_line = false;
+    if (!session_busy(s)) {
+        command_end(s, s->ended ? s->status : status);
     }
 }
 
 void session_break(struct session *s)
 {
-    if (s->busy) {
+    if (s->pinging) {
         s->host->ping_stop(s->host->ctx, s);
     }
 }

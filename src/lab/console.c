@@ -4,6 +4,7 @@
  */
 #include "lab/lab.h"
 
+#include <errno.h>
 #include <histedit.h>
 #include <jansson.h>
 #include <poll.h>
@@ -23,11 +24,17 @@ struct console {
     u32 length; /* lines per page; 0: no paging */
     u32 shown;  /* lines of this page so far */
     bool quit_page, closed, secret, gone;
+    bool configuring; /* the prompt is one of configuration mode */
+    bool ctrl_z;      /* the line ended with ^Z */
     int status;
 };
 
+enum { CTRL_C = 3, CTRL_Z = 26 };
+
 static volatile sig_atomic_t
     interrupted; /* set by SIGINT: a signal handler has no other way to say so */
+
+static sigset_t while_waiting; /* the signals that are kept back while we wait: not SIGINT */
 
 static void on_sigint(int sig)
 {
@@ -35,16 +42,53 @@ static void on_sigint(int sig)
     interrupted = 1;
 }
 
-static bool dial(struct console *c, const char *sock)
+/* connected: a socket, -1: errno says why nobody is there. */
+static int connected(const char *sock)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (!str_copy(a.sun_path, sizeof a.sun_path, sock) ||
-        connect(c->fd, (struct sockaddr *)&a, sizeof a) != 0) {
-        fprintf(stderr, "adit: no router answers at %s\n", sock);
-        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), why = ENAMETOOLONG;
+    if (fd >= 0 && str_copy(a.sun_path, sizeof a.sun_path, sock)) {
+        if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0) {
+            return fd;
+        }
+        why = errno;
     }
-    return true;
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = why;
+    return -1;
+}
+
+bool console_answers(const char *sock)
+{
+    int fd = connected(sock);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+/* catch_sigint: it is kept back but where we wait, so none is lost between two waits. */
+static void catch_sigint(void)
+{
+    struct sigaction sa = {.sa_handler = on_sigint};
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigprocmask(SIG_BLOCK, &held, &while_waiting);
+    sigdelset(&while_waiting, SIGINT);
+    sigaction(SIGINT, &sa, NULL);
+}
+
+static bool dial(struct console *c, const char *sock)
+{
+    c->fd = connected(sock);
+    if (c->fd < 0) {
+        fprintf(stderr, "adit: no router answers at %s: %s%s\n", sock, strerror(errno),
+                errno == EACCES ? " (only root may)" : "");
+    }
+    return c->fd >= 0;
 }
 
 static void send_json(struct console *c, json_t *o)
@@ -81,7 +125,7 @@ static void more(struct console *c)
     fflush(stdout);
     tcgetattr(0, &old);
     raw = old;
-    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG); /* ^C is a key that ends the page */
     tcsetattr(0, TCSANOW, &raw);
     if (read(0, &key, 1) != 1) {
         key = 'q';
@@ -135,6 +179,7 @@ static char take(struct console *c, json_t *o, struct strbuf *out)
         c->length = (u32)json_integer_value(json_object_get(o, "length"));
         c->secret = json_is_true(json_object_get(o, "secret"));
         c->closed = json_is_true(json_object_get(o, "closed"));
+        c->configuring = json_is_true(json_object_get(o, "configuring"));
         s = json_string_value(json_object_get(o, "prompt"));
         str_copy(c->prompt, sizeof c->prompt, s ? s : "#");
         return 'd';
@@ -174,7 +219,7 @@ static bool wait_for(struct console *c, char want, struct strbuf *out)
 {
     while (!lines(c, want, out)) {
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
-        if (poll(&p, 1, -1) < 0) {
+        if (ppoll(&p, 1, NULL, &while_waiting) < 0) { /* SIGINT comes here and nowhere else */
             if (interrupted) {
                 interrupted = 0;
                 send_json(c, json_pack("{s:b}", "break", 1));
@@ -201,8 +246,7 @@ int console_once(const char *sock, const char *line)
 {
     struct console c = {0};
     int status = 2;
-    struct sigaction sa = {.sa_handler = on_sigint};
-    sigaction(SIGINT, &sa, NULL);
+    catch_sigint();
     if (open_session(&c, sock, true)) {
         send_text(&c, "line", line);
         status = wait_for(&c, 'd', NULL) ? c.status : 2;
@@ -261,6 +305,29 @@ static unsigned char on_tab(EditLine *el, int ch)
     return CC_REFRESH;
 }
 
+/* on_ctrl_c: the line is forgotten, as on IOS. */
+static unsigned char on_ctrl_c(EditLine *el, int ch)
+{
+    const LineInfo *li = el_line(el);
+    (void)ch;
+    el_cursor(el, (int)(li->lastchar - li->cursor));
+    li = el_line(el);
+    el_deletestr(el, (int)(li->cursor - li->buffer));
+    fputs("^C\n", stdout);
+    return CC_REDISPLAY;
+}
+
+/* on_ctrl_z: what was typed is done, then configuration mode is left; at other prompts the line is forgotten. */
+static unsigned char on_ctrl_z(EditLine *el, int ch)
+{
+    struct console *c;
+    (void)ch;
+    el_get(el, EL_CLIENTDATA, &c);
+    fputs("^Z\n", stdout);
+    c->ctrl_z = true;
+    return CC_NEWLINE;
+}
+
 /* on_getc: a key, while log lines of `terminal monitor` come in. */
 static int on_getc(EditLine *el, wchar_t *out)
 {
@@ -269,10 +336,10 @@ static int on_getc(EditLine *el, wchar_t *out)
     for (;;) {
         struct pollfd p[2] = {{.fd = 0, .events = POLLIN}, {.fd = c->fd, .events = POLLIN}};
         unsigned char key;
-        if (poll(p, 2, -1) < 0) {
+        if (ppoll(p, 2, NULL, &while_waiting) < 0) {
             if (interrupted) {
                 interrupted = 0;
-                *out = 3;
+                *out = CTRL_C;
                 return 1;
             }
             continue;
@@ -289,9 +356,7 @@ static int on_getc(EditLine *el, wchar_t *out)
             if (read(0, &key, 1) != 1) {
                 return 0;
             }
-            *out = key == 26
-                       ? 4
-                       : key; /* ^Z as end of configuration is handled by the caller like ^D */
+            *out = key;
             return 1;
         }
     }
@@ -304,51 +369,62 @@ static void read_secret(struct console *c, char *out, size_t cap)
     fflush(stdout);
     tcgetattr(0, &old);
     quiet = old;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
     tcsetattr(0, TCSANOW, &quiet);
     out[0] = 0;
     if (fgets(out, (int)cap, stdin)) {
         out[strcspn(out, "\n")] = 0;
+        out[strchr(out, CTRL_C) ? 0 : strlen(out)] = 0;
     }
     tcsetattr(0, TCSANOW, &old);
     putchar('\n');
 }
 
-static void line_loop(struct console *c, History *h)
+/* say: one line, until its command has ended. False: the router has gone. */
+static bool say(struct console *c, const char *line)
+{
+    send_text(c, "line", line);
+    c->shown = 0;
+    c->quit_page = false;
+    return wait_for(c, 'd', NULL);
+}
+
+/* one_line: what was typed up to Enter, ^Z or ^D. False: the console is over. */
+static bool one_line(struct console *c, History *h)
 {
     HistEvent ev;
+    char copy[1024] = "";
+    int count = 0;
+    c->ctrl_z = false;
+    const char *line = el_gets(c->el, &count);
+    if (!c->ctrl_z && (!line || count <= 0)) { /* ^D */
+        putchar('\n');
+        return c->configuring && !c->gone && say(c, "end");
+    }
+    str_copy(copy, sizeof copy, line && count > 0 ? line : "");
+    copy[strcspn(copy, "\r\n")] = 0;
+    if (c->ctrl_z && !c->configuring) {
+        copy[0] = 0;
+    }
+    if (copy[strspn(copy, " ")]) {
+        history(h, &ev, H_ENTER, copy);
+    } else if (c->ctrl_z) { /* nothing typed before it */
+        return !c->configuring || say(c, "end");
+    }
+    return say(c, copy) && (!c->ctrl_z || !c->configuring || say(c, "end"));
+}
+
+static void line_loop(struct console *c, History *h)
+{
     char secret[256];
-    while (!c->closed && !c->gone) {
-        int count = 0;
-        const char *line;
+    bool on = true;
+    while (on && !c->closed && !c->gone) {
         if (c->secret) {
             read_secret(c, secret, sizeof secret);
-            send_text(c, "line", secret);
+            on = say(c, secret);
             mem_wipe(secret, sizeof secret);
         } else {
-            line = el_gets(c->el, &count);
-            if (!line || count <= 0) {
-                if (strstr(c->prompt, "(con") || strstr(c->prompt, "(cfg") ||
-                    strstr(c->prompt, "(ipsec")) {
-                    putchar('\n');
-                    send_text(c, "line", "end");
-                } else {
-                    return;
-                }
-            } else {
-                char copy[1024];
-                str_copy(copy, sizeof copy, line);
-                copy[strcspn(copy, "\r\n")] = 0;
-                if (copy[0]) {
-                    history(h, &ev, H_ENTER, copy);
-                }
-                send_text(c, "line", copy);
-            }
-        }
-        c->shown = 0;
-        c->quit_page = false;
-        if (!wait_for(c, 'd', NULL)) {
-            return;
+            on = one_line(c, h);
         }
     }
 }
@@ -361,8 +437,11 @@ static int script(struct console *c)
     while (!c->closed && fgets(line, sizeof line, stdin)) {
         line[strcspn(line, "\r\n")] = 0;
         printf("%s%s\n", c->prompt, line);
-        send_text(c, "line", line);
-        if (!wait_for(c, 'd', NULL)) {
+        bool end = strcmp(line, "^Z") == 0 || strcmp(line, "\x1a") == 0; /* pasted transcripts */
+        if (end && !c->configuring) {
+            continue;
+        }
+        if (!say(c, end ? "end" : line)) {
             return 2;
         }
         status = c->status ? c->status : status;
@@ -373,8 +452,7 @@ static int script(struct console *c)
 int console_interactive(const char *sock)
 {
     struct console c = {0};
-    struct sigaction sa = {.sa_handler = on_sigint};
-    sigaction(SIGINT, &sa, NULL);
+    catch_sigint();
     if (!open_session(&c, sock, !isatty(0))) {
         return 2;
     }
@@ -384,6 +462,7 @@ int console_interactive(const char *sock)
     } else {
         HistEvent ev;
         History *h = history_init();
+        signal(SIGTSTP, SIG_IGN); /* while a command runs ^Z is nothing, never a shell */
         history(h, &ev, H_SETSIZE, 200);
         c.el = el_init("adit", stdin, stdout, stderr);
         el_set(c.el, EL_CLIENTDATA, &c);
@@ -395,6 +474,11 @@ int console_interactive(const char *sock)
         el_set(c.el, EL_BIND, "?", "adit-help", NULL);
         el_set(c.el, EL_ADDFN, "adit-tab", "complete the word", on_tab);
         el_set(c.el, EL_BIND, "\t", "adit-tab", NULL);
+        el_set(c.el, EL_SETTY, "-d", "-isig", NULL); /* ^C and ^Z are keys while a line is typed */
+        el_set(c.el, EL_ADDFN, "adit-clear", "forget the line", on_ctrl_c);
+        el_set(c.el, EL_BIND, "^C", "adit-clear", NULL);
+        el_set(c.el, EL_ADDFN, "adit-end", "leave configuration mode", on_ctrl_z);
+        el_set(c.el, EL_BIND, "^Z", "adit-end", NULL);
         line_loop(&c, h);
         el_end(c.el);
         history_end(h);

@@ -153,6 +153,14 @@ static bool make_stubs(const struct topo *t, const struct topo_node *n, const st
     return true;
 }
 
+/* plain: one path component, and nothing a shell would read. */
+static bool plain(const char *s)
+{
+    size_t len = strlen(s);
+    return len > 0 && len < 64 && s[0] != '.' && s[0] != '-' &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == len;
+}
+
 /* start_router: aditd in its namespace; returns when it is ready to serve (it says so on a pipe). */
 static bool start_router(const struct topo *t, const struct topo_node *n, const char *config)
 {
@@ -204,11 +212,24 @@ static bool start_router(const struct topo *t, const struct topo_node *n, const 
 
 static int lab_down_name(const char *lab);
 
-static bool bring_up(const struct topo *t)
+/* remember: where the topology is, for `lab restart`. */
+static bool remember(const struct topo *t, const char *dir)
+{
+    char path[300], whole[4096];
+    snprintf(path, sizeof path, LAB_ROOT "/%s/.topology", t->name);
+    FILE *f = realpath(dir, whole) ? fopen(path, "we") : NULL;
+    bool ok = f && fputs(whole, f) >= 0;
+    return f && fclose(f) == 0 && ok;
+}
+
+static bool bring_up(const struct topo *t, const char *dir)
 {
     char ns[160], path[400];
     unsigned serial = 0;
-    (void)run(true, "mkdir -p " LAB_ROOT "/%s", t->name);
+    if (run(true, "mkdir -p " LAB_ROOT "/%s", t->name) != 0 || !remember(t, dir)) {
+        fprintf(stderr, "adit lab: " LAB_ROOT "/%s: %s\n", t->name, strerror(errno));
+        return false;
+    }
     ns_name(ns, t->name, "_stub");
     if (run(false, "ip netns add %s", ns) != 0) {
         return false;
@@ -251,7 +272,7 @@ static int lab_up(const char *dir)
                 t.name);
         return 1;
     }
-    if (!bring_up(&t)) {
+    if (!bring_up(&t, dir)) {
         lab_down_name(t.name);
         return 1;
     }
@@ -368,8 +389,9 @@ static bool find_node(const char *what, char lab[64], char node[64])
     while (d && (e = readdir(d))) {
         char path[600];
         const char *want = slash ? slash + 1 : what;
-        if (e->d_name[0] == '.' ||
-            (slash && strncmp(e->d_name, what, (size_t)(slash - what)) != 0)) {
+        if (!plain(e->d_name) || !plain(want) ||
+            (slash && (strlen(e->d_name) != (size_t)(slash - what) ||
+                       strncmp(e->d_name, what, (size_t)(slash - what)) != 0))) {
             continue;
         }
         snprintf(path, sizeof path, "/run/netns/adit-%s-%s", e->d_name, want);
@@ -391,15 +413,70 @@ static bool find_node(const char *what, char lab[64], char node[64])
     return found == 1;
 }
 
+/* is_router: routers have a directory, hosts have only their namespace. */
+static bool is_router(const char *lab, const char *node)
+{
+    char dir[256];
+    node_dir(dir, lab, node);
+    return access(dir, F_OK) == 0;
+}
+
+/* lives: somebody takes connections at the router's socket; a killed one leaves the file. */
+static bool lives(const char *lab, const char *node)
+{
+    char dir[256], sock[300];
+    node_dir(dir, lab, node);
+    snprintf(sock, sizeof sock, "%s/sock", dir);
+    return console_answers(sock);
+}
+
+static void last_line(char out[256], const char *dir, const char *file)
+{
+    char path[320], line[256];
+    out[0] = 0;
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f)) {
+        if (line[0] != '\n') {
+            str_copy(out, 256, line);
+        }
+    }
+    if (f) {
+        fclose(f);
+    }
+    out[strcspn(out, "\n")] = 0;
+}
+
+/* say_dead: what a router that does not run said last. */
+static void say_dead(const char *lab, const char *node)
+{
+    char dir[256], line[256];
+    node_dir(dir, lab, node);
+    fprintf(stderr, "adit lab: %s/%s does not run (adit lab restart %s/%s starts it)\n", lab, node,
+            lab, node);
+    last_line(line, dir, "log");
+    if (line[0]) {
+        fprintf(stderr, "  its log ends: %s\n", line);
+    }
+    last_line(line, dir, "stderr");
+    if (line[0]) {
+        fprintf(stderr, "  its standard error ends: %s\n", line);
+    }
+}
+
 static int lab_exec(const char *what, const char *line)
 {
     char lab[64], node[64], dir[256], path[300], ns[160];
     if (!find_node(what, lab, node)) {
         return 2;
     }
-    node_dir(dir, lab, node);
-    snprintf(path, sizeof path, "%s/sock", dir);
-    if (access(path, F_OK) == 0) {
+    if (is_router(lab, node)) { /* never a shell: what is typed is meant for a router */
+        if (!lives(lab, node)) {
+            say_dead(lab, node);
+            return 2;
+        }
+        node_dir(dir, lab, node);
+        snprintf(path, sizeof path, "%s/sock", dir);
         return line ? console_once(path, line) : console_interactive(path);
     }
     ns_name(ns, lab, node); /* a host: a shell line in its namespace */
@@ -408,6 +485,66 @@ static int lab_exec(const char *what, const char *line)
     }
     execl("/bin/sh", "sh", line ? "-c" : "-i", line, (char *)NULL);
     return 127;
+}
+
+/* end_router: main and what a killed main left behind: processes of this namespace that name the router's directory. */
+static void end_router(const char *ns, const char *dir)
+{
+    char cmd[400], line[64], path[64], args[4096];
+    snprintf(cmd, sizeof cmd, "ip netns pids %.300s 2>/dev/null", ns);
+    FILE *p = popen(cmd, "re");
+    while (p && fgets(line, sizeof line, p)) {
+        int pid = atoi(line);
+        snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
+        int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        ssize_t n = fd >= 0 ? read(fd, args, sizeof args - 1) : 0;
+        if (fd >= 0) {
+            close(fd);
+        }
+        if (n > 0 && memmem(args, (size_t)n, dir, strlen(dir))) {
+            end_process(pid);
+        }
+    }
+    if (p) {
+        pclose(p);
+    }
+}
+
+static int lab_restart(const char *what)
+{
+    static struct topo t;
+    char lab[64], node[64], dir[256], path[400], ns[160], topology[4096] = "";
+    if (!find_node(what, lab, node)) {
+        return 2;
+    }
+    if (!is_router(lab, node)) {
+        fprintf(stderr, "adit lab: %s/%s is a host\n", lab, node);
+        return 2;
+    }
+    snprintf(path, sizeof path, LAB_ROOT "/%s/.topology", lab);
+    FILE *f = fopen(path, "re");
+    bool known = f && fgets(topology, sizeof topology, f);
+    if (f) {
+        fclose(f);
+    }
+    if (!known || !topo_read(&t, topology)) {
+        return 1;
+    }
+    for (unsigned i = 0; i < t.num_nodes; i++) {
+        if (strcmp(t.node[i].name, node) == 0) {
+            struct conf *c = node_conf(&t, &t.node[i], path); /* a wrong file ends nothing */
+            conf_free(c);
+            if (!c) {
+                return 1;
+            }
+            ns_name(ns, lab, node);
+            node_dir(dir, lab, node);
+            end_router(ns, dir);
+            return start_router(&t, &t.node[i], path) ? 0 : 1;
+        }
+    }
+    fprintf(stderr, "adit lab: %s has no %s any more\n", topology, node);
+    return 1;
 }
 
 static int lab_capture(const char *what, const char *iface, const char *file)
@@ -427,31 +564,47 @@ static int lab_capture(const char *what, const char *iface, const char *file)
     return 127;
 }
 
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* list_nodes: the namespaces of the lab are its nodes. */
+static void list_nodes(const char *lab)
+{
+    struct dirent **all;
+    char prefix[80];
+    int num = scandir("/run/netns", &all, NULL, by_name);
+    snprintf(prefix, sizeof prefix, "adit-%.64s-", lab);
+    for (int i = 0; i < num; i++) {
+        const char *node = all[i]->d_name + strlen(prefix);
+        if (strncmp(all[i]->d_name, prefix, strlen(prefix)) == 0 && strcmp(node, "_stub") != 0) {
+            printf(" %s%s", node,
+                   !is_router(lab, node) ? " (host)"
+                   : lives(lab, node)    ? ""
+                                         : " (dead)");
+        }
+        free(all[i]);
+    }
+    if (num >= 0) {
+        free(all);
+    }
+}
+
 static int lab_list(void)
 {
-    DIR *d = opendir(LAB_ROOT), *n;
-    struct dirent *e, *x;
-    while (d && (e = readdir(d))) {
-        char path[600];
-        if (e->d_name[0] == '.') {
-            continue;
+    struct dirent **all;
+    int num = scandir(LAB_ROOT, &all, NULL, by_name);
+    for (int i = 0; i < num; i++) {
+        if (plain(all[i]->d_name)) {
+            printf("%s:", all[i]->d_name);
+            list_nodes(all[i]->d_name);
+            printf("\n");
         }
-        printf("%s:", e->d_name);
-        snprintf(path, sizeof path, LAB_ROOT "/%s", e->d_name);
-        n = opendir(path);
-        while (n && (x = readdir(n))) {
-            if (x->d_name[0] != '.') {
-                snprintf(path, sizeof path, LAB_ROOT "/%.200s/%.200s/sock", e->d_name, x->d_name);
-                printf(" %s%s", x->d_name, access(path, F_OK) == 0 ? "" : "(down)");
-            }
-        }
-        if (n) {
-            closedir(n);
-        }
-        printf("\n");
+        free(all[i]);
     }
-    if (d) {
-        closedir(d);
+    if (num >= 0) {
+        free(all);
     }
     return 0;
 }
@@ -461,7 +614,8 @@ static int usage(void)
     fputs(
         "usage: adit lab up DIR            start the lab of that folder\n"
         "       adit lab down DIR|NAME     end it, also after a crash\n"
-        "       adit lab list              the labs that are up\n"
+        "       adit lab list              the labs that are up, their routers and hosts\n"
+        "       adit lab restart R1        one router again, with its file read again\n"
         "       adit lab console R1        a console on a router (or LAB/R1); a shell on a host\n"
         "       adit lab exec R1 'CMD'     one command; exit status 0 when it was accepted\n"
         "       adit lab capture R1 IF FILE   packets of an interface into a pcap file, until ^C\n",
@@ -480,6 +634,9 @@ int lab_main(int argc, char **argv)
     }
     if (strcmp(verb, "list") == 0 && argc == 1) {
         return lab_list();
+    }
+    if (strcmp(verb, "restart") == 0 && argc == 2) {
+        return lab_restart(argv[1]);
     }
     if (strcmp(verb, "console") == 0 && argc == 2) {
         return lab_exec(argv[1], NULL);

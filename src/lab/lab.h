@@ -3,7 +3,7 @@
  * containerlab shape. Each router is its own aditd in its own network namespace.
  *
  *   topo.c     the topology file
- *   lab.c      up, down, list, capture: namespaces, links, daemons
+ *   lab.c      up, down, list, restart, capture: namespaces, links, daemons
  *   console.c  the client side of a router's unix socket: one-shot commands and the interactive console
  */
 #ifndef ADIT_LAB_H
@@ -41,6 +41,8 @@ int lab_main(int argc, char **argv);
 
 /* console_once: one command to the router whose socket this is, output on stdout; exit status (0 fine, 1 refused,
  * 2 no router there). console_interactive: a session on the terminal. */
+/* console_answers: a router takes connections there. */
+bool console_answers(const char *sock);
 int console_once(const char *sock, const char *line);
 int console_interactive(const char *sock);
 

@@ -2,7 +2,8 @@
  * api.c: the unix socket of a router: consoles and one-shot commands. One JSON object per line each way.
  *
  *   to us:   {"open": {"privileged": bool}}  {"line": "show version"}  {"help": "sh "}  {"complete": "sh ver"}  {"break": true}
- *   from us: {"out": TEXT}  {"done": STATUS, "prompt": TEXT, "length": N, "secret": bool, "closed": bool}
+ *   from us: {"out": TEXT}  {"done": STATUS, "prompt": TEXT, "length": N, "secret": bool, "closed": bool,
+ *             "configuring": bool}
  *            {"help": TEXT}  {"complete": TEXT}  {"monitor": TEXT}
  */
 #include "sys/router_int.h"
@@ -18,9 +19,12 @@ struct client {
     struct list link;
     struct api *api;
     uv_pipe_t pipe;
+    uv_timer_t next; /* goes on with what is in buf */
+    unsigned handles;
     struct session *session; /* owned */
     char buf[API_LINE];
     size_t len;
+    bool paused; /* buf is full while the session is busy: nothing is read */
 };
 struct api {
     struct router *r;
@@ -69,30 +73,38 @@ static json_t *text_json(const char *key, const char *text)
     return o;
 }
 
+/* The session's text and its ends. */
 static void on_out(void *ctx, const char *text)
 {
     send_json(ctx, text_json("out", text));
 }
 
+static void go_on(uv_timer_t *t);
+
 static void on_done(void *ctx, int status)
 {
     struct client *c = ctx;
+    uv_timer_start(&c->next, go_on, 0, 0); /* requests that came while it was busy */
     json_t *o = text_json("prompt", session_prompt(c->session));
     json_object_set_new(o, "done", json_integer(status));
     json_object_set_new(o, "length", json_integer(session_length(c->session)));
     json_object_set_new(o, "secret",
                         json_boolean(strcmp(session_prompt(c->session), "Password: ") == 0));
     json_object_set_new(o, "closed", json_boolean(session_closed(c->session)));
+    json_object_set_new(o, "configuring", json_boolean(session_configuring(c->session)));
     send_json(c, o);
 }
 
 static void on_closed(uv_handle_t *h)
 {
     struct client *c = h->data;
-    list_remove(&c->link);
-    free(c);
+    if (--c->handles == 0) {
+        list_remove(&c->link);
+        free(c);
+    }
 }
 
+/* client_close: c is freed by the loop, later; its session goes at once, and nothing calls it any more. */
 static void client_close(struct client *c)
 {
     if (!uv_is_closing((uv_handle_t *)&c->pipe)) {
@@ -101,6 +113,7 @@ static void client_close(struct client *c)
             c->session = NULL;
         }
         uv_close((uv_handle_t *)&c->pipe, on_closed);
+        uv_close((uv_handle_t *)&c->next, on_closed);
     }
 }
 
@@ -138,27 +151,56 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(c->buf + c->len, (unsigned)(sizeof c->buf - 1 - c->len));
 }
 
-static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
+/* requests: every whole line in the buffer. While a command goes on (ping, a question to ike) the next one waits; only
+ * a break may interrupt it. */
+static void requests(struct client *c)
 {
-    struct client *c = s->data;
     char *nl;
-    (void)buf;
-    if (n < 0 || (c->len += (size_t)n) >= sizeof c->buf - 1) {
-        client_close(c);
-        return;
-    }
-    c->buf[c->len] = 0;
-    while ((nl = memchr(c->buf, '\n', c->len)) && !uv_is_closing((uv_handle_t *)&c->pipe)) {
+    while (!uv_is_closing((uv_handle_t *)&c->pipe) && (nl = memchr(c->buf, '\n', c->len))) {
         size_t used = (size_t)(nl - c->buf) + 1;
         json_t *o = json_loadb(c->buf, used, 0, NULL);
-        if (json_is_object(o)) {
+        bool waits = c->session && session_busy(c->session) && !json_object_get(o, "break");
+        if (!waits && json_is_object(o)) {
             request(c, o);
-        } else {
+        } else if (!waits) {
             client_close(c);
         }
         json_decref(o);
+        if (waits) {
+            return;
+        }
         memmove(c->buf, c->buf + used, c->len - used);
         c->len -= used;
+    }
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
+{
+    struct client *c = s->data;
+    (void)buf;
+    if (n < 0) {
+        client_close(c);
+        return;
+    }
+    c->len += (size_t)n;
+    requests(c);
+    if (c->len >= sizeof c->buf - 1 && !uv_is_closing((uv_handle_t *)&c->pipe)) {
+        if (c->session && session_busy(c->session)) {
+            uv_read_stop(s);
+            c->paused = true;
+        } else {
+            client_close(c); /* a line without end */
+        }
+    }
+}
+
+static void go_on(uv_timer_t *t)
+{
+    struct client *c = t->data;
+    requests(c);
+    if (c->paused && c->len < sizeof c->buf - 1 && !uv_is_closing((uv_handle_t *)&c->pipe)) {
+        c->paused = false;
+        (void)uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read);
     }
 }
 
@@ -171,7 +213,9 @@ static void on_connect(uv_stream_t *server, int status)
     struct client *c = xcalloc(1, sizeof *c);
     c->api = a;
     uv_pipe_init(&a->r->loop, &c->pipe, 0);
-    c->pipe.data = c;
+    uv_timer_init(&a->r->loop, &c->next);
+    c->pipe.data = c->next.data = c;
+    c->handles = 2;
     list_push_back(&a->clients, &c->link);
     if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 ||
         uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0) {
@@ -215,11 +259,23 @@ void api_free(struct api *a)
     }
 }
 
-void api_monitor(struct api *a, const char *text)
+void api_conf_replaced(struct api *a)
 {
     LIST_FOR (it, &a->clients) {
         struct client *c = CONTAINER_OF(it, struct client, link);
-        if (c->session && session_monitors(c->session)) {
+        if (c->session) {
+            session_conf_replaced(c->session);
+        }
+    }
+}
+
+void api_monitor(struct api *a, const char *text)
+{
+    enum { UNREAD_MAX = 1 << 20 }; /* a console that reads nothing gets no more news */
+    LIST_FOR (it, &a->clients) {
+        struct client *c = CONTAINER_OF(it, struct client, link);
+        if (c->session && session_monitors(c->session) &&
+            uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) < UNREAD_MAX) {
             send_json(c, text_json("monitor", text));
         }
     }

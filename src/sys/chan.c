@@ -56,11 +56,36 @@ bool chan_send(int chan, const void *value, size_t len, int fd, bool wait)
     }
 }
 
+enum { CHAN_FDS = 32 };
+
+/* take_fds: the descriptors of one packet: a single one is handed out, more than one is nobody's and closed. */
+static bool take_fds(struct msghdr *m, int *out_fd)
+{
+    int fds[CHAN_FDS];
+    size_t num = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+            size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            here = MIN(here, ARRAY_LEN(fds) - num);
+            memcpy(fds + num, CMSG_DATA(c), here * sizeof(int));
+            num += here;
+        }
+    }
+    if (num == 1 && !(m->msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+        *out_fd = fds[0];
+        return true;
+    }
+    for (size_t i = 0; i < num; i++) {
+        close(fds[i]);
+    }
+    return num == 0;
+}
+
 long chan_recv(int chan, void *value, size_t cap, int *out_fd)
 {
-    union {
+    union { /* room for more than one descriptor, so that the kernel leaves none behind unseen */
         struct cmsghdr h;
-        char room[CMSG_SPACE(sizeof(int))];
+        char room[CMSG_SPACE(CHAN_FDS * sizeof(int))];
     } control;
     struct iovec v = {.iov_base = value, .iov_len = cap};
     struct msghdr m = {.msg_iov = &v,
@@ -75,10 +100,6 @@ long chan_recv(int chan, void *value, size_t cap, int *out_fd)
     if (n < 0) {
         return errno == EAGAIN ? -1 : 0;
     }
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-            memcpy(out_fd, CMSG_DATA(c), sizeof *out_fd);
-        }
-    }
-    return n;
+    bool fits = take_fds(&m, out_fd);
+    return !fits || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? (long)cap + 1 : n;
 }

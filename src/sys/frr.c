@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FRR_NUM = 2 };
@@ -21,10 +20,16 @@ struct frr {
     struct router *r;
     char dir[400];
     struct strbuf text; /* what the daemons run on */
-    uv_process_t proc[FRR_NUM];
-    bool running[FRR_NUM];
-    bool restart;    /* the configuration changed while they ran */
+    struct daemon *running[FRR_NUM]; /* owned; NULL: not running */
+    bool restart;    /* they are asked to end; when both have, the text starts anew */
     uv_timer_t wait; /* for zebra's socket: ospfd would try again only after ten seconds */
+    uv_timer_t patience; /* with daemons that are asked to end */
+};
+/* One process with its handle, which lives until libuv gives it back. */
+struct daemon {
+    struct frr *f;
+    int i;
+    uv_process_t proc;
 };
 
 struct frr *frr_new(struct router *r)
@@ -33,7 +38,8 @@ struct frr *frr_new(struct router *r)
     f->r = r;
     snprintf(f->dir, sizeof f->dir, "%s/frr", r->opt->run_dir);
     uv_timer_init(&r->loop, &f->wait);
-    f->wait.data = f;
+    uv_timer_init(&r->loop, &f->patience);
+    f->wait.data = f->patience.data = f;
     return f;
 }
 
@@ -116,17 +122,32 @@ static void frr_text(struct frr *f, const struct conf *c, struct strbuf *o)
 
 /* ---- the daemons ---- */
 
+static void frr_start(struct frr *f);
+
+static void on_closed(uv_handle_t *h)
+{
+    free(h->data);
+}
+
 static void on_exit_frr(uv_process_t *p, int64_t status, int sig)
 {
-    struct frr *f = p->data;
-    int i = p == &f->proc[0] ? 0 : 1;
+    struct daemon *d = p->data;
+    struct frr *f = d->f;
     char how[64];
-    f->running[i] = false;
+    f->running[d->i] = NULL;
     if (!f->restart) {
         snprintf(how, sizeof how, sig ? "signal %d" : "status %d", sig ? sig : (int)status);
         ev_conf_fail(&f->r->log, 0, NULL,
-                     &(struct evb_conf_fail){.what = ev_str(daemons[i]),
+                     &(struct evb_conf_fail){.what = ev_str(daemons[d->i]),
                                              .why = ev_textf("ended: %s (see %s)", how, f->dir)});
+    }
+    uv_close((uv_handle_t *)p, on_closed);
+    if (f->restart && !f->running[0] && !f->running[1]) { /* both gone: their sockets are free */
+        f->restart = false;
+        uv_timer_stop(&f->patience);
+        if (f->text.len && !f->r->ending) {
+            frr_start(f);
+        }
     }
 }
 
@@ -169,10 +190,14 @@ static void daemon_start(struct frr *f, int i)
     uv_stdio_container_t io[3] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
     uv_process_options_t o = {
         .exit_cb = on_exit_frr, .file = exe, .args = args, .stdio_count = 3, .stdio = io};
-    f->proc[i].data = f;
-    int err = uv_spawn(&f->r->loop, &f->proc[i], &o);
-    f->running[i] = err == 0;
+    struct daemon *d = xcalloc(1, sizeof *d);
+    d->f = f;
+    d->i = i;
+    d->proc.data = d;
+    int err = uv_spawn(&f->r->loop, &d->proc, &o);
+    f->running[i] = err == 0 ? d : NULL;
     if (err != 0) {
+        uv_close((uv_handle_t *)&d->proc, on_closed);
         ev_conf_fail(&f->r->log, 0, NULL,
                      &(struct evb_conf_fail){.what = ev_str(daemons[i]),
                                              .why = ev_textf("%s", uv_strerror(err))});
@@ -211,26 +236,34 @@ static void frr_start(struct frr *f)
     if (!frr_write(f)) {
         return;
     }
-    f->restart = false;
     snprintf(zserv, sizeof zserv, "%s/zserv.api", f->dir);
     (void)unlink(zserv);
     daemon_start(f, 0);
     uv_timer_start(&f->wait, on_wait, 10, 10);
 }
 
-/* frr_end: asks both to end and waits for them: they are gone before new ones bind the same sockets. */
+static void on_patience(uv_timer_t *t)
+{
+    struct frr *f = t->data;
+    for (int i = 0; i < FRR_NUM; i++) {
+        if (f->running[i]) {
+            uv_process_kill(&f->running[i]->proc, SIGKILL);
+        }
+    }
+}
+
+/* frr_end: asks both to end; on_exit_frr goes on when they are gone. */
 static void frr_end(struct frr *f)
 {
+    enum { PATIENCE_MS = 1000 };
     f->restart = true;
     uv_timer_stop(&f->wait);
     for (int i = FRR_NUM - 1; i >= 0; i--) {
         if (f->running[i]) {
-            uv_process_kill(&f->proc[i], SIGTERM);
+            uv_process_kill(&f->running[i]->proc, SIGTERM);
         }
     }
-    while (f->running[0] || f->running[1]) {
-        uv_run(&f->r->loop, UV_RUN_ONCE);
-    }
+    uv_timer_start(&f->patience, on_patience, PATIENCE_MS, 0);
 }
 
 void frr_apply(struct frr *f, const struct conf *c)
@@ -249,8 +282,7 @@ void frr_apply(struct frr *f, const struct conf *c)
     f->text = text;
     if (f->running[0] || f->running[1]) {
         frr_end(f);
-    }
-    if (f->text.len) {
+    } else if (f->text.len) {
         frr_start(f);
     }
 }
@@ -259,32 +291,15 @@ void frr_free(struct frr *f)
 {
     if (f) {
         frr_end(f);
+        while (f->running[0] || f->running[1]) { /* the loop has ended, so this nests in nothing */
+            uv_run(&f->r->loop, UV_RUN_ONCE);
+        }
+        uv_timer_stop(&f->patience);
         sb_free(&f->text);
-        free(f);
     }
 }
 
-void frr_vtysh(struct frr *f, const char *command, struct strbuf *out)
+bool frr_vtysh(struct frr *f, struct session *s, const char *command)
 {
-    int pipe_fd[2];
-    char part[4096];
-    ssize_t n;
-    if (!f->text.len || pipe2(pipe_fd, O_CLOEXEC) != 0) {
-        return;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(pipe_fd[1], 1);
-        dup2(pipe_fd[1], 2);
-        execl("/usr/bin/vtysh", "vtysh", "--vty_socket", f->dir, "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    close(pipe_fd[1]);
-    while (pid > 0 && (n = read(pipe_fd[0], part, sizeof part)) > 0) {
-        sb_addn(out, part, (size_t)n);
-    }
-    close(pipe_fd[0]);
-    if (pid > 0) {
-        (void)waitpid(pid, NULL, 0);
-    }
+    return f->text.len && vtysh_start(f->r, s, f->dir, command);
 }

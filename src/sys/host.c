@@ -1,91 +1,11 @@
 /*
- * host.c: the living router as the console sees it (struct cli_host): snapshots from ike and dp, links and routes from
- * the kernel, the configuration in memory and on disk.
+ * host.c: the living router as the console sees it (struct cli_host): looks at ike and dp, links and routes from the
+ * kernel, the configuration in memory and on disk.
  */
 #include "sys/router_int.h"
 
 #include <stdlib.h>
 #include <unistd.h>
-
-/* ---- snapshots ---- */
-
-/* One growing array per kind of answer. */
-struct grow {
-    void *items;
-    size_t num, cap, size;
-};
-
-static void grow_add(struct grow *g, const void *value)
-{
-    if (g->num == g->cap) {
-        g->cap = g->cap ? g->cap * 2 : 16;
-        void *bigger = xcalloc(g->cap, g->size);
-        if (g->num) {
-            memcpy(bigger, g->items, g->num * g->size);
-        }
-        free(g->items);
-        g->items = bigger;
-    }
-    memcpy((char *)g->items + g->num++ * g->size, value, g->size);
-}
-
-static void got(void *ctx, const void *value)
-{
-    grow_add(ctx, value);
-}
-
-struct cli_snapshot *router_snapshot(void *ctx)
-{
-    struct router *r = ctx;
-    struct cli_snapshot *s = xcalloc(1, sizeof *s);
-    struct grow sas = {.size = sizeof *s->sas}, children = {.size = sizeof *s->children},
-                kflows = {.size = sizeof *s->ike_flows}, dsas = {.size = sizeof *s->dp_sas},
-                dflows = {.size = sizeof *s->dp_flows}, tunnels = {.size = sizeof *s->tunnels},
-                drops = {.size = sizeof *s->drops}, counts = {.size = sizeof *s->ike_counts};
-    bool ike = ask(r, CHILD_IKE, IKE_GET_SAS, got, &sas) &&
-               ask(r, CHILD_IKE, IKE_GET_CHILDREN, got, &children) &&
-               ask(r, CHILD_IKE, IKE_GET_FLOWS, got, &kflows) &&
-               ask(r, CHILD_IKE, IKE_GET_COUNTS, got, &counts);
-    bool dp = ask(r, CHILD_DP, DP_GET_SAS, got, &dsas) &&
-              ask(r, CHILD_DP, DP_GET_FLOWS, got, &dflows) &&
-              ask(r, CHILD_DP, DP_GET_TUNNELS, got, &tunnels) &&
-              ask(r, CHILD_DP, DP_GET_DROPS, got, &drops);
-    s->error = !ike  ? "the key daemon does not answer"
-               : !dp ? "the data plane does not answer"
-                     : NULL;
-    s->sas = sas.items, s->num_sas = sas.num;
-    s->children = children.items, s->num_children = children.num;
-    s->ike_flows = kflows.items, s->num_ike_flows = kflows.num;
-    s->dp_sas = dsas.items, s->num_dp_sas = dsas.num;
-    s->dp_flows = dflows.items, s->num_dp_flows = dflows.num;
-    s->tunnels = tunnels.items, s->num_tunnels = tunnels.num;
-    s->drops = drops.items, s->num_drops = drops.num;
-    s->ike_counts = counts.items, s->num_ike_counts = counts.num;
-    s->num_flows = r->plan.flows.num;
-    s->flows = xcalloc(s->num_flows, sizeof *s->flows);
-    if (s->num_flows) {
-        memcpy(s->flows, r->plan.flows.items, s->num_flows * sizeof *s->flows);
-    }
-    return s;
-}
-
-void router_snapshot_free(struct cli_snapshot *s)
-{
-    void *all[] = {s->sas,      s->children, s->ike_flows, s->dp_sas,
-                   s->dp_flows, s->tunnels,  s->drops,     s->flows,     s->ike_counts};
-    if (s->dp_sas) {
-        mem_wipe(s->dp_sas, s->num_dp_sas * sizeof *s->dp_sas);
-    }
-    if (s->sas) {
-        mem_wipe(s->sas, s->num_sas * sizeof *s->sas);
-    }
-    for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
-        free(all[i]);
-    }
-    free(s);
-}
-
-/* ---- the rest ---- */
 
 static struct conf *host_conf(void *ctx)
 {
@@ -194,9 +114,24 @@ static void host_ping_stop(void *ctx, struct session *s)
     ping_stop(ctx, s);
 }
 
-static void host_vtysh(void *ctx, const char *command, struct strbuf *out)
+static bool host_vtysh(void *ctx, struct session *s, const char *command)
 {
-    frr_vtysh(((struct router *)ctx)->frr, command, out);
+    return frr_vtysh(((struct router *)ctx)->frr, s, command);
+}
+
+static void host_vtysh_stop(void *ctx, struct session *s)
+{
+    vtysh_stop(ctx, s);
+}
+
+static void host_look(void *ctx, struct session *s)
+{
+    look_start(ctx, s);
+}
+
+static void host_look_stop(void *ctx, struct session *s)
+{
+    look_stop(ctx, s);
 }
 
 static u64 host_uptime(void *ctx)
@@ -231,8 +166,8 @@ void router_host(struct router *r)
                                 .configured = host_configured,
                                 .save = host_save,
                                 .startup = host_startup,
-                                .snapshot = router_snapshot,
-                                .snapshot_free = router_snapshot_free,
+                                .look = host_look,
+                                .look_stop = host_look_stop,
                                 .link = host_link,
                                 .route = host_route,
                                 .debug = host_debug,
@@ -242,6 +177,7 @@ void router_host(struct router *r)
                                 .ping = host_ping,
                                 .ping_stop = host_ping_stop,
                                 .vtysh = host_vtysh,
+                                .vtysh_stop = host_vtysh_stop,
                                 .uptime_s = host_uptime,
                                 .log = host_log,
                                 .set_keylog = host_set_keylog,

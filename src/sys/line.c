@@ -28,29 +28,25 @@ static struct line *line_of(struct router *r, const char *name)
     return n;
 }
 
-struct has_sa {
-    u32 flow;
-    bool found;
-};
-
-static void on_sa(void *ctx, const void *value)
-{
-    struct has_sa *h = ctx;
-    const struct dp_sa_info *i = value;
-    h->found |= i->sa.flow == h->flow && i->sa.dir == SA_OUT;
-}
-
-static bool has_sa(struct router *r, const char *iface)
+/* has_sa: dp has an outbound SA for the flow of this tunnel. */
+static bool has_sa(struct router *r, const char *iface, const struct answer *sas)
 {
     const struct cli_flow *f = r->plan.flows.items;
-    struct has_sa h = {0};
-    for (size_t i = 0; i < r->plan.flows.num && !h.flow; i++) {
-        h.flow = strcmp(f[i].iface, iface) == 0 ? f[i].id : 0;
+    const struct dp_sa_info *sa = sas->items;
+    u32 flow = 0;
+    for (size_t i = 0; i < r->plan.flows.num && !flow; i++) {
+        flow = strcmp(f[i].iface, iface) == 0 ? f[i].id : 0;
     }
-    return h.flow && ask(r, CHILD_DP, DP_GET_SAS, on_sa, &h) && h.found;
+    for (size_t i = 0; flow && i < sas->num; i++) {
+        if (sa[i].sa.flow == flow && sa[i].sa.dir == SA_OUT) {
+            return true;
+        }
+    }
+    return false;
 }
 
-static bool tunnel_up(struct router *r, const struct conf_if *i, bool *out_recursive)
+static bool tunnel_up(struct router *r, const struct conf_if *i, const struct answer *sas,
+                      bool *out_recursive)
 {
     char egress[NL_NAME], own[16];
     struct addr gw, src = conf_tunnel_source(r->conf, i);
@@ -62,12 +58,13 @@ static bool tunnel_up(struct router *r, const struct conf_if *i, bool *out_recur
     router_kernel_name(r, own, i->name);
     *out_recursive = strcmp(egress, own) == 0;
     if (i->tun.mode == CTM_IPSEC_IPV4 || i->tun.mode == CTM_IPSEC_IPV6) {
-        return !*out_recursive && has_sa(r, i->name);
+        return !*out_recursive && has_sa(r, i->name, sas);
     }
     return !*out_recursive;
 }
 
-static bool if_up(struct router *r, const struct conf_if *i, bool *out_recursive)
+static bool if_up(struct router *r, const struct conf_if *i, const struct answer *sas,
+                  bool *out_recursive)
 {
     char name[16];
     struct kern_link l;
@@ -79,17 +76,18 @@ static bool if_up(struct router *r, const struct conf_if *i, bool *out_recursive
         return true;
     }
     if (i->kind == IFK_TUNNEL) {
-        return tunnel_up(r, i, out_recursive);
+        return tunnel_up(r, i, sas, out_recursive);
     }
     router_kernel_name(r, name, i->name);
     return kern_link_get(r->kern, name, &l) && l.up && l.carrier;
 }
 
-void line_check(struct router *r)
+/* look_at: every interface, with what dp says about its SAs. */
+static void look_at(struct router *r, const struct answer *sas)
 {
     CONF_FOR (struct conf_if, i, &r->conf->ifs) {
         struct line *l = line_of(r, i->name);
-        bool recursive, up = if_up(r, i, &recursive), first = !l->seen;
+        bool recursive, up = if_up(r, i, sas, &recursive), first = !l->seen;
         if (recursive && !l->recursive) {
             ev_tun_recurdown(&r->log, 0, NULL,
                              &(struct evb_tun_recurdown){.ifname = ev_str(i->name)});
@@ -106,6 +104,35 @@ void line_check(struct router *r)
         l->up = up;
         l->recursive = recursive;
         l->seen = true;
+    }
+}
+
+static void on_sas(void *ctx, struct answer *a)
+{
+    struct router *r = ctx;
+    bool again = r->lines_asked == LINES_AGAIN;
+    r->lines_asked = LINES_KNOWN;
+    look_at(r, a); /* without an answer there is no dp, so no SA */
+    if (again) {
+        line_check(r);
+    }
+}
+
+void line_check(struct router *r)
+{
+    bool vti = false;
+    CONF_FOR(struct conf_if, i, &r->conf->ifs)
+    {
+        vti |= i->kind == IFK_TUNNEL && !i->shutdown &&
+               (i->tun.mode == CTM_IPSEC_IPV4 || i->tun.mode == CTM_IPSEC_IPV6);
+    }
+    if (!vti) {
+        look_at(r, &(struct answer){.whole = true});
+    } else if (r->lines_asked == LINES_KNOWN) {
+        r->lines_asked = LINES_ASKED;
+        ask(r, CHILD_DP, DP_GET_SAS, on_sas, r);
+    } else {
+        r->lines_asked = LINES_AGAIN; /* the answer under way may be older than the change */
     }
 }
 

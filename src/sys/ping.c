@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { PING_MAX = 18024 }; /* bytes with the IP header */
+
 struct ping {
     struct router *r;
     struct session *s;
@@ -20,6 +22,7 @@ struct ping {
     uv_poll_t poll;
     uv_timer_t timer;
     int fd, closing;
+    bool too_big; /* the kernel did not take the last request */
     u16 id, seq;
     u32 sent, got;
     u64 sent_ns, min_ns, max_ns, sum_ns;
@@ -99,12 +102,13 @@ static void mark(struct ping *g, const char *what)
 
 static void on_timeout(uv_timer_t *t)
 {
-    mark(t->data, ".");
+    struct ping *g = t->data;
+    mark(g, g->too_big ? "M" : ".");
 }
 
 static void send_next(struct ping *g)
 {
-    u8 buf[18100] = {0};
+    u8 buf[PING_MAX] = {0};
     bool six = g->p.dst.family == AF_V6;
     size_t len = g->p.size - (six ? 40u : 20u);
     struct sockaddr_storage to;
@@ -120,10 +124,10 @@ static void send_next(struct ping *g)
     }
     g->sent++;
     g->sent_ns = uv_hrtime();
-    uv_timer_start(&g->timer, on_timeout, g->p.timeout_ms ? g->p.timeout_ms : 1, 0);
-    if (sendto(g->fd, buf, len, 0, (struct sockaddr *)&to, to_len) < 0 && errno == EMSGSIZE) {
-        mark(g, "M");
-    }
+    g->too_big =
+        sendto(g->fd, buf, len, 0, (struct sockaddr *)&to, to_len) < 0 && errno == EMSGSIZE;
+    /* too big: marked from the loop, too, for the next request may be as big */
+    uv_timer_start(&g->timer, on_timeout, g->too_big ? 0 : MAX(g->p.timeout_ms, 1u), 0);
     /* without a route the request is as lost as any other: '.' after the timeout, as IOS shows it */
 }
 
@@ -181,8 +185,14 @@ bool ping_start(struct router *r, struct session *s, const struct cli_ping *p, s
 {
     bool six = p->dst.family == AF_V6;
     struct sockaddr_storage from;
+    u32 least = (six ? 40 : 20) + 8; /* the headers of IP and of the echo request */
     if (r->ping) {
         sb_add(error, "another ping is running");
+        return false;
+    }
+    if (p->size < least || p->size > PING_MAX) {
+        sb_addf(error, "the size of an %s echo is %u to %d bytes", six ? "IPv6" : "IP", least,
+                PING_MAX);
         return false;
     }
     int fd = socket(six ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,

@@ -1,112 +1,175 @@
 /*
  * proc.c: the two children. They are this same program started again with a role, so they share no memory with main
- * (and none of the configuration's secrets). Everything they need comes as values over their channel. A child that
- * ends is started again: packets keep flowing while ike is away, and ike renegotiates when dp was.
+ * (and none of the configuration's secrets). Everything they need comes as values over their channel; what they say is
+ * checked (value.c) before it is used. A child that ends is started again: packets keep flowing while ike is away, and
+ * ike renegotiates when dp was.
  */
 #include "sys/router_int.h"
 
-#include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-static void on_dp(struct router *r, const struct dp_msg *m)
+/* One running process with its handles; lives until libuv has given both back, the child may run again by then. */
+struct life {
+    struct child *c; /* borrowed; NULL: nobody cares any more how it ends */
+    uv_process_t proc;
+    uv_poll_t poll;
+    unsigned handles; /* open ones */
+};
+
+/* ---- what they say ---- */
+
+/* refuse: counted, and said the first time and then each time the number has doubled. */
+static void refuse(struct child *c, enum value_fault why)
 {
-    if (m->type == DP_EVENT) {
-        logbook_event(&r->book, &m->u.event);
-    } else if (m->type == DP_PONG) {
-        router_child_ready(r, CHILD_DP);
-    } else if (m->type == DP_TAKEN) {
-        plan_taken(r, CHILD_DP, m->tag, m->u.number);
+    u64 count = ++c->refused[why];
+    if ((count & (count - 1)) == 0) {
+        ev_child_value(&c->r->log, 0, NULL,
+                       &(struct evb_child_value){.name = ev_str(c->name),
+                                                 .why = ev_textf("%s", value_fault_text(why)),
+                                                 .count = count});
     }
 }
 
-static void on_ike(struct router *r, const struct ike_msg *m)
+static enum value_fault on_dp(struct router *r, const struct dp_msg *m)
 {
-    if (m->type == IKE_EVENT) {
+    switch (m->type) {
+    case DP_EVENT: logbook_event(&r->book, &m->u.event); return VALUE_FINE;
+    case DP_PONG: router_child_ready(r, CHILD_DP); return VALUE_FINE;
+    case DP_TAKEN: plan_taken(r, CHILD_DP, m->tag, m->u.number); return VALUE_FINE;
+    case DP_READY: return VALUE_FINE;
+    default: return ask_value(r, CHILD_DP, m->type, m->tag, &m->u);
+    }
+}
+
+static enum value_fault on_ike(struct router *r, const struct ike_msg *m)
+{
+    switch (m->type) {
+    case IKE_EVENT:
         logbook_event(&r->book, &m->u.event);
         if (m->u.event.id == EV_SESSION_STATUS) {
             router_touch(r); /* an ipsec tunnel's line protocol hangs on it */
         }
-    } else if (m->type == IKE_PONG) {
-        router_child_ready(r, CHILD_IKE);
-    } else if (m->type == IKE_TAKEN) {
-        plan_taken(r, CHILD_IKE, m->tag, m->u.number);
+        return VALUE_FINE;
+    case IKE_PONG: router_child_ready(r, CHILD_IKE); return VALUE_FINE;
+    case IKE_TAKEN: plan_taken(r, CHILD_IKE, m->tag, m->u.number); return VALUE_FINE;
+    case IKE_READY: return VALUE_FINE;
+    default: return ask_value(r, CHILD_IKE, m->type, m->tag, &m->u);
     }
 }
 
 static void on_readable(uv_poll_t *p, int status, int events)
 {
-    struct child *c = p->data;
-    struct dp_msg d;
-    struct ike_msg k;
-    int fd;
+    struct life *l = p->data;
+    struct child *c = l->c;
+    union {
+        struct dp_msg dp;
+        struct ike_msg ike;
+    } m;
+    const size_t size = c && c->id == CHILD_DP ? sizeof m.dp : sizeof m.ike;
+    int fd = -1;
     (void)events;
-    for (int n = 0; status == 0 && n < 256 && c->chan >= 0; n++) {
-        long got = c->id == CHILD_DP ? chan_recv(c->chan, &d, sizeof d, &fd)
-                                     : chan_recv(c->chan, &k, sizeof k, &fd);
+    for (int n = 0; n < 256 && c && c->life == l; n++) {
+        long got = status == 0 ? chan_recv(c->chan, &m, size, &fd) : 0;
         if (fd >= 0) {
-            close(fd); /* children send no descriptors */
+            close(fd);
         }
-        if (got == 0) {
-            uv_poll_stop(p); /* the exit follows */
+        if (got ==
+            0) { /* it closed its channel, or says nothing at great length: of no use any more */
+            uv_poll_stop(p);
+            uv_process_kill(&l->proc, SIGKILL);
         }
         if (got <= 0) {
-            return;
+            break;
         }
-        if (c->id == CHILD_DP && got == (long)sizeof d) {
-            on_dp(c->r, &d);
-        } else if (c->id == CHILD_IKE && got == (long)sizeof k) {
-            on_ike(c->r, &k);
+        enum value_fault why = fd >= 0 ? VALUE_DESCRIPTOR : value_fault(c->id, &m, got);
+        if (why == VALUE_FINE) {
+            why = c->id == CHILD_DP ? on_dp(c->r, &m.dp) : on_ike(c->r, &m.ike);
+        }
+        if (why != VALUE_FINE) {
+            refuse(c, why);
         }
     }
+    mem_wipe(&m, sizeof m); /* SAs carry keys while the key log is on */
 }
+
+/* ---- how they end ---- */
 
 static void on_again(uv_timer_t *t)
 {
-    child_start(t->data);
+    struct child *c = t->data;
+    if (!c->r->ending) {
+        child_start(c);
+    }
 }
 
-static void drop_chan(struct child *c)
+static void on_closed(uv_handle_t *h)
 {
-    if (c->polling) {
-        uv_poll_stop(&c->poll);
-        c->polling = false;
+    struct life *l = h->data;
+    if (--l->handles == 0) {
+        free(l);
     }
-    if (c->chan >= 0) {
-        close(c->chan);
-        c->chan = -1;
-    }
+}
+
+/* part: the child and its process have nothing to do with each other any more. */
+static void part(struct child *c)
+{
+    uv_close((uv_handle_t *)&c->life->poll, on_closed);
+    close(c->chan);
+    c->chan = -1;
+    c->life->c = NULL;
+    c->life = NULL;
+    c->r->running--;
+    ask_lost(c->r, c->id);
+}
+
+/* ended_from_outside: somebody ends processes; perhaps main is next on the list (systemd signals a whole group). */
+static bool ended_from_outside(int signal)
+{
+    return signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
 }
 
 static void on_exit_child(uv_process_t *p, int64_t status, int signal)
 {
-    struct child *c = p->data;
-    struct router *r = c->r;
+    struct life *l = p->data;
+    struct child *c = l->c;
     char how[64];
-    snprintf(how, sizeof how, signal ? "signal %d" : "status %d", signal ? signal : (int)status);
-    if (c->running) {
-        ev_child_exit(&r->log, 0, NULL,
-                      &(struct evb_child_exit){
-                          .name = ev_str(c->name), .pid = (u64)p->pid, .how = ev_str(how)});
-        c->running = false;
-        drop_chan(c);
-        u64 lived = env_now_ms(&r->env) - c->started_ms;
-        uv_timer_start(&c->again, on_again, lived < 1000 ? 1000 : 0, 0);
+    uv_close((uv_handle_t *)p, on_closed);
+    if (!c) {
+        return;
     }
+    struct router *r = c->r;
+    part(c);
+    if (r->ending) {
+        return;
+    }
+    snprintf(how, sizeof how, signal ? "signal %d" : "status %d", signal ? signal : (int)status);
+    ev_child_exit(
+        &r->log, 0, NULL,
+        &(struct evb_child_exit){.name = ev_str(c->name), .pid = (u64)p->pid, .how = ev_str(how)});
+    u64 lived = env_now_ms(&r->env) - c->started_ms;
+    uv_timer_start(&c->again, on_again,
+                   lived < 1000                 ? 1000
+                   : ended_from_outside(signal) ? 200
+                                                : 0,
+                   0);
 }
 
-static bool spawn(struct child *c, int theirs)
+/* ---- how they start ---- */
+
+static bool spawn(struct child *c, struct life *l, int theirs)
 {
     struct router *r = c->r;
-    char role[16];
+    char role[16], uid[16];
     snprintf(role, sizeof role, "--role=%s", c->name);
-    char *args[] = {(char *)(uintptr_t)r->opt->exe, role,
-                    (char *)(uintptr_t)(r->opt->engine ? r->opt->engine : ""), NULL};
+    snprintf(uid, sizeof uid, "%u", r->first_uid + (u32)c->id);
+    char *args[] = {(char *)(uintptr_t)r->opt->exe, role, uid, NULL};
     uv_stdio_container_t io[7] = {{.flags = UV_IGNORE},
                                   {.flags = UV_INHERIT_FD, .data.fd = 2},
                                   {.flags = UV_INHERIT_FD, .data.fd = 2},
                                   {.flags = UV_INHERIT_FD, .data.fd = theirs},
-                                  {.flags = UV_IGNORE}};
+                                  {.flags = UV_INHERIT_FD, .data.fd = r->identity}};
     for (int i = 0; i < 2; i++) {
         io[5 + i] = c->id == CHILD_IKE && r->udp[i] >= 0
                         ? (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = r->udp[i]}
@@ -114,35 +177,56 @@ static bool spawn(struct child *c, int theirs)
     }
     uv_process_options_t o = {
         .exit_cb = on_exit_child, .file = r->opt->exe, .args = args, .stdio_count = 7, .stdio = io};
-    c->proc.data = c;
-    return uv_spawn(&r->loop, &c->proc, &o) == 0;
+    l->proc.data = l;
+    l->handles = 1;
+    if (uv_spawn(&r->loop, &l->proc, &o) != 0) {
+        uv_close((uv_handle_t *)&l->proc, on_closed);
+        return false;
+    }
+    return true;
+}
+
+/* run: the process and our end of its channel. */
+static bool run(struct child *c)
+{
+    int pair[2];
+    if (!chan_pair(pair)) {
+        return false;
+    }
+    struct life *l = xcalloc(1, sizeof *l);
+    bool ok = spawn(c, l, pair[1]);
+    close(pair[1]);
+    if (!ok) {
+        close(pair[0]);
+        return false;
+    }
+    l->c = c;
+    c->life = l;
+    c->chan = pair[0];
+    c->r->running++;
+    uv_poll_init(&c->r->loop, &l->poll, c->chan);
+    l->poll.data = l;
+    l->handles++;
+    uv_poll_start(&l->poll, UV_READABLE, on_readable);
+    return true;
 }
 
 void child_start(struct child *c)
 {
     struct router *r = c->r;
-    int pair[2];
-    if (!chan_pair(pair)) {
-        return;
-    }
     bool again = c->starts > 0;
-    if (!spawn(c, pair[1])) {
-        close(pair[0]);
-        close(pair[1]);
+    if (!run(c)) {
+        ev_conf_fail(&r->log, 0, NULL,
+                     &(struct evb_conf_fail){.what = ev_str(c->name),
+                                             .why = ev_textf("cannot be started; trying again")});
         uv_timer_start(&c->again, on_again, 1000, 0);
         return;
     }
-    close(pair[1]);
-    c->chan = pair[0];
-    c->running = true;
     c->starts++;
     c->started_ms = env_now_ms(&r->env);
-    uv_poll_init(&r->loop, &c->poll, c->chan);
-    c->poll.data = c;
-    c->polling = true;
-    uv_poll_start(&c->poll, UV_READABLE, on_readable);
-    ev_child_start(&r->log, 0, NULL,
-                   &(struct evb_child_start){.name = ev_str(c->name), .pid = (u64)c->proc.pid});
+    ev_child_start(
+        &r->log, 0, NULL,
+        &(struct evb_child_start){.name = ev_str(c->name), .pid = (u64)c->life->proc.pid});
     if (c->id == CHILD_DP) {
         plan_give_dp(r);
     }
@@ -161,14 +245,20 @@ void child_start(struct child *c)
     }
 }
 
-void child_stop(struct child *c)
+void child_stop(struct child *c, int signal)
 {
     uv_timer_stop(&c->again);
-    if (c->running) {
-        c->running = false;
-        drop_chan(c);
-        uv_process_kill(&c->proc, SIGTERM);
+    if (c->life) {
+        uv_process_kill(&c->life->proc, signal);
     }
+}
+
+bool child_ask(struct child *c, u32 what, u32 tag)
+{
+    struct dp_msg d = {.type = what, .tag = tag};
+    struct ike_msg k = {.type = what, .tag = tag};
+    return c->chan >= 0 && (c->id == CHILD_DP ? chan_send(c->chan, &d, sizeof d, -1, false)
+                                              : chan_send(c->chan, &k, sizeof k, -1, false));
 }
 
 void child_send_dp(struct router *r, const struct dp_msg *m, int fd)
@@ -201,56 +291,4 @@ void child_link_peers(struct router *r)
     child_send_ike(r, &(struct ike_msg){.type = IKE_DP_PEER}, pair[1]);
     close(pair[0]);
     close(pair[1]);
-}
-
-/* ---- asking ---- */
-
-enum { ASK_MS = 2000 };
-
-/* wait_chan: until the channel is readable or the deadline has passed. */
-static bool wait_chan(struct router *r, int chan, u64 until)
-{
-    u64 now = env_now_ms(&r->env);
-    struct pollfd p = {.fd = chan, .events = POLLIN};
-    return now < until && poll(&p, 1, (int)(until - now)) > 0;
-}
-
-/* Both kinds of messages begin alike, and their value stands at the same place. */
-_Static_assert(offsetof(struct dp_msg, type) == offsetof(struct ike_msg, type) &&
-                   offsetof(struct dp_msg, tag) == offsetof(struct ike_msg, tag) &&
-                   offsetof(struct dp_msg, u) == offsetof(struct ike_msg, u),
-               "one ask() serves both children");
-
-bool ask(struct router *r, enum child_id id, u32 what, void (*got)(void *ctx, const void *value),
-         void *ctx)
-{
-    union {
-        struct dp_msg dp;
-        struct ike_msg ike;
-    } m = {.dp = {.type = what, .tag = ++r->tag}};
-    const size_t size = id == CHILD_DP ? sizeof m.dp : sizeof m.ike;
-    const u32 end = id == CHILD_DP ? DP_END : IKE_END,
-              event = id == CHILD_DP ? DP_EVENT : IKE_EVENT;
-    u64 until = env_now_ms(&r->env) + ASK_MS;
-    int chan = r->child[id].chan, fd;
-    if (chan < 0 || !chan_send(chan, &m, size, -1, true)) {
-        return false;
-    }
-    while (wait_chan(r, chan, until)) {
-        long n = chan_recv(chan, &m, sizeof m, &fd);
-        if (n == 0) {
-            return false;
-        }
-        if (n != (long)size) {
-            continue;
-        }
-        if (m.dp.tag != r->tag || m.dp.type == event) {
-            id == CHILD_DP ? on_dp(r, &m.dp) : on_ike(r, &m.ike);
-        } else if (m.dp.type == end) {
-            return true;
-        } else {
-            got(ctx, &m.dp.u);
-        }
-    }
-    return false;
 }

@@ -153,7 +153,7 @@ static void on_settled(uv_timer_t *t)
 
 void router_touch(struct router *r)
 {
-    if (!uv_is_active((uv_handle_t *)&r->settle)) {
+    if (!r->ending && !uv_is_active((uv_handle_t *)&r->settle)) {
         uv_timer_start(&r->settle, on_settled, 100, 0);
     }
 }
@@ -225,7 +225,9 @@ static int udp_open(int af)
     }
     if (bind(fd, af == AF_INET6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4,
              af == AF_INET6 ? sizeof a6 : sizeof a4) != 0) {
+        int why = errno;
         close(fd);
+        errno = why;
         return -1;
     }
     return fd;
@@ -245,18 +247,22 @@ static void on_event(void *ctx, const struct ev_rec *rec)
 
 static void on_signal(uv_signal_t *s, int signum)
 {
+    struct router *r = s->data;
     (void)signum;
+    r->ending = true; /* children that end from now on stay ended */
     uv_stop(s->loop);
 }
 
 static void on_hup(uv_signal_t *s, int signum)
 {
     struct router *r = s->data;
-    struct conf *c = read_config(r->opt->config);
+    struct conf *c = r->ending ? NULL : read_config(r->opt->config);
     (void)signum;
     if (c) { /* a wrong file leaves the running configuration as it is */
-        conf_free(r->conf);
+        struct conf *old = r->conf;
         r->conf = c;
+        api_conf_replaced(r->api);
+        conf_free(old);
         router_apply(r);
         ev_sys_config(
             &r->log, 0, NULL,
@@ -267,14 +273,27 @@ static void on_hup(uv_signal_t *s, int signum)
 static bool start(struct router *r)
 {
     char path[512];
+    const char *why;
     static const char *const names[] = {[CHILD_DP] = "dp", [CHILD_IKE] = "ike"};
-    (void)mkdir(r->opt->run_dir, 0755);
-    snprintf(path, sizeof path, "%s/log", r->opt->run_dir);
+    r->lock = claim_dir(r->opt->run_dir);
+    if (r->lock < 0) {
+        return false;
+    }
+    (void)mkdir(r->opt->state_dir, 0700);
+    snprintf(path, sizeof path, "%s/log", r->opt->state_dir);
     logbook_open(&r->book, r, path);
     uv_timer_init(&r->loop, &r->settle);
     r->settle.data = r;
     uv_timer_init(&r->loop, &r->patience);
     r->patience.data = r;
+    ask_init(r);
+    list_init(&r->looks);
+    list_init(&r->vtyshs);
+    r->identity = identity_claim(&r->first_uid, &why);
+    if (r->identity < 0) {
+        fprintf(stderr, "aditd: cannot %s: %s\n", why, strerror(errno));
+        return false;
+    }
     r->kern = kern_open();
     if (!r->kern) {
         fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
@@ -283,7 +302,11 @@ static bool start(struct router *r)
     r->udp[0] = udp_open(AF_INET);
     r->udp[1] = udp_open(AF_INET6);
     if (r->udp[0] < 0) {
-        fprintf(stderr, "aditd: UDP port 500: %s\n", strerror(errno));
+        char who[128];
+        bool used = errno == EADDRINUSE;
+        why = strerror(errno);
+        claim_port_holder(who, 500);
+        fprintf(stderr, "aditd: UDP port 500: %s%s%s\n", why, used ? ": " : "", used ? who : "");
         return false;
     }
     for (int i = 0; i < CHILD_NUM; i++) {
@@ -309,6 +332,7 @@ static bool start(struct router *r)
 
 static void watch(struct router *r)
 {
+    r->sig_term.data = r->sig_int.data = r;
     uv_signal_init(&r->loop, &r->sig_term);
     uv_signal_start(&r->sig_term, on_signal, SIGTERM);
     uv_signal_init(&r->loop, &r->sig_int);
@@ -329,19 +353,44 @@ static void on_walk(uv_handle_t *h, void *arg)
     }
 }
 
-/* finish: ends the children; TUNs, classifiers and routes stay, so nothing leaves in clear while adit is away. */
+static void on_patience(uv_timer_t *t)
+{
+    struct router *r = t->data;
+    for (int i = 0; i < CHILD_NUM; i++) {
+        child_stop(&r->child[i], SIGKILL);
+    }
+}
+
+/* end_children: asks them, and insists after a second. */
+static void end_children(struct router *r)
+{
+    enum { PATIENCE_MS = 1000 };
+    for (int i = 0; i < CHILD_NUM; i++) {
+        child_stop(&r->child[i], SIGTERM);
+    }
+    uv_timer_start(&r->settle, on_patience, PATIENCE_MS, 0);
+    while (r->running) {
+        uv_run(&r->loop, UV_RUN_ONCE);
+    }
+}
+
+/* finish: ends the children; TUNs, classifiers and routes stay, so nothing leaves in clear while adit is away. The kernel's
+ * news and consoles end first: nothing begins any more. */
 static void finish(struct router *r)
 {
+    uv_close((uv_handle_t *)&r->nl_poll, NULL);
+    uv_timer_stop(&r->settle);
     api_free(r->api);
     r->api = NULL;
-    for (int i = 0; i < CHILD_NUM; i++) {
-        child_stop(&r->child[i]);
-    }
+    ask_cancel(r, r);
+    end_children(r);
     frr_free(r->frr);
     uv_walk(&r->loop, on_walk, NULL);
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_loop_close(&r->loop);
+    free(r->frr);
     ports_free(r);
+    close(r->identity);
     plan_free(&r->plan);
     plan_free(&r->offer);
     conf_free(r->conf);
@@ -355,6 +404,7 @@ static void finish(struct router *r)
     }
     line_free(r);
     cli_grammar_release();
+    claim_end(r->opt->run_dir, r->lock, r->opt->own_run_dir);
 }
 
 int router_main(const struct router_options *o)

@@ -8,36 +8,60 @@
 #include "steer/steer.h"
 #include "sys/plan.h"
 #include "sys/sys.h"
+#include "sys/value.h"
 
 #include <uv.h>
 
 /* ---- children (proc.c) ---- */
 
-enum child_id { CHILD_DP, CHILD_IKE, CHILD_NUM };
 struct child {
-    struct router *r;
+    struct router *r; /* borrowed: it owns the child */
     enum child_id id;
     const char *name;
-    uv_process_t proc;
-    uv_poll_t poll;
-    uv_timer_t again; /* delayed start after a quick death */
-    int chan;         /* our end, -1: not running */
+    struct life *life; /* owned: the process that runs; NULL: none */
+    uv_timer_t again;  /* delayed start after a quick death */
+    int chan;          /* our end, -1: not running */
     u64 started_ms;
     u32 starts;
-    bool running, polling;
+    u64 refused[VALUE_NUM]; /* values of its that were not taken, by enum value_fault */
 };
 /* child_start: spawns it and gives it what it needs (ports, configuration); logs when it cannot. */
 void child_start(struct child *c);
-void child_stop(struct child *c);
+/* child_stop: sends the signal; with router.ending set it is not started again. */
+void child_stop(struct child *c, int signal);
 /* child_send_dp / _ike: one value; a child that is not there is fine (it gets everything when it starts). */
 void child_send_dp(struct router *r, const struct dp_msg *m, int fd);
 void child_send_ike(struct router *r, const struct ike_msg *m, int fd);
 /* child_link_peers: a new channel between ike and dp, when both run. */
 void child_link_peers(struct router *r);
-/* ask: a question (DP_GET_*, IKE_GET_*); got is called with the value of each answer until the end. False: no end within
- * 2 s. */
-bool ask(struct router *r, enum child_id id, u32 what, void (*got)(void *ctx, const void *value),
-         void *ctx);
+/* child_ask: a question without a value, sent without waiting. False: it does not run or takes nothing now. */
+bool child_ask(struct child *c, u32 what, u32 tag);
+
+/* ---- questions (ask.c) ---- */
+
+struct answer {
+    void *items; /* owned by ask.c; who takes them sets this to NULL */
+    size_t num;
+    bool whole; /* false: no answer in time, or the process died; items are what came until then */
+};
+typedef void (*answer_fn)(void *ctx, struct answer *a);
+void ask_init(struct router *r);
+/* ask: a question (DP_GET_*, IKE_GET_*); got is called once, later, never before ask returns: items are the values of the
+ * answers (struct dp_sa_info for DP_GET_SAS, ...), each checked by value.c. */
+void ask(struct router *r, enum child_id id, u32 what, answer_fn got, void *ctx);
+/* ask_cancel: whoever asked with this ctx will not be called. */
+void ask_cancel(struct router *r, const void *ctx);
+/* ask_lost: the child has died with its answers. */
+void ask_lost(struct router *r, enum child_id id);
+/* ask_value: a checked value that is no event: VALUE_FINE when a question wanted it. */
+enum value_fault ask_value(struct router *r, enum child_id id, u32 type, u32 tag,
+                           const void *value);
+
+/* ---- looks (look.c) ---- */
+
+/* look_start: session_look is called with a snapshot, later. look_stop: not any more. */
+void look_start(struct router *r, struct session *s);
+void look_stop(struct router *r, const struct session *s);
 
 /* ---- the log (logbook.c) ---- */
 
@@ -92,6 +116,15 @@ struct router {
     struct router_steer steer[DP_MAX_LINKS + 1]; /* by map link number */
     char map_link[DP_MAX_LINKS + 1][NL_NAME];  /* kernel links by number, "": free */
     struct child child[CHILD_NUM];
+    u32 first_uid;         /* of the children: this and the next (identity.c) */
+    int identity;          /* owned: holds these ids for us */
+    int lock;              /* owned: the run directory is ours (claim.c) */
+    unsigned running;      /* children that run */
+    bool ending;           /* SIGTERM has come: nothing is started any more */
+    struct list questions; /* struct question (ask.c) */
+    struct list looks;     /* struct look (look.c) */
+    struct list vtyshs;    /* struct vtysh (vtysh.c) */
+    uv_timer_t ask_late;
     int udp[2];                /* 0.0.0.0:500, [::]:500; -1: not open */
     struct router_port port[DP_MAX_PORTS];
     u32 tag;
@@ -108,6 +141,7 @@ struct router {
     struct frr *frr;   /* owned */
     struct ping *ping; /* the one that runs, owned */
     struct line *lines; /* owned: what was last said about each interface */
+    enum { LINES_KNOWN, LINES_ASKED, LINES_AGAIN } lines_asked; /* line.c waits for dp's answer */
 };
 void router_apply(struct router *r);
 void router_applied(struct router *r); /* the kernel has followed a plan */
@@ -120,8 +154,6 @@ void router_child_ready(struct router *r, enum child_id id);
 void router_kernel_name(void *ctx, char out[16], const char *ifname);
 void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link);
 u32 router_flow_id(void *ctx, const char *key);
-struct cli_snapshot *router_snapshot(void *ctx);
-void router_snapshot_free(struct cli_snapshot *s);
 void router_host(struct router *r); /* fills r->host (host.c) */
 
 /* ---- apply.c ---- */
@@ -144,7 +176,7 @@ void ports_give(struct router *r);                           /* all of them, to 
 void ports_free(struct router *r);
 
 /* ---- line.c ---- */
-/* line_check: looks at every interface and says what changed. */
+/* line_check: looks at every interface and says what changed, at once or when dp has told of its SAs. */
 void line_check(struct router *r);
 void line_free(struct router *r);
 
@@ -152,17 +184,36 @@ void line_free(struct router *r);
 struct frr *frr_new(struct router *r);
 /* frr_apply: writes the configuration and starts, restarts or stops zebra and ospfd. */
 void frr_apply(struct frr *f, const struct conf *c);
-void frr_free(struct frr *f); /* ends the daemons */
-void frr_vtysh(struct frr *f, const char *command, struct strbuf *out);
+/* frr_free: ends the daemons; the memory stays the loop's until it is closed, then free it. */
+void frr_free(struct frr *f);
+/* frr_vtysh: asks FRR; session_vtysh is called later with what it said. False: it does not run. */
+bool frr_vtysh(struct frr *f, struct session *s, const char *command);
+
+/* ---- vtysh.c ---- */
+bool vtysh_start(struct router *r, struct session *s, const char *dir, const char *command);
+/* vtysh_stop: the session goes; what FRR still says is nobody's. */
+void vtysh_stop(struct router *r, const struct session *s);
 
 /* ---- ping.c ---- */
 bool ping_start(struct router *r, struct session *s, const struct cli_ping *p,
                 struct strbuf *error);
 void ping_stop(struct router *r, struct session *s);
 
+/* ---- claim.c ---- */
+
+/* claim_dir: makes the directory and locks it. Returns the lock, owned by the caller; -1: another router has it or it
+ * cannot be made, and that was said on standard error. */
+NODISCARD int claim_dir(const char *dir);
+/* claim_port_holder: "process 123 (aditd)" for whoever has the UDP port. */
+void claim_port_holder(char out[128], u16 port);
+/* claim_end: gives the lock back; remove: the directory goes too. */
+void claim_end(const char *dir, int fd, bool remove);
+
 /* ---- api.c ---- */
 struct api *api_new(struct router *r, const char *path);
 void api_free(struct api *a);
+/* api_conf_replaced: there is another model; sessions forget what they held of the old one. */
+void api_conf_replaced(struct api *a);
 /* api_monitor: a line for every session with `terminal monitor`. */
 void api_monitor(struct api *a, const char *text);
 

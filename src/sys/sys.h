@@ -3,17 +3,23 @@
  * engines.
  *
  *   chan.c     values over seqpacket, descriptors beside them
+ *   identity.c user ids that only this router's children have
  *   rights.c   dropping capabilities, the seccomp filters of ike and dp
  *   generation.c  a configuration generation as one sealed memory file
  *   netlink.c  links, addresses, routes, TUNs
  *   plan.c     model -> plan: everything that has to be so, as plain values (plan_crypto.c, plan_map.c, plan_hole.c)
  *   apply.c    plan difference -> dp, ike, kernel (apply_port.c: the descriptors)
- *   proc.c     the two children: start, restart, ask, dispatch
+ *   proc.c     the two children: start, restart, dispatch
+ *   value.c    what a child may say: every value of theirs is checked like a packet from outside
+ *   ask.c      questions to the children; nobody waits for an answer, it is called
+ *   look.c     one look at ike and dp for the console
  *   router.c   one router: the model, the plan, the children, the console's host
  *   line.c     which interfaces are up, and saying so
  *   frr.c      `router ospf` -> zebra and ospfd
+ *   vtysh.c    questions to them for the console
  *   ping.c     echo requests for the console
  *   logbook.c  events rendered to file, buffer and monitors
+ *   claim.c    what only one router may have: its run directory, UDP port 500
  *   api.c      the unix socket: consoles and one-shot commands
  */
 #ifndef ADIT_SYS_H
@@ -28,27 +34,38 @@ NODISCARD bool chan_pair(int out[2]);
 /* chan_send: fd -1 or a descriptor to hand over (the caller keeps its own). wait: when the buffer is full wait up to
  * a second instead of giving up at once. False: not sent. */
 bool chan_send(int chan, const void *value, size_t len, int fd, bool wait);
-/* chan_recv: bytes received into value (cap), 0: the other side is gone, -1: nothing there. *out_fd: -1 or a
- * descriptor, owned by the caller. */
+/* chan_recv: bytes received into value (cap), 0: the other side is gone (or sent nothing at all), -1: nothing there,
+ * cap + 1: more bytes or more than one descriptor (all closed), which is no value. *out_fd: -1 or a descriptor, owned by
+ * the caller. */
 long chan_recv(int chan, void *value, size_t cap, int *out_fd);
 
 /* ---- rights -------------------------------------------------------------------------------------- */
 
 enum rights_role { RIGHTS_IKE, RIGHTS_DP };
-/* rights_drop: from here on the process is nobody, has no capability, can get none, and only the system calls of its
- * row in rights.c. False: it could not be done (then the process must end). */
-NODISCARD bool rights_drop(enum rights_role role, const char **out_why);
+/* rights_drop: from here on the process is uid (and the group of that number) and nothing else, has no capability, can get
+ * none, and only the system calls of its rows in rights.c. False: it could not be done (then the process must end). */
+NODISCARD bool rights_drop(enum rights_role role, u32 uid, const char **out_why);
+
+/* ---- identities (identity.c) ------------------------------------------------------------------------ */
+
+/* identity_claim: the first of this router's user ids, one per role, which no other router of this machine has while the
+ * returned descriptor (owned by the caller, inherited by the children) is open anywhere. -1: out_why and errno say why. */
+NODISCARD int identity_claim(u32 *out_first, const char **out_why);
+/* identity_fits: a user id of that range. */
+bool identity_fits(u32 uid);
 
 /* ---- the children's entry points (src/ike_main.c, src/dp_main.c) ------------------------------------- */
-enum { FD_MAIN = 3, FD_PEER = 4, FD_UDP4 = 5, FD_UDP6 = 6 };
-int ike_main(void);
-int dp_main(void);
+enum { FD_MAIN = 3, FD_IDENTITY = 4, FD_UDP4 = 5, FD_UDP6 = 6 };
+int ike_main(u32 uid);
+int dp_main(u32 uid);
 
 /* ---- the router -------------------------------------------------------------------------------------- */
 
 struct router_options {
     const char *config;  /* path of the start configuration */
-    const char *run_dir; /* sockets, logs, FRR files: /run/adit/NAME */
+    const char *run_dir; /* sockets, FRR's files: /run/adit/NAME */
+    bool own_run_dir;    /* it goes with the router */
+    const char *state_dir; /* what stays: the log, the saved configuration: /var/lib/adit/NAME */
     const char *exe;     /* path of this program, for the children */
     const char *engine;  /* "mb", "evp" or NULL */
     const char *map[32]; /* "Serial0/0=eth1" */

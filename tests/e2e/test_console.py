@@ -3,6 +3,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import time
 
@@ -85,9 +86,15 @@ class Terminal:
             left = end - time.monotonic()
             assert left > 0, f"no {pattern!r} in {self.text!r}"
             if select.select([self.fd], [], [], left)[0]:
-                self.text += os.read(self.fd, 65536).decode(errors="replace")
+                self.text += self._read()
         got, self.text = self.text[:m.end()], self.text[m.end():]
         return got
+
+    def _read(self):
+        try:
+            return os.read(self.fd, 65536).decode(errors="replace")
+        except OSError:
+            raise AssertionError(f"the console has ended after {self.text!r}")
 
     def type(self, keys):
         os.write(self.fd, keys.encode())
@@ -101,6 +108,122 @@ class Terminal:
         status = os.waitpid(self.pid, 0)[1]
         os.close(self.fd)
         return status
+
+
+def test_control_keys(lab):
+    """^Z leaves configuration mode (seed 002 shows it three times), ^C forgets the line, neither ever reaches the shell."""
+    l = lab("vti")
+    t = Terminal([str(ADIT), "lab", "console", f"{l.name}/R1"])
+    t.read_until(r"R1>")
+    t.type("en\r")
+    t.read_until(r"R1#")
+    t.type("show clockx\x03")
+    t.read_until(r"\^C\r?\n[^#]*R1#")
+    t.type("\r")
+    assert "%" not in t.read_until(r"R1#")
+    t.type("abc\x02\x02\x03")  # the cursor in the middle of the line
+    t.read_until(r"\^C\r?\n[^#]*R1#")
+    t.type("show priv\r")
+    t.read_until(r"privilege level is 15\r?\n")
+    t.read_until(r"R1#")
+    t.type("\x1a")
+    t.read_until(r"R1#")
+    t.type("conf t\r")
+    t.read_until(r"R1\(config\)#")
+    t.type("\x1a")
+    t.read_until(r"\^Z\r?\n")
+    t.read_until(r"R1#")
+    t.type("conf t\rint tun0\r")
+    t.read_until(r"R1\(config-if\)#")
+    t.type("description typed before\x1a")  # IOS takes the line that ^Z ends
+    t.read_until(r"\^Z")
+    t.read_until(r"R1#")
+    assert "description typed before" in l.exec("R1", "show running-config")
+    t.type("conf t\r")
+    t.read_until(r"R1\(config\)#")
+    t.type("frob\x03")
+    t.read_until(r"\^C\r?\n[^#]*R1\(config\)#")
+    t.type("\x04")
+    t.read_until(r"R1#")
+    t.type("ping 172.16.0.77 repeat 20 timeout 5\r")
+    t.read_until(r"timeout is 5 seconds:")
+    t.type("\x1a\x03")  # while a command runs ^Z is nothing and ^C ends it
+    t.read_until(r"Success rate is 0 percent")
+    t.read_until(r"R1#")
+    t.type("exit\r")
+    t.read_until(r"exit")
+    assert t.close() == 0
+    # the same in a pasted transcript
+    r = subprocess.run([ADIT, "lab", "console", f"{l.name}/R1"], input="conf t\nint tun0\n^Z\nshow privilege\n", capture_output=True, text=True)
+    assert r.returncode == 0 and "level is 15" in r.stdout
+
+
+def test_dead_routers(lab):
+    """A router that does not run is an error with its last words, never a shell of the host; it can be started again."""
+    l = lab("gre-ipv6")
+    run = lambda *args, **kw: subprocess.run([ADIT, "lab", *args], capture_output=True, text=True, timeout=60, **kw)
+    assert run("list").stdout == "".join(sorted(run("list").stdout.splitlines(True)))
+    assert f"{l.name}: ISP R1 R2\n" in run("list").stdout
+    os.kill(l.pids("R1", "main")[0], signal.SIGKILL)
+    until(lambda: f"{l.name}: ISP R1 (dead) R2\n" in run("list").stdout, 10)
+    last = l.log("R1").splitlines()[-1]
+    for verb, args, kw in (("exec", ["show version"], {}), ("exec", ["echo SHELL"], {}), ("console", [], {"input": "echo SHELL\n"})):
+        r = run(verb, f"{l.name}/R1", *args, **kw)
+        assert r.returncode == 2 and "SHELL" not in r.stdout
+        assert "R1 does not run" in r.stderr and last in r.stderr, r.stderr
+    cfg = os.path.join(l.path, "R1.cfg")
+    good = open(cfg).read()
+    open(cfg, "w").write("nonsense\n")
+    assert run("restart", f"{l.name}/R1").returncode == 1
+    open(cfg, "w").write(good)
+    assert run("restart", f"{l.name}/R1").returncode == 0
+    assert "R1 uptime" in l.exec("R1", "show version")
+    before = l.pids("R2", "main")
+    assert run("restart", f"{l.name}/R2").returncode == 0  # one that lives, too
+    assert l.pids("R2", "main") != before and f"{l.name}: ISP R1 R2\n" in run("list").stdout
+    assert run("restart", f"{l.name}/R9").returncode == 2
+    assert run("exec", f"{l.name[:-1]}/R1", "show version").returncode == 2  # the beginning of a lab's name is not its name
+    assert run("exec", f"{l.name}/../R1", "show version").returncode == 2
+
+
+def test_hosts_are_listed(lab):
+    l = lab("crypto-map")
+    listed = subprocess.run([ADIT, "lab", "list"], capture_output=True, text=True).stdout
+    assert f"{l.name}: Bob (host) CE1 CE2 ISP (host) Lima (host)\n" in listed or "Bob (host)" in listed, listed
+    assert l.exec("Bob", "echo SHELL") == "SHELL\n"
+
+
+def test_names_and_second_instances(tmp_path):
+    """A name is a name, not a path; who comes second is told who was first; what a router made in /run goes with it."""
+    ns, name = f"adit-name{os.getpid() % 10000}", f"n{os.getpid() % 10000}"
+    cfg = tmp_path / "R.cfg"
+    cfg.write_text("hostname N\n")
+    for bad in ("../x", "/tmp/x", "a/b", "", ".", "..", ".x", "-x", "a b", "x" * 49):
+        r = subprocess.run([ADITD, "--name", bad, cfg], capture_output=True, text=True)
+        assert r.returncode == 2 and "a name is" in r.stderr, bad
+    subprocess.run(["ip", "netns", "add", ns], check=True)
+    inside = ["ip", "netns", "exec", ns]
+    state = tmp_path / "state"
+    try:
+        r, w = os.pipe()
+        first = subprocess.Popen([*inside, ADITD, "-n", name, "-s", state, "--ready-fd", str(w), cfg], pass_fds=[w], stderr=subprocess.PIPE, text=True)
+        os.close(w)
+        assert os.read(r, 1) == b"1"
+        os.close(r)
+        second = subprocess.run([*inside, ADITD, "-n", name, "-s", state, cfg], capture_output=True, text=True)
+        assert second.returncode == 1 and f"a router runs already in /run/adit/{name}: process {first.pid}\n" in second.stderr
+        other = subprocess.run([*inside, ADITD, "-r", tmp_path / "run", cfg], capture_output=True, text=True)
+        assert other.returncode == 1 and re.search(rf"UDP port 500: Address already in use: process {first.pid} \(aditd\)", other.stderr), other.stderr
+        assert "N uptime" in subprocess.run([ADIT, "-n", name, "show version"], capture_output=True, text=True).stdout
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(2) == 0
+        assert not os.path.exists(f"/run/adit/{name}")
+        assert "%SYS-5-RESTART" in (state / "log").read_text()
+    finally:
+        first.kill()
+        first.wait()
+        first.stderr.close()
+        subprocess.run(["ip", "netns", "del", ns])
 
 
 def test_interactive(lab):

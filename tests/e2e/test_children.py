@@ -1,0 +1,277 @@
+"""main with children it cannot trust: doubles that answer garbage, nothing, everything twice, too much (aditd_double.c), and
+real ones that end in any order. main answers its consoles meanwhile, loses no descriptor, and ends in two seconds."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import ADIT, BUILD, sh, until
+
+CONFIG = """hostname D
+crypto isakmp policy 1
+ authentication pre-share
+crypto isakmp key k address 2.2.2.2
+crypto ipsec transform-set T esp-aes esp-sha-hmac
+crypto ipsec profile P
+ set transform-set T
+interface Loopback0
+ ip address 1.1.1.1 255.255.255.255
+interface Tunnel0
+ ip address 10.9.9.1 255.255.255.0
+ tunnel source 1.1.1.1
+ tunnel destination 2.2.2.2
+ tunnel mode ipsec ipv4
+ tunnel protection ipsec profile P
+"""
+
+
+class Double:
+    def __init__(self, tmp_path, how):
+        self.ns = f"adit-double{os.getpid() % 10000}"
+        self.dir = tmp_path / "run"
+        self.dir.mkdir()
+        (tmp_path / "D.cfg").write_text(CONFIG)
+        sh(["ip", "netns", "add", self.ns])
+        sh(["ip", "-n", self.ns, "link", "set", "lo", "up"])
+        self.stderr = open(tmp_path / "stderr", "w+")
+        self.p = subprocess.Popen(["ip", "netns", "exec", self.ns, BUILD / "tests/e2e/aditd_double", self.dir, tmp_path / "D.cfg"],
+                                  stderr=self.stderr, env={**os.environ, "ADIT_DOUBLE": how}, start_new_session=True)
+        self.sock = str(self.dir / "sock")
+
+    def ask(self, line, timeout=20):
+        return subprocess.run([ADIT, "-n", self.sock, line], capture_output=True, text=True, timeout=timeout)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.p.pid}/fd"))
+
+    def children(self):
+        return [int(x) for x in Path(f"/proc/{self.p.pid}/task/{self.p.pid}/children").read_text().split()]
+
+    def log(self):
+        return (self.dir / "log").read_text()
+
+    def end(self, how=lambda d: d.p.send_signal(signal.SIGTERM)):
+        """Ends it, in two seconds; returns its exit status."""
+        how(self)
+        status = self.p.wait(2)
+        self.stderr.seek(0)
+        text = self.stderr.read()
+        assert "Sanitizer" not in text and "runtime error" not in text, text
+        return status
+
+    def close(self):
+        if self.p.poll() is None:
+            os.killpg(self.p.pid, signal.SIGKILL)
+            self.p.wait(10)
+        self.stderr.close()
+        for pid in sh(["ip", "netns", "pids", self.ns]).split():
+            os.kill(int(pid), signal.SIGKILL)
+        sh(["ip", "netns", "del", self.ns])
+
+
+@pytest.fixture
+def double(tmp_path):
+    made = []
+
+    def make(how):
+        made.append(Double(tmp_path, how))
+        until(lambda: os.path.exists(made[-1].sock), 20)
+        return made[-1]
+
+    yield make
+    for d in made:
+        d.close()
+
+
+def test_silent_children_do_not_stop_the_console(double):
+    d = double("silent")
+    waits = [subprocess.Popen([ADIT, "-n", d.sock, "show crypto session"], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    start = time.monotonic()
+    for _ in range(5):
+        assert "D uptime is" in d.ask("show version").stdout
+    took = time.monotonic() - start
+    assert all(w.poll() is None for w in waits), "the question was answered?"
+    for w in waits:
+        out = w.communicate(timeout=10)[0]
+        assert "does not answer" in out and w.returncode == 1
+    assert took < 1.5, took  # one blocking question would be two seconds
+    assert d.end() == 0
+
+
+@pytest.mark.parametrize("how, why", [("garbage", "a field holds what cannot be"), ("garbage", "its type is none"),
+                                      ("garbage", "it tells of an event that another"), ("fds", "it brought descriptors"),
+                                      ("long", "its length is wrong"), ("twice", "it answers what was not asked"),
+                                      ("much", "the answer does not end")])
+def test_what_children_say_is_checked(double, how, why):
+    d = double(how)
+    until(lambda: "D uptime" in d.ask("show version").stdout, 10)
+    d.ask("show crypto session")
+    before = d.descriptors()
+    for _ in range(1 if how == "much" else 10):
+        d.ask("show crypto session")
+        d.ask("show crypto ipsec sa")
+    until(lambda: d.descriptors() <= before, 5)
+    assert re.search(rf"^\d+ +value of (ike|dp) +{why}", d.ask("show drops").stdout, re.M), d.ask("show drops").stdout
+    assert re.search(rf"%ADIT-3-CHILD_VALUE: process (ike|dp) said what is not taken: {why}", d.log())
+    assert "FORGED" not in d.log()
+    assert d.end() == 0
+
+
+def test_a_child_that_hangs_up_is_ended_and_started_again(double):
+    d = double("hangup")
+    until(lambda: len(re.findall(r"process dp started", d.log())) >= 2 and len(re.findall(r"process ike started", d.log())) >= 2, 20)
+    assert "process dp (pid" in d.log() and "signal 9; starting it again" in d.log()
+    assert d.end() == 0
+
+
+def test_children_end_in_any_order(double):
+    """After many restarts no descriptor is lost, and main ends in two seconds."""
+    d = double("honest")
+    until(lambda: len(d.children()) == 2, 10)
+    assert d.ask("show crypto session").returncode == 0
+    before = d.descriptors()
+    for n, sig in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL)):
+        pids = d.children()
+        for pid in (pids, pids[::-1], pids[:1], pids[1:])[n]:
+            w = subprocess.Popen([ADIT, "-n", d.sock, "show crypto session"], stdout=subprocess.DEVNULL)
+            os.kill(pid, sig)
+            w.wait(10)
+        until(lambda: len(d.children()) == 2 and not set(d.children()) <= set(pids), 10)
+        until(lambda: d.ask("show crypto session").returncode == 0, 10)
+    until(lambda: d.descriptors() <= before, 5)
+    assert d.end() == 0
+
+
+@pytest.mark.parametrize("how", [lambda d: os.killpg(d.p.pid, signal.SIGTERM), lambda d: os.killpg(d.p.pid, signal.SIGINT),
+                                 lambda d: [os.kill(c, signal.SIGTERM) for c in d.children()] + [d.p.send_signal(signal.SIGTERM)]],
+                         ids=["group-term", "group-int", "children-first"])
+def test_the_whole_group_is_ended(double, how):
+    d = double("honest")
+    until(lambda: len(d.children()) == 2, 10)
+    assert d.ask("show crypto session").returncode == 0
+    assert d.end(how) == 0
+    assert "starting it again" not in d.log()
+
+
+def test_a_stopped_child_is_killed_at_the_end(double):
+    d = double("honest")
+    until(lambda: len(d.children()) == 2, 10)
+    for pid in d.children():
+        os.kill(pid, signal.SIGSTOP)
+    assert "does not answer" in d.ask("show crypto session").stdout
+    assert d.end() == 0
+
+
+# ---- consoles: whatever they do, main stays
+
+
+class Raw:
+    """A client that speaks the unix socket's lines itself."""
+
+    def __init__(self, d):
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.connect(d.sock)
+        self.s.settimeout(10)
+        self.buf = b""
+
+    def send(self, *objects):
+        self.s.sendall(b"".join(json.dumps(o).encode() + b"\n" for o in objects))
+
+    def done(self):
+        """Reads up to the next end of a command: its text and its last object."""
+        text = ""
+        while True:
+            while b"\n" not in self.buf:
+                got = self.s.recv(65536)
+                assert got, "main hung up"
+                self.buf += got
+            line, self.buf = self.buf.split(b"\n", 1)
+            o = json.loads(line)
+            text += o.get("out", "")
+            if "done" in o:
+                return text, o
+
+    def say(self, line):
+        self.send({"line": line})
+        return self.done()
+
+
+def opened(d):
+    c = Raw(d)
+    c.send({"open": {"privileged": True}})
+    c.done()
+    return c
+
+
+@pytest.mark.parametrize("enter, line", [("interface Tunnel0", "description x"), ("crypto isakmp policy 1", "encr aes"),
+                                         ("crypto ipsec transform-set T esp-aes esp-sha-hmac", "mode transport"),
+                                         ("crypto ipsec profile P", "set pfs group2"), ("crypto map M 10 ipsec-isakmp", "set peer 9.9.9.9"),
+                                         ("router ospf 1", "network 1.0.0.0 0.0.0.255 area 0"), ("ip access-list extended L", "permit ip any any"),
+                                         ("ip access-list standard S", "permit any"), ("line vty 0 4", "login")])
+def test_the_configuration_is_read_again_under_a_console(double, enter, line):
+    """SIGHUP takes the model away under a console's submode; what it types next must not touch the old one."""
+    d = double("honest")
+    c = opened(d)
+    for l in ("configure terminal", enter, line):
+        assert c.say(l)[1]["done"] == 0, l
+    d.p.send_signal(signal.SIGHUP)
+    until(lambda: "by SIGHUP" in d.log(), 10)
+    text, o = c.say(line)
+    assert o["done"] == 1 and "left its submode" in text and "^" in text and o["prompt"] == "D(config)#"
+    for l in (enter, line, "hostname E"):
+        assert c.say(l)[1]["done"] == 0, l
+    assert d.end() == 0
+
+
+def test_a_console_that_hangs_up_at_any_byte(double):
+    d = double("honest")
+    talk = b"".join(json.dumps(o).encode() + b"\n" for o in (
+        {"open": {"privileged": True}}, {"line": "show crypto session"}, {"line": "ping 1.1.1.1 repeat 100 timeout 1"},
+        {"break": True}, {"line": "configure terminal"}, {"line": "interface Tunnel0"}, {"help": "ip "}, {"complete": "tun"},
+        {"line": "do show crypto ipsec sa"}, {"line": "end"}, {"line": "ping 9.9.9.9 repeat 2"}, {"line": "exit"}))
+    before = d.descriptors()
+    for n in range(len(talk) + 1):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(d.sock)
+        s.sendall(talk[:n])
+        if n % 3 == 2 and b"\n" in talk[:n]:
+            s.recv(1)
+        s.close()
+    until(lambda: d.ask("show crypto session").returncode == 0, 10)
+    until(lambda: d.descriptors() <= before, 10)
+    assert d.end() == 0
+
+
+def test_requests_wait_for_the_one_before(double):
+    """Commands that are sent at once are done one after the other, each ends once."""
+    d = double("honest")
+    c = opened(d)
+    c.send({"line": "ping 1.1.1.1 repeat 2"}, {"line": "show crypto session"}, {"line": "ping 1.1.1.1 repeat 1"}, {"line": "show clock"})
+    texts = [c.done()[0] for _ in range(4)]
+    assert "(2/2)" in texts[0] and "Crypto session current status" in texts[1] and "(1/1)" in texts[2] and "UTC" in texts[3]
+    c.send(*[{"line": "show crypto isakmp sa"}] * 400)  # more than main's buffer for a console holds
+    for _ in range(400):
+        assert c.done()[1]["done"] == 0
+    assert d.end() == 0
+
+
+def test_odd_pings(double):
+    d = double("honest")
+    sh(["ip", "-n", d.ns, "link", "set", "lo", "up", "mtu", "1500"])
+    c = opened(d)
+    for to, size in (("::1", 36), ("::1", 47)):
+        text, o = c.say(f"ping {to} size {size} repeat 1")
+        assert "% the size of an IPv6 echo is 48 to 18024 bytes" in text and o["done"] == 1
+    assert "(1/1)" in c.say("ping ::1 size 48 repeat 1")[0]
+    assert "(1/1)" in c.say("ping 1.1.1.1 size 36 repeat 1")[0]
+    assert "(1/1)" in c.say("ping 1.1.1.1 size 18024 repeat 1 timeout 3")[0]
+    text, o = c.say("ping 1.1.1.1 size 2000 df-bit repeat 2000")  # each is refused at once by the kernel
+    assert text.count("M") >= 2000 and "(0/2000)" in text
+    assert "UTC" in c.say("show clock")[0]  # and ended once
+    assert d.end() == 0

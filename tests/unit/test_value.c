@@ -1,0 +1,267 @@
+/*
+ * What main takes from ike and dp: every value and every field that may be wrong, one at a time; descriptors that come with
+ * a value are counted and closed (src/sys/value.c, src/sys/chan.c).
+ */
+#include "sys/sys.h"
+#include "sys/value.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static enum value_fault dp_fault(const struct dp_msg *m)
+{
+    struct dp_msg copy = *m;
+    return value_fault(CHILD_DP, &copy, sizeof copy);
+}
+
+static enum value_fault ike_fault(const struct ike_msg *m)
+{
+    struct ike_msg copy = *m;
+    return value_fault(CHILD_IKE, &copy, sizeof copy);
+}
+
+/* One field spoiled: the value is refused; put back: it is fine. */
+#define SPOILED(fault, m, member, bad)                                                             \
+    do {                                                                                           \
+        u8 was = *(u8 *)&(m).u.member;                                                             \
+        *(u8 *)&(m).u.member = (u8)(bad);                                                          \
+        assert_int_equal(fault(&(m)), VALUE_FIELD);                                                \
+        *(u8 *)&(m).u.member = was;                                                                \
+        assert_int_equal(fault(&(m)), VALUE_FINE);                                                 \
+    } while (0)
+#define UNENDED(fault, m, member)                                                                  \
+    do {                                                                                           \
+        memset((m).u.member, 'x', sizeof(m).u.member);                                             \
+        assert_int_equal(fault(&(m)), VALUE_FIELD);                                                \
+        (m).u.member[sizeof(m).u.member - 1] = 0;                                                  \
+        assert_int_equal(fault(&(m)), VALUE_FINE);                                                 \
+    } while (0)
+
+static void data_plane(void **state)
+{
+    (void)state;
+    struct dp_msg m = {.type = DP_SA};
+    assert_int_equal(dp_fault(&m), VALUE_FINE);
+    SPOILED(dp_fault, m, sa_info.sa.dir, 2);
+    SPOILED(dp_fault, m, sa_info.sa.mode, 3);
+    SPOILED(dp_fault, m, sa_info.sa.encr, ENCR_NUM);
+    SPOILED(dp_fault, m, sa_info.sa.auth, HASH_NUM);
+    SPOILED(dp_fault, m, sa_info.sa.src.family, 5);
+    SPOILED(dp_fault, m, sa_info.sa.dst.family, 1);
+    SPOILED(dp_fault, m, sa_info.sa.sel.src.a.family, 7);
+    SPOILED(dp_fault, m, sa_info.sa.sel.dst.len, 1);
+    SPOILED(dp_fault, m, sa_info.sa.encap_src.a.family, 200);
+    SPOILED(dp_fault, m, sa_info.sa.encap_dst.a.family, 200);
+    SPOILED(dp_fault, m, sa_info.sa.encr_key.len, SECRET_MAX + 1);
+    SPOILED(dp_fault, m, sa_info.sa.auth_key.len, SECRET_MAX + 1);
+    SPOILED(dp_fault, m, sa_info.current, 2);
+    m.u.sa_info.sa.sel.src = (struct prefix){{.family = AF_V4}, 32};
+    SPOILED(dp_fault, m, sa_info.sa.sel.src.len, 33);
+    m.u.sa_info.sa.sel.src = (struct prefix){{.family = AF_V6}, 128};
+    SPOILED(dp_fault, m, sa_info.sa.sel.src.len, 129);
+    m = (struct dp_msg){.type = DP_DROP_COUNT};
+    SPOILED(dp_fault, m, drop_info.reason, DROP_NUM);
+    m = (struct dp_msg){.type = DP_COUNT, .u.count_info.id = EV_NUM};
+    assert_int_equal(dp_fault(&m), VALUE_FIELD);
+    static const u32 plain[] = {DP_FLOW, DP_TUNNEL, DP_END, DP_PONG, DP_READY};
+    for (unsigned i = 0; i < ARRAY_LEN(plain); i++) {
+        m = (struct dp_msg){.type = plain[i]};
+        assert_int_equal(dp_fault(&m), VALUE_FINE);
+    }
+    static const u32 not_to_main[] = {0,         DP_CFG_BEGIN,   DP_CFG_PORT,
+                                      DP_ADD_SA, DP_GET_SAS,     DP_ACQUIRE,
+                                      DP_EXPIRE, DP_UNKNOWN_SPI, UINT32_MAX};
+    for (unsigned i = 0; i < ARRAY_LEN(not_to_main); i++) {
+        m = (struct dp_msg){.type = not_to_main[i]};
+        assert_int_equal(dp_fault(&m), VALUE_TYPE);
+    }
+}
+
+static void key_daemon(void **state)
+{
+    (void)state;
+    struct ike_msg m = {.type = IKE_SA};
+    assert_int_equal(ike_fault(&m), VALUE_FINE);
+    SPOILED(ike_fault, m, sa.state, ST_NUM);
+    SPOILED(ike_fault, m, sa.initiator, 2);
+    SPOILED(ike_fault, m, sa.deleted, 0xff);
+    SPOILED(ike_fault, m, sa.authenticated, 2);
+    SPOILED(ike_fault, m, sa.local.a.family, 2);
+    SPOILED(ike_fault, m, sa.remote.a.family, 10);
+    SPOILED(ike_fault, m, sa.encr, ENCR_NUM);
+    SPOILED(ike_fault, m, sa.hash, HASH_NUM);
+    SPOILED(ike_fault, m, sa.dpd, 2);
+    SPOILED(ike_fault, m, sa.nat, 2);
+    SPOILED(ike_fault, m, sa.key_e.len, SECRET_MAX + 1);
+    SPOILED(ike_fault, m, sa.iv.len, SECRET_MAX + 1);
+    UNENDED(ike_fault, m, sa.id);
+    UNENDED(ike_fault, m, sa.fail);
+    m = (struct ike_msg){.type = IKE_CHILD};
+    SPOILED(ike_fault, m, child.encr, ENCR_NUM);
+    SPOILED(ike_fault, m, child.auth, HASH_NUM);
+    SPOILED(ike_fault, m, child.mode, 3);
+    SPOILED(ike_fault, m, child.sel.src.a.family, 3);
+    SPOILED(ike_fault, m, child.local.a.family, 3);
+    SPOILED(ike_fault, m, child.remote.a.family, 3);
+    SPOILED(ike_fault, m, child.initiator, 2);
+    SPOILED(ike_fault, m, child.closing, 2);
+    m = (struct ike_msg){.type = IKE_FLOW};
+    SPOILED(ike_fault, m, flow_info.negotiating, 2);
+    UNENDED(ike_fault, m, flow_info.last_error);
+    m = (struct ike_msg){.type = IKE_CFG_PSK};
+    assert_int_equal(ike_fault(&m), VALUE_TYPE);
+}
+
+static void lengths(void **state)
+{
+    (void)state;
+    struct dp_msg d = {.type = DP_PONG};
+    struct ike_msg k = {.type = IKE_PONG};
+    assert_int_equal(value_fault(CHILD_DP, &d, sizeof d), VALUE_FINE);
+    assert_int_equal(value_fault(CHILD_DP, &d, sizeof d - 1), VALUE_LENGTH);
+    assert_int_equal(value_fault(CHILD_DP, &d, sizeof d + 1), VALUE_LENGTH);
+    assert_int_equal(value_fault(CHILD_DP, &d, 4), VALUE_LENGTH);
+    assert_int_equal(value_fault(CHILD_IKE, &k, sizeof k - 8), VALUE_LENGTH);
+}
+
+/* Events: a child tells only of its own, texts end, and nobody writes to a terminal through them. */
+static void events(void **state)
+{
+    (void)state;
+    struct ike_msg m = {.type = IKE_EVENT, .u.event = {.id = EV_IKE_NOTIFY, .source = EVS_IKE}};
+    struct evb_ike_notify *n = (struct evb_ike_notify *)(void *)m.u.event.body;
+    n->name = ev_str("x\033[2J\ny\xff");
+    assert_int_equal(value_fault(CHILD_IKE, &m, sizeof m), VALUE_FINE);
+    assert_string_equal(n->name.s, "x?[2J?y?");
+    memset(n->name.s, 'x', sizeof n->name.s);
+    assert_int_equal(ike_fault(&m), VALUE_FIELD);
+    n->name = ev_str("x");
+    m.u.event.source = EVS_MAIN;
+    assert_int_equal(ike_fault(&m), VALUE_FIELD);
+    m.u.event.source = EVS_IKE;
+    m.u.event.peer.family = 9;
+    assert_int_equal(ike_fault(&m), VALUE_FIELD);
+    m.u.event.peer.family = 0;
+    static const u16 foreign[] = {EV_SYS_CONFIG, EV_CHILD_EXIT, EV_LINEPROTO, EV_DP_REPLAY,
+                                  EV_IP_RCVD,    EV_NUM,        UINT16_MAX};
+    for (unsigned i = 0; i < ARRAY_LEN(foreign); i++) {
+        m.u.event.id = foreign[i];
+        assert_int_equal(ike_fault(&m), VALUE_FOREIGN);
+    }
+    struct dp_msg d = {.type = DP_EVENT, .u.event = {.id = EV_DP_INV_SPI, .source = EVS_DP}};
+    assert_int_equal(dp_fault(&d), VALUE_FINE);
+    ((struct evb_dp_inv_spi *)(void *)d.u.event.body)->src.family = 77;
+    assert_int_equal(dp_fault(&d), VALUE_FIELD);
+    d.u.event.id = EV_IKE_SKEYID;
+    assert_int_equal(dp_fault(&d), VALUE_FOREIGN);
+    for (int f = 0; f <= VALUE_NUM; f++) { /* every reason has its sentence */
+        assert_non_null(value_fault_text((enum value_fault)f));
+    }
+}
+
+static unsigned open_descriptors(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    unsigned num = 0;
+    assert_non_null(d);
+    while (readdir(d)) {
+        num++;
+    }
+    closedir(d);
+    return num;
+}
+
+/* send_with: len bytes and num descriptors in one packet. */
+static void send_with(int chan, size_t len, unsigned num)
+{
+    static u8 bytes[512];
+    union {
+        struct cmsghdr h;
+        char room[CMSG_SPACE(40 * sizeof(int))];
+    } control = {0};
+    struct iovec v = {.iov_base = bytes, .iov_len = len};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+    int fds[40];
+    for (unsigned i = 0; i < num; i++) {
+        fds[i] = 0;
+    }
+    if (num) {
+        m.msg_control = control.room;
+        m.msg_controllen = CMSG_SPACE(num * sizeof(int));
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+                              .cmsg_type = SCM_RIGHTS,
+                              .cmsg_len = CMSG_LEN(num * sizeof(int))};
+        memcpy(CMSG_DATA(c), fds, num * sizeof(int));
+    }
+    assert_int_equal(sendmsg(chan, &m, 0), len);
+}
+
+static void descriptors_are_counted(void **state)
+{
+    int pair[2], fd;
+    u8 value[100];
+    (void)state;
+    assert_true(chan_pair(pair));
+    unsigned before = open_descriptors();
+    send_with(pair[0], 100, 0);
+    assert_int_equal(chan_recv(pair[1], value, sizeof value, &fd), 100);
+    assert_int_equal(fd, -1);
+    send_with(pair[0], 100, 1);
+    assert_int_equal(chan_recv(pair[1], value, sizeof value, &fd), 100);
+    assert_true(fd >= 0);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    close(fd);
+    for (unsigned num = 2; num <= 40; num++) { /* two fit into the padding of a room for one */
+        send_with(pair[0], 100, num);
+        assert_int_equal(chan_recv(pair[1], value, sizeof value, &fd), 101);
+        assert_int_equal(fd, -1);
+        assert_int_equal(open_descriptors(), before);
+    }
+    send_with(pair[0], 101, 1); /* too long, with a descriptor */
+    assert_int_equal(chan_recv(pair[1], value, sizeof value, &fd), 101);
+    assert_int_equal(fd, -1);
+    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(chan_recv(pair[1], value, sizeof value, &fd), -1);
+    close(pair[0]);
+    assert_int_equal(chan_recv(pair[1], value, sizeof value, &fd), 0);
+    close(pair[1]);
+}
+
+/* A value that the other side has no room for now is not lost: the sender waits until there is room, or is told. */
+static void full_channel(void **state)
+{
+    int pair[2], fd;
+    u8 value[4096] = {0};
+    unsigned sent = 0, got = 0;
+    (void)state;
+    assert_true(chan_pair(pair));
+    while (sent < 100000 && chan_send(pair[0], value, sizeof value, -1, false)) {
+        sent++;
+    }
+    assert_true(sent > 10 && sent < 100000);
+    assert_false(chan_send(pair[0], value, sizeof value, -1, true)); /* waits, nobody reads: told */
+    while (chan_recv(pair[1], value, sizeof value, &fd) == (long)sizeof value) {
+        got++;
+    }
+    assert_int_equal(got, sent);
+    assert_true(chan_send(pair[0], value, sizeof value, -1, false));
+    close(pair[0]);
+    close(pair[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(data_plane),
+                                       cmocka_unit_test(key_daemon),
+                                       cmocka_unit_test(lengths),
+                                       cmocka_unit_test(events),
+                                       cmocka_unit_test(descriptors_are_counted),
+                                       cmocka_unit_test(full_channel)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
