@@ -11,37 +11,7 @@
 
 #include <stdlib.h>
 
-/* ---- SPIs
- * --------------------------------------------------------------------------------------------------
- */
-
-u32 spi_new(struct ike *ike)
-{
-    for (;;) {
-        u32 spi = env_random_u32(ike->clock);
-        bool used = spi < 256; /* RFC 4303 2.1: reserved */
-        LIST_FOR (it, &ike->children) {
-            used = used || CONTAINER_OF(it, struct child, link)->spi_in == spi;
-        }
-        LIST_FOR (it, &ike->old_sas) {
-            used = used || CONTAINER_OF(it, struct old_sa, link)->sa.spi == spi;
-        }
-        if (!used) {
-            return spi;
-        }
-    }
-}
-
-void spi_bury(struct ike *ike, u32 spi, const struct addr *peer)
-{
-    ike->graves[ike->next_grave].spi = spi;
-    ike->graves[ike->next_grave].peer = *peer;
-    ike->next_grave = (ike->next_grave + 1) % SPI_GRAVES;
-}
-
-/* ---- finding
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- finding ---- */
 
 struct child *child_by_number(struct ike *ike, u32 number)
 {
@@ -88,9 +58,7 @@ unsigned child_count(struct ike *ike, u32 flow, const struct addr *remote)
     return n;
 }
 
-/* ---- installing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- installing ---- */
 
 static void transform_name(struct ev_str *out, u8 encr, u8 auth)
 {
@@ -117,8 +85,7 @@ static void install_one(struct ike *ike, const struct ike_sa *sa, const struct x
     v->mode = c->mode;
     v->encr = c->encr;
     v->auth = c->auth;
-    const struct flow *f = flow_find(ike, c->flow);
-    v->replay_window = f ? f->v.replay_window : 64;
+    v->replay_window = x->c.replay_window;
     v->src = in ? c->remote.a : c->local.a;
     v->dst = in ? c->local.a : c->remote.a;
     v->sel = in ? selector_mirror(&c->sel) : c->sel;
@@ -189,10 +156,10 @@ static void supersede(struct ike *ike, struct child *c)
             continue;
         }
         if (c->initiator && o->up_ms <= c->started_ms) {
-            o->closing = o->announce = true;
+            o->closing = true;
             o->delete_ms = now + OLD_PAIR_GRACE_MS;
         } else if (decider) {
-            o->closing = o->announce = true;
+            o->closing = true;
             o->delete_ms = now + DUPLICATE_GRACE_MS;
         }
     }
@@ -224,7 +191,7 @@ static void child_up(struct ike *ike, struct ike_sa *sa, struct child *c, const 
     c->hard_ms = c->up_ms + life;
     c->soft_ms = c->hard_ms - MIN(before, life / 3);
     supersede(ike, c);
-    restart_flow_up(ike, c->flow);
+    todo_flow(ike, TODO_PAIR_UP, c->flow);
     ev_ike_session_up(ike->log, sa->c.conn_id, &sa->remote.a,
                       &(struct evb_ike_session_up){.flow = c->flow});
     session_status(ike, c, "UP  ");
@@ -247,9 +214,7 @@ void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, b
     }
 }
 
-/* ---- removing
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- removing ---- */
 
 static void uninstall(struct ike *ike, const struct child *c, bool in)
 {
@@ -269,9 +234,11 @@ static void uninstall(struct ike *ike, const struct child *c, bool in)
 
 void child_delete(struct ike *ike, struct child *c, bool tell)
 {
-    struct ike_sa *sa = tell ? sa_usable(ike, &c->local.a, &c->remote.a) : NULL;
-    if (sa) {
-        info_delete_spi(ike, sa, c->spi_in);
+    if (tell) {
+        struct todo *t = todo_push(ike, TODO_DELETE_SPI);
+        t->spi = c->spi_in;
+        t->local = c->local.a;
+        t->remote = c->remote.a;
     }
     if (c->out_up) { /* first what sends, so nothing leaves that cannot be answered */
         session_status(ike, c, "DOWN");
@@ -285,6 +252,7 @@ void child_delete(struct ike *ike, struct child *c, bool tell)
     if (p && p->ipsec_refs) {
         p->ipsec_refs--;
     }
+    todo_flow(ike, TODO_PAIR_LOST, c->flow);
     list_remove(&c->link);
     mem_wipe(c, sizeof *c);
     free(c);
@@ -295,27 +263,31 @@ void child_delete_peer(struct ike *ike, const struct addr *remote, bool tell, u6
     LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         if (addr_equal(&c->remote.a, remote) && c->started_ms <= before_ms) {
-            u32 flow = c->flow;
             child_delete(ike, c, tell);
-            flow_lost_child(ike, flow);
         }
     }
 }
 
-/* ---- time
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 
 /* renew: the pair is near its end. Asked again every 15 s until a newer pair is up or the end
  * comes. */
 static void renew(struct ike *ike, struct child *c, u64 now)
 {
     struct child *newest = child_of_flow(ike, c->flow);
-    struct flow *f = flow_find(ike, c->flow);
     c->soft_ms = now + 15000;
-    if (f && newest == c) {
-        c->rekeying = true;
-        flow_want(ike, f, true);
+    if (newest == c) {
+        todo_want(ike, c->flow, true);
+    }
+}
+
+void child_shorten(struct ike *ike, struct child *c, u32 life_s)
+{
+    u64 hard = c->up_ms + (u64)life_s * 1000;
+    (void)ike;
+    if (hard < c->hard_ms) {
+        c->hard_ms = hard;
+        c->soft_ms = hard - MIN(30000u, (u64)life_s * 1000 / 3);
     }
 }
 
@@ -324,9 +296,7 @@ void child_tick(struct ike *ike, u64 now)
     LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         if ((c->delete_ms && now >= c->delete_ms) || (c->hard_ms && now >= c->hard_ms)) {
-            u32 flow = c->flow;
             child_delete(ike, c, true);
-            flow_lost_child(ike, flow);
         } else if (c->soft_ms && now >= c->soft_ms && !c->closing) {
             renew(ike, c, now);
         }
@@ -354,9 +324,7 @@ void child_expire(struct ike *ike, const struct dp_expire_value *e)
             continue;
         }
         if (e->hard) {
-            u32 flow = c->flow;
             child_delete(ike, c, true);
-            flow_lost_child(ike, flow);
         } else if (!c->closing) {
             renew(ike, c, env_now_ms(ike->clock));
         }

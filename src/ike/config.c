@@ -115,11 +115,11 @@ static void take_flow(struct ike *ike, const struct ike_flow_value *v)
         drop_children(ike, v->flow);
         drop_exchanges(ike, v->flow);
         f->peer = 0;
-        f->wanted = false;
+        f->state = FLOW_IDLE;
     }
     f->v = *v;
     f->keep = true;
-    if (v->always_up && !child_of_flow(ike, v->flow) && !f->wanted) {
+    if (v->always_up && !child_of_flow(ike, v->flow) && f->state == FLOW_IDLE) {
         f->next_ms = env_now_ms(ike->clock);
         f->backoff_ms = 0;
     }

@@ -4,13 +4,12 @@
  * when, the verdict is NEXT. A forged, malformed or undecryptable message therefore changes
  * nothing, not even an IV.
  *
- * On the walk: ike_input -> sa_find -> [engine_run: retrans_check -> row_find -> open -> decode ->
- * row_check -> handler -> engine_commit -> seal -> send]. Knows nothing of IKEv1 but its tables;
- * RFC 2408 5, RFC 2409 appendix B.
+ * On the walk: ike_input -> sa_find -> [engine_run: find_exchange -> retrans_check -> row_find ->
+ * open_message -> decode -> row_check -> handler -> the row's answer -> seal -> engine_commit ->
+ * child_install (in) -> send_draft -> child_install (out)]; then session_settle. Knows nothing of
+ * IKEv1 but its tables; RFC 2408 5, RFC 2409 appendix B.
  */
 #include "ike/ike_int.h"
-
-#include <stdarg.h>
 
 /* One message on its way through. */
 struct run {
@@ -23,38 +22,6 @@ struct run {
     u8 hash[32];
     u8 plain[ISAKMP_MAX];
 };
-
-void draft_why(struct draft *d, enum ike_reason why, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(d->detail, sizeof d->detail, fmt, ap);
-    va_end(ap);
-    d->why = why;
-}
-
-void draft_hdr(struct draft *d, bool encrypted)
-{
-    struct isakmp_hdr h = {
-        .exchange = d->x.exchange, .flags = encrypted ? FL_ENCRYPTED : 0, .msgid = d->x.msgid};
-    memcpy(h.cookie_i, d->sa.cookie_i, 8);
-    memcpy(h.cookie_r, d->sa.cookie_r, 8);
-    isakmp_out_init(&d->out, d->buf, ISAKMP_MAX, &h);
-    d->reply = true;
-}
-
-static void draft_init(struct draft *d, const struct ike_sa *sa, const struct xch *x)
-{
-    memset(d, 0, offsetof(struct draft, buf));
-    d->sa = sa->c;
-    d->x = x->c;
-}
-
-static void draft_free(struct draft *d)
-{
-    dh_free(d->dh);
-    mem_wipe(d, offsetof(struct draft, buf));
-}
 
 /* ---- finding the row, opening, checking ---- */
 
@@ -167,7 +134,7 @@ static void send_draft(struct ike *ike, const struct ike_sa *sa, const struct dr
                                    .peer_port = sa->remote.port,
                                    .role = ev_str(sa_role(sa)),
                                    .state = ev_str(state)});
-    ike->env.send(ike->env.ctx, &sa->local, &sa->remote, d->buf, wr_len(&d->out.w));
+    sa_send(ike, sa, d->buf, wr_len(&d->out.w));
 }
 
 /* ---- the commit ---- */
@@ -270,53 +237,29 @@ static void trace_after(struct ike *ike, const struct run *r)
     }
 }
 
-/* ---- what follows a commit ---- */
+/* ---- what follows a commit: said to the queue, done by session.c ---- */
 
-static void phase1_done(struct ike *ike, struct ike_sa *sa)
+static void push_sa(struct ike *ike, enum todo_kind kind, const struct ike_sa *sa)
 {
-    u64 now = env_now_ms(ike->clock);
-    u64 life = (u64)sa->c.life_s * 1000;
-    /* both ends would start a new main mode: the initiator is meant to be first */
-    u64 early = MIN(life / 4, sa->c.initiator ? 70000u : 40000u);
-    sa->expire_ms = now + life;
-    sa->rekey_ms = sa->expire_ms - early;
-    sa->peer->contacted = true;
-    sa->fail[0] = 0;
-    trace_input(ike, sa, sa->c.conn_id, 0, "IKE_MESG_INTERNAL", "IKE_PHASE1_COMPLETE");
-    trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_P1_COMPLETE, XS_P1_COMPLETE, false);
-    flow_p1_up(ike, sa);
-}
-
-/* initial_contact: the peer has just started: what it does not know any more goes. What was made
- * after this very negotiation began is known to it, so two ends that greet each other at once do
- * not delete each other's work. */
-static void initial_contact(struct ike *ike, struct ike_sa *sa)
-{
-    LIST_FOR (it, &ike->sas) {
-        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, link);
-        if (o != sa && !o->deleted && endpoint_equal(&o->remote, &sa->remote) &&
-            o->c.authenticated && o->c.authenticated_ms <= sa->born_ms) {
-            sa_delete(ike, o, "Receive initial contact", false);
-        }
-    }
-    child_delete_peer(ike, &sa->remote.a, false, sa->born_ms);
+    todo_push(ike, kind)->sa = sa->number;
 }
 
 static void effects_after(struct ike *ike, struct run *r, struct draft *d)
 {
-    u32 ef = d->effects;
-    if (ef & EF_INITIAL_CONTACT) {
-        initial_contact(ike, r->sa);
+    if (d->effects & EF_INITIAL_CONTACT) {
+        push_sa(ike, TODO_CONTACT, r->sa);
     }
-    if (ef & EF_P1_DONE) {
-        phase1_done(ike, r->sa);
+    if (d->effects & EF_P1_DONE) {
+        push_sa(ike, TODO_P1_UP, r->sa);
     }
-    if (ef & EF_QM_DONE) {
-        flow_up(ike, r->x->c.flow);
+    if (d->effects & EF_QM_DONE) {
+        struct todo *t = todo_push(ike, TODO_QUICK_DONE);
+        t->flow = r->x->c.flow;
+        t->flag = r->x->c.initiator;
         xch_wipe(r->x); /* the keys are installed; the messages stay for duplicates */
     }
-    if (ef & (EF_DELETES | EF_DPD_ACK | EF_LIFETIME | EF_PEER_ERROR)) {
-        info_effects(ike, r->sa, d);
+    if (d->effects & EF_INFO) {
+        info_effects(ike, r->sa, d->m);
     }
 }
 
@@ -324,19 +267,15 @@ static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict
 {
     report(ike, r->sa, &r->sa->remote.a, r->hdr->exchange, d->why, d->detail);
     if (v == V_REPLY_ERROR && r->row->encrypted) {
-        u8 spi[4];
-        put32(
-            spi,
-            d->x.spi_out); /* the SPI the peer proposed: how it knows which negotiation is meant */
-        info_notify(ike, r->sa, PROTO_ESP, d->notify, spi, d->x.spi_out ? 4 : 0, NULL, 0);
+        struct todo *t = todo_push(ike, TODO_NOTIFY);
+        t->sa = r->sa->number;
+        t->type = d->notify;
+        t->spi = d->x.spi_out;
     } else if (v == V_REPLY_ERROR) {
         info_error_clear(ike, r->sa, r->hdr, d->notify);
     }
     if (v == V_FAIL && r->x != &r->sa->main && !r->fresh) {
-        struct flow *f = flow_find(ike, r->x->c.flow);
-        if (f && r->x->c.initiator) {
-            flow_failed(ike, f, d->detail);
-        }
+        todo_quick_lost(ike, r->sa, r->x, d->detail);
         list_remove(&r->x->link);
         xch_free(r->x);
         r->x = NULL;
@@ -443,7 +382,7 @@ static bool find_exchange(struct ike *ike, struct run *r)
         return false;
     }
     r->fresh = true;
-    r->x = xch_new(ike, sa, h->exchange, h->msgid, false);
+    r->x = xch_new(ike, h->exchange, h->msgid, false);
     if (enc) {
         keys_iv_phase2(&r->x->c.iv, &sa->c, &sa->main.c.iv, h->msgid);
         ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
@@ -465,7 +404,9 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
     if (dup == DUP_LAST) {
         ev_ike_duplicate(ike->log, sa->c.conn_id, &sa->remote.a,
                          &(struct evb_ike_duplicate){.phase = r.x == &sa->main ? 1 : 2});
-        retrans_resend(ike, sa, &r.x->rt);
+        if (retrans_again(ike, &r.x->rt)) {
+            sa_send(ike, sa, r.x->rt.tx, r.x->rt.tx_len);
+        }
     } else if (dup == DUP_OLD) {
         report(ike, sa, &sa->remote.a, hdr->exchange, WHY_REPLAYED,
                "a message from before in the exchange");

@@ -3,10 +3,14 @@
  * from here.
  *
  *   a datagram  ike_input -> isakmp_hdr_read -> sa_find (or a candidate for message 1) -> engine_run:
- *               retrans_check -> row_find -> open_message -> decode -> row_check -> handler (v1_*.c
- *               writes a draft) -> engine_commit -> seal -> send; then child_install -> ADD_SA
+ *               find_exchange -> retrans_check -> row_find -> open_message -> decode -> row_check ->
+ *               handler (v1_*.c writes a draft) -> answer -> seal -> engine_commit -> child_install
+ *               (in) -> send_draft -> child_install (out)
  *   a value     ike_ctl -> config.c, show.c;  ike_from_dp -> flow.c, child.c, restart.c
- *   the clock   ike_tick -> sas_tick, child_tick, flow_tick, restart_tick
+ *   the clock   ike_tick -> session_tick, child_tick, flow_tick, restart_tick
+ *
+ * What follows from each (a flow that waited, a Delete to be said) stands in the queue of todo.c until
+ * session_settle does it at the end of the entry point.
  *
  * RFC 2407, 2408, 2409. No socket, no clock, no file, no global.
  */
@@ -28,6 +32,7 @@ struct ike *ike_new(const struct ike_env *env)
     list_init(&ike->children);
     list_init(&ike->flows);
     list_init(&ike->old_sas);
+    list_init(&ike->todo);
     return ike;
 }
 
@@ -49,9 +54,7 @@ void ike_free(struct ike *ike)
         free(CONTAINER_OF(it, struct ike_peer, link));
     }
     LIST_FOR (it, &ike->old_sas) {
-        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
-        mem_wipe(o, sizeof *o);
-        free(o);
+        inherit_free(CONTAINER_OF(it, struct old_sa, link));
     }
     config_free(ike->conf);
     config_free(ike->building);
@@ -113,8 +116,8 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
     }
 }
 
-void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
-               const struct endpoint *to)
+static void input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
+                  const struct endpoint *to)
 {
     struct isakmp_hdr h;
     struct isakmp_fault f = isakmp_hdr_read(&h, data, len);
@@ -149,11 +152,16 @@ void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoin
     engine_run(ike, sa, data, len, &h);
 }
 
-/* ---- values
- * ---------------------------------------------------------------------------------------------------
- */
+void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
+               const struct endpoint *to)
+{
+    input(ike, data, len, from, to);
+    session_settle(ike);
+}
 
-void ike_ctl(struct ike *ike, const struct ike_msg *m)
+/* ---- values ---- */
+
+static void ctl(struct ike *ike, const struct ike_msg *m)
 {
     struct ike_msg pong;
     struct flow *f;
@@ -184,7 +192,7 @@ void ike_ctl(struct ike *ike, const struct ike_msg *m)
     }
 }
 
-void ike_from_dp(struct ike *ike, const struct dp_msg *m)
+static void from_dp(struct ike *ike, const struct dp_msg *m)
 {
     struct flow *f;
     switch (m->type) {
@@ -197,140 +205,40 @@ void ike_from_dp(struct ike *ike, const struct dp_msg *m)
         child_expire(ike, &m->u.expire);
         restart_expire(ike, &m->u.expire);
         break;
-    case DP_UNKNOWN_SPI: flow_unknown_spi(ike, &m->u.unknown_spi); break;
+    case DP_UNKNOWN_SPI: session_unknown_spi(ike, &m->u.unknown_spi); break;
     case DP_SA: restart_sa(ike, m->tag, &m->u.sa_info.sa); break;
     case DP_END: restart_end(ike, m->tag); break;
     default: break;
     }
 }
 
-/* ---- time
- * -------------------------------------------------------------------------------------------------------
- */
-
-static void phase1_timeout(struct ike *ike, struct ike_sa *sa)
+void ike_ctl(struct ike *ike, const struct ike_msg *m)
 {
-    char why[256], seen[160];
-    str_copy(seen, sizeof seen, sa->fail);
-    snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s",
-             ike_state_name(sa->main.c.state), seen[0] ? "; last seen: " : "", seen);
-    report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_TIMEOUT, why);
-    sa_delete(ike, sa, "Death by retransmission P1", false);
-    str_copy(sa->fail, sizeof sa->fail, why);
-    flow_p1_failed(ike, sa, why);
+    ctl(ike, m);
+    session_settle(ike);
 }
 
-/* quick_timeout: the peer was silent in phase 2. It may have lost the ISAKMP SA: a flow that used
- * an old one gets one more try on a new one. */
-static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
+void ike_from_dp(struct ike *ike, const struct dp_msg *m)
 {
-    struct flow *f = flow_find(ike, x->c.flow);
-    struct child *c = child_by_number(ike, x->child);
-    bool initiator = x->c.initiator, stale = x->born_ms - sa->c.authenticated_ms > 5000;
-    const char *why = "Death by retransmission P2: the peer did not answer quick mode";
-    report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_TIMEOUT, why);
-    ev_ike_node_done(ike->log, sa->c.conn_id, &sa->remote.a,
-                     &(struct evb_ike_node_done){.msgid = x->c.msgid,
-                                                 .error = ev_str("TRUE"),
-                                                 .reason = ev_str("Death by retransmission P2")});
-    list_remove(&x->link);
-    xch_free(x);
-    if (c) { /* we answered, the third message never came: take the inbound half back */
-        child_delete(ike, c, true);
-    }
-    if (initiator) {
-        sa_delete(ike, sa, "Death by retransmission P2", true);
-        if (f) {
-            flow_failed(ike, f, why);
-            if (stale) {
-                flow_want(ike, f, true);
-            }
-        }
-    }
+    from_dp(ike, m);
+    session_settle(ike);
 }
 
-static void nodes_tick(struct ike *ike, struct ike_sa *sa, u64 now)
-{
-    LIST_FOR (it, &sa->nodes) {
-        struct xch *x = CONTAINER_OF(it, struct xch, link);
-        if (x->gone_ms && now >= x->gone_ms) {
-            ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
-                              &(struct evb_ike_node_purge){.msgid = x->c.msgid});
-            list_remove(&x->link);
-            xch_free(x);
-        } else if (retrans_due(ike, sa, x)) {
-            quick_timeout(ike, sa, x);
-            return; /* the SA's list may be gone; the rest has its turn at the next tick */
-        }
-    }
-}
-
-/* sa_end_ms: when an unfinished SA we answer is given up. */
-static u64 half_open_end(const struct ike *ike, const struct ike_sa *sa)
-{
-    return sa->born_ms +
-           (u64)ike->conf->global.retransmit_ms * (ike->conf->global.retransmit_tries + 1);
-}
-
-static void sa_tick(struct ike *ike, struct ike_sa *sa, u64 now)
-{
-    if (sa->deleted) {
-        if (now >= sa->gone_ms) {
-            sa_free(ike, sa);
-        }
-    } else if (retrans_due(ike, sa, &sa->main) ||
-               (sa_half_open(sa) && !sa->c.initiator && now >= half_open_end(ike, sa))) {
-        phase1_timeout(ike, sa);
-    } else if (sa->expire_ms && now >= sa->expire_ms) {
-        sa_delete(ike, sa, "IKE SA Lifetime Exceeded", true);
-    } else {
-        if (sa->rekey_ms && now >= sa->rekey_ms) {
-            sa->rekey_ms = now + 30000;
-            if (child_count(ike, 0, &sa->remote.a) &&
-                sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
-                !sa_negotiating(ike, &sa->remote.a)) {
-                mm_start(ike, NULL, &sa->local.a, &sa->remote.a);
-            }
-        }
-        nodes_tick(ike, sa, now);
-    }
-}
+/* ---- time ---- */
 
 void ike_tick(struct ike *ike)
 {
     u64 now = env_now_ms(ike->clock);
-    LIST_FOR (it, &ike->sas) {
-        sa_tick(ike, CONTAINER_OF(it, struct ike_sa, link), now);
-    }
+    session_tick(ike, now);
     child_tick(ike, now);
     restart_tick(ike, now);
     flow_tick(ike, now);
-}
-
-static u64 sooner(u64 a, u64 b)
-{
-    return b && b < a ? b : a; /* 0: not planned */
+    session_settle(ike);
 }
 
 u64 ike_next_ms(const struct ike *ike)
 {
-    u64 next = sooner(child_next_ms(ike), flow_next_ms(ike));
-    next = sooner(next, restart_next_ms(ike));
-    LIST_FOR (it, &ike->sas) {
-        const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (sa->deleted) {
-            next = sooner(next, sa->gone_ms);
-            continue;
-        }
-        next = sooner(next, sa->main.rt.next_ms);
-        next = sooner(next, sa->expire_ms);
-        next = sooner(next, sa->rekey_ms);
-        next = sooner(next, sa_half_open(sa) && !sa->c.initiator ? half_open_end(ike, sa) : 0);
-        LIST_FOR (n, &sa->nodes) {
-            const struct xch *x = CONTAINER_OF(n, struct xch, link);
-            next = sooner(next, x->gone_ms);
-            next = sooner(next, x->rt.next_ms);
-        }
-    }
-    return next;
+    u64 next = MIN(child_next_ms(ike), flow_next_ms(ike));
+    next = MIN(next, restart_next_ms(ike));
+    return MIN(next, session_next_ms(ike));
 }

@@ -2,15 +2,21 @@
  * ike_int.h: what the files of this folder share. The SA, its exchanges, the draft a handler writes, the rows of
  * the exchange tables. Only engine_commit (engine.c) writes struct sa_core and struct xch_core of a living SA.
  *
+ * From the top down; a file calls only what stands below it (what must go up goes through the queue of todo.c):
+ *
  *   ike.c       THE MAP: the walk of a message, the turn of the clock
+ *   config.c    configuration generations                show.c  snapshots
+ *   session.c   what follows: drains the queue; the clock of SAs and exchanges
+ *   restart.c   taking over after a crash                flow.c  who wants a negotiation, and when
+ *   initiator.c the exchanges we begin
  *   engine.c    row_find, open, row_check, engine_run, engine_commit, seal, send
- *   retrans.c   duplicates and retransmission            sa_table.c  SAs, exchanges, peers, children by number
  *   v1_table.c  the rows under the ladder of RFC 2409    v1_phase1.c v1_quick.c v1_info.c  their handlers
  *   select.c    ISAKMP policies against offers           v1_proposal.c  transform sets against offers, proxy ids
- *   keys.c      SKEYID family, IVs, hashes, KEYMAT       vendor.c natd.c  vendor ids, NAT-D
- *   child.c     pairs of IPsec SAs                       flow.c  who wants a negotiation, and when
- *   config.c    configuration generations                restart.c  taking over after a crash
- *   show.c      snapshots                                report.c  failure lines, debug lines used by many
+ *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
+ *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
+ *   draft.c     what handlers write                      keys.c  SKEYID family, IVs, hashes, KEYMAT
+ *   retrans.c   duplicates and retransmission            vendor.c natd.c  vendor ids, NAT-D
+ *   todo.c      the queue of consequences                report.c  failure lines, debug lines used by many
  */
 #ifndef ADIT_IKE_INT_H
 #define ADIT_IKE_INT_H
@@ -103,7 +109,7 @@ struct xch_core {
     u64 life_kb;
     u32 peer_life_s; /* the offer's, when it was longer than ours */
     struct selector sel;
-    bool chosen;
+    u16 replay_window; /* the flow's, for ADD_SA */
 };
 
 /* ---- exchanges and SAs ------------------------------------------------------------------------------- */
@@ -135,7 +141,8 @@ struct ike_sa {
     struct list nodes;
     struct ike_peer *peer; /* borrowed; counted in peer->ike_refs */
     u64 born_ms, expire_ms, rekey_ms;
-    bool deleted, rekeying;
+    bool deleted;
+    bool contact; /* initiator: INITIAL-CONTACT may be said, nothing of before is still in use */
     u64 gone_ms;      /* when a deleted SA leaves the list */
     u32 logged;       /* bit per reason already logged for this SA */
     char fail[160];
@@ -154,17 +161,18 @@ struct child {
     struct list link;
     u32 number, flow, spi_in, spi_out, conn_in, isakmp_conn;
     u8 encr, auth, mode;
-    bool initiator, in_up, out_up, closing, rekeying, announce; /* announce: say Delete when it goes */
+    bool initiator, in_up, out_up, closing;
     struct selector sel;
     struct endpoint local, remote;
     u64 started_ms, up_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
 };
+enum flow_state { FLOW_IDLE, FLOW_P1 /* waits for an ISAKMP SA */, FLOW_QM /* our quick mode runs */ };
 struct flow {
     struct list link;
     struct ike_flow_value v;
     unsigned peer; /* index of the peer in use */
-    bool wanted;   /* a negotiation is asked for and waits for phase 1 (or its turn) */
-    bool rekey;    /* ...although a pair is up */
+    u8 state;      /* enum flow_state */
+    bool rekey;    /* what is or will be tried is tried although a pair is up */
     u64 next_ms;   /* backoff: when to try again, 0 = not planned */
     u32 backoff_ms, attempts, failures;
     char last_error[192];
@@ -174,6 +182,36 @@ struct old_sa { /* what dp held when we started */
     struct list link;
     struct dp_sa_value sa;
     u64 delete_ms;
+};
+
+/* What has to follow from what just happened (todo.c). */
+enum todo_kind {
+    TODO_SA_ENDED,   /* sa; flag: say Delete */
+    TODO_P1_UP,      /* sa */
+    TODO_CONTACT,    /* sa: the peer said INITIAL-CONTACT */
+    TODO_NOTIFY,     /* sa: say type about the SPI it proposed */
+    TODO_PAIR_UP,    /* flow */
+    TODO_PAIR_LOST,  /* flow */
+    TODO_QUICK_DONE, /* flow; flag: we began it */
+    TODO_QUICK_LOST, /* flow, child (half a pair), why; flag: its SA went away under it */
+    TODO_WANT,       /* flow; flag: although a pair is up */
+    TODO_DELETE_SPI, /* local, remote, spi: say Delete */
+    /* said by the peer, proved by a hash */
+    TODO_HEARD_ERROR,     /* sa, type, spi */
+    TODO_HEARD_GONE,      /* sa, spi: its inbound SA is no more; flag: it did not say Delete */
+    TODO_HEARD_DELETE_SA, /* sa, bytes: both cookies */
+    TODO_HEARD_LIFETIME,  /* sa, spi, seconds */
+    TODO_HEARD_THERE,     /* sa, seconds: R-U-THERE and its sequence number */
+};
+struct todo {
+    struct list link;
+    enum todo_kind kind;
+    bool flag;
+    u16 type; /* enum isakmp_notify_type */
+    u32 sa, flow, child, spi, seconds;
+    struct addr local, remote;
+    u8 bytes[16];
+    char why[192];
 };
 
 struct conf_policy {
@@ -202,6 +240,7 @@ struct ike {
     struct evlog *log;
     struct ike_conf *conf, *building; /* owned; building is NULL outside BEGIN..COMMIT */
     struct list sas, peers, children, flows, old_sas;
+    struct list todo; /* of struct todo */
     u32 next_conn, next_child_conn, next_number, num_half_open;
     bool keylog, asked_dp, restart_done, have_dp;
     u32 restart_tag;
@@ -219,7 +258,7 @@ struct ike {
 
 enum verdict { V_NEXT, V_REPLY_ERROR, V_WAIT, V_DROP, V_FAIL };
 enum effect { EF_P1_DONE = 1, EF_INITIAL_CONTACT = 2, EF_INSTALL_IN = 4, EF_INSTALL_OUT = 8, EF_QM_DONE = 16,
-              EF_DELETES = 32, EF_DPD_ACK = 64, EF_LIFETIME = 128, EF_PEER_ERROR = 256 };
+              EF_INFO = 32 };
 
 /* What a handler decides. Copies of the cores, the answer under construction, effects for after the commit. */
 struct draft {
@@ -232,7 +271,6 @@ struct draft {
     enum ike_reason why;
     char detail[256];
     u16 notify;     /* V_REPLY_ERROR: what to tell the peer */
-    u32 dpd_seq;
     const struct isakmp_msg *m; /* borrowed: effects of an informational read it again */
     u8 buf[ISAKMP_MAX + 32];
 };
@@ -264,8 +302,36 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, 
 typedef bool (*start_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg);
 bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg, u8 state,
                   enum row_timer timer);
-void draft_hdr(struct draft *d, bool encrypted);
+
+/* todo.c */
+struct todo *todo_push(struct ike *ike, enum todo_kind kind); /* owned by the queue; fill it at once */
+void todo_flow(struct ike *ike, enum todo_kind kind, u32 flow);
+void todo_want(struct ike *ike, u32 flow, bool rekey);
+struct todo *todo_quick_lost(struct ike *ike, const struct ike_sa *sa, const struct xch *x, const char *why);
+bool todo_pop(struct ike *ike, struct todo *out); /* the oldest; false: nothing is left */
+
+/* session.c */
+void session_settle(struct ike *ike);
+void session_tick(struct ike *ike, u64 now);
+u64 session_next_ms(const struct ike *ike);
+void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
+
+/* draft.c */
+void draft_init(struct draft *d, const struct ike_sa *sa, const struct xch *x);
+void draft_free(struct draft *d); /* wipes it */
 PRINTF_LIKE(3, 4) void draft_why(struct draft *d, enum ike_reason why, const char *fmt, ...);
+void draft_hdr(struct draft *d, bool encrypted);
+void draft_nonce(struct bytes_nonce *out, const struct isakmp_bytes *in);
+/* draft_dh: our key pair of the group into d->dh; the randomness comes from env (law 7). */
+bool draft_dh(struct ike *ike, struct draft *d, u16 group);
+/* draft_agree: g^xy from the peer's KE payload into d->x.gxy. */
+bool draft_agree(const struct dh *dh, const struct isakmp_msg *m, u16 group, struct draft *d);
+void draft_bad_ke(const struct isakmp_msg *m, u16 group, struct draft *d);
+/* draft_hash_is: the HASH payload of a phase 2 message is the wanted one (constant time). */
+bool draft_hash_is(const struct isakmp_msg *m, const u8 *want, struct draft *d);
+/* draft_begin_hashed: header and an empty HASH payload; returns where the hashed part starts. draft_end_hashed: fills it. */
+size_t draft_begin_hashed(struct draft *d);
+void draft_end_hashed(struct draft *d, size_t start, const struct bytes_nonce *ni);
 
 /* retrans.c */
 enum dup { DUP_NO, DUP_LAST, DUP_OLD };
@@ -273,24 +339,32 @@ void datagram_hash(u8 out[32], const u8 *data, size_t len);
 enum dup retrans_check(struct retrans *rt, const u8 hash[32]);
 void retrans_saw(struct retrans *rt, const u8 hash[32]);
 void retrans_sent(struct ike *ike, struct retrans *rt, const u8 *data, size_t len, enum row_timer timer);
-void retrans_resend(struct ike *ike, const struct ike_sa *sa, struct retrans *rt);
+/* retrans_again: a duplicate came; true: answer it with rt->tx now (not more often than RESEND_MIN_MS). */
+bool retrans_again(struct ike *ike, struct retrans *rt);
 void retrans_free(struct retrans *rt);
-/* retrans_due: sends again when it is time; true when the tries are used up. */
-bool retrans_due(struct ike *ike, const struct ike_sa *sa, struct xch *x);
+/* retrans_due: true: send rt->tx again now; *out_spent: the tries are used up. */
+bool retrans_due(struct ike *ike, struct retrans *rt, bool *out_spent);
 
 /* sa_table.c */
 struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struct endpoint *remote);
 void sa_link(struct ike *ike, struct ike_sa *sa);
 void sa_free(struct ike *ike, struct ike_sa *sa);
 struct ike_sa *sa_find(struct ike *ike, const struct isakmp_hdr *hdr, const struct endpoint *from);
-struct ike_sa *sa_by_conn(struct ike *ike, u32 conn);
+struct ike_sa *sa_by_number(struct ike *ike, u32 number);
 /* sa_usable: the newest authenticated SA with that address, local AF_NONE = any. */
 struct ike_sa *sa_usable(struct ike *ike, const struct addr *local, const struct addr *remote);
-struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *remote);
+/* sa_speaking: the same, or one that has just ended and can still say Delete. */
+struct ike_sa *sa_speaking(struct ike *ike, const struct addr *local, const struct addr *remote);
+/* sa_negotiating: a main mode of ours that is under way and will serve such a flow. */
+struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *local, const struct addr *remote);
+/* sa_serves: a flow with that local address (AF_NONE: any) may use the SA, or wait for it. */
+bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct addr *remote);
 bool sa_half_open(const struct ike_sa *sa);
-/* sa_delete: ends an SA; tell = send Delete. It stays listed a minute. */
+/* sa_delete: ends an SA; tell = say Delete. What hangs on it hears of it by the queue. It stays listed a minute. */
 void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell);
-struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, bool initiator);
+void sa_drop_secrets(struct ike_sa *sa); /* exchanges and keys */
+void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t len);
+struct xch *xch_new(struct ike *ike, u8 exchange, u32 msgid, bool initiator);
 struct xch *xch_find(const struct ike_sa *sa, u32 msgid);
 void xch_free(struct xch *x);
 void xch_wipe(struct xch *x);
@@ -330,7 +404,7 @@ void mm_out_3(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_4(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_5(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_6(struct ike *, const struct ike_sa *, struct draft *);
-struct ike_sa *mm_start(struct ike *ike, struct flow *f, const struct addr *local, const struct addr *remote);
+bool mm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *);
 
 /* v1_quick.c */
 enum verdict qm_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
@@ -338,18 +412,37 @@ enum verdict qm_i2(struct ike *, const struct ike_sa *, const struct isakmp_msg 
 enum verdict qm_r3(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 void qm_out_2(struct ike *, const struct ike_sa *, struct draft *);
 void qm_out_3(struct ike *, const struct ike_sa *, struct draft *);
-bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
+bool qm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *flow);
 
 /* v1_info.c */
 enum verdict info_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 enum verdict info_clear_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-void info_effects(struct ike *ike, struct ike_sa *sa, struct draft *d);
-void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
-                 const void *data, size_t len);
-void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi);
-void info_delete_sa(struct ike *ike, struct ike_sa *sa);
+/* info_effects: what a proved message asks for goes into the queue. */
+void info_effects(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m);
+struct info { /* one notification or deletion of ours */
+    bool del;
+    u8 proto, spi_len;
+    u16 type;
+    const void *spi, *data;
+    size_t len;
+};
+bool info_out(struct ike *, const struct ike_sa *, struct draft *, void *info);
 /* info_error_clear: an unprotected notification for a first message we refuse. */
 void info_error_clear(struct ike *ike, const struct ike_sa *sa, const struct isakmp_hdr *hdr, u16 type);
+
+/* initiator.c */
+enum { START_WHY = 160 };
+/* mm_start: begins main mode; NULL with the reason reported and in why when it cannot begin. flow: who wants it (0: a
+ * rekey). contact: INITIAL-CONTACT may be said. */
+struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote, bool contact,
+                        char why[START_WHY]);
+bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
+/* info_*: nothing is sent before the SA has keys. */
+void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
+                 const void *data, size_t len);
+void info_notify_sa(struct ike *ike, struct ike_sa *sa, u16 type, const void *data, size_t len); /* about the SA itself */
+void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi);
+void info_delete_sa(struct ike *ike, struct ike_sa *sa);
 
 /* select.c: phase 1 */
 struct p1_offer {
@@ -387,12 +480,9 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
 void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer, unsigned proposal,
               unsigned transform);
 void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi);
-void p2_write_choice(struct isakmp_out *o, const struct xch_core *x);
 /* proxy_read: the proxy identities of a message as our selector; false with why in the draft. */
 bool proxy_read(struct selector *out, const struct isakmp_msg *m, bool we_initiated, struct draft *d);
 void proxy_write(struct isakmp_out *o, struct bytes_id *idi, struct bytes_id *idr, const struct selector *sel);
-const struct flow *proxy_flow(struct ike *ike, const struct ike_sa *sa, const struct selector *sel, bool absent,
-                              struct draft *d);
 
 /* vendor.c, natd.c */
 u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);
@@ -414,22 +504,43 @@ void child_tick(struct ike *ike, u64 now);
 u64 child_next_ms(const struct ike *ike);
 void child_expire(struct ike *ike, const struct dp_expire_value *e);
 void child_delete_peer(struct ike *ike, const struct addr *remote, bool tell, u64 before_ms);
+/* child_shorten: the peer keeps it only that long after it came up (RESPONDER-LIFETIME). */
+void child_shorten(struct ike *ike, struct child *c, u32 life_s);
+
+/* spi.c */
 u32 spi_new(struct ike *ike);
 void spi_bury(struct ike *ike, u32 spi, const struct addr *peer);
+bool spi_buried(const struct ike *ike, u32 spi, const struct addr *peer);
+
+/* flow_table.c */
+struct flow *flow_find(struct ike *ike, u32 id);
+bool flow_has_peer(const struct ike_flow_value *v, const struct addr *remote);
+const struct addr *flow_peer(const struct flow *f); /* the one in use, NULL: none */
+/* flow_by_proxy: the flow with that peer whose proxy identities these are; NULL with why in the draft. absent: the
+ * message has none. */
+const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa, const struct selector *sel, bool absent,
+                                 struct draft *d);
+
+/* inherit.c */
+void inherit_add(struct ike *ike, const struct dp_sa_value *sa); /* keeps no key */
+void inherit_free(struct old_sa *o);
+bool inherit_with(const struct ike *ike, const struct addr *remote);
+bool inherit_of_flow(const struct ike *ike, u32 flow);
 
 /* flow.c */
-struct flow *flow_find(struct ike *ike, u32 id);
 void flow_want(struct ike *ike, struct flow *f, bool rekey);
+/* flow_p1_up: phase 1 is done: whoever waited for it goes on. flow_p1_failed: whoever waited for this SA tries another
+ * one, then the next peer, then gives up. */
 void flow_p1_up(struct ike *ike, struct ike_sa *sa);
 void flow_p1_failed(struct ike *ike, struct ike_sa *sa, const char *why);
-void flow_up(struct ike *ike, u32 id);
+void flow_up(struct flow *f, bool ours); /* a pair came up, by a quick mode of ours or not */
 void flow_failed(struct ike *ike, struct flow *f, const char *why);
-void flow_lost_child(struct ike *ike, u32 id);
+/* flow_quick_lost: our quick mode lost its ISAKMP SA: once more, soon. */
+void flow_quick_lost(struct ike *ike, struct flow *f, const char *why);
+void flow_lost_child(struct ike *ike, struct flow *f);
 void flow_tick(struct ike *ike, u64 now);
 u64 flow_next_ms(const struct ike *ike);
-bool flow_has_peer(const struct ike_flow_value *v, const struct addr *remote);
-bool flow_negotiating(struct ike *ike, const struct flow *f);
-void flow_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
+bool flow_negotiating(const struct flow *f);
 
 /* config.c */
 void config_msg(struct ike *ike, const struct ike_msg *m);
@@ -443,8 +554,6 @@ void restart_end(struct ike *ike, u32 tag);
 void restart_flow_up(struct ike *ike, u32 flow);
 /* restart_dp: there is a (new) data plane. */
 void restart_dp(struct ike *ike);
-bool restart_holds(const struct ike *ike, const struct addr *remote);
-bool restart_holds_flow(const struct ike *ike, u32 flow);
 void restart_expire(struct ike *ike, const struct dp_expire_value *e);
 void restart_tick(struct ike *ike, u64 now);
 u64 restart_next_ms(const struct ike *ike);

@@ -5,8 +5,6 @@
  */
 #include "ike/ike_int.h"
 
-#include <stdlib.h>
-
 void restart_ask(struct ike *ike)
 {
     struct dp_msg m;
@@ -22,16 +20,16 @@ static void forget_one(struct ike *ike, struct old_sa *o, bool tell)
 {
     const struct dp_sa_value *v = &o->sa;
     bool in = v->dir == SA_IN;
-    struct ike_sa *sa = tell && in ? sa_usable(ike, &v->dst, &v->src) : NULL;
-    if (sa) {
-        info_delete_spi(ike, sa, v->spi);
+    if (tell && in) {
+        struct todo *t = todo_push(ike, TODO_DELETE_SPI);
+        t->spi = v->spi;
+        t->local = v->dst;
+        t->remote = v->src;
     }
     if (in) {
         spi_bury(ike, v->spi, &v->src);
     }
-    list_remove(&o->link);
-    mem_wipe(o, sizeof *o);
-    free(o);
+    inherit_free(o);
 }
 
 static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
@@ -51,9 +49,7 @@ void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa)
         sa->proto != IPPROTO_ESP_ || child_by_spi(ike, sa->spi, sa->dir == SA_IN, NULL)) {
         return;
     }
-    struct old_sa *o = xcalloc(1, sizeof *o);
-    o->sa = *sa;
-    list_push_back(&ike->old_sas, &o->link);
+    inherit_add(ike, sa);
     /* the console's numbers go on where the dead process stopped */
     ike->next_child_conn = MAX(ike->next_child_conn, (sa->conn_id | 1) + 2);
 }
@@ -77,7 +73,7 @@ void restart_end(struct ike *ike, u32 tag)
         LIST_FOR (n, &ike->old_sas) {
             if (CONTAINER_OF(n, struct old_sa, link)->sa.flow == f->v.flow) {
                 flows++;
-                flow_want(ike, f, true);
+                todo_want(ike, f->v.flow, true);
                 break;
             }
         }
@@ -95,27 +91,6 @@ void restart_flow_up(struct ike *ike, u32 flow)
             o->delete_ms = env_now_ms(ike->clock) + OLD_PAIR_GRACE_MS;
         }
     }
-}
-
-bool restart_holds(const struct ike *ike, const struct addr *remote)
-{
-    LIST_FOR (it, &ike->old_sas) {
-        const struct dp_sa_value *v = &CONTAINER_OF(it, struct old_sa, link)->sa;
-        if (addr_equal(v->dir == SA_IN ? &v->src : &v->dst, remote)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool restart_holds_flow(const struct ike *ike, u32 flow)
-{
-    LIST_FOR (it, &ike->old_sas) {
-        if (CONTAINER_OF(it, struct old_sa, link)->sa.flow == flow) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* restart_expire: the data plane ended one of them itself. */
@@ -163,9 +138,9 @@ void restart_dp(struct ike *ike)
     ike->restart_done = true; /* what we asked the dead one, nobody answers */
     LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
-        if (child_count(ike, f->v.flow, NULL) || restart_holds_flow(ike, f->v.flow)) {
+        if (child_count(ike, f->v.flow, NULL) || inherit_of_flow(ike, f->v.flow)) {
             flows++;
-            flow_want(ike, f, true);
+            todo_want(ike, f->v.flow, true);
         }
     }
     LIST_FOR (it, &ike->old_sas) {
@@ -174,14 +149,12 @@ void restart_dp(struct ike *ike)
     }
     LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
-        u32 flow = c->flow;
         sas += c->in_up + c->out_up;
         if (c->in_up) {
             spi_bury(ike, c->spi_in, &c->remote.a);
         }
         c->in_up = c->out_up = false; /* nothing to take out of the new one */
         child_delete(ike, c, true);
-        flow_lost_child(ike, flow);
     }
     ev_ike_dp_lost(ike->log, 0, NULL, &(struct evb_ike_dp_lost){.sas = sas, .flows = flows});
 }

@@ -1,7 +1,7 @@
 /*
  * sa_table.c: the ISAKMP SAs, their exchanges (nodes) and the far ends, found by cookie, address
  * and number. Owns the memory; writes no protocol state (that is engine_commit's), but deletion,
- * which ends it. On the walk: wire_ike_hdr -> sa_find -> retrans_check.
+ * which ends it. On the walk: isakmp_hdr_read -> sa_find -> retrans_check.
  */
 #include "ike/ike_int.h"
 
@@ -63,10 +63,9 @@ static void peer_release(struct ike *ike, struct ike_peer *p)
 
 /* ---- exchanges ---- */
 
-struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, bool initiator)
+struct xch *xch_new(struct ike *ike, u8 exchange, u32 msgid, bool initiator)
 {
     struct xch *x = xcalloc(1, sizeof *x);
-    (void)sa;
     list_init(&x->link);
     x->born_ms = env_now_ms(ike->clock);
     x->c.exchange = exchange;
@@ -160,7 +159,7 @@ void sa_link(struct ike *ike, struct ike_sa *sa)
     }
 }
 
-static void sa_drop_secrets(struct ike_sa *sa)
+void sa_drop_secrets(struct ike_sa *sa)
 {
     LIST_FOR (it, &sa->nodes) {
         struct xch *x = CONTAINER_OF(it, struct xch, link);
@@ -193,9 +192,6 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
     if (sa->deleted) {
         return;
     }
-    if (tell && sa->c.authenticated) {
-        info_delete_sa(ike, sa);
-    }
     ev_ike_deleting(
         ike->log, sa->c.conn_id, &sa->remote.a,
         &(struct evb_ike_deleting){.reason = ev_str(reason),
@@ -209,7 +205,14 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
     if (!sa->fail[0]) {
         str_copy(sa->fail, sizeof sa->fail, reason);
     }
-    sa_drop_secrets(sa);
+    struct todo *t = todo_push(ike, TODO_SA_ENDED);
+    t->sa = sa->number;
+    t->flag = tell;
+}
+
+void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t len)
+{
+    ike->env.send(ike->env.ctx, &sa->local, &sa->remote, data, len);
 }
 
 /* sa_find: by both cookies; by the initiator's alone while the responder's is still to be learnt
@@ -234,36 +237,57 @@ struct ike_sa *sa_find(struct ike *ike, const struct isakmp_hdr *hdr, const stru
     return NULL;
 }
 
-struct ike_sa *sa_by_conn(struct ike *ike, u32 conn)
+struct ike_sa *sa_by_number(struct ike *ike, u32 number)
 {
     LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (conn && sa->c.conn_id == conn) {
+        if (sa->number == number) {
             return sa;
         }
     }
     return NULL;
 }
 
-struct ike_sa *sa_usable(struct ike *ike, const struct addr *local, const struct addr *remote)
+/* sa_serves: a flow with that local address (AF_NONE: any) may use the SA, or wait for it. */
+bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct addr *remote)
+{
+    return addr_equal(&sa->remote.a, remote) &&
+           (!local || local->family == AF_NONE || addr_equal(&sa->local.a, local));
+}
+
+/* newest: ended: one that is deleted will do while it has its keys. */
+static struct ike_sa *newest(struct ike *ike, const struct addr *local, const struct addr *remote,
+                             bool ended)
 {
     struct ike_sa *best = NULL;
     LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (!sa->deleted && sa->c.authenticated && addr_equal(&sa->remote.a, remote) &&
-            (!local || local->family == AF_NONE || addr_equal(&sa->local.a, local)) &&
-            (!best || sa->c.authenticated_ms >= best->c.authenticated_ms)) {
+        if ((ended ? sa->c.key.len != 0 : !sa->deleted) && sa->c.authenticated &&
+            sa_serves(sa, local, remote) &&
+            (!best || (best->deleted && !sa->deleted) ||
+             (sa->deleted == best->deleted &&
+              sa->c.authenticated_ms >= best->c.authenticated_ms))) {
             best = sa;
         }
     }
     return best;
 }
 
-struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *remote)
+struct ike_sa *sa_usable(struct ike *ike, const struct addr *local, const struct addr *remote)
+{
+    return newest(ike, local, remote, false);
+}
+
+struct ike_sa *sa_speaking(struct ike *ike, const struct addr *local, const struct addr *remote)
+{
+    return newest(ike, local, remote, true);
+}
+
+struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *local, const struct addr *remote)
 {
     LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (sa_half_open(sa) && sa->c.initiator && addr_equal(&sa->remote.a, remote)) {
+        if (sa_half_open(sa) && sa->c.initiator && sa_serves(sa, local, remote)) {
             return sa;
         }
     }

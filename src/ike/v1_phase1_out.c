@@ -99,7 +99,7 @@ static void write_identity(struct ike *ike, const struct ike_sa *sa, struct draf
 void mm_out_5(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
     u8 hash[HASH_MAX], spi[16];
-    bool contact = !sa->peer->contacted && !restart_holds(ike, &sa->remote.a);
+    bool contact = sa->contact && !sa->peer->contacted;
     if (contact) {
         ev_ike_send_contact(ike->log, d->sa.conn_id, &sa->remote.a,
                             &(struct evb_ike_send_contact){.sas = 0});
@@ -122,19 +122,17 @@ void mm_out_6(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     isakmp_out_payload(&d->out, PL_HASH, hash, hash_row(d->sa.hash)->len);
 }
 
-/* ---- message 1
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- message 1 ---- */
 
-static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
 {
-    struct flow *f = arg;
+    (void)arg;
     d->sa.initiator = d->x.initiator = true;
     do {
         env_random(ike->clock, d->sa.cookie_i, 8);
     } while (be64(d->sa.cookie_i) == 0);
     ev_ike_no_aggressive(ike->log, 0, &sa->remote.a,
-                         &(struct evb_ike_no_aggressive){.flow = f ? f->v.flow : 0});
+                         &(struct evb_ike_no_aggressive){.flow = sa->flow});
     ev_ike_psk_found(ike->log, 0, &sa->remote.a,
                      &(struct evb_ike_psk_found){.address = sa->remote.a});
     draft_hdr(d, false);
@@ -148,57 +146,6 @@ static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, v
     memcpy(d->x.sa_i.b, d->buf + ISAKMP_HDR + 4, body);
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_MM");
     trace_state(ike, 0, &sa->remote.a, XS_READY, XS_I_MM1, false);
-    ev_ike_begin_mm(ike->log, 0, &sa->remote.a,
-                    &(struct evb_ike_begin_mm){.flow = f ? f->v.flow : 0});
+    ev_ike_begin_mm(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_mm){.flow = sa->flow});
     return true;
-}
-
-static bool any_policy(const struct ike *ike)
-{
-    for (const struct conf_policy *p = ike->conf->policies; p; p = p->next) {
-        if (p->v.auth == IKE_AUTH_PSK) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* mm_start: begins main mode; NULL with the reason reported and noted at the flow when it cannot
- * begin. */
-struct ike_sa *mm_start(struct ike *ike, struct flow *f, const struct addr *local,
-                        const struct addr *remote)
-{
-    char why[128], a[ADDR_STR];
-    struct endpoint from = {*local, 500}, to = {*remote, 500};
-    bool have_policy = any_policy(ike), have_psk = psk_find(ike, remote) != NULL;
-    if (!have_policy || !have_psk) {
-        snprintf(why, sizeof why, "%s for %s",
-                 have_policy ? "no pre-shared key is configured"
-                             : "no ISAKMP policy with pre-share is configured",
-                 addr_str(a, remote));
-        report(ike, NULL, remote, XCH_MAIN, have_policy ? WHY_NO_PSK : WHY_NO_PROPOSAL, why);
-        if (f) {
-            flow_failed(ike, f, why);
-        }
-        return NULL;
-    }
-    struct ike_sa *sa = sa_new(ike, &from, &to);
-    sa->flow = f ? f->v.flow : 0;
-    ev_ike_ke_msg(ike->log, 0, remote, &(struct evb_ike_ke_msg){.a = 1, .b = 1});
-    ev_ike_profile_null(ike->log, 0, remote, &(struct evb_ike_profile_null){.flow = sa->flow});
-    sa->peer = peer_get(ike, &from, &to);
-    sa->peer->ike_refs++;
-    ev_ike_peer_lock(ike->log, 0, remote,
-                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer),
-                                                 .what = ev_str("IKE"),
-                                                 .refs = sa->peer->ike_refs,
-                                                 .who = ev_str("isakmp_initiator")});
-    ev_ike_sa_insert(
-        ike->log, 0, remote,
-        &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
-    if (!engine_start(ike, sa, &sa->main, write_1, f, XS_I_MM1, TM_RESEND)) {
-        sa_free(ike, sa);
-        return NULL;
-    }
-    return sa;
 }
