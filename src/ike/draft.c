@@ -80,6 +80,7 @@ bool draft_hash_is(const struct isakmp_msg *m, const u8 *want, struct draft *d)
 {
     u8 len = hash_row(d->sa.hash)->len;
     if (m->hash.len == len && mem_equal_ct(m->hash.p, want, len)) {
+        d->proved = true;
         return true;
     }
     draft_why(d, WHY_HASH,

@@ -146,7 +146,6 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
     if (d->sa.conn_id == ike->next_conn) {
         ike->next_conn++;
     }
-    bool was_half_open = sa->listed && sa_half_open(sa);
     sa->c = d->sa;
     x->c = d->x;
     x->c.state = next;
@@ -155,28 +154,42 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
         x->dh = d->dh;
         d->dh = NULL;
     }
-    if (!sa->listed) {
-        sa_link(ike, sa);
-    } else if (was_half_open && !sa_half_open(sa)) {
-        ike->num_half_open--;
+    if (!sa_half_open(sa)) {
+        sa_not_guest(ike, sa);
     }
     if (d->reply) {
         retrans_sent(ike, &x->rt, d->buf, wr_len(&d->out.w), timer);
-    } else {
-        x->rt.next_ms =
-            0; /* answered: nothing to repeat, but a duplicate of theirs still gets our last one */
+    } else { /* theirs was the last: no duplicate of it is answered, or two of us would never stop */
+        retrans_sent(ike, &x->rt, NULL, 0, TM_NONE);
     }
+    xch_arm(ike, x);
 }
 
+/* ---- what follows a commit: said to the queue, done by session.c ---- */
+
+static void push_sa(struct ike *ike, enum todo_kind kind, const struct ike_sa *sa)
+{
+    todo_push(ike, kind)->sa = sa->number;
+}
+
+/* commit_node: an informational message is over with its arrival, only its number is kept; a quick mode stays for its
+ * duplicates. */
 static void commit_node(struct ike *ike, struct run *r)
 {
     if (r->fresh) {
-        list_push_back(&r->sa->nodes, &r->x->link);
         msgid_remember(r->sa, r->hdr->msgid);
+        if (r->sa->num_msgids == MSGIDS_MAX * 3 / 4) {
+            push_sa(ike, TODO_P1_SPENT, r->sa);
+        }
+        if (r->row->next == XS_INFO) {
+            return;
+        }
+        list_push_back(&r->sa->nodes, &r->x->link);
         r->fresh = false;
     }
-    if (r->row->next == XS_QM_PHASE2_COMPLETE || r->row->next == XS_INFO) {
+    if (r->row->next == XS_QM_PHASE2_COMPLETE) {
         r->x->gone_ms = env_now_ms(ike->clock) + NODE_LINGER_MS;
+        xch_arm(ike, r->x);
     }
 }
 
@@ -237,13 +250,6 @@ static void trace_after(struct ike *ike, const struct run *r)
     }
 }
 
-/* ---- what follows a commit: said to the queue, done by session.c ---- */
-
-static void push_sa(struct ike *ike, enum todo_kind kind, const struct ike_sa *sa)
-{
-    todo_push(ike, kind)->sa = sa->number;
-}
-
 static void effects_after(struct ike *ike, struct run *r, struct draft *d)
 {
     if (d->effects & EF_INITIAL_CONTACT) {
@@ -251,6 +257,7 @@ static void effects_after(struct ike *ike, struct run *r, struct draft *d)
     }
     if (d->effects & EF_P1_DONE) {
         push_sa(ike, TODO_P1_UP, r->sa);
+        xch_wipe(&r->sa->main); /* our private value has done its work */
     }
     if (d->effects & EF_QM_DONE) {
         struct todo *t = todo_push(ike, TODO_QUICK_DONE);
@@ -263,8 +270,23 @@ static void effects_after(struct ike *ike, struct run *r, struct draft *d)
     }
 }
 
+/* spent: of an SA whose far end has not proved who it is, so many wrong messages are looked at and no more. */
+static bool spent(struct ike *ike, struct ike_sa *sa, u8 exchange)
+{
+    if (!sa_half_open(sa) || sa->wrong < HALF_OPEN_WRONG) {
+        return false;
+    }
+    report(ike, sa, &sa->remote.a, exchange, WHY_LIMIT,
+           "so many messages of this negotiation were wrong that no more are looked at");
+    return true;
+}
+
 static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict v)
 {
+    r->sa->wrong++;
+    if (r->fresh && d->proved) {
+        msgid_remember(r->sa, r->hdr->msgid); /* it came from the peer: once is enough */
+    }
     report(ike, r->sa, &r->sa->remote.a, r->hdr->exchange, d->why, d->detail);
     if (v == V_REPLY_ERROR && r->row->encrypted) {
         struct todo *t = todo_push(ike, TODO_NOTIFY);
@@ -276,8 +298,7 @@ static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict
     }
     if (v == V_FAIL && r->x != &r->sa->main && !r->fresh) {
         todo_quick_lost(ike, r->sa, r->x, d->detail);
-        list_remove(&r->x->link);
-        xch_free(r->x);
+        xch_free(ike, r->x);
         r->x = NULL;
     }
 }
@@ -318,16 +339,10 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
  * lines. */
 static void candidate(struct ike *ike, struct ike_sa *sa)
 {
-    if (sa->listed || sa->peer) {
+    if (sa->peer) {
         return;
     }
-    sa->peer = peer_get(ike, &sa->local, &sa->remote);
-    sa->peer->ike_refs++;
-    ev_ike_peer_lock(ike->log, 0, &sa->remote.a,
-                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer),
-                                                 .what = ev_str("IKE"),
-                                                 .refs = sa->peer->ike_refs,
-                                                 .who = ev_str("crypto_isakmp_process_block")});
+    sa->peer = peer_hold(ike, &sa->local, &sa->remote, "crypto_isakmp_process_block");
     ev_ike_sa_insert(ike->log, 0, &sa->remote.a,
                      &(struct evb_ike_sa_insert){.lport = sa->local.port,
                                                  .rport = sa->remote.port,
@@ -381,8 +396,13 @@ static bool find_exchange(struct ike *ike, struct run *r)
                "this message id was used before");
         return false;
     }
+    if (enc && sa->num_msgids >= MSGIDS_MAX) {
+        report(ike, sa, &sa->remote.a, h->exchange, WHY_LIMIT,
+               "the ISAKMP SA has seen as many message ids as it can tell apart; a new one is due");
+        return false;
+    }
     r->fresh = true;
-    r->x = xch_new(ike, h->exchange, h->msgid, false);
+    r->x = xch_new(ike, sa, h->exchange, h->msgid, false);
     if (enc) {
         keys_iv_phase2(&r->x->c.iv, &sa->c, &sa->main.c.iv, h->msgid);
         ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
@@ -410,6 +430,8 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
     } else if (dup == DUP_OLD) {
         report(ike, sa, &sa->remote.a, hdr->exchange, WHY_REPLAYED,
                "a message from before in the exchange");
+    } else if (spent(ike, sa, hdr->exchange)) {
+        /* said */
     } else if ((r.row = row_find(r.x->c.state, r.x->c.initiator, hdr->exchange, enc)) != NULL) {
         handle(ike, &r, data);
     } else if (row_find(r.x->c.state, r.x->c.initiator, hdr->exchange, !enc)) {
@@ -423,7 +445,7 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
         report(ike, sa, &sa->remote.a, hdr->exchange, WHY_UNEXPECTED, why);
     }
     if (r.fresh && r.x) {
-        xch_free(r.x);
+        xch_free(ike, r.x);
     }
 }
 
@@ -436,9 +458,6 @@ bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn wr
     if (ok) {
         engine_commit(ike, sa, x, &d, state, timer);
         send_draft(ike, sa, &d, ike_show_state_name(sa_show_state(sa)));
-        if (timer == TM_NONE) {
-            x->gone_ms = env_now_ms(ike->clock);
-        }
     }
     draft_free(&d);
     return ok;

@@ -13,6 +13,12 @@ bool flow_negotiating(const struct flow *f)
     return f->state != FLOW_IDLE;
 }
 
+void flow_arm(struct ike *ike, struct flow *f, u64 at_ms)
+{
+    f->next_ms = at_ms;
+    timer_set(ike, &f->timer, at_ms);
+}
+
 /* quick: our quick mode begins on that SA. */
 static void quick(struct ike *ike, struct flow *f, struct ike_sa *sa)
 {
@@ -52,7 +58,7 @@ void flow_want(struct ike *ike, struct flow *f, bool rekey)
         return;
     }
     f->attempts++;
-    f->next_ms = 0;
+    flow_arm(ike, f, 0);
     f->rekey = rekey;
     flow_try(ike, f);
 }
@@ -66,8 +72,8 @@ static bool waits_for(const struct flow *f, const struct ike_sa *sa)
 
 void flow_p1_up(struct ike *ike, struct ike_sa *sa)
 {
-    LIST_FOR (it, &ike->flows) {
-        struct flow *f = CONTAINER_OF(it, struct flow, link);
+    LIST_FOR (it, &sa->peer->flows) {
+        struct flow *f = CONTAINER_OF(it, struct flow_ref, link)->flow;
         if (waits_for(f, sa)) {
             quick(ike, f, sa);
         }
@@ -76,8 +82,8 @@ void flow_p1_up(struct ike *ike, struct ike_sa *sa)
 
 void flow_p1_failed(struct ike *ike, struct ike_sa *sa, const char *why)
 {
-    LIST_FOR (it, &ike->flows) {
-        struct flow *f = CONTAINER_OF(it, struct flow, link);
+    LIST_FOR (it, &sa->peer->flows) {
+        struct flow *f = CONTAINER_OF(it, struct flow_ref, link)->flow;
         if (!waits_for(f, sa)) {
             continue;
         }
@@ -94,12 +100,12 @@ void flow_p1_failed(struct ike *ike, struct ike_sa *sa, const char *why)
     }
 }
 
-void flow_up(struct flow *f, bool ours)
+void flow_up(struct ike *ike, struct flow *f, bool ours)
 {
     if (ours || f->state == FLOW_P1) { /* a quick mode of ours that still runs, runs on */
         f->state = FLOW_IDLE;
     }
-    f->next_ms = 0;
+    flow_arm(ike, f, 0);
     f->backoff_ms = 0;
     f->rekey = false;
     f->last_error[0] = 0;
@@ -113,10 +119,10 @@ void flow_failed(struct ike *ike, struct flow *f, const char *why)
     f->backoff_ms = f->backoff_ms ? MIN(f->backoff_ms * 2, (u32)BACKOFF_MAX_MS) : BACKOFF_MIN_MS;
     /* with SAs of a dead predecessor still carrying its packets no ACQUIRE will ever come: try
      * again by ourselves */
-    bool inherited = inherit_of_flow(ike, f->v.flow);
+    bool inherited = !list_empty(&f->old_sas);
     if ((f->v.always_up || inherited) && !child_of_flow(ike, f->v.flow)) {
         f->rekey = inherited;
-        f->next_ms = env_now_ms(ike->clock) + f->backoff_ms;
+        flow_arm(ike, f, env_now_ms(ike->clock) + f->backoff_ms);
     }
 }
 
@@ -129,34 +135,19 @@ void flow_quick_lost(struct ike *ike, struct flow *f, const char *why)
     flow_failed(ike, f, why);
     if (first) { /* whoever wanted it still does */
         f->rekey = rekey;
-        f->next_ms = env_now_ms(ike->clock) + 1000 + env_random_u32(ike->clock) % 1000;
+        flow_arm(ike, f, env_now_ms(ike->clock) + 1000 + env_random_u32(ike->clock) % 1000);
     }
 }
 
 void flow_lost_child(struct ike *ike, struct flow *f)
 {
     if (f->v.always_up && !child_of_flow(ike, f->v.flow) && !f->next_ms) {
-        f->next_ms = env_now_ms(ike->clock) + 1000 + env_random_u32(ike->clock) % 1000;
+        flow_arm(ike, f, env_now_ms(ike->clock) + 1000 + env_random_u32(ike->clock) % 1000);
     }
 }
 
-void flow_tick(struct ike *ike, u64 now)
+void flow_due(struct ike *ike, struct flow *f)
 {
-    LIST_FOR (it, &ike->flows) {
-        struct flow *f = CONTAINER_OF(it, struct flow, link);
-        if (f->next_ms && now >= f->next_ms) {
-            f->next_ms = 0;
-            flow_want(ike, f, f->rekey);
-        }
-    }
-}
-
-u64 flow_next_ms(const struct ike *ike)
-{
-    u64 next = UINT64_MAX;
-    LIST_FOR (it, &ike->flows) {
-        const struct flow *f = CONTAINER_OF(it, struct flow, link);
-        next = f->next_ms && f->next_ms < next ? f->next_ms : next;
-    }
-    return next;
+    f->next_ms = 0;
+    flow_want(ike, f, f->rekey);
 }

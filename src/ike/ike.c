@@ -7,7 +7,7 @@
  *               handler (v1_*.c writes a draft) -> answer -> seal -> engine_commit -> child_install
  *               (in) -> send_draft -> child_install (out)
  *   a value     ike_ctl -> config.c, show.c;  ike_from_dp -> flow.c, child.c, restart.c
- *   the clock   ike_tick -> session_tick, child_tick, flow_tick, restart_tick
+ *   the clock   ike_tick -> session_tick: the timers that are due
  *
  * What follows from each (a flow that waited, a Delete to be said) stands in the queue of todo.c until
  * session_settle does it at the end of the entry point.
@@ -33,19 +33,40 @@ struct ike *ike_new(const struct ike_env *env)
     list_init(&ike->flows);
     list_init(&ike->old_sas);
     list_init(&ike->todo);
+    list_init(&ike->guests);
+    list_init(&ike->half_open);
+    list_init(&ike->any_flows);
+    ike->half_timer.kind = TIMER_HALF_OPEN;
+    env_random(ike->clock, ike->seed, sizeof ike->seed);
     return ike;
+}
+
+static struct map *const *maps_of(struct ike *ike, struct map *out[NUM_MAPS])
+{
+    struct map *all[NUM_MAPS] = {
+        &ike->sa_cookie, &ike->sa_first,     &ike->sa_number,  &ike->half_cookie, &ike->half_first,
+        &ike->peer_map,  &ike->child_number, &ike->child_in,   &ike->child_out,   &ike->old_in,
+        &ike->old_out,   &ike->flow_map,     &ike->flow_proxy, &ike->grave_of};
+    memcpy(out, all, sizeof all);
+    return out;
 }
 
 void ike_free(struct ike *ike)
 {
+    struct map *maps[NUM_MAPS];
+    struct todo t;
     if (!ike) {
         return;
     }
     LIST_FOR (it, &ike->sas) {
         sa_free(ike, CONTAINER_OF(it, struct ike_sa, link));
     }
+    half_open_free(ike);
     LIST_FOR (it, &ike->children) {
         free(CONTAINER_OF(it, struct child, link));
+    }
+    LIST_FOR (it, &ike->old_sas) {
+        inherit_free(ike, CONTAINER_OF(it, struct old_sa, link));
     }
     LIST_FOR (it, &ike->flows) {
         free(CONTAINER_OF(it, struct flow, link));
@@ -53,9 +74,14 @@ void ike_free(struct ike *ike)
     LIST_FOR (it, &ike->peers) {
         free(CONTAINER_OF(it, struct ike_peer, link));
     }
-    LIST_FOR (it, &ike->old_sas) {
-        inherit_free(CONTAINER_OF(it, struct old_sa, link));
+    while (todo_pop(ike, &t)) {
+        /* nobody will do it any more */
     }
+    maps_of(ike, maps);
+    for (unsigned i = 0; i < NUM_MAPS; i++) {
+        map_free(maps[i]);
+    }
+    free(ike->heap);
     config_free(ike->conf);
     config_free(ike->building);
     mem_wipe(ike, sizeof *ike);
@@ -64,18 +90,28 @@ void ike_free(struct ike *ike)
 
 /* ---- datagrams ---- */
 
-/* half_open_full: anybody can send message 1; how many unfinished SAs one address, and all
- * together, may hold. */
-static bool half_open_full(struct ike *ike, const struct addr *from, char *why, size_t cap)
+/* too_many_guests: far ends that proved their address but not who they are: each has cost us a Diffie-Hellman. When
+ * there are too many, of one address or of all, the oldest goes; the new one is never refused for what others did. */
+static void too_many_guests(struct ike *ike, struct ike_sa *sa)
 {
     unsigned same = 0;
-    LIST_FOR (it, &ike->sas) {
-        const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        same += sa_half_open(sa) && !sa->c.initiator && addr_equal(&sa->remote.a, from);
+    struct ike_sa *oldest = NULL;
+    LIST_FOR (it, &sa->peer->sas) {
+        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
+        if (o != sa && !list_empty(&o->guest_link)) {
+            oldest = oldest ? oldest : o;
+            same++;
+        }
     }
-    snprintf(why, cap, "%u half-open SAs (at most %d), %u of them with this address (at most %d)",
-             ike->num_half_open, HALF_OPEN_MAX, same, HALF_OPEN_PER_ADDRESS);
-    return same >= HALF_OPEN_PER_ADDRESS || ike->num_half_open >= HALF_OPEN_MAX;
+    if (same < GUESTS_PER_ADDRESS && ike->num_guests <= GUESTS_MAX) {
+        return;
+    }
+    if (same < GUESTS_PER_ADDRESS) {
+        oldest = CONTAINER_OF(ike->guests.next, struct ike_sa, guest_link);
+    }
+    report(ike, oldest, &oldest->remote.a, XCH_MAIN, WHY_LIMIT,
+           "more negotiations wait for message 5 than adit keeps; this one is the oldest");
+    sa_free(ike, oldest);
 }
 
 static void rx_trace(struct ike *ike, const struct ike_sa *sa, const struct endpoint *from,
@@ -104,16 +140,32 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
         snprintf(why, sizeof why, "%s with cookies %s %s", isakmp_exchange_name(h->exchange),
                  hex_str(ci, sizeof ci, h->cookie_i, 8), hex_str(cr, sizeof cr, h->cookie_r, 8));
         report(ike, NULL, &from->a, h->exchange, WHY_NO_SA, why);
-    } else if (half_open_full(ike, &from->a, why, sizeof why)) {
-        report(ike, NULL, &from->a, h->exchange, WHY_LIMIT, why);
     } else {
         rx_trace(ike, NULL, from, to);
         struct ike_sa *sa = sa_new(ike, to, from);
         engine_run(ike, sa, data, len, h);
-        if (!sa->listed) {
-            sa_free(ike, sa);
+        if (sa->main.c.state == XS_R_MM2) {
+            half_open_keep(ike, sa);
         }
+        sa_free(ike, sa);
     }
+}
+
+/* resumed: a far end we have answered once: message 1 again, or message 3, which proves its address. */
+static void resumed(struct ike *ike, struct half_open *half, const u8 *data, size_t len,
+                    const struct isakmp_hdr *h, const struct endpoint *from,
+                    const struct endpoint *to)
+{
+    struct ike_sa *sa = half_open_resume(ike, half);
+    rx_trace(ike, sa, from, to);
+    engine_run(ike, sa, data, len, h);
+    if (sa->main.c.state == XS_R_MM2) {
+        half_open_back(ike, half, sa);
+        return;
+    }
+    half_open_over(ike, half);
+    sa_link(ike, sa);
+    too_many_guests(ike, sa);
 }
 
 static void input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
@@ -133,6 +185,11 @@ static void input(struct ike *ike, const u8 *data, size_t len, const struct endp
         return;
     }
     struct ike_sa *sa = sa_find(ike, &h, from);
+    struct half_open *half = sa ? NULL : half_open_find(ike, &h, from);
+    if (half) {
+        resumed(ike, half, data, len, &h, from, to);
+        return;
+    }
     if (!sa) {
         first_message(ike, data, len, &h, from, to);
         return;
@@ -228,17 +285,10 @@ void ike_from_dp(struct ike *ike, const struct dp_msg *m)
 
 void ike_tick(struct ike *ike)
 {
-    u64 now = env_now_ms(ike->clock);
-    session_tick(ike, now);
-    child_tick(ike, now);
-    restart_tick(ike, now);
-    flow_tick(ike, now);
-    session_settle(ike);
+    session_tick(ike, env_now_ms(ike->clock));
 }
 
 u64 ike_next_ms(const struct ike *ike)
 {
-    u64 next = MIN(child_next_ms(ike), flow_next_ms(ike));
-    next = MIN(next, restart_next_ms(ike));
-    return MIN(next, session_next_ms(ike));
+    return timer_next_ms(ike);
 }

@@ -26,8 +26,14 @@
 #include "wire/isakmp.h"
 
 enum {
-    HALF_OPEN_MAX = 1000,         /* as IOS: crypto call admission limit ike in-negotiation-sa */
-    HALF_OPEN_PER_ADDRESS = 24,
+    HALF_OPEN_BYTES = 32 << 20,   /* first messages whose address is not proved: room for them */
+    HALF_OPEN_WRONG = 512,        /* wrong messages that are looked at in one unfinished negotiation */
+    GUESTS_MAX = 1000,            /* address proved, identity not: as IOS, call admission limit in-negotiation-sa */
+    GUESTS_PER_ADDRESS = 24,
+    MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
+    REKEY_JITTER_MS = 10000,
+    SAID_MS = 60000,              /* the same line about the same peer is not said again that long */
+    P1_LIFE_MIN_S = 4, P2_LIFE_MIN_S = 4, P2_LIFE_MIN_KB = 1024, /* shorter is refused */
     DELETED_LINGER_MS = 60000,    /* a deleted SA stays listed about a minute */
     NODE_LINGER_MS = 60000,       /* a finished exchange answers duplicates that long */
     RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
@@ -36,7 +42,7 @@ enum {
     BACKOFF_MIN_MS = 10000,
     BACKOFF_MAX_MS = 300000,
     LOG_BURST = 20,               /* failure lines per second; the rest is only counted */
-    SEEN_HASHES = 6, SEEN_MSGIDS = 64, SPI_GRAVES = 64,
+    SEEN_HASHES = 6, SPI_GRAVES = 1024,
     P1_LIFE_DEFAULT_S = 86400, P2_LIFE_DEFAULT_S = 28800, /* RFC 2407 4.5 */
 };
 
@@ -72,7 +78,6 @@ struct bytes_sa {
     u8 b[2048];
 };
 
-enum natt { NATT_NONE, NATT_V2, NATT_V3, NATT_V7, NATT_RFC };
 enum vid_bit { VB_UNITY = 1, VB_DPD = 2, VB_XAUTH = 4, VB_FRAG = 8, VB_ADIT = 16, VB_NATT_V2 = 32, VB_NATT_V3 = 64,
                VB_NATT_V7 = 128, VB_NATT_RFC = 256, VB_STRONGSWAN = 512, VB_OPENSWAN = 1024, VB_LIBRESWAN = 2048,
                VB_RACOON = 4096, VB_OTHER = 8192 };
@@ -81,8 +86,8 @@ enum vid_bit { VB_UNITY = 1, VB_DPD = 2, VB_XAUTH = 4, VB_FRAG = 8, VB_ADIT = 16
 struct sa_core {
     u8 cookie_i[8], cookie_r[8];
     bool initiator, authenticated;
-    u8 encr, hash, natt; /* enum encr_id, hash_id, natt */
-    bool nat;
+    u8 encr, hash; /* enum encr_id, hash_id */
+    bool nat;      /* the peer's NAT-D says that one stands between */
     u16 auth, group;
     u32 conn_id, policy, life_s, vids;
     struct secret skeyid, skeyid_d, skeyid_a, skeyid_e, key;
@@ -123,8 +128,18 @@ struct retrans {
     unsigned sent;
     u64 resent_ms;
 };
+/* When something is due (timer.c); part of what it is about. */
+enum timer_kind { TIMER_SA, TIMER_XCH, TIMER_CHILD, TIMER_FLOW, TIMER_OLD, TIMER_HALF_OPEN };
+struct timer {
+    u64 at_ms;
+    u32 pos; /* 1 + its place in the heap, 0: not set */
+    u8 kind; /* enum timer_kind */
+};
+
 struct xch {
     struct list link; /* in ike_sa.nodes; the main exchange is not listed */
+    struct ike_sa *sa; /* borrowed: whose it is */
+    struct timer timer;
     struct xch_core c;
     struct retrans rt;
     struct dh *dh; /* owned */
@@ -132,33 +147,41 @@ struct xch {
     u32 child;            /* number of the pair it made, 0 */
 };
 struct ike_sa {
-    struct list link; /* in ike.sas once committed */
-    bool listed;
+    struct list link, peer_link, guest_link; /* in ike.sas, peer->sas, ike.guests once linked */
+    bool linked;
+    bool known; /* linked, or a half-open one that came back: what is said about it is said once */
+    struct timer timer;
     u32 number; /* ours, never reused */
     struct endpoint local, remote;
     struct sa_core c;
     struct xch main;
     struct list nodes;
-    struct ike_peer *peer; /* borrowed; counted in peer->ike_refs */
+    struct ike_peer *peer; /* held: counted in peer->ike_refs */
     u64 born_ms, expire_ms, rekey_ms;
     bool deleted;
     bool contact; /* initiator: INITIAL-CONTACT may be said, nothing of before is still in use */
     u64 gone_ms;      /* when a deleted SA leaves the list */
     u32 logged;       /* bit per reason already logged for this SA */
     char fail[160];
-    u32 seen_msgid[SEEN_MSGIDS];
-    unsigned num_msgid;
+    u32 *msgids; /* owned: all message ids the peer has used, an open table */
+    u32 num_msgids, cap_msgids, next_msgid;
+    u32 wrong; /* messages refused */
     u32 flow; /* initiator: the flow that wanted it */
 };
-/* A far end, as IOS counts it. */
+/* A far end, by address (peer.c). */
 struct ike_peer {
-    struct list link;
+    struct list link;            /* in ike.peers */
+    struct list sas, children, flows; /* of struct ike_sa, child, flow_ref */
     struct endpoint local, remote;
-    u32 number, ike_refs, ipsec_refs;
+    u32 number; /* as IOS counts them; 0: only configured */
+    u32 ike_refs, ipsec_refs, num_children, num_up, num_old;
     bool contacted; /* an authenticated SA with it has existed since we started */
 };
 struct child {
-    struct list link;
+    struct list link, peer_link, flow_link;
+    struct ike_peer *peer; /* borrowed: lives as long as this */
+    struct flow *of;       /* borrowed: lives as long as this, NULL: none */
+    struct timer timer;
     u32 number, flow, spi_in, spi_out, conn_in, isakmp_conn;
     u8 encr, auth, mode;
     bool initiator, in_up, out_up, closing;
@@ -167,8 +190,17 @@ struct child {
     u64 started_ms, up_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
 };
 enum flow_state { FLOW_IDLE, FLOW_P1 /* waits for an ISAKMP SA */, FLOW_QM /* our quick mode runs */ };
+struct flow_ref { /* a flow at one of its peers */
+    struct list link;
+    struct flow *flow;
+    struct ike_peer *peer; /* NULL: any peer */
+};
 struct flow {
     struct list link;
+    struct flow_ref at_peer[IKE_MAX_PEERS];
+    struct list children, old_sas;
+    u32 num_children;
+    struct timer timer;
     struct ike_flow_value v;
     unsigned peer; /* index of the peer in use */
     u8 state;      /* enum flow_state */
@@ -179,15 +211,26 @@ struct flow {
     bool keep; /* seen in the new generation */
 };
 struct old_sa { /* what dp held when we started */
-    struct list link;
+    struct list link, flow_link;
+    struct ike_peer *peer;
+    struct flow *flow; /* NULL: none */
+    struct timer timer;
     struct dp_sa_value sa;
-    u64 delete_ms;
 };
+struct grave {
+    u32 spi;
+    struct addr peer;
+};
+struct said {
+    u64 key, until_ms;
+};
+struct half_open; /* half_open.c */
 
 /* What has to follow from what just happened (todo.c). */
 enum todo_kind {
     TODO_SA_ENDED,   /* sa; flag: say Delete */
     TODO_P1_UP,      /* sa */
+    TODO_P1_SPENT,   /* sa: it has no more room for message ids soon */
     TODO_CONTACT,    /* sa: the peer said INITIAL-CONTACT */
     TODO_NOTIFY,     /* sa: say type about the SPI it proposed */
     TODO_PAIR_UP,    /* flow */
@@ -231,7 +274,7 @@ struct ike_conf { /* one generation; owns everything in it */
     struct ike_global_value global;
     struct conf_policy *policies; /* by priority */
     struct conf_psk *psks;
-    struct conf_flow *flows;
+    struct conf_flow *flows, *last_flow;
 };
 
 struct ike {
@@ -240,19 +283,30 @@ struct ike {
     struct evlog *log;
     struct ike_conf *conf, *building; /* owned; building is NULL outside BEGIN..COMMIT */
     struct list sas, peers, children, flows, old_sas;
+    struct list guests;    /* SAs we answer that have proved their address only, the oldest first */
+    struct list half_open; /* of struct half_open, the oldest first */
+    struct list any_flows; /* of struct flow_ref: any peer */
+    u8 seed[16];           /* of the keyed hashes */
+    /* keys: our cookie; sa_first_key; number; peer_key; SPI; peer_key with SPI; proxy identities */
+    struct map sa_cookie, sa_first, sa_number, half_cookie, half_first, peer_map, child_number, child_in, child_out,
+        old_in, old_out, flow_map, flow_proxy, grave_of;
+    struct timer **heap; /* owned (timer.c) */
+    size_t num_timers, cap_timers, half_bytes;
+    struct timer half_timer;
+    u32 num_guests;
     struct list todo; /* of struct todo */
     u32 next_conn, next_child_conn, next_number, num_half_open;
     bool keylog, asked_dp, restart_done, have_dp;
     u32 restart_tag;
     u64 log_second;
     unsigned log_used;
-    struct {
-        u32 spi;
-        struct addr peer;
-    } graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
+    struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
+    struct said said[256];
     unsigned next_grave;
     u64 unknown_spi_ms;
 };
+
+enum { NUM_MAPS = 14 };
 
 /* ---- drafts and rows ----------------------------------------------------------------------------------- */
 
@@ -267,6 +321,7 @@ struct draft {
     struct dh *dh; /* owned until commit */
     struct isakmp_out out;
     bool reply;
+    bool proved; /* the hash of a phase 2 message was right */
     u32 effects;
     enum ike_reason why;
     char detail[256];
@@ -312,8 +367,7 @@ bool todo_pop(struct ike *ike, struct todo *out); /* the oldest; false: nothing 
 
 /* session.c */
 void session_settle(struct ike *ike);
-void session_tick(struct ike *ike, u64 now);
-u64 session_next_ms(const struct ike *ike);
+void session_tick(struct ike *ike, u64 now); /* everything that is due */
 void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
 
 /* draft.c */
@@ -344,36 +398,71 @@ bool retrans_again(struct ike *ike, struct retrans *rt);
 void retrans_free(struct retrans *rt);
 /* retrans_due: true: send rt->tx again now; *out_spent: the tries are used up. */
 bool retrans_due(struct ike *ike, struct retrans *rt, bool *out_spent);
+/* retrans_budget_ms: how long an answer is waited for, all retransmissions together. */
+u64 retrans_budget_ms(const struct ike *ike);
+
+/* timer.c */
+void timer_set(struct ike *ike, struct timer *t, u64 at_ms); /* 0: takes it back */
+u64 timer_next_ms(const struct ike *ike);
+struct timer *timer_due(struct ike *ike, u64 now); /* takes one that is due out; NULL: none */
+u64 timer_sooner(u64 a, u64 b);                    /* 0: not planned */
+
+/* peer.c */
+u64 peer_key(const struct ike *ike, const struct addr *a, u32 more); /* keyed hash of both */
+struct ike_peer *peer_find(const struct ike *ike, const struct addr *remote);
+struct ike_peer *peer_at(struct ike *ike, const struct addr *remote); /* made when it is not there */
+/* peer_hold: the same, held by an SA or a half-open one, with the debug lines of that. */
+struct ike_peer *peer_hold(struct ike *ike, const struct endpoint *local, const struct endpoint *remote,
+                           const char *who);
+void peer_release(struct ike *ike, struct ike_peer *p); /* NULL is fine */
+void peer_settle(struct ike *ike, struct ike_peer *p);  /* forgets it when nothing belongs to it any more */
+u32 peer_handle(const struct ike_peer *p);
+
+/* half_open.c */
+struct half_open *half_open_find(const struct ike *ike, const struct isakmp_hdr *hdr, const struct endpoint *from);
+/* half_open_keep: what message 3 will need of an SA whose first message was answered; the SA itself may go. */
+void half_open_keep(struct ike *ike, struct ike_sa *sa);
+/* half_open_resume: the SA as it was then, not linked; afterwards half_open_back (nothing came of it) or
+ * half_open_over (its address is proved, the SA is the caller's to link). */
+struct ike_sa *half_open_resume(struct ike *ike, const struct half_open *h);
+void half_open_back(struct ike *ike, struct half_open *h, struct ike_sa *sa);
+void half_open_over(struct ike *ike, struct half_open *h);
+void half_open_drop(struct ike *ike, struct half_open *h);
+void half_open_tick(struct ike *ike, u64 now);
+void half_open_free(struct ike *ike);
 
 /* sa_table.c */
 struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struct endpoint *remote);
 void sa_link(struct ike *ike, struct ike_sa *sa);
 void sa_free(struct ike *ike, struct ike_sa *sa);
-struct ike_sa *sa_find(struct ike *ike, const struct isakmp_hdr *hdr, const struct endpoint *from);
-struct ike_sa *sa_by_number(struct ike *ike, u32 number);
+void sa_arm(struct ike *ike, struct ike_sa *sa); /* its timer, after one of its times changed */
+void sa_not_guest(struct ike *ike, struct ike_sa *sa);
+u64 sa_half_open_end(const struct ike *ike, const struct ike_sa *sa);
+u64 sa_first_key(const struct ike *ike, const u8 cookie_i[8], const struct endpoint *from);
+struct ike_sa *sa_find(const struct ike *ike, const struct isakmp_hdr *hdr, const struct endpoint *from);
+struct ike_sa *sa_by_number(const struct ike *ike, u32 number);
 /* sa_usable: the newest authenticated SA with that address, local AF_NONE = any. */
-struct ike_sa *sa_usable(struct ike *ike, const struct addr *local, const struct addr *remote);
+struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote);
 /* sa_speaking: the same, or one that has just ended and can still say Delete. */
-struct ike_sa *sa_speaking(struct ike *ike, const struct addr *local, const struct addr *remote);
+struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local, const struct addr *remote);
 /* sa_negotiating: a main mode of ours that is under way and will serve such a flow. */
-struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *local, const struct addr *remote);
+struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local, const struct addr *remote);
 /* sa_serves: a flow with that local address (AF_NONE: any) may use the SA, or wait for it. */
 bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct addr *remote);
 bool sa_half_open(const struct ike_sa *sa);
 /* sa_delete: ends an SA; tell = say Delete. What hangs on it hears of it by the queue. It stays listed a minute. */
 void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell);
-void sa_drop_secrets(struct ike_sa *sa); /* exchanges and keys */
+void sa_drop_secrets(struct ike *ike, struct ike_sa *sa); /* exchanges and keys */
 void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t len);
-struct xch *xch_new(struct ike *ike, u8 exchange, u32 msgid, bool initiator);
+struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, bool initiator);
 struct xch *xch_find(const struct ike_sa *sa, u32 msgid);
-void xch_free(struct xch *x);
+void xch_free(struct ike *ike, struct xch *x); /* also out of its list */
 void xch_wipe(struct xch *x);
-u32 msgid_new(struct ike *ike, const struct ike_sa *sa);
+void xch_arm(struct ike *ike, struct xch *x);
+/* msgid_new: one of ours, never the same twice in an SA. seen, remember: the peer's. */
+u32 msgid_new(struct ike *ike, struct ike_sa *sa);
 bool msgid_seen(const struct ike_sa *sa, u32 msgid);
 void msgid_remember(struct ike_sa *sa, u32 msgid);
-struct ike_peer *peer_get(struct ike *ike, const struct endpoint *local, const struct endpoint *remote);
-struct ike_peer *peer_find(struct ike *ike, const struct addr *remote);
-u32 peer_handle(const struct ike_peer *p);
 u32 sa_handle(const struct ike_sa *sa);
 enum ike_show_state sa_show_state(const struct ike_sa *sa);
 const char *sa_role(const struct ike_sa *sa);
@@ -456,7 +545,6 @@ const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *s
                                          bool have_psk, unsigned *out_transform, u32 conn, struct draft *d);
 bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
 void p1_write(struct ike *ike, struct isakmp_out *o);
-const struct ike_policy_value *p1_policy(const struct ike *ike, u32 priority);
 const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer);
 
 /* v1_proposal.c: phase 2 */
@@ -486,24 +574,18 @@ void proxy_write(struct isakmp_out *o, struct bytes_id *idi, struct bytes_id *id
 
 /* vendor.c, natd.c */
 u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);
-enum natt vendor_natt(u32 vids, bool responder);
-void vendor_write_offer(struct ike *ike, const struct ike_sa *sa, u32 conn, struct isakmp_out *o);
-void vendor_write_natt(struct ike *ike, const struct ike_sa *sa, u32 conn, struct isakmp_out *o, enum natt n);
 void vendor_write_ours(struct isakmp_out *o, const u8 cookie_i[8]);
-void natd_write(struct isakmp_out *o, const struct ike_sa *sa, const struct sa_core *c);
 void natd_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct sa_core *c);
 
 /* child.c */
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out);
 void child_delete(struct ike *ike, struct child *c, bool tell);
-struct child *child_by_spi(struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
-struct child *child_by_number(struct ike *ike, u32 number);
-struct child *child_of_flow(struct ike *ike, u32 flow); /* the newest that is up */
-unsigned child_count(struct ike *ike, u32 flow, const struct addr *remote); /* flow 0, remote NULL: any */
-void child_tick(struct ike *ike, u64 now);
-u64 child_next_ms(const struct ike *ike);
+struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
+struct child *child_by_number(const struct ike *ike, u32 number);
+struct child *child_of_flow(const struct ike *ike, u32 flow); /* the newest that is up */
+void child_due(struct ike *ike, struct child *c, u64 now);
 void child_expire(struct ike *ike, const struct dp_expire_value *e);
-void child_delete_peer(struct ike *ike, const struct addr *remote, bool tell, u64 before_ms);
+void child_lost_dp(struct child *c); /* its data plane died: there is nothing to take out */
 /* child_shorten: the peer keeps it only that long after it came up (RESPONDER-LIFETIME). */
 void child_shorten(struct ike *ike, struct child *c, u32 life_s);
 
@@ -513,7 +595,9 @@ void spi_bury(struct ike *ike, u32 spi, const struct addr *peer);
 bool spi_buried(const struct ike *ike, u32 spi, const struct addr *peer);
 
 /* flow_table.c */
-struct flow *flow_find(struct ike *ike, u32 id);
+struct flow *flow_find(const struct ike *ike, u32 id);
+void flow_index(struct ike *ike, struct flow *f); /* makes it findable; unindex before its value changes */
+void flow_unindex(struct ike *ike, struct flow *f);
 bool flow_has_peer(const struct ike_flow_value *v, const struct addr *remote);
 const struct addr *flow_peer(const struct flow *f); /* the one in use, NULL: none */
 /* flow_by_proxy: the flow with that peer whose proxy identities these are; NULL with why in the draft. absent: the
@@ -523,9 +607,9 @@ const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa, const
 
 /* inherit.c */
 void inherit_add(struct ike *ike, const struct dp_sa_value *sa); /* keeps no key */
-void inherit_free(struct old_sa *o);
+void inherit_free(struct ike *ike, struct old_sa *o);
+struct old_sa *inherit_find(const struct ike *ike, u32 spi, u8 dir);
 bool inherit_with(const struct ike *ike, const struct addr *remote);
-bool inherit_of_flow(const struct ike *ike, u32 flow);
 
 /* flow.c */
 void flow_want(struct ike *ike, struct flow *f, bool rekey);
@@ -533,13 +617,13 @@ void flow_want(struct ike *ike, struct flow *f, bool rekey);
  * one, then the next peer, then gives up. */
 void flow_p1_up(struct ike *ike, struct ike_sa *sa);
 void flow_p1_failed(struct ike *ike, struct ike_sa *sa, const char *why);
-void flow_up(struct flow *f, bool ours); /* a pair came up, by a quick mode of ours or not */
+void flow_up(struct ike *ike, struct flow *f, bool ours); /* a pair came up, by a quick mode of ours or not */
 void flow_failed(struct ike *ike, struct flow *f, const char *why);
 /* flow_quick_lost: our quick mode lost its ISAKMP SA: once more, soon. */
 void flow_quick_lost(struct ike *ike, struct flow *f, const char *why);
 void flow_lost_child(struct ike *ike, struct flow *f);
-void flow_tick(struct ike *ike, u64 now);
-u64 flow_next_ms(const struct ike *ike);
+void flow_due(struct ike *ike, struct flow *f);
+void flow_arm(struct ike *ike, struct flow *f, u64 at_ms); /* when to try again, 0: not planned */
 bool flow_negotiating(const struct flow *f);
 
 /* config.c */
@@ -551,12 +635,11 @@ struct ike_conf *config_new(void);
 void restart_ask(struct ike *ike);
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa);
 void restart_end(struct ike *ike, u32 tag);
-void restart_flow_up(struct ike *ike, u32 flow);
+void restart_flow_up(struct ike *ike, struct flow *f);
 /* restart_dp: there is a (new) data plane. */
 void restart_dp(struct ike *ike);
 void restart_expire(struct ike *ike, const struct dp_expire_value *e);
-void restart_tick(struct ike *ike, u64 now);
-u64 restart_next_ms(const struct ike *ike);
+void restart_due(struct ike *ike, struct old_sa *o);
 
 /* show.c */
 void show_answer(struct ike *ike, const struct ike_msg *q);

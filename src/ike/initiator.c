@@ -36,13 +36,7 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
     sa->contact = contact;
     ev_ike_ke_msg(ike->log, 0, remote, &(struct evb_ike_ke_msg){.a = 1, .b = 1});
     ev_ike_profile_null(ike->log, 0, remote, &(struct evb_ike_profile_null){.flow = flow});
-    sa->peer = peer_get(ike, &from, &to);
-    sa->peer->ike_refs++;
-    ev_ike_peer_lock(ike->log, 0, remote,
-                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer),
-                                                 .what = ev_str("IKE"),
-                                                 .refs = sa->peer->ike_refs,
-                                                 .who = ev_str("isakmp_initiator")});
+    sa->peer = peer_hold(ike, &from, &to, "isakmp_initiator");
     ev_ike_sa_insert(
         ike->log, 0, remote,
         &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
@@ -52,6 +46,7 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
         sa_free(ike, sa);
         return NULL;
     }
+    sa_link(ike, sa);
     return sa;
 }
 
@@ -59,14 +54,12 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
 
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
 {
-    struct xch *x = xch_new(ike, XCH_QUICK, msgid_new(ike, sa), true);
+    struct xch *x = xch_new(ike, sa, XCH_QUICK, msgid_new(ike, sa), true);
     ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
                     &(struct evb_ike_node_new){.msgid = x->c.msgid});
     list_push_back(&sa->nodes, &x->link);
-    msgid_remember(sa, x->c.msgid);
     if (!engine_start(ike, sa, x, qm_out_1, f, XS_QM_I_QM1, TM_RESEND)) {
-        list_remove(&x->link);
-        xch_free(x);
+        xch_free(ike, x);
         return false;
     }
     trace_input(ike, sa, sa->c.conn_id, x->c.msgid, "IKE_MESG_INTERNAL", "IKE_INIT_QM");
@@ -81,16 +74,13 @@ static void info_send(struct ike *ike, struct ike_sa *sa, struct info *n)
     if (!sa->c.authenticated) {
         return;
     }
-    struct xch *x = xch_new(ike, XCH_INFO, msgid_new(ike, sa), true);
-    list_push_back(&sa->nodes, &x->link);
-    msgid_remember(sa, x->c.msgid);
+    struct xch *x = xch_new(ike, sa, XCH_INFO, msgid_new(ike, sa), true);
     ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
                     &(struct evb_ike_node_new){.msgid = x->c.msgid});
     engine_start(ike, sa, x, info_out, n, XS_INFO, TM_NONE);
     ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
                       &(struct evb_ike_node_purge){.msgid = x->c.msgid});
-    list_remove(&x->link);
-    xch_free(x);
+    xch_free(ike, x);
 }
 
 void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi,

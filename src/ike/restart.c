@@ -29,7 +29,7 @@ static void forget_one(struct ike *ike, struct old_sa *o, bool tell)
     if (in) {
         spi_bury(ike, v->spi, &v->src);
     }
-    inherit_free(o);
+    inherit_free(ike, o);
 }
 
 static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
@@ -46,7 +46,8 @@ static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa)
 {
     if (!ike->asked_dp || ike->restart_done || tag != ike->restart_tag ||
-        sa->proto != IPPROTO_ESP_ || child_by_spi(ike, sa->spi, sa->dir == SA_IN, NULL)) {
+        sa->proto != IPPROTO_ESP_ ||
+        child_by_spi(ike, sa->spi, sa->dir == SA_IN, sa->dir == SA_IN ? NULL : &sa->dst)) {
         return;
     }
     inherit_add(ike, sa);
@@ -70,12 +71,9 @@ void restart_end(struct ike *ike, u32 tag)
     }
     LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
-        LIST_FOR (n, &ike->old_sas) {
-            if (CONTAINER_OF(n, struct old_sa, link)->sa.flow == f->v.flow) {
-                flows++;
-                todo_want(ike, f->v.flow, true);
-                break;
-            }
+        if (!list_empty(&f->old_sas)) {
+            flows++;
+            todo_want(ike, f->v.flow, true);
         }
     }
     ev_ike_restart(ike->log, 0, NULL, &(struct evb_ike_restart){.sas = sas, .flows = flows});
@@ -83,12 +81,12 @@ void restart_end(struct ike *ike, u32 tag)
 
 /* restart_flow_up: the new pair of a flow is up; the old ones go after a grace for what is under
  * way. */
-void restart_flow_up(struct ike *ike, u32 flow)
+void restart_flow_up(struct ike *ike, struct flow *f)
 {
-    LIST_FOR (it, &ike->old_sas) {
-        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
-        if (o->sa.flow == flow && !o->delete_ms) {
-            o->delete_ms = env_now_ms(ike->clock) + OLD_PAIR_GRACE_MS;
+    LIST_FOR (it, &f->old_sas) {
+        struct old_sa *o = CONTAINER_OF(it, struct old_sa, flow_link);
+        if (!o->timer.pos) {
+            timer_set(ike, &o->timer, env_now_ms(ike->clock) + OLD_PAIR_GRACE_MS);
         }
     }
 }
@@ -96,32 +94,15 @@ void restart_flow_up(struct ike *ike, u32 flow)
 /* restart_expire: the data plane ended one of them itself. */
 void restart_expire(struct ike *ike, const struct dp_expire_value *e)
 {
-    LIST_FOR (it, &ike->old_sas) {
-        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
-        if (e->hard && o->sa.spi == e->spi && o->sa.dir == e->dir) {
-            remove_one(ike, o, false);
-        }
+    struct old_sa *o = inherit_find(ike, e->spi, e->dir);
+    if (o && e->hard) {
+        remove_one(ike, o, false);
     }
 }
 
-void restart_tick(struct ike *ike, u64 now)
+void restart_due(struct ike *ike, struct old_sa *o)
 {
-    LIST_FOR (it, &ike->old_sas) {
-        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
-        if (o->delete_ms && now >= o->delete_ms) {
-            remove_one(ike, o, true);
-        }
-    }
-}
-
-u64 restart_next_ms(const struct ike *ike)
-{
-    u64 next = UINT64_MAX;
-    LIST_FOR (it, &ike->old_sas) {
-        const struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
-        next = o->delete_ms && o->delete_ms < next ? o->delete_ms : next;
-    }
-    return next;
+    remove_one(ike, o, true);
 }
 
 /* restart_dp: the first data plane is where we begin; a later one has none of our SAs, for the one that had them died.
@@ -138,7 +119,7 @@ void restart_dp(struct ike *ike)
     ike->restart_done = true; /* what we asked the dead one, nobody answers */
     LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
-        if (child_count(ike, f->v.flow, NULL) || inherit_of_flow(ike, f->v.flow)) {
+        if (f->num_children || !list_empty(&f->old_sas)) {
             flows++;
             todo_want(ike, f->v.flow, true);
         }
@@ -153,7 +134,7 @@ void restart_dp(struct ike *ike)
         if (c->in_up) {
             spi_bury(ike, c->spi_in, &c->remote.a);
         }
-        c->in_up = c->out_up = false; /* nothing to take out of the new one */
+        child_lost_dp(c); /* nothing to take out of the new one */
         child_delete(ike, c, true);
     }
     ev_ike_dp_lost(ike->log, 0, NULL, &(struct evb_ike_dp_lost){.sas = sas, .flows = flows});

@@ -80,3 +80,8 @@ void retrans_free(struct retrans *rt)
     free(rt->tx);
     memset(rt, 0, sizeof *rt);
 }
+
+u64 retrans_budget_ms(const struct ike *ike)
+{
+    return (u64)ike->conf->global.retransmit_ms * (ike->conf->global.retransmit_tries + 1);
+}

@@ -18,11 +18,13 @@ static struct ike_sa *live(struct ike *ike, u32 number)
 static void p1_up(struct ike *ike, struct ike_sa *sa)
 {
     u64 now = env_now_ms(ike->clock);
-    u64 life = (u64)sa->c.life_s * 1000;
-    /* both ends would start a new main mode: the initiator is meant to be first */
-    u64 early = MIN(life / 4, sa->c.initiator ? 70000u : 40000u);
+    u64 life = (u64)sa->c.life_s * 1000, jitter = env_random_u32(ike->clock) % REKEY_JITTER_MS;
+    /* both ends would start a new main mode: the initiator is meant to be first; either has the
+     * time to try as long as a main mode may take */
+    u64 early = retrans_budget_ms(ike) + (sa->c.initiator ? 50000 : 20000) + jitter;
     sa->expire_ms = now + life;
-    sa->rekey_ms = sa->expire_ms - early;
+    sa->rekey_ms = sa->expire_ms - MIN(early, life / 3);
+    sa_arm(ike, sa);
     sa->peer->contacted = true;
     sa->fail[0] = 0;
     trace_input(ike, sa, sa->c.conn_id, 0, "IKE_MESG_INTERNAL", "IKE_PHASE1_COMPLETE");
@@ -35,14 +37,19 @@ static void p1_up(struct ike *ike, struct ike_sa *sa)
  * not delete each other's work. */
 static void initial_contact(struct ike *ike, struct ike_sa *sa)
 {
-    LIST_FOR (it, &ike->sas) {
-        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, link);
+    LIST_FOR (it, &sa->peer->sas) {
+        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
         if (o != sa && !o->deleted && endpoint_equal(&o->remote, &sa->remote) &&
             o->c.authenticated && o->c.authenticated_ms <= sa->born_ms) {
             sa_delete(ike, o, "Receive initial contact", false);
         }
     }
-    child_delete_peer(ike, &sa->remote.a, false, sa->born_ms);
+    LIST_FOR (it, &sa->peer->children) {
+        struct child *c = CONTAINER_OF(it, struct child, peer_link);
+        if (c->started_ms <= sa->born_ms) {
+            child_delete(ike, c, false);
+        }
+    }
 }
 
 /* sa_ended: the Delete it was to send, its exchanges, its keys, and whoever waited for it. */
@@ -57,8 +64,21 @@ static void sa_ended(struct ike *ike, struct ike_sa *sa, bool tell)
             todo_quick_lost(ike, sa, x, sa->fail)->flag = true;
         }
     }
-    sa_drop_secrets(sa);
+    sa_drop_secrets(ike, sa);
     flow_p1_failed(ike, sa, sa->fail);
+}
+
+/* rekey: phase 1 is made anew while somebody needs it; asked again every 30 s until there is another. */
+static void rekey(struct ike *ike, struct ike_sa *sa)
+{
+    char why[START_WHY];
+    bool needed = sa->peer->num_children || !list_empty(&sa->nodes);
+    sa->rekey_ms = env_now_ms(ike->clock) + 30000;
+    if (needed && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
+        !sa_negotiating(ike, &sa->local.a, &sa->remote.a)) {
+        mm_start(ike, 0, &sa->local.a, &sa->remote.a, false, why);
+    }
+    sa_arm(ike, sa);
 }
 
 static void phase1_timeout(struct ike *ike, struct ike_sa *sa)
@@ -105,8 +125,7 @@ static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
         if (f) {
             flow_failed(ike, f, why);
         }
-        list_remove(&x->link);
-        xch_free(x);
+        xch_free(ike, x);
         sa_delete(ike, sa, "Death by retransmission P2", true);
         if (f && stale) {
             todo_want(ike, f->v.flow, true);
@@ -114,37 +133,42 @@ static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
         return;
     }
     todo_quick_lost(ike, sa, x, why); /* we answered, the third message never came */
-    list_remove(&x->link);
-    xch_free(x);
+    xch_free(ike, x);
 }
 
 /* ---- what the peer says (only what its hash proved) ---- */
 
-static void heard_error(struct ike *ike, struct ike_sa *sa, const struct todo *t)
+/* refused_quick: which quick mode of ours an error is about: the one whose SPI it names; when it names the ISAKMP SA
+ * or nothing, and only one runs, that one. */
+static struct xch *refused_quick(const struct ike_sa *sa, const struct todo *t)
 {
-    char why[128];
     struct xch *found = NULL;
     unsigned waiting = 0;
     LIST_FOR (it, &sa->nodes) {
         struct xch *x = CONTAINER_OF(it, struct xch, link);
-        if (x->c.state == XS_QM_I_QM1) {
-            waiting++;
-            if (t->spi && x->c.spi_in == t->spi) {
-                found = x;
-                waiting = 1;
-                break;
-            }
-            found = x;
+        if (x->c.state != XS_QM_I_QM1) {
+            continue;
         }
+        if (t->spi && x->c.spi_in == t->spi) {
+            return x;
+        }
+        waiting++;
+        found = x;
     }
-    if (!found || waiting != 1) {
+    return !t->spi && waiting == 1 ? found : NULL;
+}
+
+static void heard_error(struct ike *ike, struct ike_sa *sa, const struct todo *t)
+{
+    char why[128];
+    struct xch *x = refused_quick(sa, t);
+    if (!x) {
         return;
     }
     snprintf(why, sizeof why, "the peer answered %s", isakmp_notify_name(t->type));
     report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_REFUSED, why);
-    struct flow *f = flow_find(ike, found->c.flow);
-    list_remove(&found->link);
-    xch_free(found);
+    struct flow *f = flow_find(ike, x->c.flow);
+    xch_free(ike, x);
     if (f) {
         flow_failed(ike, f, why);
     }
@@ -169,11 +193,10 @@ static void heard_lifetime(struct ike *ike, struct ike_sa *sa, const struct todo
 
 static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct todo *t)
 {
-    LIST_FOR (it, &ike->sas) {
-        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, link);
+    LIST_FOR (it, &sa->peer->sas) { /* those with the same far end alone */
+        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
         if (!o->deleted && memcmp(o->c.cookie_i, t->bytes, 8) == 0 &&
-            memcmp(o->c.cookie_r, t->bytes + 8, 8) == 0 &&
-            addr_equal(&o->remote.a, &sa->remote.a)) {
+            memcmp(o->c.cookie_r, t->bytes + 8, 8) == 0) {
             sa_delete(ike, o, "Receive delete from peer", false);
         }
     }
@@ -204,12 +227,9 @@ void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
         info_notify(ike, sa, PROTO_ESP, NTF_INVALID_SPI, spi, 4, spi, 4);
         return;
     }
-    LIST_FOR (it, &ike->flows) {
-        struct flow *f = CONTAINER_OF(it, struct flow, link);
-        if (flow_has_peer(&f->v, &u->src)) {
-            flow_want(ike, f, true); /* even with a pair up: theirs is another one */
-            return;
-        }
+    const struct ike_peer *p = peer_find(ike, &u->src);
+    if (p && !list_empty(&p->flows)) { /* even with a pair up: theirs is another one */
+        flow_want(ike, CONTAINER_OF(p->flows.next, struct flow_ref, link)->flow, true);
     }
 }
 
@@ -228,6 +248,7 @@ static void settle_sa(struct ike *ike, const struct todo *t, struct ike_sa *sa)
     u8 b[4];
     switch (t->kind) {
     case TODO_P1_UP: p1_up(ike, sa); break;
+    case TODO_P1_SPENT: rekey(ike, sa); break;
     case TODO_CONTACT: initial_contact(ike, sa); break;
     case TODO_NOTIFY: /* the SPI the peer proposed: how it knows which negotiation is meant */
         put32(b, t->spi);
@@ -249,10 +270,14 @@ static void settle_flow(struct ike *ike, const struct todo *t)
 {
     struct flow *f = flow_find(ike, t->flow);
     switch (t->kind) {
-    case TODO_PAIR_UP: restart_flow_up(ike, t->flow); break;
+    case TODO_PAIR_UP:
+        if (f) {
+            restart_flow_up(ike, f);
+        }
+        break;
     case TODO_QUICK_DONE:
         if (f) {
-            flow_up(f, t->flag);
+            flow_up(ike, f, t->flag);
         }
         break;
     case TODO_PAIR_LOST:
@@ -294,8 +319,8 @@ void session_settle(struct ike *ike)
 
 /* ---- time ---- */
 
-/* due: sends again when it is time; true when the tries are used up. */
-static bool due(struct ike *ike, const struct ike_sa *sa, struct xch *x)
+/* again: sends again when it is time; true when the tries are used up. */
+static bool again(struct ike *ike, const struct ike_sa *sa, struct xch *x)
 {
     bool spent = false;
     if (!retrans_due(ike, &x->rt, &spent)) {
@@ -312,83 +337,48 @@ static bool due(struct ike *ike, const struct ike_sa *sa, struct xch *x)
     return false;
 }
 
-static void nodes_tick(struct ike *ike, struct ike_sa *sa, u64 now)
+static void xch_due(struct ike *ike, struct xch *x, u64 now)
 {
-    LIST_FOR (it, &sa->nodes) {
-        struct xch *x = CONTAINER_OF(it, struct xch, link);
-        if (x->gone_ms && now >= x->gone_ms) {
-            ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
-                              &(struct evb_ike_node_purge){.msgid = x->c.msgid});
-            list_remove(&x->link);
-            xch_free(x);
-        } else if (due(ike, sa, x)) {
-            quick_timeout(ike, sa, x);
-        }
+    struct ike_sa *sa = x->sa;
+    if (x != &sa->main && x->gone_ms && now >= x->gone_ms) {
+        ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
+                          &(struct evb_ike_node_purge){.msgid = x->c.msgid});
+        xch_free(ike, x);
+    } else if (!again(ike, sa, x)) {
+        xch_arm(ike, x);
+    } else if (x == &sa->main) {
+        phase1_timeout(ike, sa);
+    } else {
+        quick_timeout(ike, sa, x);
     }
 }
 
-/* half_open_end: when an unfinished SA we answer is given up. */
-static u64 half_open_end(const struct ike *ike, const struct ike_sa *sa)
-{
-    return sa->born_ms +
-           (u64)ike->conf->global.retransmit_ms * (ike->conf->global.retransmit_tries + 1);
-}
-
-static void sa_tick(struct ike *ike, struct ike_sa *sa, u64 now)
+static void sa_due(struct ike *ike, struct ike_sa *sa, u64 now)
 {
     if (sa->deleted) {
-        if (now >= sa->gone_ms) {
-            sa_free(ike, sa);
-        }
-    } else if (due(ike, sa, &sa->main) ||
-               (sa_half_open(sa) && !sa->c.initiator && now >= half_open_end(ike, sa))) {
+        sa_free(ike, sa);
+    } else if (sa_half_open(sa) && !sa->c.initiator && now >= sa_half_open_end(ike, sa)) {
         phase1_timeout(ike, sa);
     } else if (sa->expire_ms && now >= sa->expire_ms) {
         sa_delete(ike, sa, "IKE SA Lifetime Exceeded", true);
     } else {
         if (sa->rekey_ms && now >= sa->rekey_ms) {
-            sa->rekey_ms = now + 30000;
-            if (child_count(ike, 0, &sa->remote.a) &&
-                sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
-                !sa_negotiating(ike, &sa->local.a, &sa->remote.a)) {
-                char why[START_WHY];
-                mm_start(ike, 0, &sa->local.a, &sa->remote.a, false, why);
-            }
+            rekey(ike, sa);
         }
-        nodes_tick(ike, sa, now);
+        sa_arm(ike, sa);
     }
 }
 
 void session_tick(struct ike *ike, u64 now)
 {
-    LIST_FOR (it, &ike->sas) {
-        sa_tick(ike, CONTAINER_OF(it, struct ike_sa, link), now);
-    }
-}
-
-static u64 sooner(u64 a, u64 b)
-{
-    return b && b < a ? b : a; /* 0: not planned */
-}
-
-u64 session_next_ms(const struct ike *ike)
-{
-    u64 next = UINT64_MAX;
-    LIST_FOR (it, &ike->sas) {
-        const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (sa->deleted) {
-            next = sooner(next, sa->gone_ms);
-            continue;
-        }
-        next = sooner(next, sa->main.rt.next_ms);
-        next = sooner(next, sa->expire_ms);
-        next = sooner(next, sa->rekey_ms);
-        next = sooner(next, sa_half_open(sa) && !sa->c.initiator ? half_open_end(ike, sa) : 0);
-        LIST_FOR (n, &sa->nodes) {
-            const struct xch *x = CONTAINER_OF(n, struct xch, link);
-            next = sooner(next, x->gone_ms);
-            next = sooner(next, x->rt.next_ms);
+    for (struct timer *t; (t = timer_due(ike, now)) != NULL; session_settle(ike)) {
+        switch ((enum timer_kind)t->kind) {
+        case TIMER_SA: sa_due(ike, CONTAINER_OF(t, struct ike_sa, timer), now); break;
+        case TIMER_XCH: xch_due(ike, CONTAINER_OF(t, struct xch, timer), now); break;
+        case TIMER_CHILD: child_due(ike, CONTAINER_OF(t, struct child, timer), now); break;
+        case TIMER_FLOW: flow_due(ike, CONTAINER_OF(t, struct flow, timer)); break;
+        case TIMER_OLD: restart_due(ike, CONTAINER_OF(t, struct old_sa, timer)); break;
+        case TIMER_HALF_OPEN: half_open_tick(ike, now); break;
         }
     }
-    return next;
 }

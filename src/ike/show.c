@@ -40,7 +40,7 @@ static void show_sa(struct ike *ike, const struct ike_sa *sa, u32 tag)
     i->dpd = false; /* the capability is about keepalives of ours, which are not configured yet */
     i->nat = sa->c.nat;
     i->policy = sa->c.policy;
-    i->num_children = sa->deleted ? 0 : child_count(ike, 0, &sa->remote.a);
+    i->num_children = sa->deleted ? 0 : sa->peer->num_children;
     str_copy(i->fail, sizeof i->fail, sa->fail);
     if (ike->keylog) {
         i->key_e = sa->c.key;
@@ -83,7 +83,7 @@ static void show_flow(struct ike *ike, const struct flow *f, u32 tag)
     m.type = IKE_FLOW;
     m.tag = tag;
     m.u.flow_info = (struct ike_flow_info){.flow = f->v.flow,
-                                           .num_children = child_count(ike, f->v.flow, NULL),
+                                           .num_children = f->num_children,
                                            .negotiating = flow_negotiating(f),
                                            .attempts = f->attempts,
                                            .failures = f->failures};

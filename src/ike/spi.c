@@ -8,32 +8,25 @@ u32 spi_new(struct ike *ike)
 {
     for (;;) {
         u32 spi = env_random_u32(ike->clock);
-        bool used = spi < 256; /* RFC 4303 2.1: reserved */
-        LIST_FOR (it, &ike->children) {
-            used = used || CONTAINER_OF(it, struct child, link)->spi_in == spi;
-        }
-        LIST_FOR (it, &ike->old_sas) {
-            used = used || CONTAINER_OF(it, struct old_sa, link)->sa.spi == spi;
-        }
-        if (!used) {
-            return spi;
+        if (spi >= 256 && !map_get(&ike->child_in, spi) && !map_get(&ike->old_in, spi)) {
+            return spi; /* RFC 4303 2.1: those below are reserved */
         }
     }
 }
 
 void spi_bury(struct ike *ike, u32 spi, const struct addr *peer)
 {
-    ike->graves[ike->next_grave].spi = spi;
-    ike->graves[ike->next_grave].peer = *peer;
+    struct grave *g = &ike->graves[ike->next_grave];
+    if (map_get(&ike->grave_of, g->spi) == g) {
+        map_del(&ike->grave_of, g->spi);
+    }
+    *g = (struct grave){.spi = spi, .peer = *peer};
+    map_put(&ike->grave_of, spi, g);
     ike->next_grave = (ike->next_grave + 1) % SPI_GRAVES;
 }
 
 bool spi_buried(const struct ike *ike, u32 spi, const struct addr *peer)
 {
-    for (unsigned i = 0; i < SPI_GRAVES; i++) {
-        if (ike->graves[i].spi == spi && addr_equal(&ike->graves[i].peer, peer)) {
-            return true;
-        }
-    }
-    return false;
+    const struct grave *g = map_get(&ike->grave_of, spi);
+    return g && g->spi == spi && addr_equal(&g->peer, peer);
 }

@@ -64,7 +64,6 @@ enum verdict mm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     accept_policy(ike, m, p, transform, d);
     vendor_read(ike, sa, d->sa.conn_id,
                 m); /* the dialect looks at them again under the new conn-id */
-    d->sa.natt = vendor_natt(d->sa.vids, true);
     return V_NEXT;
 }
 
@@ -87,7 +86,6 @@ enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         return V_DROP;
     }
     d->sa.conn_id = ike->next_conn;
-    d->sa.natt = vendor_natt(d->sa.vids & ~(u32)VB_NATT_RFC, false);
     if (!draft_dh(ike, d, d->sa.group)) {
         return V_DROP;
     }
@@ -118,9 +116,9 @@ static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
         draft_why(d, WHY_KEY_EXCHANGE, "no key can be made for the agreed cipher");
         return false;
     }
-    ev_ike_skeyid(
-        ike->log, conn, &sa->remote.a,
-        &(struct evb_ike_skeyid){.skeyid_e = ev_key(d->sa.skeyid_e.b, d->sa.skeyid_e.len)});
+    ev_ike_skeyid(ike->log, conn, &sa->remote.a,
+                  &(struct evb_ike_skeyid){
+                      .skeyid_e = ev_key(d->sa.skeyid_e.b, ike->keylog ? d->sa.skeyid_e.len : 0)});
     d->sa.vids |= vendor_read(ike, sa, conn, m);
     natd_check(ike, sa, m, &d->sa);
     mem_wipe(&d->x.gxy, sizeof d->x.gxy);
@@ -130,14 +128,15 @@ static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
 enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                    struct draft *d)
 {
+    if (!dh_public_ok(d->sa.group, m->ke.p, m->ke.len)) { /* before we pay for a key pair */
+        draft_bad_ke(m, d->sa.group, d);
+        return V_DROP;
+    }
     if (!draft_dh(ike, d, d->sa.group)) {
         return V_DROP;
     }
-    const struct group_row *g = group_row(d->sa.group);
-    if (m->ke.len == g->public_len) {
-        memcpy(d->x.gi.b, m->ke.p, m->ke.len);
-    }
-    d->x.gi.len = d->x.gr.len = g->public_len;
+    memcpy(d->x.gi.b, m->ke.p, m->ke.len);
+    d->x.gi.len = d->x.gr.len = group_row(d->sa.group)->public_len;
     dh_public(d->dh, d->x.gr.b);
     draft_nonce(&d->x.ni, &m->nonce);
     d->x.nr.len = 20;
@@ -151,10 +150,12 @@ enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp
 enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                    struct draft *d)
 {
-    if (m->ke.len == d->x.gi.len) {
-        memcpy(d->x.gr.b, m->ke.p, m->ke.len);
-        d->x.gr.len = m->ke.len;
+    if (!dh_public_ok(d->sa.group, m->ke.p, m->ke.len)) {
+        draft_bad_ke(m, d->sa.group, d);
+        return V_DROP;
     }
+    memcpy(d->x.gr.b, m->ke.p, m->ke.len);
+    d->x.gr.len = m->ke.len;
     draft_nonce(&d->x.nr, &m->nonce);
     return agree(ike, sa, m, sa->main.dh, d) ? V_NEXT : V_DROP;
 }

@@ -44,19 +44,18 @@ void mm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
         isakmp_out_proposal_end(&d->out, &p, true);
         isakmp_out_end(&d->out);
     }
-    vendor_write_natt(ike, sa, d->sa.conn_id, &d->out, d->sa.natt);
+    (void)ike;
+    (void)sa;
 }
 
 /* ---- message 3 and 4 ---- */
 
-static void write_ke(struct draft *d, const struct bytes_big *ke, const struct bytes_nonce *nonce,
-                     const struct ike_sa *sa)
+static void write_ke(struct draft *d, const struct bytes_big *ke, const struct bytes_nonce *nonce)
 {
     draft_hdr(d, false);
     isakmp_out_payload(&d->out, PL_KE, ke->b, ke->len);
     isakmp_out_payload(&d->out, PL_NONCE, nonce->b, nonce->len);
     vendor_write_ours(&d->out, d->sa.cookie_i);
-    natd_write(&d->out, sa, &d->sa);
 }
 
 void mm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
@@ -65,13 +64,15 @@ void mm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     dh_public(d->dh, d->x.gi.b);
     d->x.ni.len = 20;
     env_random(ike->clock, d->x.ni.b, d->x.ni.len);
-    write_ke(d, &d->x.gi, &d->x.ni, sa);
+    (void)sa;
+    write_ke(d, &d->x.gi, &d->x.ni);
 }
 
 void mm_out_4(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
     (void)ike;
-    write_ke(d, &d->x.gr, &d->x.nr, sa);
+    (void)sa;
+    write_ke(d, &d->x.gr, &d->x.nr);
 }
 
 /* ---- message 5 and 6 ---- */
@@ -137,7 +138,6 @@ bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *a
                      &(struct evb_ike_psk_found){.address = sa->remote.a});
     draft_hdr(d, false);
     p1_write(ike, &d->out);
-    vendor_write_offer(ike, sa, 0, &d->out);
     size_t body = be16(d->buf + ISAKMP_HDR + 2) - 4u;
     if (d->out.w.bad || body > sizeof d->x.sa_i.b) {
         return false;

@@ -23,7 +23,8 @@ void p2_read(struct p2_offer *out, const struct isakmp_transform *t)
                 out->life_s = a.value > UINT32_MAX ? UINT32_MAX : (u32)a.value;
                 out->life_seen = true;
             } else if (life_type == LIFE_KILOBYTES) {
-                out->life_kb = a.value;
+                out->life_kb =
+                    MIN(a.value, (u64)UINT32_MAX); /* 4 TB; nothing that multiplies it wraps */
             }
             break;
         case P2_GROUP: out->group = v; break;
@@ -152,6 +153,11 @@ static unsigned p2_compare(const struct ike_flow_value *f, const struct ike_tran
             o->group)
     DIFFERS((o->group != 0) != have_ke, "PFS group %u and %s KE payload, wanted both or neither",
             o->group, have_ke ? "a" : "no")
+    DIFFERS(o->life_s < P2_LIFE_MIN_S, "offered a life of %u seconds, wanted %d at least",
+            o->life_s, P2_LIFE_MIN_S)
+    DIFFERS(o->life_kb && o->life_kb < P2_LIFE_MIN_KB,
+            "offered a life of %llu kilobytes, wanted %d at least", (unsigned long long)o->life_kb,
+            P2_LIFE_MIN_KB)
     DIFFERS(o->esn, "offered extended sequence numbers, wanted none")
     DIFFERS(o->surplus, "offered attribute %u (%s), wanted none of it", o->surplus,
             isakmp_p2_attr_name(o->surplus))

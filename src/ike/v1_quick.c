@@ -51,7 +51,7 @@ static void take_choice(struct draft *d, const struct ike_flow_value *f, const s
     d->x.mode = c->offer.encaps ? (u8)c->offer.encaps : MODE_TUNNEL;
     d->x.group = c->offer.group;
     d->x.spi_out = c->spi;
-    d->x.life_s = MIN(c->offer.life_s, f->life_s);
+    d->x.life_s = MAX(MIN(c->offer.life_s, f->life_s), (u32)P2_LIFE_MIN_S);
     d->x.life_kb = !c->offer.life_kb ? f->life_kb
                    : !f->life_kb     ? c->offer.life_kb
                                      : MIN(c->offer.life_kb, f->life_kb);
@@ -117,6 +117,11 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     trace_ipsec(ike, sa, &f->v, &c.set, false);
     take_choice(d, &f->v, &c);
     d->x.sa_i.len = 0;
+    if (d->x.group && !dh_public_ok(d->x.group, m->ke.p, m->ke.len)) {
+        draft_bad_ke(m, d->x.group, d);
+        d->notify = NTF_INVALID_KEY_INFORMATION;
+        return V_REPLY_ERROR;
+    }
     if (d->x.group && (!draft_dh(ike, d, d->x.group) || !draft_agree(d->dh, m, d->x.group, d))) {
         d->notify = NTF_INVALID_KEY_INFORMATION;
         return V_REPLY_ERROR;
@@ -247,11 +252,41 @@ static void responder_lifetime(const struct isakmp_msg *m, struct draft *d)
         struct p2_offer o;
         if (n->type == NTF_RESPONDER_LIFETIME) {
             p2_read(&o, &t);
+            o.life_s = MAX(o.life_s, (u32)P2_LIFE_MIN_S);
+            o.life_kb = o.life_kb ? MAX(o.life_kb, (u64)P2_LIFE_MIN_KB) : 0;
             d->x.life_s = o.life_seen ? MIN(d->x.life_s, o.life_s) : d->x.life_s;
             d->x.life_kb =
                 o.life_kb ? MIN(d->x.life_kb ? d->x.life_kb : UINT64_MAX, o.life_kb) : d->x.life_kb;
         }
     }
+}
+
+/* answer_ok: exactly one transform, with the terms of what we offered under its number; under another number it may
+ * have those of any transform of ours (RFC 2408 4.2: the number SHOULD be kept). */
+static bool answer_ok(struct ike *ike, const struct ike_sa *sa, const struct flow *f,
+                      const struct isakmp_msg *m, struct p2_choice *out, struct draft *d)
+{
+    char detail[160];
+    struct ike_flow_value offer = f->v;
+    offer.any_mode = false; /* the answer must be what we offered */
+    u8 number = m->sa.transform[0].number;
+    if (m->sa.num_proposals == 1 && m->sa.num_transforms == 1) {
+        if (number >= 1 && number <= offer.num_transforms) {
+            offer.transform[0] = f->v.transform[number - 1];
+            offer.num_transforms = 1;
+            if (p2_select(ike, sa, &offer, m, out, d)) {
+                return true;
+            }
+        }
+        offer = f->v;
+        offer.any_mode = false;
+        if (p2_select(ike, sa, &offer, m, out, d)) {
+            return true;
+        }
+    }
+    snprintf(detail, sizeof detail, "%.150s", d->why ? d->detail : "number of transforms");
+    draft_why(d, WHY_NOT_OFFERED, "%s", detail);
+    return false;
 }
 
 enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -271,13 +306,7 @@ enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         draft_why(d, WHY_NOT_OFFERED, "flow (removed from the configuration)");
         return V_FAIL;
     }
-    struct ike_flow_value offer = f->v;
-    offer.any_mode = false; /* the answer must be what we offered */
-    if (m->sa.num_proposals != 1 || m->sa.num_transforms != 1 ||
-        !p2_select(ike, sa, &offer, m, &c, d)) {
-        char detail[160];
-        snprintf(detail, sizeof detail, "%.150s", d->why ? d->detail : "number of transforms");
-        draft_why(d, WHY_NOT_OFFERED, "%s", detail);
+    if (!answer_ok(ike, sa, f, m, &c, d)) {
         return V_FAIL;
     }
     if (!same_proxies(m, d)) {
