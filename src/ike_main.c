@@ -17,7 +17,6 @@ struct ike_proc {
     struct evlog log;
     struct ike *ike; /* owned */
     int dp;          /* channel to the data plane, -1: none */
-    u64 lost_values;
 };
 
 /* ---- sockaddr and endpoints ---- */
@@ -98,12 +97,10 @@ static void send_datagram(void *ctx, const struct endpoint *from, const struct e
                   MSG_DONTWAIT | MSG_NOSIGNAL); /* lost: retransmitted */
 }
 
-static void to_dp(void *ctx, const struct dp_msg *m)
+static bool to_dp(void *ctx, const struct dp_msg *m)
 {
     struct ike_proc *p = ctx;
-    if (p->dp < 0 || !chan_send(p->dp, m, sizeof *m, -1, true)) {
-        p->lost_values++;
-    }
+    return p->dp >= 0 && chan_send(p->dp, m, sizeof *m, -1, true);
 }
 
 static void to_main(void *ctx, const struct ike_msg *m)

@@ -35,7 +35,7 @@ struct child *child_of_flow(const struct ike *ike, u32 flow)
     struct child *best = NULL;
     for (struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
         struct child *c = CONTAINER_OF(it, struct child, flow_link);
-        if (c->out_up && !c->closing && (!best || c->up_ms >= best->up_ms)) {
+        if (c->up_ms && !c->closing && (!best || c->up_ms >= best->up_ms)) {
             best = c;
         }
     }
@@ -45,7 +45,8 @@ struct child *child_of_flow(const struct ike *ike, u32 flow)
 static void child_arm(struct ike *ike, struct child *c)
 {
     timer_set(ike, &c->timer,
-              timer_sooner(timer_sooner(c->delete_ms, c->hard_ms), c->closing ? 0 : c->soft_ms));
+              timer_sooner(timer_sooner(c->delete_ms, c->hard_ms),
+                           timer_sooner(c->later_ms, c->closing ? 0 : c->soft_ms)));
 }
 
 static void child_link(struct ike *ike, struct child *c, struct ike_peer *p)
@@ -93,16 +94,16 @@ static void transform_name(struct ev_str *out, u8 encr, u8 auth)
     *out = ev_str(t);
 }
 
-static void install_one(struct ike *ike, const struct ike_sa *sa, const struct xch *x,
-                        const struct child *c, bool in)
+/* make_add: ADD_SA of one half. */
+static void make_add(const struct ike_sa *sa, const struct xch *x, const struct child *c, bool in,
+                     struct dp_msg *m)
 {
     u8 keymat[128];
     const struct encr_row *e = encr_row(c->encr);
     size_t elen = (size_t)e->key_len + e->salt_len, alen = c->auth ? hash_row(c->auth)->len : 0;
-    struct dp_msg m;
-    memset(&m, 0, sizeof m);
-    m.type = DP_ADD_SA;
-    struct dp_sa_value *v = &m.u.sa;
+    memset(m, 0, sizeof *m);
+    m->type = DP_ADD_SA;
+    struct dp_sa_value *v = &m->u.sa;
     v->flow = c->flow;
     v->spi = in ? c->spi_in : c->spi_out;
     v->conn_id = c->conn_in + (in ? 0 : 1);
@@ -124,12 +125,21 @@ static void install_one(struct ike *ike, const struct ike_sa *sa, const struct x
     keys_keymat(keymat, elen + alen, &sa->c, &x->c, PROTO_ESP, v->spi);
     secret_set(&v->encr_key, keymat, elen);
     secret_set(&v->auth_key, keymat + elen, alen);
+    mem_wipe(keymat, sizeof keymat);
+}
+
+/* give: to the data plane; when that cannot be, the queue hears of it. */
+static void give(struct ike *ike, const struct child *c, const struct dp_msg *m)
+{
+    const struct dp_sa_value *v = &m->u.sa;
     struct evb_ipsec_create_sa ev = {.dest = v->dst, .spi = v->spi, .conn_id = v->conn_id};
     transform_name(&ev.transform, c->encr, c->auth);
-    ev_ipsec_create_sa(ike->log, sa->c.conn_id, &sa->remote.a, &ev);
-    dp_send(ike, &m);
-    mem_wipe(keymat, sizeof keymat);
-    mem_wipe(&m, sizeof m);
+    ev_ipsec_create_sa(ike->log, c->isakmp_conn, &c->remote.a, &ev);
+    if (!dp_send(ike, m)) {
+        struct todo *t = todo_push(ike, TODO_PAIR_REFUSED);
+        t->child = c->number;
+        t->type = v->dir;
+    }
 }
 
 static struct child *child_new(struct ike *ike, struct ike_sa *sa, struct xch *x)
@@ -185,7 +195,7 @@ static void supersede(struct ike *ike, struct child *c)
     for (struct list *it = c->of ? c->of->children.next : NULL; c->of && it != &c->of->children;
          it = it->next) {
         struct child *o = CONTAINER_OF(it, struct child, flow_link);
-        if (o == c || !o->out_up || o->delete_ms) {
+        if (o == c || !o->up_ms || o->delete_ms) {
             continue;
         }
         bool plain = c->initiator && o->up_ms <= c->started_ms;
@@ -226,19 +236,67 @@ static void child_up(struct ike *ike, struct ike_sa *sa, struct child *c, const 
     }
 }
 
+static void forget_later(struct child *c)
+{
+    if (c->later) {
+        mem_wipe(c->later, sizeof *c->later);
+        free(c->later);
+        c->later = NULL;
+        c->later_ms = 0;
+    }
+}
+
+void child_send_now(struct ike *ike, struct child *c)
+{
+    if (c->later) {
+        c->out_up = true;
+        give(ike, c, c->later);
+        forget_later(c);
+        child_arm(ike, c);
+    }
+}
+
+/* replaces: another pair of the flow is up and can carry what is sent a moment longer. */
+static bool replaces(const struct child *c)
+{
+    for (struct list *it = c->of ? c->of->children.next : NULL; c->of && it != &c->of->children;
+         it = it->next) {
+        const struct child *o = CONTAINER_OF(it, struct child, flow_link);
+        if (o != c && o->out_up) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void install_out(struct ike *ike, struct ike_sa *sa, struct xch *x, struct child *c)
+{
+    c->later = xcalloc(1, sizeof *c->later);
+    make_add(sa, x, c, false, c->later);
+    if (c->initiator && replaces(c)) {
+        /* the peer takes its inbound half in when our third message has arrived and been worked on:
+         * what we send under it before that is lost, so the old pair sends on for a while */
+        c->later_ms = env_now_ms(ike->clock) + OUT_DELAY_MS;
+    } else {
+        child_send_now(ike, c);
+    }
+}
+
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out)
 {
     struct child *c = x->child ? child_by_number(ike, x->child) : child_new(ike, sa, x);
+    struct dp_msg m;
     if (!c) {
         return; /* removed while the third message was under way */
     }
     if (in) {
         c->in_up = true;
-        install_one(ike, sa, x, c, true);
+        make_add(sa, x, c, true, &m);
+        give(ike, c, &m);
+        mem_wipe(&m, sizeof m);
     }
     if (out) {
-        c->out_up = true;
-        install_one(ike, sa, x, c, false);
+        install_out(ike, sa, x, c);
         child_up(ike, sa, c, x);
     }
 }
@@ -283,6 +341,7 @@ void child_delete(struct ike *ike, struct child *c, bool tell)
         c->peer->ipsec_refs--;
     }
     struct ike_peer *p = c->peer;
+    forget_later(c);
     todo_flow(ike, TODO_PAIR_LOST, c->flow);
     child_unlink(ike, c);
     mem_wipe(c, sizeof *c);
@@ -290,8 +349,14 @@ void child_delete(struct ike *ike, struct child *c, bool tell)
     peer_settle(ike, p);
 }
 
+void child_not_taken(struct child *c, u8 dir)
+{
+    *(dir == SA_IN ? &c->in_up : &c->out_up) = false;
+}
+
 void child_lost_dp(struct child *c)
 {
+    forget_later(c);
     c->in_up = c->out_up = false;
 }
 
@@ -322,6 +387,9 @@ void child_due(struct ike *ike, struct child *c, u64 now)
     if ((c->delete_ms && now >= c->delete_ms) || (c->hard_ms && now >= c->hard_ms)) {
         child_delete(ike, c, true);
         return;
+    }
+    if (c->later_ms && now >= c->later_ms) {
+        child_send_now(ike, c);
     }
     if (c->soft_ms && now >= c->soft_ms && !c->closing) {
         renew(ike, c, now);

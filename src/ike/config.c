@@ -176,6 +176,13 @@ static void commit(struct ike *ike)
     }
     drop_lonely_sas(ike);
     config_free(old);
+    restart_tell_dp(ike);
+    LIST_FOR (it, &ike->sas) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
+        if (!sa->deleted && sa->c.authenticated) {
+            live_arm(ike, sa);
+        }
+    }
     if (ike->conf->global.restarted && first) {
         restart_ask(ike);
     }

@@ -50,7 +50,8 @@ static void flow_try(struct ike *ike, struct flow *f)
 
 void flow_want(struct ike *ike, struct flow *f, bool rekey)
 {
-    if (flow_negotiating(f) || (!rekey && child_of_flow(ike, f->v.flow))) {
+    if (ike->ending || flow_negotiating(f) ||
+        (!rekey && (child_of_flow(ike, f->v.flow) || env_now_ms(ike->clock) < f->hold_ms))) {
         return;
     }
     if (!ike->conf->global.enabled) {
@@ -141,7 +142,10 @@ void flow_quick_lost(struct ike *ike, struct flow *f, const char *why)
 
 void flow_lost_child(struct ike *ike, struct flow *f)
 {
-    if (f->v.always_up && !child_of_flow(ike, f->v.flow) && !f->next_ms) {
+    struct child *c = child_of_flow(ike, f->v.flow);
+    if (c) { /* what carried packets may be gone: the new pair need not be spared any longer */
+        child_send_now(ike, c);
+    } else if (f->v.always_up && !f->next_ms) {
         flow_arm(ike, f, env_now_ms(ike->clock) + 1000 + env_random_u32(ike->clock) % 1000);
     }
 }

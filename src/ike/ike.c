@@ -63,7 +63,9 @@ void ike_free(struct ike *ike)
     }
     half_open_free(ike);
     LIST_FOR (it, &ike->children) {
-        free(CONTAINER_OF(it, struct child, link));
+        struct child *c = CONTAINER_OF(it, struct child, link);
+        child_lost_dp(c);
+        free(c);
     }
     LIST_FOR (it, &ike->old_sas) {
         inherit_free(ike, CONTAINER_OF(it, struct old_sa, link));
@@ -244,6 +246,7 @@ static void ctl(struct ike *ike, const struct ike_msg *m)
         pong.u.number = m->u.number;
         ike->env.to_main(ike->env.ctx, &pong);
         break;
+    case IKE_SHUTDOWN: session_shutdown(ike); break;
     case IKE_DP_PEER: restart_dp(ike); break; /* the channel itself is the process's business */
     default: config_msg(ike, m); break;
     }
@@ -262,6 +265,8 @@ static void from_dp(struct ike *ike, const struct dp_msg *m)
         child_expire(ike, &m->u.expire);
         restart_expire(ike, &m->u.expire);
         break;
+    case DP_SILENT: session_silent(ike, (u32)m->u.number); break;
+    case DP_SA_REFUSED: session_refused(ike, &m->u.expire); break;
     case DP_UNKNOWN_SPI: session_unknown_spi(ike, &m->u.unknown_spi); break;
     case DP_SA: restart_sa(ike, m->tag, &m->u.sa_info.sa); break;
     case DP_END: restart_end(ike, m->tag); break;

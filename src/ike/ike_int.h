@@ -32,12 +32,15 @@ enum {
     GUESTS_PER_ADDRESS = 24,
     MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
     REKEY_JITTER_MS = 10000,
+    OUT_DELAY_MS = 2000,          /* a new pair of ours that replaces one sends after that long */
+    LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
+    PROBE_EVERY_MS = 300000,      /* a quick mode to see whether a peer lives that cannot be asked */
     SAID_MS = 60000,              /* the same line about the same peer is not said again that long */
     P1_LIFE_MIN_S = 4, P2_LIFE_MIN_S = 4, P2_LIFE_MIN_KB = 1024, /* shorter is refused */
     DELETED_LINGER_MS = 60000,    /* a deleted SA stays listed about a minute */
     NODE_LINGER_MS = 60000,       /* a finished exchange answers duplicates that long */
     RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
-    OLD_PAIR_GRACE_MS = 5000,     /* the old pair lives on that long after the new one is up */
+    OLD_PAIR_GRACE_MS = 8000,     /* the old pair lives on that long after the new one is up */
     DUPLICATE_GRACE_MS = 12000,   /* two pairs made at once: the loser goes after that long */
     BACKOFF_MIN_MS = 10000,
     BACKOFF_MAX_MS = 300000,
@@ -129,7 +132,8 @@ struct retrans {
     u64 resent_ms;
 };
 /* When something is due (timer.c); part of what it is about. */
-enum timer_kind { TIMER_SA, TIMER_XCH, TIMER_CHILD, TIMER_FLOW, TIMER_OLD, TIMER_HALF_OPEN };
+enum timer_kind { TIMER_SA, TIMER_XCH, TIMER_CHILD, TIMER_FLOW, TIMER_OLD, TIMER_HALF_OPEN,
+                  TIMER_LIVE };
 struct timer {
     u64 at_ms;
     u32 pos; /* 1 + its place in the heap, 0: not set */
@@ -166,6 +170,10 @@ struct ike_sa {
     u32 *msgids; /* owned: all message ids the peer has used, an open table */
     u32 num_msgids, cap_msgids, next_msgid;
     u32 wrong; /* messages refused */
+    struct {
+        struct timer timer;
+        u32 seq, sent; /* sent: R-U-THERE without an answer yet */
+    } live; /* live.c */
     u32 flow; /* initiator: the flow that wanted it */
 };
 /* A far end, by address (peer.c). */
@@ -187,7 +195,8 @@ struct child {
     bool initiator, in_up, out_up, closing;
     struct selector sel;
     struct endpoint local, remote;
-    u64 started_ms, up_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
+    struct dp_msg *later; /* owned, wiped: the outbound half, not given to the data plane yet */
+    u64 started_ms, up_ms, later_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
 };
 enum flow_state { FLOW_IDLE, FLOW_P1 /* waits for an ISAKMP SA */, FLOW_QM /* our quick mode runs */ };
 struct flow_ref { /* a flow at one of its peers */
@@ -206,6 +215,7 @@ struct flow {
     u8 state;      /* enum flow_state */
     bool rekey;    /* what is or will be tried is tried although a pair is up */
     u64 next_ms;   /* backoff: when to try again, 0 = not planned */
+    u64 hold_ms, probe_ms; /* no packet brings it up before hold; last probe by quick mode */
     u32 backoff_ms, attempts, failures;
     char last_error[192];
     bool keep; /* seen in the new generation */
@@ -239,12 +249,14 @@ enum todo_kind {
     TODO_QUICK_LOST, /* flow, child (half a pair), why; flag: its SA went away under it */
     TODO_WANT,       /* flow; flag: although a pair is up */
     TODO_DELETE_SPI, /* local, remote, spi: say Delete */
+    TODO_PAIR_REFUSED, /* child; type: enum dp_dir of the half the data plane did not take */
     /* said by the peer, proved by a hash */
     TODO_HEARD_ERROR,     /* sa, type, spi */
     TODO_HEARD_GONE,      /* sa, spi: its inbound SA is no more; flag: it did not say Delete */
     TODO_HEARD_DELETE_SA, /* sa, bytes: both cookies */
     TODO_HEARD_LIFETIME,  /* sa, spi, seconds */
     TODO_HEARD_THERE,     /* sa, seconds: R-U-THERE and its sequence number */
+    TODO_HEARD_ACK,       /* sa, seconds: R-U-THERE-ACK and its sequence number */
 };
 struct todo {
     struct list link;
@@ -296,6 +308,7 @@ struct ike {
     u32 num_guests;
     struct list todo; /* of struct todo */
     u32 next_conn, next_child_conn, next_number, num_half_open;
+    bool ending; /* IKE_SHUTDOWN came */
     bool keylog, asked_dp, restart_done, have_dp;
     u32 restart_tag;
     u64 log_second;
@@ -368,6 +381,9 @@ bool todo_pop(struct ike *ike, struct todo *out); /* the oldest; false: nothing 
 /* session.c */
 void session_settle(struct ike *ike);
 void session_tick(struct ike *ike, u64 now); /* everything that is due */
+void session_silent(struct ike *ike, u32 flow); /* DP_SILENT */
+void session_refused(struct ike *ike, const struct dp_expire_value *e); /* DP_SA_REFUSED */
+void session_shutdown(struct ike *ike);
 void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
 
 /* draft.c */
@@ -533,6 +549,14 @@ void info_notify_sa(struct ike *ike, struct ike_sa *sa, u16 type, const void *da
 void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi);
 void info_delete_sa(struct ike *ike, struct ike_sa *sa);
 
+/* live.c */
+void live_ask(struct ike *ike, struct ike_sa *sa); /* R-U-THERE, unless one is under way */
+void live_answer(struct ike *ike, struct ike_sa *sa, u32 seq);
+void live_arm(struct ike *ike, struct ike_sa *sa); /* the next periodic one, when that is configured */
+bool live_due(struct ike *ike, struct ike_sa *sa); /* false: the far end is dead */
+bool live_speaks(const struct ike_sa *sa);         /* the far end can be asked */
+u32 live_silence_s(const struct ike *ike);         /* DP_SET_SILENCE */
+
 /* select.c: phase 1 */
 struct p1_offer {
     u16 encr_id, key_bits, hash_id, auth, group;
@@ -585,6 +609,9 @@ struct child *child_by_number(const struct ike *ike, u32 number);
 struct child *child_of_flow(const struct ike *ike, u32 flow); /* the newest that is up */
 void child_due(struct ike *ike, struct child *c, u64 now);
 void child_expire(struct ike *ike, const struct dp_expire_value *e);
+/* child_send_now: the outbound half goes to the data plane if it has not yet. */
+void child_send_now(struct ike *ike, struct child *c);
+void child_not_taken(struct child *c, u8 dir); /* the data plane did not take that half */
 void child_lost_dp(struct child *c); /* its data plane died: there is nothing to take out */
 /* child_shorten: the peer keeps it only that long after it came up (RESPONDER-LIFETIME). */
 void child_shorten(struct ike *ike, struct child *c, u32 life_s);
@@ -638,6 +665,7 @@ void restart_end(struct ike *ike, u32 tag);
 void restart_flow_up(struct ike *ike, struct flow *f);
 /* restart_dp: there is a (new) data plane. */
 void restart_dp(struct ike *ike);
+void restart_tell_dp(struct ike *ike); /* what it needs to know of the configuration */
 void restart_expire(struct ike *ike, const struct dp_expire_value *e);
 void restart_due(struct ike *ike, struct old_sa *o);
 
@@ -654,6 +682,6 @@ void trace_state(struct ike *ike, u32 conn, const struct addr *peer, u8 old, u8 
 void trace_payload(struct ike *ike, const struct ike_sa *sa, u32 conn, const char *payload, u32 msgid);
 void trace_id(struct ike *ike, const struct ike_sa *sa, const u8 *body, u16 len, u8 next);
 void id_text(char *out, size_t cap, const u8 *body, u16 len);
-void dp_send(struct ike *ike, const struct dp_msg *m);
+bool dp_send(struct ike *ike, const struct dp_msg *m); /* false: it could not be given */
 
 #endif

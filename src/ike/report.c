@@ -185,7 +185,7 @@ void trace_id(struct ike *ike, const struct ike_sa *sa, const u8 *body, u16 len,
     }
 }
 
-void dp_send(struct ike *ike, const struct dp_msg *m)
+bool dp_send(struct ike *ike, const struct dp_msg *m)
 {
-    ike->env.to_dp(ike->env.ctx, m);
+    return ike->env.to_dp(ike->env.ctx, m);
 }

@@ -105,6 +105,15 @@ void restart_due(struct ike *ike, struct old_sa *o)
     remove_one(ike, o, true);
 }
 
+void restart_tell_dp(struct ike *ike)
+{
+    struct dp_msg m;
+    memset(&m, 0, sizeof m);
+    m.type = DP_SET_SILENCE;
+    m.u.number = live_silence_s(ike);
+    dp_send(ike, &m);
+}
+
 /* restart_dp: the first data plane is where we begin; a later one has none of our SAs, for the one that had them died.
  * Every flow that had some is negotiated again at once (nothing else would: a peer that sends only, sends into the dark),
  * and then the peers hear which SPIs are gone. */
@@ -113,6 +122,7 @@ void restart_dp(struct ike *ike)
     u64 sas = 0, flows = 0;
     bool first = !ike->have_dp;
     ike->have_dp = true;
+    restart_tell_dp(ike);
     if (first) {
         return;
     }

@@ -123,6 +123,7 @@ struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struc
     list_init(&sa->main.link);
     sa->timer.kind = TIMER_SA;
     sa->main.timer.kind = TIMER_XCH;
+    sa->live.timer.kind = TIMER_LIVE;
     sa->main.sa = sa;
     sa->number = ++ike->next_number;
     sa->local = *local;
@@ -230,6 +231,7 @@ void sa_free(struct ike *ike, struct ike_sa *sa)
 {
     sa_unlink(ike, sa);
     timer_set(ike, &sa->timer, 0);
+    timer_set(ike, &sa->live.timer, 0);
     sa_drop_secrets(ike, sa);
     peer_release(ike, sa->peer);
     free(sa->msgids);
@@ -247,6 +249,7 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
                                    .role = ev_str(sa_role(sa)),
                                    .state = ev_str(ike_show_state_name(sa_show_state(sa)))});
     sa_not_guest(ike, sa);
+    timer_set(ike, &sa->live.timer, 0);
     sa->deleted = true;
     sa->gone_ms = env_now_ms(ike->clock) + DELETED_LINGER_MS;
     sa_arm(ike, sa);

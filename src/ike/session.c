@@ -25,6 +25,7 @@ static void p1_up(struct ike *ike, struct ike_sa *sa)
     sa->expire_ms = now + life;
     sa->rekey_ms = sa->expire_ms - MIN(early, life / 3);
     sa_arm(ike, sa);
+    live_arm(ike, sa);
     sa->peer->contacted = true;
     sa->fail[0] = 0;
     trace_input(ike, sa, sa->c.conn_id, 0, "IKE_MESG_INTERNAL", "IKE_PHASE1_COMPLETE");
@@ -72,7 +73,7 @@ static void sa_ended(struct ike *ike, struct ike_sa *sa, bool tell)
 static void rekey(struct ike *ike, struct ike_sa *sa)
 {
     char why[START_WHY];
-    bool needed = sa->peer->num_children || !list_empty(&sa->nodes);
+    bool needed = !ike->ending && (sa->peer->num_children || !list_empty(&sa->nodes));
     sa->rekey_ms = env_now_ms(ike->clock) + 30000;
     if (needed && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
         !sa_negotiating(ike, &sa->local.a, &sa->remote.a)) {
@@ -99,7 +100,7 @@ static void quick_lost(struct ike *ike, const struct todo *t)
 {
     struct flow *f = t->flow ? flow_find(ike, t->flow) : NULL;
     struct child *c = child_by_number(ike, t->child);
-    if (c && !c->out_up) {
+    if (c && !c->up_ms) {
         child_delete(ike, c, true);
     }
     if (f && t->flag) {
@@ -200,6 +201,109 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
             sa_delete(ike, o, "Receive delete from peer", false);
         }
     }
+    if (sa_usable(ike, &sa->local.a, &sa->remote.a)) {
+        return; /* there is a newer one */
+    }
+    /* without it the peer may have dropped the pairs as well, and need not have said so: new ones */
+    LIST_FOR (it, &sa->peer->children) {
+        const struct child *c = CONTAINER_OF(it, struct child, peer_link);
+        if (c->up_ms && !c->closing) {
+            todo_want(ike, c->flow, true);
+        }
+    }
+}
+
+/* ---- does the peer live? ---- */
+
+void session_silent(struct ike *ike, u32 flow)
+{
+    struct flow *f = flow_find(ike, flow);
+    struct child *c = child_of_flow(ike, flow);
+    u64 now = env_now_ms(ike->clock);
+    if (!f || !c) {
+        return;
+    }
+    struct ike_sa *sa = sa_usable(ike, &c->local.a, &c->remote.a);
+    if (sa && live_speaks(sa)) {
+        live_ask(ike, sa);
+    } else if (!f->probe_ms || now - f->probe_ms >= PROBE_EVERY_MS) {
+        f->probe_ms = now; /* it cannot be asked: a new pair, or none */
+        flow_want(ike, f, true);
+    }
+}
+
+/* peer_dead: what we have with it goes, nothing is said to it; its flows try their next peer. */
+static void peer_dead(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_peer *p = sa->peer;
+    report(ike, sa, &sa->remote.a, XCH_INFO, WHY_DEAD,
+           "no answer to R-U-THERE; its SAs are taken away");
+    LIST_FOR (it, &p->children) {
+        struct child *c = CONTAINER_OF(it, struct child, peer_link);
+        if (!addr_equal(&c->local.a, &sa->local.a)) {
+            continue;
+        }
+        if (c->of && flow_peer(c->of) && addr_equal(flow_peer(c->of), &sa->remote.a)) {
+            c->of->peer = (c->of->peer + 1) % c->of->v.num_peers;
+        }
+        child_delete(ike, c, false);
+    }
+    LIST_FOR (it, &p->sas) {
+        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
+        if (!sa_half_open(o) && addr_equal(&o->local.a, &sa->local.a)) {
+            sa_delete(ike, o, "peer is dead", false);
+        }
+    }
+    p->contacted = false; /* it will not know what we had: the next greeting says so */
+}
+
+/* ---- the data plane ---- */
+
+static void pair_refused(struct ike *ike, struct child *c, u8 dir)
+{
+    struct flow *f = c->of;
+    const char *why =
+        "the data plane did not take the SA: algorithm, keys or addresses it does not "
+        "support, or it is full, or gone";
+    report(ike, NULL, &c->remote.a, XCH_QUICK, WHY_NO_DP, why);
+    child_not_taken(c, dir);
+    child_delete(ike, c, true);
+    if (f) {
+        flow_failed(ike, f, why);
+        f->hold_ms = env_now_ms(ike->clock) + f->backoff_ms;
+    }
+}
+
+void session_refused(struct ike *ike, const struct dp_expire_value *e)
+{
+    const struct flow *f = flow_find(ike, e->flow);
+    struct child *found = NULL;
+    for (struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
+        struct child *c = CONTAINER_OF(it, struct child, flow_link);
+        found = (e->dir == SA_IN ? c->spi_in : c->spi_out) == e->spi ? c : found;
+    }
+    if (found) {
+        pair_refused(ike, found, e->dir);
+    }
+}
+
+/* session_shutdown: the peers hear that everything ends; no answer is waited for. */
+void session_shutdown(struct ike *ike)
+{
+    ike->ending = true;
+    LIST_FOR (it, &ike->children) {
+        struct child *c = CONTAINER_OF(it, struct child, link);
+        struct ike_sa *sa = sa_usable(ike, &c->local.a, &c->remote.a);
+        if (sa) {
+            info_delete_spi(ike, sa, c->spi_in);
+        }
+    }
+    LIST_FOR (it, &ike->sas) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
+        if (!sa->deleted && sa->c.authenticated) {
+            sa_delete(ike, sa, "the router ends", true);
+        }
+    }
 }
 
 /* unknown_spi: ESP came for an SA we do not have. If we deleted it lately, the Delete was lost: say
@@ -262,6 +366,7 @@ static void settle_sa(struct ike *ike, const struct todo *t, struct ike_sa *sa)
         put32(b, t->seconds);
         info_notify_sa(ike, sa, NTF_R_U_THERE_ACK, b, 4);
         break;
+    case TODO_HEARD_ACK: live_answer(ike, sa, t->seconds); break;
     default: break;
     }
 }
@@ -305,6 +410,11 @@ void session_settle(struct ike *ike)
             }
         } else if (t.kind == TODO_QUICK_LOST) {
             quick_lost(ike, &t);
+        } else if (t.kind == TODO_PAIR_REFUSED) {
+            struct child *c = child_by_number(ike, t.child);
+            if (c) {
+                pair_refused(ike, c, (u8)t.type);
+            }
         } else if (t.kind == TODO_DELETE_SPI) {
             say_delete(ike, &t);
         } else if (t.sa) {
@@ -369,6 +479,13 @@ static void sa_due(struct ike *ike, struct ike_sa *sa, u64 now)
     }
 }
 
+static void live_timer(struct ike *ike, struct ike_sa *sa)
+{
+    if (!live_due(ike, sa)) {
+        peer_dead(ike, sa);
+    }
+}
+
 void session_tick(struct ike *ike, u64 now)
 {
     for (struct timer *t; (t = timer_due(ike, now)) != NULL; session_settle(ike)) {
@@ -378,6 +495,7 @@ void session_tick(struct ike *ike, u64 now)
         case TIMER_CHILD: child_due(ike, CONTAINER_OF(t, struct child, timer), now); break;
         case TIMER_FLOW: flow_due(ike, CONTAINER_OF(t, struct flow, timer)); break;
         case TIMER_OLD: restart_due(ike, CONTAINER_OF(t, struct old_sa, timer)); break;
+        case TIMER_LIVE: live_timer(ike, CONTAINER_OF(t, struct ike_sa, live.timer)); break;
         case TIMER_HALF_OPEN: half_open_tick(ike, now); break;
         }
     }

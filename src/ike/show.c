@@ -37,7 +37,7 @@ static void show_sa(struct ike *ike, const struct ike_sa *sa, u32 tag)
     i->life_s = sa->c.life_s;
     i->left_s = seconds_left(sa->expire_ms, env_now_ms(ike->clock));
     str_copy(i->id, sizeof i->id, sa->c.peer_name);
-    i->dpd = false; /* the capability is about keepalives of ours, which are not configured yet */
+    i->dpd = ike->conf->global.keepalive_s && live_speaks(sa);
     i->nat = sa->c.nat;
     i->policy = sa->c.policy;
     i->num_children = sa->deleted ? 0 : sa->peer->num_children;

@@ -44,7 +44,7 @@ enum verdict info_clear_in(struct ike *ike, const struct ike_sa *sa, const struc
     } else {
         /* it may be forged: the negotiation goes on, but the operator reads what the peer seems to
          * say */
-        draft_why(d, WHY_REFUSED, "the peer says %s (unprotected)",
+        draft_why(d, WHY_SAID, "the peer says %s (unprotected)",
                   isakmp_notify_name(m->notify[0].type));
     }
     return V_DROP;
@@ -69,6 +69,8 @@ static void notify_effect(struct ike *ike, const struct ike_sa *sa, const struct
         ev_ike_dpd(ike->log, sa->c.conn_id, &sa->remote.a,
                    &(struct evb_ike_dpd){.sequence = be32(n->data.p)});
         heard(ike, sa, TODO_HEARD_THERE, 0)->seconds = be32(n->data.p);
+    } else if (n->type == NTF_R_U_THERE_ACK && n->data.len == 4) {
+        heard(ike, sa, TODO_HEARD_ACK, 0)->seconds = be32(n->data.p);
     } else if (n->type == NTF_INVALID_SPI) { /* the peer lost it: start over */
         heard(ike, sa, TODO_HEARD_GONE, n->data.len == 4 && !spi ? be32(n->data.p) : spi)->flag =
             true;

@@ -110,26 +110,39 @@ static void on_send(void *ctx, const struct endpoint *from, const struct endpoin
     }
 }
 
-static void on_dp(void *ctx, const struct dp_msg *m)
+static bool on_dp(void *ctx, const struct dp_msg *m)
 {
     struct side *s = ctx;
-    if (m->type == DP_ADD_SA) {
+    if (m->type == DP_ADD_SA && s->dp_gone) {
+        return false;
+    }
+    if (m->type == DP_ADD_SA && s->refuse_sas) {
+        s->refused = *m; /* said later, as the real one does */
+        s->has_refused = true;
+    } else if (m->type == DP_SET_SILENCE) {
+        s->silence_s = (u32)m->u.number;
+    } else if (m->type == DP_ADD_SA) {
         assert_true(s->num_sas < WORLD_MAX_SAS);
+        s->order[s->num_sas] = s->added++;
         s->sa[s->num_sas++] = m->u.sa;
-        s->added++;
     } else if (m->type == DP_DEL_SA) {
         for (unsigned i = 0; i < s->num_sas; i++) {
             if (s->sa[i].spi == m->u.del.spi && s->sa[i].dir == m->u.del.dir) {
                 s->sa[i] = s->sa[--s->num_sas];
+                s->order[i] = s->order[s->num_sas];
                 s->deleted++;
-                return;
+                return true;
             }
+        }
+        if (s->refuse_sas || s->dp_gone) {
+            return !s->dp_gone;
         }
         fail_msg("DEL_SA of an SA that is not there: %08x", m->u.del.spi);
     } else if (m->type == DP_GET_SAS) {
         s->get_sas = true;
         s->get_tag = m->tag;
     }
+    return true;
 }
 
 static void on_main(void *ctx, const struct ike_msg *m)
@@ -296,6 +309,13 @@ void world_run(struct world *w, u64 ms)
             if (w->s[i].get_sas) {
                 answer_dp(&w->s[i]);
             }
+            if (w->s[i].has_refused) {
+                const struct dp_sa_value *v = &w->s[i].refused.u.sa;
+                struct dp_msg m = {.type = DP_SA_REFUSED};
+                m.u.expire = (struct dp_expire_value){v->flow, v->spi, v->dir, true, v->dst};
+                w->s[i].has_refused = false;
+                ike_from_dp(w->s[i].ike, &m);
+            }
             next = MIN(next, ike_next_ms(w->s[i].ike));
         }
         int p = due_packet(w);
@@ -387,6 +407,22 @@ unsigned pairs_up(const struct world *w)
              same_sa(sa_with(&w->s[B], c->spi_in, SA_OUT), sa_with(&w->s[A], c->spi_in, SA_IN));
     }
     return n;
+}
+
+static bool carries_to(const struct side *from, const struct side *to)
+{
+    int best = -1;
+    for (unsigned i = 0; i < from->num_sas; i++) {
+        if (from->sa[i].dir == SA_OUT && (best < 0 || from->order[i] > from->order[best])) {
+            best = (int)i;
+        }
+    }
+    return best >= 0 && same_sa(&from->sa[best], sa_with(to, from->sa[best].spi, SA_IN));
+}
+
+bool carries(const struct world *w)
+{
+    return carries_to(&w->s[A], &w->s[B]) && carries_to(&w->s[B], &w->s[A]);
 }
 
 struct world *world_pair(u64 seed)
