@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,7 +23,8 @@ struct dp_proc {
  * runs out) or only told is dropped when the queue is full; answers to questions wait. */
 static bool waits(u32 type)
 {
-    return type != DP_EVENT && type != DP_UNKNOWN_SPI && type != DP_ACQUIRE && type != DP_EXPIRE;
+    return type != DP_EVENT && type != DP_UNKNOWN_SPI && type != DP_ACQUIRE &&
+           type != DP_EXPIRE && type != DP_SILENT;
 }
 
 static bool send_value(void *ctx, enum dp_origin to, const struct dp_msg *m)
@@ -134,6 +136,8 @@ int dp_main(u32 uid)
                          .ctx = &p,
                          .send = send_value,
                          .engine = getenv("ADIT_ENGINE")};
+    signal(SIGTERM, SIG_IGN); /* a whole process group is told to end: main says when, and how */
+    signal(SIGINT, SIG_IGN);
     crypto_warm_up();
     p.dp = dp_new(&env);
     if (!p.dp) {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,7 +19,6 @@ struct ike_proc {
     struct evlog log;
     struct ike *ike; /* owned */
     int dp;          /* channel to the data plane, -1: none */
-    u64 lost_values;
     u64 generation; /* the configuration in force, by main's number */
 };
 
@@ -100,12 +100,10 @@ static void send_datagram(void *ctx, const struct endpoint *from, const struct e
                   MSG_DONTWAIT | MSG_NOSIGNAL); /* lost: retransmitted */
 }
 
-static void to_dp(void *ctx, const struct dp_msg *m)
+static bool to_dp(void *ctx, const struct dp_msg *m)
 {
     struct ike_proc *p = ctx;
-    if (p->dp < 0 || !chan_send(p->dp, m, sizeof *m, -1, true)) {
-        p->lost_values++;
-    }
+    return p->dp >= 0 && chan_send(p->dp, m, sizeof *m, -1, true);
 }
 
 static void to_main(void *ctx, const struct ike_msg *m)
@@ -256,6 +254,8 @@ int ike_main(u32 uid)
                           .send = send_datagram,
                           .to_dp = to_dp,
                           .to_main = to_main};
+    signal(SIGTERM, SIG_IGN); /* a whole process group is told to end: main says when, and how */
+    signal(SIGINT, SIG_IGN);
     crypto_warm_up();
     p.ike = ike_new(&env);
     if (!rights_drop(RIGHTS_IKE, uid, &why)) {

@@ -296,13 +296,21 @@ static void config_commit(struct dp *dp, u64 values)
 
 /* ---- SAs, questions -------------------------------------------------------------------------- */
 
-static void add_sa(struct dp *dp, const struct dp_msg *m)
+static void add_sa(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
 {
     struct sa *sa = sa_add(dp, &m->u.sa);
     if (!sa) {
         complain(dp, "add SA",
                  "refused: algorithms, key lengths, addresses or UDP encapsulation not supported, "
                  "or full");
+        if (from == FROM_IKE) {
+            struct dp_msg no = {.u.expire = {.flow = m->u.sa.flow,
+                                             .spi = m->u.sa.spi,
+                                             .dir = m->u.sa.dir,
+                                             .hard = true,
+                                             .dst = m->u.sa.dst}};
+            (void)dp_tell(dp, FROM_IKE, DP_SA_REFUSED, &no);
+        }
         return;
     }
     if (sa->val.dir == SA_OUT) {
@@ -346,6 +354,7 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
     case DP_SET_KEYLOG: dp->keylog = m->u.number != 0; break;
     case DP_PING: (void)dp_tell(dp, from, DP_PONG, &pong); break;
     case DP_CLEAR_COUNTERS: clear_counters(dp, m->u.number); break;
+    case DP_SET_SILENCE: dp->silence_s = (u32)MIN(MAX(m->u.number, 1), 3600); break;
     case DP_DEL_SA:
         sa = sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst);
         if (sa) {
@@ -361,7 +370,7 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
 static bool may_say(enum dp_origin from, u32 type)
 {
     return from == FROM_MAIN || type == DP_ADD_SA || type == DP_DEL_SA || type == DP_GET_SAS ||
-           type == DP_GET_FLOWS || type == DP_PING;
+           type == DP_GET_FLOWS || type == DP_SET_SILENCE || type == DP_PING;
 }
 
 void dp_ctl(struct dp *dp, enum dp_origin from, const struct dp_msg *m, int fd)
@@ -385,7 +394,7 @@ void dp_ctl(struct dp *dp, enum dp_origin from, const struct dp_msg *m, int fd)
     case DP_CFG_POLICY:
     case DP_CFG_RPF: stage(dp, m); break;
     case DP_CFG_COMMIT: config_commit(dp, m->u.number); break;
-    case DP_ADD_SA: add_sa(dp, m); break;
+    case DP_ADD_SA: add_sa(dp, from, m); break;
     default: small(dp, from, m); break;
     }
     if (fd >= 0) {

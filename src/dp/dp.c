@@ -33,6 +33,7 @@ struct dp *dp_new(const struct dp_env *env)
     }
     struct dp *dp = big_alloc(sizeof *dp);
     dp->env = *env;
+    dp->silence_s = 20;
     dp->bufs = big_alloc(POOL * sizeof *dp->bufs);
     dp->sas = big_alloc(MAX_SAS * sizeof *dp->sas);
     dp->w.dp = dp;
@@ -150,6 +151,7 @@ u32 dp_tick(struct dp *dp)
     if (w->now_ms - dp->last_second_ms >= 1000) {
         dp->last_second_ms = w->now_ms;
         sa_tick(dp);
+        flow_tick(dp);
         age_mtu(dp);
         join_tick(w);
         for (enum dp_drop d = 0; d < DROP_NUM; d++) {

@@ -4,7 +4,7 @@
  *
  *   main -> dp   what exists: ports, tunnels, policies (a generation: BEGIN ... COMMIT), questions, debug mask
  *   ike  -> dp   ADD_SA, DEL_SA, and GET_SAS after a restart
- *   dp  -> ike   ACQUIRE, EXPIRE, UNKNOWN_SPI, SA_GONE
+ *   dp  -> ike   ACQUIRE, EXPIRE, UNKNOWN_SPI, SA_REFUSED, SILENT
  *   dp  -> main  snapshots (SA, flow, tunnel, drop), events
  *
  * A FLOW is what one pair of SAs protects: a protected tunnel, or one permit line of a crypto map's access list.
@@ -274,6 +274,7 @@ enum dp_msg_type {
     DP_GET_TUNNELS,
     DP_GET_DROPS,
     DP_GET_COUNTS,
+    DP_SET_SILENCE, /* from ike: u.number = seconds after which an unanswered flow is told (20 from the start) */
     /* from dp */
     DP_ACQUIRE = 64,
     DP_EXPIRE,
@@ -288,6 +289,9 @@ enum dp_msg_type {
     DP_EVENT,
     DP_READY, /* rights dropped, filter on */
     DP_TAKEN, /* u.number: the generation in force now; tag: the one just given, refused when they differ */
+    DP_SA_REFUSED, /* to ike: an ADD_SA of its that was not taken: u.expire, hard */
+    DP_SILENT,     /* to ike: u.number = flow: packets go out under protection and none has come back for so long; told
+                      again as long as it stays so */
 };
 
 struct dp_msg {

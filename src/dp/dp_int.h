@@ -184,6 +184,8 @@ struct flow {
     u64 learned_ms;
     u16 ip_id; /* next IPv4 identification of tunnel-mode packets */
     u64 encaps, decaps, send_errors, recv_errors, drops_in, drops_out;
+    u64 seen_out, seen_in; /* encaps and decaps a second ago */
+    u64 alone_ms;          /* since when packets go out and none come back, 0: answered */
 };
 
 struct rate {
@@ -327,6 +329,7 @@ struct map_link {
 };
 
 struct dp {
+    u32 silence_s; /* DP_SET_SILENCE */
     struct dp_env env;
     struct worker w;
     struct pkt *bufs; /* owned: POOL buffers */
@@ -444,6 +447,7 @@ void sa_del_flow(struct dp *dp, struct flow *f); /* all SAs of a flow that went 
 bool sa_limit(struct dp *dp, struct sa *sa);
 void sa_expire(struct dp *dp, struct sa *sa, bool hard);
 void sa_tick(struct dp *dp);
+void flow_tick(struct dp *dp); /* once a second: flows nobody answers */
 static inline unsigned sa_hash(u32 spi)
 {
     return spi * 2654435761u >> 19;

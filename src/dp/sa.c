@@ -287,3 +287,26 @@ void sa_tick(struct dp *dp)
         }
     }
 }
+
+/* flow_tick: once a second: does anything come back? What goes out unanswered for silence_s is told to
+ * IKE, which asks the peer whether it lives; again after as long, while packets still go out. */
+void flow_tick(struct dp *dp)
+{
+    for (unsigned i = 0; i < MAX_FLOWS; i++) {
+        struct flow *f = &dp->flow[i];
+        if (f->id == 0) {
+            continue;
+        }
+        bool sent = f->encaps != f->seen_out, heard = f->decaps != f->seen_in;
+        f->seen_out = f->encaps;
+        f->seen_in = f->decaps;
+        if (heard || !sent) {
+            f->alone_ms = heard ? 0 : f->alone_ms;
+        } else if (!f->alone_ms) {
+            f->alone_ms = dp->w.now_ms;
+        } else if (dp->w.now_ms - f->alone_ms >= (u64)dp->silence_s * 1000) {
+            f->alone_ms = dp->w.now_ms;
+            (void)dp_tell(dp, FROM_IKE, DP_SILENT, &(struct dp_msg){.u.number = f->id});
+        }
+    }
+}

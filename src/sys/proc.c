@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* One running process with its handles; lives until libuv has given both back, the child may run again by then. */
@@ -245,11 +246,22 @@ void child_start(struct child *c)
     }
 }
 
-void child_stop(struct child *c, int signal)
+void child_end(struct child *c)
+{
+    uv_timer_stop(&c->again);
+    if (c->life && c->id == CHILD_IKE) {
+        child_send_ike(c->r, &(struct ike_msg){.type = IKE_SHUTDOWN}, -1);
+    }
+    if (c->life) {
+        (void)shutdown(c->chan, SHUT_WR); /* read after everything else: then it ends by itself */
+    }
+}
+
+void child_kill(struct child *c)
 {
     uv_timer_stop(&c->again);
     if (c->life) {
-        uv_process_kill(&c->life->proc, signal);
+        uv_process_kill(&c->life->proc, SIGKILL);
     }
 }
 

@@ -357,7 +357,7 @@ static void on_patience(uv_timer_t *t)
 {
     struct router *r = t->data;
     for (int i = 0; i < CHILD_NUM; i++) {
-        child_stop(&r->child[i], SIGKILL);
+        child_kill(&r->child[i]);
     }
 }
 
@@ -366,7 +366,7 @@ static void end_children(struct router *r)
 {
     enum { PATIENCE_MS = 1000 };
     for (int i = 0; i < CHILD_NUM; i++) {
-        child_stop(&r->child[i], SIGTERM);
+        child_end(&r->child[i]);
     }
     uv_timer_start(&r->settle, on_patience, PATIENCE_MS, 0);
     while (r->running) {
@@ -380,6 +380,7 @@ static void finish(struct router *r)
 {
     uv_close((uv_handle_t *)&r->nl_poll, NULL);
     uv_timer_stop(&r->settle);
+    uv_timer_stop(&r->patience);
     api_free(r->api);
     r->api = NULL;
     ask_cancel(r, r);

@@ -27,8 +27,10 @@ struct child {
 };
 /* child_start: spawns it and gives it what it needs (ports, configuration); logs when it cannot. */
 void child_start(struct child *c);
-/* child_stop: sends the signal; with router.ending set it is not started again. */
-void child_stop(struct child *c, int signal);
+/* child_end: it is told that the router ends (ike tells its peers) and ends by itself; child_kill: it ends now. With
+ * router.ending set it is not started again. */
+void child_end(struct child *c);
+void child_kill(struct child *c);
 /* child_send_dp / _ike: one value; a child that is not there is fine (it gets everything when it starts). */
 void child_send_dp(struct router *r, const struct dp_msg *m, int fd);
 void child_send_ike(struct router *r, const struct ike_msg *m, int fd);

@@ -222,6 +222,54 @@ static void t_unknown_spi(void **state)
     two_free(t);
 }
 
+/* an SA of ike's that is not taken is told, so that it does not stand there as if it were up */
+static void t_refused_sa_is_told(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    rig_crypto_map(r, false, DF_COPY, false);
+    struct dp_msg m = {.type = DP_ADD_SA};
+    m.u.sa = rig_sa_value(7, 0x1234, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4);
+    dp_ctl(r->dp, FROM_IKE, &m, -1);
+    assert_null(rig_told(r, DP_SA_REFUSED, 0));
+    m.u.sa.spi = 0x1235;
+    m.u.sa.encr_key.len = 3;
+    dp_ctl(r->dp, FROM_IKE, &m, -1);
+    const struct dp_msg *no = rig_told(r, DP_SA_REFUSED, 0);
+    assert_non_null(no);
+    assert_int_equal(no->u.expire.spi, 0x1235);
+    assert_int_equal(no->u.expire.flow, 7);
+    assert_int_equal(no->u.expire.dir, SA_OUT);
+    rig_free(r);
+}
+
+/* packets go out and nothing comes back: told after 20 s of traffic, not of idleness, and not when answered */
+static void t_silence_is_told(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct rig_pkt p;
+    rig_later(t.a, 60000);
+    assert_null(rig_told(t.a, DP_SILENT, 0)); /* idle */
+    for (unsigned s = 0; s < 60; s++) {
+        seal_ping(&t, &p, 100);
+        if (s < 30) { /* answered */
+            u8 b[200];
+            rig_ping(b, "10.2.0.1", "10.1.0.1", 100, false);
+            rig_in(t.b, CRYPTO, b, 100);
+            rig_run(t.b);
+            struct rig_pkt *back = rig_out(t.b, SEND4);
+            rig_in(t.a, RAW4_ESP, back->b, back->len);
+            rig_run(t.a);
+        }
+        rig_later(t.a, 1000);
+        assert_int_equal(rig_told(t.a, DP_SILENT, 0) != NULL, s >= 50);
+    }
+    assert_int_equal(rig_told(t.a, DP_SILENT, 0)->u.number, 7);
+    assert_null(rig_told(t.a, DP_SILENT, 1));
+    two_free(t);
+}
+
 static void t_identity(void **state)
 {
     (void)state;
@@ -664,6 +712,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(t_refused_algorithms),
+        cmocka_unit_test(t_refused_sa_is_told),
+        cmocka_unit_test(t_silence_is_told),
         cmocka_unit_test(t_replay),
         cmocka_unit_test(t_replay_model),
         cmocka_unit_test(t_forged_changes_nothing),
