@@ -401,26 +401,26 @@ void plan_impatient(uv_timer_t *t)
     settle(r, true);
 }
 
-void plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force)
+bool plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force)
 {
+    if (in_force > r->given[id]) {
+        return false; /* nobody gave it that one */
+    }
     if (asked != (u32)r->given[id]) {
-        return; /* a newer one is on its way */
+        return true; /* a newer one is on its way */
     }
     if (in_force != r->given[id]) {
         apply_complain(r, "configuration for", r->child[id].name,
                        "it was refused; the old one stays in force");
-        if (r->offered) {
+        if (id == CHILD_DP && r->offered) { /* what dp does not protect by, nobody follows */
             plan_free(&r->offer);
             r->offered = false;
+            give_ike(r, false);
         }
-        r->given[id] = r->taken[id] = in_force;
-        if (id == CHILD_DP) {
-            give_ike(r, false); /* both by the same plan */
-        }
-        return;
     }
-    r->taken[id] = in_force;
+    r->taken[id] = r->given[id];
     settle(r, false);
+    return true;
 }
 
 void plan_apply(struct router *r, struct plan *next)

@@ -393,7 +393,9 @@ static void finish(struct router *r)
     ports_free(r);
     close(r->identity);
     plan_free(&r->plan);
-    plan_free(&r->offer);
+    if (r->offered) {
+        plan_free(&r->offer);
+    }
     conf_free(r->conf);
     kern_close(r->kern);
     logbook_close(&r->book);

@@ -162,8 +162,8 @@ void router_host(struct router *r); /* fills r->host (host.c) */
 /* plan_apply: offers next (owned from now on) to dp and ike; when they have taken it the kernel follows, and then
  * next is what holds. */
 void plan_apply(struct router *r, struct plan *next);
-/* plan_taken: a child's answer: it was asked to take one generation, and this one is in force. */
-void plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force);
+/* plan_taken: a child's answer: it was asked to take one generation, and this one is in force. False: it cannot be. */
+NODISCARD bool plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force);
 void plan_impatient(uv_timer_t *t); /* ike does not answer: go on without */
 void apply_complain(struct router *r, const char *what, const char *which, const char *why);
 /* Everything once more, for a child that has just started. */

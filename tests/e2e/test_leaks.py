@@ -463,3 +463,134 @@ def test_deny_works_both_ways(bed, tmp_path):
     assert ["10.1.0.10", "10.2.0.10", "1"] in seen and ["10.2.0.10", "10.1.0.10", "1"] in seen
     assert not [f for f in seen if "10.1.0.11" in f[:2]], seen
     assert [f for f in seen if f[2] == "50"]
+
+
+# ---- networks behind protected tunnels ----
+
+VTI = """hostname R{n}
+crypto isakmp policy 10
+ encr aes
+ authentication pre-share
+ group 14
+crypto isakmp key leak address {peer}
+crypto ipsec transform-set AES-SHA esp-aes esp-sha-hmac
+crypto ipsec profile P
+ set transform-set AES-SHA
+interface Tunnel0
+ ip address 172.16.0.{n} 255.255.255.252
+ ip ospf network point-to-point
+ ip ospf hello-interval 1
+ ip ospf dead-interval 4
+ tunnel source FastEthernet0/1
+ tunnel destination {peer}
+ tunnel mode {mode}
+ tunnel protection ipsec profile P
+interface FastEthernet0/0
+ ip address 10.{n}.0.1 255.255.255.0
+interface FastEthernet0/1
+ ip address {own} 255.255.255.252
+router ospf 1
+ network 172.16.0.0 0.0.0.3 area 0
+ network 10.{n}.0.0 0.0.0.255 area 0
+ip route 0.0.0.0 0.0.0.0 {isp}
+ip route 10.{m}.7.0 255.255.255.0 Tunnel0
+end
+"""
+
+
+class TunnelBed(Bed):
+    """The same places with an OSPF-routed protected tunnel; the default route leads out in clear."""
+
+    def __init__(self, lab, tmp_path, mode):
+        text = lambda n, m, own, peer, isp: VTI.format(n=n, m=m, own=own, peer=peer, isp=isp, mode=mode)
+        super().__init__(lab, tmp_path, files={"CE1.cfg": text(1, 2, "1.1.1.1", "2.2.2.1", "1.1.1.2"), "CE2.cfg": text(2, 1, "2.2.2.1", "1.1.1.1", "2.2.2.2")})
+
+    def warm(self):
+        until(lambda: " 0% packet loss" in self.l.shell("Bob", "ping -c 2 -i 0.2 -W 3 10.2.0.10", check=False), 60)
+        # the network is known as one behind the tunnel: its blackhole is there
+        until(lambda: "blackhole 10.2.0.0/24" in self.l.shell("CE1", "ip route"), 10)
+
+
+def ospf_cost(b):
+    for cost in (77, 88, 99):
+        b.l.config("CE1", "interface tunnel0", f" ip ospf cost {cost}")
+        time.sleep(0.4)
+
+
+def ospf_gone(b):
+    b.l.config("CE1", "no router ospf 1")
+    time.sleep(1)
+    b.l.config("CE1", "router ospf 1", " network 172.16.0.0 0.0.0.3 area 0", " network 10.1.0.0 0.0.0.255 area 0")
+
+
+def frr_pid(b, daemon):
+    return int(next(b.l.dir("CE1").glob(f"frr/{daemon}.pid")).read_text())
+
+
+def frr_killed(b):
+    for daemon in ("ospfd", "zebra"):
+        os.kill(frr_pid(b, daemon), signal.SIGKILL)
+
+
+def zebra_ended(b):
+    os.kill(frr_pid(b, "zebra"), signal.SIGTERM)
+
+
+def tunnel_shut(b):
+    b.l.config("CE1", "interface tunnel0", " shutdown")
+    time.sleep(0.5)
+    b.l.config("CE1", "interface tunnel0", " no shutdown")
+
+
+def tunnel_deleted(b):
+    b.l.shell("CE1", "ip link del Tunnel0")
+
+
+def neighbour_dead(b):
+    """The far router stands still until OSPF gives it up."""
+    pids = [p for role in ("main", "ike", "dp") for p in b.l.pids("CE2", role)]
+    for p in pids:
+        os.kill(p, signal.SIGSTOP)
+    until(lambda: "10.2.0.0/24 nhid" not in b.l.shell("CE1", "ip route"), 15)
+    time.sleep(0.5)
+    for p in pids:
+        os.kill(p, signal.SIGCONT)
+
+
+TUNNEL = [ospf_cost, frr_killed, zebra_ended, ospf_gone, tunnel_shut, tunnel_deleted, neighbour_dead, dp_killed, ike_killed]
+
+
+@pytest.mark.parametrize("mode", ["ipsec ipv4", "gre ip"])
+def test_behind_tunnels(lab, tmp_path, mode):
+    """The kinds that a tunnel can carry here (IPv4, forwarded): whatever takes the route away, the default route gets none of them."""
+    b = TunnelBed(lab, tmp_path, mode)
+    wrong = []
+    try:
+        b.warm()
+        for s in TUNNEL:
+            sent, clear, protected = b.run(s)
+            seen = {k: clear[k] for k in ("udp4", "frag4", "tcp4", "icmp4")}
+            print(f"\n{mode + ' ' + s.__name__:40} sent {sent['udp4']} udp4, protected {protected}, in clear {seen}")
+            assert sent["udp4"] > 20 and sent["icmp4"] > 20
+            if any(seen.values()):
+                wrong.append((s.__name__, seen))
+            b.warm()
+    finally:
+        b.close()
+    assert not wrong, wrong
+
+
+def test_blackhole_can_be_switched_off(lab, tmp_path):
+    """`no adit blackhole` is IOS's way: without its route the network takes the default route."""
+    b = TunnelBed(lab, tmp_path, "ipsec ipv4")
+    try:
+        b.warm()
+        b.l.config("CE1", "interface tunnel0", " no adit blackhole")
+        until(lambda: "blackhole" not in b.l.shell("CE1", "ip route"))
+        assert "no adit blackhole" in b.l.exec("CE1", "show running-config")
+        _, clear, _ = b.run(tunnel_shut)
+        assert clear["udp4"] > 0, clear
+        b.l.config("CE1", "interface tunnel0", " adit blackhole")
+        until(lambda: "blackhole 10.2.7.0/24" in b.l.shell("CE1", "ip route"))
+    finally:
+        b.close()
