@@ -277,6 +277,11 @@ struct conf_finding {
 void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf_finding *f),
                 void *ctx);
 
+/* conf_fits: at most so many links with a crypto map, and so many lines of access lists over all of them (a list counts
+ * for each link it stands on). False: out says which line is the first too many. */
+NODISCARD bool conf_fits(const struct conf *c, unsigned links, unsigned lines,
+                         struct conf_finding *out);
+
 #define CONF_FOR(type, it, head)                                                                   \
     for (type *it = CONTAINER_OF((head)->next, type, link),                                        \
               *it##_n = CONTAINER_OF(it->link.next, type, link);                                   \

@@ -22,11 +22,16 @@ void plan_init(struct plan *p)
                        .flows.size = sizeof(struct cli_flow)};
 }
 
-static void list_free(struct plan_list *l)
+void plan_wipe_list(struct plan_list *l)
 {
     if (l->items) {
-        mem_wipe(l->items, l->num * l->size); /* keys pass through */
+        mem_wipe(l->items, l->cap * l->size); /* keys pass through */
     }
+}
+
+static void list_free(struct plan_list *l)
+{
+    plan_wipe_list(l);
     free(l->items);
     l->items = NULL;
     l->num = l->cap = 0;

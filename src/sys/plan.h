@@ -65,6 +65,7 @@ struct plan_world {
 void plan_init(struct plan *p);
 void plan_free(struct plan *p);
 void *plan_add(struct plan_list *l); /* a zeroed new item */
+void plan_wipe_list(struct plan_list *l); /* zeroes every byte it holds; plan_free does it to all */
 /* plan_derive: fills p from c. */
 void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w);
 /* plan_esp_mtu: the largest plaintext that tunnel-mode ESP with these transforms fits into path_mtu, unfragmented. */
