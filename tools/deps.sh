@@ -2,7 +2,7 @@
 # deps.sh SET... : installs what is missing of Debian's packages. Sets: build, run, test.
 set -euo pipefail
 declare -A sets
-sets[build]="gcc libc6-dev make meson ninja-build pkg-config libipsec-mb-dev libssl-dev libuv1-dev libnl-route-3-dev
+sets[build]="gcc libc6-dev make meson ninja-build pkg-config libipsec-mb-dev libssl-dev libcrypt-dev libuv1-dev libnl-route-3-dev
   libjansson-dev libedit-dev libyaml-dev libseccomp-dev libcap-ng-dev libcmocka-dev"
 sets[run]="iproute2 frr tcpdump tshark iputils-ping"
 sets[test]="clang libclang-rt-dev python3 python3-pytest python3-scapy ethtool iperf3 mmdebstrap kmod"

@@ -307,14 +307,31 @@ static int config_line(struct session *s, const char *line)
     return status;
 }
 
+/* enable_with: what `enable` asks for; NULL: nothing. */
+const struct conf_password *session_enable_with(const struct session *s)
+{
+    const struct conf *c = s->host->conf(s->host->ctx);
+    return c->enable_secret.text[0]     ? &c->enable_secret
+           : c->enable_password.text[0] ? &c->enable_password
+                                        : NULL;
+}
+
+/* secret_line: three tries, as on IOS. */
 static int secret_line(struct session *s, const char *line)
 {
-    s->want_secret = false;
-    if (strcmp(line, s->host->conf(s->host->ctx)->enable_secret) == 0) {
+    enum { TRIES = 3 };
+    const struct conf_password *p = session_enable_with(s);
+    s->tries++;
+    if (!p || password_check(p->type, p->text, line)) { /* taken away meanwhile: nothing to ask */
+        s->want_secret = false;
         s->cfg.mode = M_PRIV;
         return CLI_OK;
     }
-    s_printf(s, "%% Access denied\n\n");
+    if (s->tries < TRIES) {
+        return CLI_ERROR;
+    }
+    s->want_secret = false;
+    s_printf(s, "%% Bad secrets\n\n");
     return CLI_ERROR;
 }
 
@@ -329,6 +346,7 @@ void session_line(struct session *s, const char *typed)
     const char *word = line + strspn(line, " ");
     if (s->want_secret) {
         status = secret_line(s, line);
+        mem_wipe(line, sizeof line);
     } else if (s->cfg.mode & (M_EXEC | M_PRIV)) {
         if (!filter_split(s, line)) {
             s_printf(s,

@@ -128,20 +128,24 @@ static void on_kernel(uv_poll_t *p, int status, int events)
 /* ---- start ---- */
 
 /* read_config: NULL when it is wrong; every error has been printed. */
-static struct conf *read_config(const char *path)
+static struct conf *read_config(struct router *r, bool say)
 {
-    char *text = cli_read_file(path);
+    const char *from;
+    char *text = startup_text(r, &from, say);
     struct strbuf errors = {0};
-    const char *base = strrchr(path, '/');
+    const char *base = strrchr(from, '/');
     if (!text) {
-        fprintf(stderr, "aditd: %s: %s\n", path, strerror(errno));
+        fprintf(stderr, "aditd: %s: %s\n", from, strerror(errno));
         return NULL;
     }
     struct conf *c = conf_new();
-    if (!cli_load(c, base ? base + 1 : path, text, &errors)) {
+    startup_master(r, &c->master);
+    if (!cli_load(c, base ? base + 1 : from, text, &errors)) {
         fputs(errors.s, stderr);
         conf_free(c);
         c = NULL;
+    } else {
+        conf_seal(c, &r->env);
     }
     sb_free(&errors);
     mem_wipe(text, strlen(text));
@@ -206,13 +210,14 @@ static void on_signal(uv_signal_t *s, int signum)
 static void on_hup(uv_signal_t *s, int signum)
 {
     struct router *r = s->data;
-    struct conf *c = r->ending ? NULL : read_config(r->opt->config);
+    struct conf *c = r->ending ? NULL : read_config(r, true);
     (void)signum;
     if (c) { /* a wrong file leaves the running configuration as it is */
         struct conf *old = r->conf;
         r->conf = c;
         api_conf_replaced(r->api);
         conf_free(old);
+        startup_keep_master(r);
         router_apply(r);
         ev_sys_config(
             &r->log, 0, NULL,
@@ -237,6 +242,7 @@ static bool start(struct router *r)
     ask_init(r);
     list_init(&r->looks);
     list_init(&r->vtyshs);
+    startup_keep_master(r);
     r->identity = identity_claim(&r->first_uid, &why);
     if (r->identity < 0) {
         fprintf(stderr, "aditd: cannot %s: %s\n", why, strerror(errno));
@@ -347,6 +353,7 @@ static void finish(struct router *r)
     close(r->identity);
     plan_free(&r->plan);
     conf_free(r->conf);
+    secret_wipe(&r->master);
     kern_close(r->kern);
     logbook_close(&r->book);
     while (r->flow_keys) {
@@ -367,7 +374,7 @@ int router_main(const struct router_options *o)
     r->opt = o;
     r->env = env_real();
     r->started_ms = env_now_ms(&r->env);
-    r->conf = read_config(o->config);
+    r->conf = read_config(r, !o->check_only);
     if (o->ready_fd > 0) {
         fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC); /* the children must not hold it open */
     }

@@ -113,6 +113,7 @@ struct router {
     bool announced;
     u32 debug_mask;
     bool keylog;
+    struct secret master; /* as it is saved */
     u64 started_ms;
     struct flow_key *flow_keys;
     u32 next_flow;
@@ -164,6 +165,19 @@ void vtysh_stop(struct router *r, const struct session *s);
 bool ping_start(struct router *r, struct session *s, const struct cli_ping *p,
                 struct strbuf *error);
 void ping_stop(struct router *r, struct session *s);
+
+/* ---- startup.c ---- */
+
+/* startup_text: the configuration to start with, malloced, and where it is from: the operator's file, or what was saved from
+ * it. NULL: the file cannot be read, errno says why. say: one line on standard error when something was saved. */
+char *startup_text(struct router *r, const char **out_from, bool say);
+/* startup_save: what `write memory` does. startup_save_file: `write file`, with a backup and the comments; where: what was
+ * written, or why not. */
+NODISCARD bool startup_save(struct router *r, const char *text);
+NODISCARD bool startup_save_file(struct router *r, const char *text, struct strbuf *where);
+/* startup_master: the saved master key, empty when there is none. startup_keep_master: saves the model's if it is new. */
+void startup_master(struct router *r, struct secret *out);
+void startup_keep_master(struct router *r);
 
 /* ---- claim.c ---- */
 

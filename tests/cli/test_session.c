@@ -13,7 +13,8 @@ struct fake {
     struct cli_host host;
     struct session *s;
     struct strbuf out;
-    int status, done, applied, saved;
+    struct strbuf saved;
+    int status, done, applied;
     u32 debug;
 };
 
@@ -31,7 +32,7 @@ static void f_configured(void *ctx, const char *from, const char *who)
 }
 static bool f_save(void *ctx, const char *text)
 {
-    ((struct fake *)ctx)->saved = (int)strlen(text);
+    sb_add(&((struct fake *)ctx)->saved, text);
     return true;
 }
 static u32 f_debug(void *ctx)
@@ -81,6 +82,7 @@ static int teardown(void **state)
     session_free(f->s);
     conf_free(f->c);
     sb_free(&f->out);
+    sb_free(&f->saved);
     free(f);
     return 0;
 }
@@ -146,16 +148,51 @@ static void carets(void **state)
     assert_int_equal(f->applied, 0); /* nothing was changed */
 }
 
+static void conf_line(struct fake *f, const char *line)
+{
+    struct strbuf errors = {0};
+    assert_true(cli_load(f->c, "test", line, &errors));
+    sb_free(&errors);
+}
+
+/* Every form of the secret, and what is not the whole of it: nothing, a part, more, another case. */
 static void secrets(void **state)
 {
     struct fake *f = *state;
-    str_copy(f->c->enable_secret, sizeof f->c->enable_secret, "letmein");
+    static const char *const lines[] = {
+        "enable secret hashcat",
+        "enable secret 0 hashcat",
+        "enable secret 5 $1$28772684$iEwNOgGugqO9.bIz5sk8k/",
+        "enable secret 8 $8$TnGX/fE4KGHOVU$pEhnEvxrvaynpi8j4f.EMHr6M.FzU8xnZnBr/tJdFWk",
+        "enable secret 9 $9$2MJBozw/9R3UsU$2lFhcKvpghcyw8deP25GOfyZaagyUOGBymkryvOdfo6",
+        "no enable secret\nenable password hashcat",
+        "no enable password\nenable password 7 011B07175308071B"};
+    static const char *const wrong[] = {"", " ", "h", "hashca", "hashcatx", "HASHCAT", "x"};
+    for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
+        conf_line(f, lines[i]);
+        for (unsigned w = 0; w < ARRAY_LEN(wrong); w++) {
+            say(f, "enable");
+            assert_string_equal(session_prompt(f->s), "Password: ");
+            assert_string_equal(say(f, wrong[w]), ""); /* asked again, twice */
+            assert_int_equal(f->status, CLI_ERROR);
+            assert_string_equal(session_prompt(f->s), "Password: ");
+            say(f, wrong[w]);
+            assert_string_equal(session_prompt(f->s), "Password: ");
+            assert_string_equal(say(f, wrong[w]), "% Bad secrets\n\n");
+            assert_string_equal(session_prompt(f->s), "Router>");
+        }
+        say(f, "enable");
+        say(f, "x");
+        assert_string_equal(say(f, "hashcat"), "");
+        assert_string_equal(session_prompt(f->s), "Router#");
+        say(f, "disable");
+    }
+    conf_line(
+        f, "enable secret one\nenable password two"); /* the secret is asked, never the password */
     say(f, "enable");
+    say(f, "two");
     assert_string_equal(session_prompt(f->s), "Password: ");
-    assert_non_null(strstr(say(f, "wrong"), "% Access denied"));
-    assert_string_equal(session_prompt(f->s), "Router>");
-    say(f, "enable");
-    say(f, "letmein");
+    say(f, "one");
     assert_string_equal(session_prompt(f->s), "Router#");
 }
 
@@ -214,8 +251,13 @@ static void saving(void **state)
 {
     struct fake *f = *state;
     say(f, "enable");
+    conf_line(f, "hostname SAVED");
     assert_string_equal(say(f, "write memory"), "Building configuration...\n[OK]\n");
-    assert_true(f->saved > 0);
+    struct strbuf want = {0};
+    cli_running(&want, f->c);
+    assert_string_equal(f->saved.s, want.s);
+    assert_non_null(strstr(f->saved.s, "hostname SAVED\n"));
+    sb_free(&want);
 }
 
 int main(void)
