@@ -66,6 +66,7 @@ bool cfg_fail(struct cfg *k, const struct match *m, const char *arg, const char 
 bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap);
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at);
 
+enum { HISTORY = 20 }; /* lines `show history` knows, as on IOS */
 struct session {
     const struct cli_host *host;
     void *ctx;
@@ -82,9 +83,11 @@ struct session {
     unsigned tries;   /* answers to that so far */
     u32 length, width;
     struct strbuf buf; /* output of the running command, before the filter */
-    char filter_kind;  /* 'i' 'e' 'b' 's', 0: none */
+    char filter_kind;  /* 'i' 'e' 'b' 's' 'c', 0: none */
     char filter[128];
     char prompt[96];
+    char *history[HISTORY]; /* owned: a ring */
+    u32 num_history;        /* lines ever kept */
 };
 /* session_enable_with: the secret `enable` asks for; NULL: none is configured. */
 const struct conf_password *session_enable_with(const struct session *s);
@@ -121,7 +124,7 @@ const char *cli_key_purpose(char out[PREFIX_STR], const struct prefix *peer);
     H(show_logging) H(show_clock) H(show_debugging) H(show_privilege) H(show_ospf) H(show_drops)    \
     H(show_ip_route) H(show_access_lists) H(clear_sa) H(clear_isakmp) H(clear_session)              \
     H(clear_counters) H(ping) H(debug) H(undebug_all) H(terminal) H(enable) H(disable)              \
-    H(configure) H(write) H(copy) H(exit) H(end) H(keylog) H(show_keys)
+    H(configure) H(write) H(copy) H(exit) H(end) H(keylog) H(show_keys) H(show_history)
 #define H(name) bool exec_##name(struct session *s, const struct match *m);
 EXEC_HANDLERS(H)
 #undef H

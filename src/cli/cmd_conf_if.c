@@ -314,6 +314,14 @@ bool cfg_if_keep(struct cfg *k, const struct match *m)
     if (m->no && (strcmp(text, "no shutdown") == 0)) {
         return true;
     }
+    size_t word = strcspn(text, " ");
+    bool single = strncmp(text, "ip ", 3) != 0 && strncmp(text, "cdp", 3) != 0 && !m->no;
+    CONF_FOR(struct conf_kept, old, &self(k)->kept)
+    {
+        if (single && strncmp(old->text, text, word) == 0 && strchr(" ", old->text[word])) {
+            list_remove(&old->link); /* `speed 10` replaces `speed 100` */
+        }
+    }
     conf_keep(k->c, &self(k)->kept, text, k->src);
     return true;
 }

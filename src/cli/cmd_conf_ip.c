@@ -39,15 +39,6 @@ bool cfg_dialect(struct cfg *k, const struct match *m)
     return true;
 }
 
-bool cfg_line_mode(struct cfg *k, const struct match *m)
-{
-    if (m->no) {
-        return true;
-    }
-    cfg_enter(k, M_LINE, conf_keep(k->c, &k->c->kept, k->line + strspn(k->line, " \t"), k->src));
-    return true;
-}
-
 /* ---- access lists ---- */
 
 struct ace_reader {

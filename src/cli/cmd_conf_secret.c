@@ -5,6 +5,7 @@
  */
 #include "cli/cli_int.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 /* read_secret: the type and text of a line into out. hash: one-way forms are fine (secret), else type 7 (password). */
@@ -106,29 +107,83 @@ bool cfg_master_key(struct cfg *k, const struct match *m)
     return true;
 }
 
-bool cfg_line_keep(struct cfg *k, const struct match *m)
+/* ---- `line con 0` and what stands below it, kept as one text ---- */
+
+bool cfg_line_mode(struct cfg *k, const struct match *m)
 {
-    struct conf_kept *line = k->at;
-    struct strbuf all = {0};
-    const char *rest = match_text(m, "rest"), *text = k->line + strspn(k->line, " \t");
-    char clear[PASSWORD_TEXT];
-    sb_addf(&all, "%s\n ", line->text);
-    if (match_has(m, "password") && !m->no && rest) { /* kept in clear; running.c hides it */
-        const char *word =
-            rest[0] == '7' || rest[0] == '0' ? rest + 1 + strspn(rest + 1, " ") : rest;
-        bool typed = word > rest + 1;
-        if (typed && rest[0] == '7' && !password_reveal7(clear, word)) {
-            sb_free(&all);
-            return cfg_fail(k, m, "rest", "this is no password of type 7");
-        }
-        sb_addf(&all, "password %s", typed && rest[0] == '7' ? clear : typed ? word : rest);
-        mem_wipe(clear, sizeof clear);
-    } else {
-        sb_add(&all, text);
+    char name[64];
+    const char *what = match_has(m, "con") ? "con" : match_has(m, "aux") ? "aux" : "vty";
+    const struct match_arg *last = match_arg(m, "last");
+    int n = snprintf(name, sizeof name, "line %s %" PRIu64, what, match_number(m, "first", 0));
+    if (last) {
+        snprintf(name + n, sizeof name - (size_t)n, " %" PRIu64, last->number);
     }
+    CONF_FOR(struct conf_kept, old, &k->c->kept)
+    {
+        if (strncmp(old->text, name, strlen(name)) == 0 && strchr("\n", old->text[strlen(name)])) {
+            if (m->no) {
+                list_remove(&old->link);
+            } else {
+                cfg_enter(k, M_LINE, old);
+            }
+            return true;
+        }
+    }
+    if (!m->no) {
+        cfg_enter(k, M_LINE, conf_keep(k->c, &k->c->kept, name, k->src));
+    }
+    return true;
+}
+
+/* line_word: what a line below a `line` sets: its first word; of transport and no forms the second, too. */
+static size_t line_word(const char *text)
+{
+    size_t len = strcspn(text, " \n");
+    bool two = strncmp(text, "transport ", 10) == 0;
+    return two ? len + 1 + strcspn(text + len + 1, " \n") : len;
+}
+
+/* line_set: text below the line, in the place of what set the same before. */
+static void line_set(struct cfg *k, struct conf_kept *line, const char *text, bool no)
+{
+    struct strbuf all = {0};
+    const char *at = line->text, *mine = no ? text + 3 : text;
+    size_t word = line_word(mine), len = strcspn(at, "\n");
+    sb_addn(&all, at, len);
+    for (at += len; *at; at += len) {
+        const char *old = at + 2, *name = strncmp(old, "no ", 3) == 0 ? old + 3 : old;
+        len = 1 + strcspn(at + 1, "\n");
+        if (line_word(name) != word || strncmp(name, mine, word) != 0) {
+            sb_addn(&all, at, len);
+        }
+    }
+    sb_addf(&all, "\n %s", text);
     line->text = arena_strdup(&k->c->arena, all.s);
     mem_wipe(all.s, all.len);
     sb_free(&all);
+}
+
+bool cfg_line_keep(struct cfg *k, const struct match *m)
+{
+    const char *rest = match_text(m, "rest"), *text = k->line + strspn(k->line, " \t");
+    char clear[PASSWORD_TEXT], line[PASSWORD_TEXT + 16];
+    if (m->no || !rest || !match_has(m, "password")) {
+        line_set(k, k->at, text, m->no);
+        return true;
+    }
+    bool typed = (rest[0] == '0' || rest[0] == '7') && rest[1] == ' '; /* password 7 ... */
+    const char *word = typed ? rest + 1 + strspn(rest + 1, " ") : rest;
+    bool fits = typed && rest[0] == '7' ? password_reveal7(clear, word)
+                                        : str_copy(clear, sizeof clear / 2, word);
+    if (!fits) {
+        return cfg_fail(k, m, "rest",
+                        typed && rest[0] == '7' ? "this is no password of type 7"
+                                                : "this password is too long");
+    }
+    snprintf(line, sizeof line, "password %s", clear); /* kept in clear; running.c hides it */
+    line_set(k, k->at, line, false);
+    mem_wipe(clear, sizeof clear);
+    mem_wipe(line, sizeof line);
     return true;
 }
 

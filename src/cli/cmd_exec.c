@@ -143,6 +143,15 @@ bool exec_show_debugging(struct session *s, const struct match *m)
     return true;
 }
 
+bool exec_show_history(struct session *s, const struct match *m)
+{
+    (void)m;
+    for (u32 i = s->num_history > HISTORY ? s->num_history - HISTORY : 0; i < s->num_history; i++) {
+        s_printf(s, "  %s\n", s->history[i % HISTORY] + strspn(s->history[i % HISTORY], " "));
+    }
+    return true;
+}
+
 bool exec_keylog(struct session *s, const struct match *m)
 {
     bool on = match_has(m, "on");

@@ -256,13 +256,31 @@ struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src)
     return o;
 }
 
+/* begins: b is a or goes on after a's last word. */
+static bool begins(const char *a, const char *b)
+{
+    size_t len = strlen(a);
+    return strncmp(a, b, len) == 0 && (b[len] == 0 || b[len] == ' ');
+}
+
+/* undoes: one of them is the `no` form of the other. */
+static bool undoes(const char *a, const char *b)
+{
+    bool no_a = strncmp(a, "no ", 3) == 0, no_b = strncmp(b, "no ", 3) == 0;
+    const char *x = a + (no_a ? 3 : 0), *y = b + (no_b ? 3 : 0);
+    return no_a != no_b && (begins(x, y) || begins(y, x));
+}
+
 struct conf_kept *conf_keep(struct conf *c, struct list *where, const char *text,
                             struct conf_src src)
 {
-    CONF_FOR(struct conf_kept, k, where)
+    CONF_FOR(struct conf_kept, old, where)
     {
-        if (strcmp(k->text, text) == 0) {
-            return k;
+        if (strcmp(old->text, text) == 0) {
+            return old;
+        }
+        if (undoes(old->text, text)) {
+            list_remove(&old->link);
         }
     }
     struct conf_kept *k = arena_alloc(&c->arena, sizeof *k);

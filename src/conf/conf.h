@@ -269,6 +269,7 @@ struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src sr
 struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src);
 struct conf_user *conf_user_get(struct conf *c, const char *name, struct conf_src src);
 void conf_user_remove(struct conf *c, const char *name);
+/* conf_keep: a line once; it takes the place of its own `no` form, or of what it is the `no` form of. */
 struct conf_kept *conf_keep(struct conf *c, struct list *where, const char *text,
                             struct conf_src src);
 

@@ -3,7 +3,6 @@
  */
 #include "cli/cli.h"
 
-#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -18,31 +17,6 @@ static struct conf *load_text(const char *text)
     }
     sb_free(&errors);
     return c;
-}
-
-static void round_trip(void **state)
-{
-    char pattern[512];
-    glob_t g = {0};
-    (void)state;
-    snprintf(pattern, sizeof pattern, "%s/examples/*/*.cfg", getenv("ADIT_SRC"));
-    assert_int_equal(glob(pattern, 0, NULL, &g), 0);
-    assert_true(g.gl_pathc >= 9);
-    for (size_t i = 0; i < g.gl_pathc; i++) {
-        char *text = cli_read_file(g.gl_pathv[i]);
-        struct conf *a = load_text(text), *b;
-        struct strbuf once = {0}, twice = {0};
-        cli_running(&once, a);
-        b = load_text(once.s);
-        cli_running(&twice, b);
-        assert_string_equal(once.s, twice.s);
-        sb_free(&once);
-        sb_free(&twice);
-        conf_free(a);
-        conf_free(b);
-        free(text);
-    }
-    globfree(&g);
 }
 
 static void seed_model(void **state)
@@ -326,17 +300,12 @@ static void weak_is_said_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip),
-                                       cmocka_unit_test(seed_model),
-                                       cmocka_unit_test(errors_say_where),
-                                       cmocka_unit_test(all_errors_are_named),
-                                       cmocka_unit_test(a_global_line_leaves_the_submode),
-                                       cmocka_unit_test(numbers_and_lists),
-                                       cmocka_unit_test(fuzzer_found),
-                                       cmocka_unit_test(secrets_are_hidden),
-                                       cmocka_unit_test(secrets_that_cannot_be_read),
-                                       cmocka_unit_test(comments_are_kept),
-                                       cmocka_unit_test(weak_is_said_once)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(seed_model),           cmocka_unit_test(errors_say_where),
+        cmocka_unit_test(all_errors_are_named), cmocka_unit_test(a_global_line_leaves_the_submode),
+        cmocka_unit_test(numbers_and_lists),    cmocka_unit_test(fuzzer_found),
+        cmocka_unit_test(secrets_are_hidden),   cmocka_unit_test(secrets_that_cannot_be_read),
+        cmocka_unit_test(comments_are_kept),    cmocka_unit_test(weak_is_said_once)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -207,6 +207,51 @@ static void filters(void **state)
     assert_non_null(strstr(say(f, "show version | include ["), "regular expression"));
 }
 
+/* What went wrong is told whatever the filter, also behind `do`; count counts. */
+static void filters_tell_errors(void **state)
+{
+    struct fake *f = *state;
+    static const char *const bad[] = {"show bogus | include x", "show bogus | exclude .",
+                                      "show bogus | begin zz", "show bogus | section x",
+                                      "show bogus | count x"};
+    say(f, "enable");
+    for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_non_null(strstr(say(f, bad[i]), "^\n% Invalid input detected at '^' marker.\n"));
+        assert_int_equal(f->status, CLI_ERROR);
+    }
+    assert_string_equal(say(f, "show version | count ."),
+                        "Number of lines which match regexp = 6\n");
+    assert_string_equal(say(f, "show version | count uptime is"),
+                        "Number of lines which match regexp = 1\n");
+    assert_string_equal(say(f, "show version | include ^%"),
+                        ""); /* nothing failed: nothing added */
+    say(f, "conf t");
+    assert_non_null(strstr(say(f, "do show bogus | include x"), "% Invalid input"));
+    assert_non_null(strstr(say(f, "do show version | frob x"), "% Invalid output filter"));
+}
+
+static void history(void **state)
+{
+    struct fake *f = *state;
+    char line[32], want[32];
+    say(f, "enable");
+    say(f, "conf t");
+    say(f, "enable secret ZQ");
+    say(f, "hostname H");
+    say(f, "end");
+    const char *out = say(f, "show history");
+    assert_string_equal(out, "  enable\n  conf t\n  hostname H\n  end\n  show history\n");
+    for (int i = 0; i < 30; i++) {
+        snprintf(line, sizeof line, "terminal length %d", i);
+        say(f, line);
+    }
+    out = say(f, "show history");
+    for (int i = 0; i < 30; i++) {
+        snprintf(want, sizeof want, "  terminal length %d\n", i);
+        assert_int_equal(strstr(out, want) != NULL, i >= 11);
+    }
+}
+
 static void debugging(void **state)
 {
     struct fake *f = *state;
@@ -238,6 +283,16 @@ static void help(void **state)
     b.len = 0;
     session_help(f->s, "show crypto session ", &b);
     assert_non_null(strstr(b.s, "  <cr>\n"));
+    static const char *const whole[] = {"show version ", "show clock ", "disable ",
+                                        "show crypto isakmp sa "};
+    for (unsigned i = 0; i < ARRAY_LEN(whole); i++) {
+        b.len = 0;
+        session_help(f->s, whole[i], &b);
+        assert_non_null(strstr(b.s, "  <cr>\n"));
+    }
+    b.len = 0;
+    session_help(f->s, "show crypto ", &b);
+    assert_null(strstr(b.s, "<cr>"));
     b.len = 0;
     session_complete(f->s, "sh cry", &b);
     assert_string_equal(b.s, "sh crypto ");
@@ -263,8 +318,9 @@ static void saving(void **state)
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, setup, teardown)
-    const struct CMUnitTest tests[] = {T(modes_and_prompts), T(carets), T(secrets), T(filters),
-                                       T(debugging),         T(help),   T(saving)};
+    const struct CMUnitTest tests[] = {T(modes_and_prompts), T(carets),    T(secrets),
+                                       T(filters),           T(debugging), T(filters_tell_errors),
+                                       T(history),           T(help),      T(saving)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from conftest import ADIT, ADITD, until
+from conftest import ADIT, ADITD, ROOT, until
 
 
 def test_one_shot_status(lab):
@@ -113,6 +113,49 @@ def test_the_master_key_stays(lab):
     assert "ZQmaster1" not in l.log("R1")
     l.config("R1", "no key config-key password-encrypt")
     assert not (l.dir("R1") / "master-key").exists()
+
+
+def test_the_first_tunnel_of_the_readme(tmp_path):
+    """The lines of README.md, typed as they stand there, bring a tunnel up between two machines that had none."""
+    readme = (ROOT / "README.md").read_text()
+    block = readme[readme.index("sudo aditd --name gw"):]
+    block = block[:block.index("```")].splitlines()
+    typed = [m[1].rstrip() for line in block if (m := re.match(r"gw(?:\([a-z-]+\))?[#>] (.*?)(?: +#.*)?$", line))]
+    assert len(typed) > 20 and typed[0] == "enable"
+    base = f"adit-rm{os.getpid() % 10000}"
+    ends = {"gw": ("203.0.113.1", "203.0.113.2"), "far": ("203.0.113.2", "203.0.113.1")}
+    routers = []
+    try:
+        for n in ends:
+            subprocess.run(["ip", "netns", "add", f"{base}-{n}"], check=True)
+        subprocess.run(["ip", "link", "add", "eth1", "netns", f"{base}-gw", "type", "veth", "peer", "name", "eth1", "netns", f"{base}-far"], check=True)
+        for n, (own, _) in ends.items():
+            cfg = tmp_path / f"{n}.cfg"
+            cfg.write_text(f"hostname {n}\ninterface FastEthernet0/1\n ip address {own} 255.255.255.0\n no shutdown\n")
+            r, w = os.pipe()
+            routers.append(subprocess.Popen(["ip", "netns", "exec", f"{base}-{n}", ADITD, "--name", f"{base}-{n}", "-s", tmp_path / f"{n}.state", "--map",
+                                             "FastEthernet0/1=eth1", "--ready-fd", str(w), cfg], pass_fds=[w], stderr=subprocess.DEVNULL))
+            os.close(w)
+            assert os.read(r, 1) == b"1"
+            os.close(r)
+
+        def type_in(n, lines):
+            r = subprocess.run([ADIT, "-n", f"{base}-{n}"], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=120)
+            assert r.returncode == 0, r.stdout
+            return r.stdout
+        swap = {"203.0.113.2": "203.0.113.1", "10.0.0.1": "10.0.0.2", "10.0.0.2": "10.0.0.1"}
+        cut = next(i for i, line in enumerate(typed) if line.startswith("ping"))
+        type_in("far", [re.sub("|".join(swap), lambda m: swap[m[0]], line) for line in typed[:cut]])
+        out = type_in("gw", typed[:cut])
+        until(lambda: "!!!!!" in type_in("gw", [typed[cut]]), 30)
+        out = type_in("gw", typed[cut + 1:])
+        assert "Session status: UP-ACTIVE" in out and "[OK]" in out, out
+    finally:
+        for p in routers:
+            p.terminate()
+            p.wait(5)
+        for n in ends:
+            subprocess.run(["ip", "netns", "del", f"{base}-{n}"])
 
 
 def test_ping_marks(lab):
