@@ -202,8 +202,8 @@ static void one_form_only(void **state)
     static const char *const gone[] = {"no ip http", " cdp enable\n",  "speed 100",
                                        "password a", "exec-timeout 1", "input ssh"};
     static const char *const want[] = {"\nip http server\n", " no cdp enable\n", " speed 10\n",
-                                       "line vty 0 4\n password b\n no exec-timeout\n transport "
-                                       "output ssh\n transport input none\n",
+                                       "line vty 0 4\n password b\n no exec-timeout\n",
+                                       " transport output ssh\n transport input none\n",
                                        "line con 0\n logging synchronous\n"};
     for (unsigned i = 0; i < ARRAY_LEN(gone); i++) {
         const char *at = strstr(got, gone[i]);
