@@ -298,14 +298,77 @@ static void weak_is_said_once(void **state)
     conf_free(c);
 }
 
+struct wanted {
+    const char *what;
+    bool weak;
+    unsigned times;
+};
+
+static void on_wanted(void *ctx, const struct conf_finding *f)
+{
+    struct wanted *w = ctx;
+    if (f->weak == w->weak && (strstr(f->what, w->what) || strstr(f->text, w->what))) {
+        w->times++;
+    }
+}
+
+/* Each weak choice, and each thing that is missing, by name; and nothing is said where nothing is wrong. */
+static void findings(void **state)
+{
+    static const struct {
+        const char *text, *what;
+        bool weak;
+    } cases[] = {
+        {"crypto ipsec transform-set T esp-aes esp-sha-hmac\ncrypto ipsec profile P\n set "
+         "transform-set T\n set pfs group2\n",
+         "group 2", true},
+        {"crypto ipsec transform-set T esp-aes esp-sha-hmac\ncrypto ipsec profile P\n set "
+         "transform-set T\n set pfs group5\n",
+         "group 5", true},
+        {"access-list 100 permit ip any any\ncrypto ipsec transform-set T esp-aes "
+         "esp-sha-hmac\ncrypto map M 1 ipsec-isakmp\n set peer 1.1.1.1\n"
+         " set transform-set T\n set pfs group1\n match address 100\n",
+         "group 1", true},
+        {"crypto isakmp policy 1\n encr des\n group 14\n", "DES", true},
+        {"crypto isakmp policy 1\n encr aes\n hash md5\n group 14\n", "MD5", true},
+        {"crypto ipsec transform-set T esp-des esp-sha-hmac\n", "DES", true},
+        {"crypto ipsec transform-set T esp-aes esp-md5-hmac\n", "MD5", true},
+        {"crypto ipsec profile P\n", "no transform set", false},
+        {"crypto map M 1 ipsec-isakmp\n match address 100\n", "no peer", false},
+    };
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct wanted w = {cases[i].what, cases[i].weak, 0};
+        struct conf *c = load_text(cases[i].text);
+        conf_audit(c, on_wanted, &w);
+        if (!w.times) {
+            fail_msg("nothing is said of %s in\n%s", cases[i].what, cases[i].text);
+        }
+        conf_free(c);
+    }
+    int n[2] = {0, 0};
+    struct conf *c = load_text(
+        "crypto isakmp policy 1\n encr aes\n hash sha256\n authentication pre-share\n group 14\n"
+        "crypto ipsec transform-set T esp-gcm\ncrypto ipsec profile P\n set transform-set T\n set "
+        "pfs group19\n");
+    conf_audit(c, count_weak, n);
+    assert_int_equal(n[0] + n[1], 0);
+    conf_free(c);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seed_model),           cmocka_unit_test(errors_say_where),
-        cmocka_unit_test(all_errors_are_named), cmocka_unit_test(a_global_line_leaves_the_submode),
-        cmocka_unit_test(numbers_and_lists),    cmocka_unit_test(fuzzer_found),
-        cmocka_unit_test(secrets_are_hidden),   cmocka_unit_test(secrets_that_cannot_be_read),
-        cmocka_unit_test(comments_are_kept),    cmocka_unit_test(weak_is_said_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(seed_model),
+                                       cmocka_unit_test(errors_say_where),
+                                       cmocka_unit_test(all_errors_are_named),
+                                       cmocka_unit_test(a_global_line_leaves_the_submode),
+                                       cmocka_unit_test(numbers_and_lists),
+                                       cmocka_unit_test(fuzzer_found),
+                                       cmocka_unit_test(secrets_are_hidden),
+                                       cmocka_unit_test(secrets_that_cannot_be_read),
+                                       cmocka_unit_test(comments_are_kept),
+                                       cmocka_unit_test(weak_is_said_once),
+                                       cmocka_unit_test(findings)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -220,6 +220,39 @@ static void negotiating_beside_a_deleted_sa(void **state)
     conf_free(c);
 }
 
+/* Kilobytes and seconds left of an SA, down to nothing. */
+static void what_is_left(void **state)
+{
+    static const struct {
+        u64 bytes, hard_kb;
+        u32 age_s, hard_s;
+        const char *left;
+    } cases[] = {{300 * 1024 + 5, 1000, 100, 3600, "(700/3500)"},
+                 {0, 1000, 0, 3600, "(1000/3600)"},
+                 {1023, 1000, 3599, 3600, "(1000/1)"},
+                 {2000 * 1024, 1000, 4000, 3600, "(0/0)"}};
+    struct seed0 s;
+    struct conf *c = load("examples/gre-ipv6/R1.cfg");
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct strbuf out = {0};
+        struct cli_show w = {.c = c, .snap = &s.snap, .out = &out};
+        seed0_fill(&s);
+        for (size_t k = 0; k < s.snap.num_dp_sas; k++) {
+            s.snap.dp_sas[k].bytes = cases[i].bytes;
+            s.snap.dp_sas[k].sa.hard_kb = cases[i].hard_kb;
+            s.snap.dp_sas[k].age_s = cases[i].age_s;
+            s.snap.dp_sas[k].sa.hard_s = cases[i].hard_s;
+        }
+        cli_show_ipsec_sa(&w, NULL, NULL, NULL, false);
+        const char *at = strstr(out.s, "remaining key lifetime (k/sec): ");
+        assert_non_null(at);
+        assert_memory_equal(strchr(at, ':') + 2, cases[i].left, strlen(cases[i].left));
+        sb_free(&out);
+    }
+    conf_free(c);
+}
+
 static void what_a_tunnel_lacks(void **state)
 {
     static const struct {
@@ -296,13 +329,11 @@ static void dialect_15(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(isakmp_sa),
-                                       cmocka_unit_test(ipsec_sa),
-                                       cmocka_unit_test(session),
-                                       cmocka_unit_test(models),
-                                       cmocka_unit_test(dialect_15),
-                                       cmocka_unit_test(negotiating_beside_a_deleted_sa),
-                                       cmocka_unit_test(what_a_tunnel_lacks)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(isakmp_sa),    cmocka_unit_test(ipsec_sa),
+        cmocka_unit_test(session),      cmocka_unit_test(models),
+        cmocka_unit_test(dialect_15),   cmocka_unit_test(negotiating_beside_a_deleted_sa),
+        cmocka_unit_test(what_is_left), cmocka_unit_test(what_a_tunnel_lacks)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -131,6 +131,13 @@ static void every_row(void **state)
         assert_non_null(o);
         json_decref(o);
         assert_true(i->num_fields < 16 && i->level <= LV_DEBUG && i->cat != 0);
+        for (unsigned f = 0; f < i->num_fields;
+             f++) { /* a wording that names every field, in every form */
+            char wording[256];
+            const char *n = i->field[f].name;
+            snprintf(wording, sizeof wording, "{%s} {%s:x} {%s:X8} {%s:b4}", n, n, n, n);
+            ev_render_wording(&text, &rec, wording);
+        }
         const struct strbuf *both[] = {&text, &json};
         for (unsigned b = 0; b < 2; b++) { /* S3CRET, and its bytes in hex */
             if (strstr(both[b]->s, "S3CRET") || strstr(both[b]->s, "533343524554") ||

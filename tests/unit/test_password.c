@@ -92,6 +92,9 @@ static void made_by_us(void **state)
     assert_true(password_check(9, a, "s3cret"));
     assert_false(password_check(9, a, "s3cre"));
     assert_null(strstr(a, "s3cret"));
+    password_hash9(b, "", salt); /* somebody stored nothing: still nothing opens it */
+    assert_true(password_fits(9, b));
+    assert_false(password_check(9, b, ""));
     salt[0]++;
     password_hash9(b, "s3cret", salt);
     assert_string_not_equal(a, b);
