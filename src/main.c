@@ -17,6 +17,7 @@ static int usage(FILE *to)
           "  -s, --state-dir DIR     the log and the saved configuration (default: "
           "/var/lib/adit/NAME,\n"
           "                          with --run-dir that directory)\n"
+          "  -w, --write-back        `write memory` writes CONFIG, too, with a backup beside it\n"
           "  -m, --map IF=LINK       IF of the configuration is the Linux link LINK (again for "
           "each)\n"
           "  -e, --engine mb|evp     the crypto engine: libipsec-mb or OpenSSL (default: mb)\n"
@@ -42,6 +43,7 @@ int main(int argc, char **argv)
     static const struct option longs[] = {{"name", required_argument, NULL, 'n'},
                                           {"run-dir", required_argument, NULL, 'r'},
                                           {"state-dir", required_argument, NULL, 's'},
+                                          {"write-back", no_argument, NULL, 'w'},
                                           {"map", required_argument, NULL, 'm'},
                                           {"engine", required_argument, NULL, 'e'},
                                           {"ready-fd", required_argument, NULL, 'R'},
@@ -59,7 +61,7 @@ int main(int argc, char **argv)
                : strcmp(argv[1], "--role=dp") == 0  ? dp_main(uid)
                                                     : 1;
     }
-    while ((opt = getopt_long(argc, argv, "n:r:s:m:e:ch", longs, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, "n:r:s:m:e:wch", longs, NULL)) != -1) {
         switch (opt) {
         case 'n': name = optarg; break;
         case 'r': str_copy(run_dir, sizeof run_dir, optarg); break;
@@ -72,6 +74,7 @@ int main(int argc, char **argv)
             break;
         case 'e': o.engine = optarg; break;
         case 'R': o.ready_fd = atoi(optarg); break;
+        case 'w': o.write_back = true; break;
         case 'c': o.check_only = true; break;
         case 'h': return usage(stdout);
         default: return usage(stderr);

@@ -17,6 +17,9 @@
 /* cli_load: reads a whole IOS configuration into c. On errors returns false and errors holds, for each,
  * "file:line:column: error: ...", the line and a caret; c is then of no use. Notices (non-errors) go there too. */
 NODISCARD bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf *errors);
+/* cli_keep_comments: text with the comments of before, each above the line it stood above; those whose line has gone
+ * stand at the end (running.c prints none itself). */
+void cli_keep_comments(struct strbuf *out, const char *text, const char *before);
 /* cli_read_file: the whole file as text, malloced; NULL: errno says why. */
 char *cli_read_file(const char *path);
 /* cli_running: the model as an IOS configuration; loading it again gives the same model. */
@@ -75,7 +78,9 @@ struct cli_host {
     /* The model was edited: make it so. who: "console"; problems are logged as events. */
     void (*apply)(void *ctx);
     void (*configured)(void *ctx, const char *from, const char *who); /* left configuration mode */
-    bool (*save)(void *ctx, const char *text);                        /* write memory */
+    bool (*save)(void *ctx, const char *text); /* write memory: the router's own startup file */
+    /* save_file: write file: the operator's file, a backup beside it; where: what was written, or why not. */
+    bool (*save_file)(void *ctx, const char *text, struct strbuf *where);
     char *(*startup)(void *ctx);                                      /* malloced; NULL: none */
     /* look: session_look is called with a snapshot, now or later. look_stop: it is not called any more. */
     void (*look)(void *ctx, struct session *s);

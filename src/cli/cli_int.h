@@ -68,6 +68,7 @@ bool cfg_fail(struct cfg *k, const struct match *m, const char *arg, const char 
 bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap);
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at);
 
+enum { HISTORY = 20 }; /* lines `show history` knows, as on IOS */
 struct session {
     const struct cli_host *host;
     void *ctx;
@@ -81,12 +82,17 @@ struct session {
     bool in_line, ended;             /* session_line is at work; its command has ended in it */
     int status;                      /* of the ended command */
     bool want_secret; /* enable asked for the password */
+    unsigned tries;   /* answers to that so far */
     u32 length, width;
     struct strbuf buf; /* output of the running command, before the filter */
-    char filter_kind;  /* 'i' 'e' 'b' 's', 0: none */
+    char filter_kind;  /* 'i' 'e' 'b' 's' 'c', 0: none */
     char filter[128];
     char prompt[96];
+    char *history[HISTORY]; /* owned: a ring */
+    u32 num_history;        /* lines ever kept */
 };
+/* session_enable_with: the secret `enable` asks for; NULL: none is configured. */
+const struct conf_password *session_enable_with(const struct session *s);
 /* s_printf / s_add: into the running command's output. */
 void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -96,16 +102,21 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
     H(isakmp_policy) H(isakmp_key) H(invalid_spi) H(transform_set) H(sa_lifetime) H(sa_replay)      \
     H(df_bit) H(fragmentation) H(profile) H(map) H(map_local) H(acl_numbered) H(acl_remark)          \
     H(acl_named) H(interface) H(ip_route) H(ipv6_route) H(router_ospf) H(line_mode) H(line_keep)\
-    H(dialect)            \
+    H(dialect) H(username) H(service) H(password_aes) H(master_key) \
     H(if_description) H(if_ip_address) H(if_unnumbered) H(if_ipv6_address) H(if_ipv6_enable)        \
     H(if_shutdown) H(if_number) H(if_tunnel_source) H(if_tunnel_dest) H(if_tunnel_mode)              \
-    H(if_tunnel_flag) H(if_tunnel_number) H(if_protection) H(if_crypto_map) H(if_blackhole) H(if_rpf) H(if_ospf) \
+    H(if_tunnel_flag) H(if_tunnel_number) H(if_protection) H(if_crypto_map) H(if_blackhole) H(if_dot1q) H(if_rpf) H(if_ospf) \
     H(if_access_group) H(if_keep) H(pol_encr) H(pol_hash) H(pol_auth) H(pol_group) H(pol_life)       \
     H(ts_mode) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
     H(ospf_network) H(ospf_keep) H(acl_ipv6) H(ace) H(ace_remark)
 #define H(name) bool cfg_##name(struct cfg *k, const struct match *m);
 CFG_HANDLERS(H)
 #undef H
+
+/* cfg_key_text: the pre-shared key of a line, opened. False: it cannot be read here. */
+bool cfg_key_text(struct cfg *k, const struct match *m, const struct prefix *peer, char out[SECRET_MAX + 1]);
+/* cli_key_purpose: what binds an encrypted key to its peer. Returns out. */
+const char *cli_key_purpose(char out[PREFIX_STR], const struct prefix *peer);
 
 /* ---- exec handlers (cmd_show.c, cmd_exec.c) ---- */
 #define EXEC_HANDLERS(H)                                                                             \
@@ -115,7 +126,7 @@ CFG_HANDLERS(H)
     H(show_logging) H(show_clock) H(show_debugging) H(show_privilege) H(show_ospf) H(show_drops)    \
     H(show_ip_route) H(show_access_lists) H(clear_sa) H(clear_isakmp) H(clear_session)              \
     H(clear_counters) H(ping) H(debug) H(undebug_all) H(terminal) H(enable) H(disable)              \
-    H(configure) H(write) H(copy) H(exit) H(end) H(keylog) H(show_keys)
+    H(configure) H(write) H(copy) H(exit) H(end) H(keylog) H(show_keys) H(show_history)
 #define H(name) bool exec_##name(struct session *s, const struct match *m);
 EXEC_HANDLERS(H)
 #undef H

@@ -66,17 +66,9 @@ static bool key_peer(struct cfg *k, const struct match *m, struct prefix *out)
 bool cfg_isakmp_key(struct cfg *k, const struct match *m)
 {
     struct prefix peer = {0};
-    const char *key = match_text(m, "key");
-    if (!key_peer(k, m, &peer)) {
+    char key[SECRET_MAX + 1] = "";
+    if (!key_peer(k, m, &peer) || (!m->no && !cfg_key_text(k, m, &peer, key))) {
         return false;
-    }
-    if (match_number(m, "type", 0) == 6) {
-        return cfg_fail(
-            k, m, "type",
-            "encrypted (type 6) keys cannot be read: the master key is not in the file");
-    }
-    if (strlen(key) > 128) {
-        return cfg_fail(k, m, "key", "a key has at most 128 characters");
     }
     CONF_FOR(struct conf_key, old, &k->c->keys)
     {
@@ -91,6 +83,7 @@ bool cfg_isakmp_key(struct cfg *k, const struct match *m)
         n->no_xauth = match_has(m, "no-xauth");
         str_copy(n->key, sizeof n->key, key);
         list_push_back(&k->c->keys, &n->link);
+        mem_wipe(key, sizeof key);
     }
     return true;
 }

@@ -250,6 +250,17 @@ bool cfg_if_protection(struct cfg *k, const struct match *m)
     return true;
 }
 
+bool cfg_if_dot1q(struct cfg *k, const struct match *m)
+{
+    if (!strchr(self(k)->name, '.')) {
+        return cfg_fail(k, m, NULL, "a VLAN belongs to a subinterface such as %.40s.%u",
+                        self(k)->name, (unsigned)match_number(m, "vlan", 10));
+    }
+    self(k)->vlan = m->no ? 0 : (u16)match_number(m, "vlan", 0);
+    self(k)->vlan_src = k->src;
+    return true;
+}
+
 bool cfg_if_blackhole(struct cfg *k, const struct match *m)
 {
     if (self(k)->kind != IFK_TUNNEL) {
@@ -322,6 +333,14 @@ bool cfg_if_keep(struct cfg *k, const struct match *m)
     const char *text = k->line + strspn(k->line, " \t");
     if (m->no && (strcmp(text, "no shutdown") == 0)) {
         return true;
+    }
+    size_t word = strcspn(text, " ");
+    bool single = strncmp(text, "ip ", 3) != 0 && strncmp(text, "cdp", 3) != 0 && !m->no;
+    CONF_FOR(struct conf_kept, old, &self(k)->kept)
+    {
+        if (single && strncmp(old->text, text, word) == 0 && strchr(" ", old->text[word])) {
+            list_remove(&old->link); /* `speed 10` replaces `speed 100` */
+        }
     }
     conf_keep(k->c, &self(k)->kept, text, k->src);
     return true;

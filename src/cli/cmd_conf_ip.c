@@ -33,40 +33,9 @@ bool cfg_domain_lookup(struct cfg *k, const struct match *m)
     return true;
 }
 
-bool cfg_enable_secret(struct cfg *k, const struct match *m)
-{
-    const char *s = match_text(m, "secret");
-    u64 type = match_number(m, "type", 0);
-    if (!m->no && type != 0) {
-        return cfg_fail(k, m, "type", "only plain (type 0) secrets can be read");
-    }
-    str_copy(k->c->enable_secret, sizeof k->c->enable_secret, m->no ? "" : s);
-    return true;
-}
-
 bool cfg_dialect(struct cfg *k, const struct match *m)
 {
     k->c->dialect_15 = !m->no && match_has(m, "15");
-    return true;
-}
-
-bool cfg_line_mode(struct cfg *k, const struct match *m)
-{
-    if (m->no) {
-        return true;
-    }
-    cfg_enter(k, M_LINE, conf_keep(k->c, &k->c->kept, k->line + strspn(k->line, " \t"), k->src));
-    return true;
-}
-
-bool cfg_line_keep(struct cfg *k, const struct match *m)
-{
-    struct conf_kept *line = k->at;
-    struct strbuf all = {0};
-    (void)m;
-    sb_addf(&all, "%s\n %s", line->text, k->line + strspn(k->line, " \t"));
-    line->text = arena_strdup(&k->c->arena, all.s);
-    sb_free(&all);
     return true;
 }
 

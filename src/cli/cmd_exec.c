@@ -15,8 +15,9 @@ static void *host_ctx(const struct session *s)
 bool exec_enable(struct session *s, const struct match *m)
 {
     (void)m;
-    if (s->cfg.mode == M_EXEC && s->host->conf(host_ctx(s))->enable_secret[0]) {
+    if (s->cfg.mode == M_EXEC && session_enable_with(s)) {
         s->want_secret = true;
+        s->tries = 0;
     } else {
         s->cfg.mode = M_PRIV;
     }
@@ -142,6 +143,15 @@ bool exec_show_debugging(struct session *s, const struct match *m)
     return true;
 }
 
+bool exec_show_history(struct session *s, const struct match *m)
+{
+    (void)m;
+    for (u32 i = s->num_history > HISTORY ? s->num_history - HISTORY : 0; i < s->num_history; i++) {
+        s_printf(s, "  %s\n", s->history[i % HISTORY] + strspn(s->history[i % HISTORY], " "));
+    }
+    return true;
+}
+
 bool exec_keylog(struct session *s, const struct match *m)
 {
     bool on = match_has(m, "on");
@@ -171,9 +181,23 @@ static bool save(struct session *s)
     struct strbuf text = {0};
     cli_running(&text, s->host->conf(host_ctx(s)));
     bool ok = s->host->save(host_ctx(s), text.s);
+    mem_wipe(text.s, text.len);
     sb_free(&text);
     s_printf(s, ok ? "Building configuration...\n[OK]\n"
                    : "%% Error: the startup configuration cannot be written\n");
+    return ok;
+}
+
+/* save_file: into the file the operator gave, whose former text stays beside it. */
+static bool save_file(struct session *s)
+{
+    struct strbuf text = {0}, where = {0};
+    cli_running(&text, s->host->conf(host_ctx(s)));
+    bool ok = s->host->save_file(host_ctx(s), text.s, &where);
+    sb_free(&text);
+    s_printf(s, ok ? "Building configuration...\n%s\n[OK]\n" : "%% Error: %s\n",
+             where.s ? where.s : "");
+    sb_free(&where);
     return ok;
 }
 
@@ -182,7 +206,7 @@ bool exec_write(struct session *s, const struct match *m)
     if (match_has(m, "terminal")) {
         return exec_show_running(s, m);
     }
-    return save(s);
+    return match_has(m, "file") ? save_file(s) : save(s);
 }
 
 bool exec_copy(struct session *s, const struct match *m)

@@ -208,14 +208,19 @@ static size_t flow_sas(const struct dp_sa_info **out, size_t cap, const struct c
     return num;
 }
 
-/* flow_ike: the ISAKMP SA that a flow's peer has: the best one (active before deleted). */
+/* ike_rank: which of a peer's ISAKMP SAs speaks for it: one that is up, one that is being made, one that goes. */
+static int ike_rank(const struct ike_sa_info *x)
+{
+    return x->deleted ? 1 : x->state == ST_QM_IDLE ? 3 : 2;
+}
+
+/* flow_ike: the ISAKMP SA that a flow's peer has: the best one. */
 static const struct ike_sa_info *flow_ike(const struct cli_snapshot *s, const struct cli_flow *f)
 {
     const struct ike_sa_info *best = NULL;
     for (size_t i = 0; i < s->num_sas; i++) {
         const struct ike_sa_info *x = &s->sas[i];
-        if (addr_equal(&x->remote.a, &f->peer) &&
-            (!best || (best->state != ST_QM_IDLE && x->state == ST_QM_IDLE))) {
+        if (addr_equal(&x->remote.a, &f->peer) && (!best || ike_rank(x) > ike_rank(best))) {
             best = x;
         }
     }
@@ -451,6 +456,27 @@ static void session_ike(const struct cli_show *w, const struct cli_flow *f, bool
     }
 }
 
+/* session_hints: protected tunnels that cannot have a session yet, and what they lack. */
+static void session_hints(const struct cli_show *w)
+{
+    CONF_FOR(struct conf_if, i, &w->c->ifs)
+    {
+        if (i->kind != IFK_TUNNEL || !i->tun.profile[0]) {
+            continue;
+        }
+        const char *lacks = !i->tun.source_if[0] && !i->tun.source.family
+                                ? "no tunnel source is configured"
+                            : !conf_tunnel_source(w->c, i).family
+                                ? "the interface of its tunnel source has no address"
+                            : !i->tun.dest.family ? "no tunnel destination is configured"
+                                                  : NULL;
+        if (lacks) {
+            sb_addf(w->out, "%sInterface: %s\nSession status: DOWN\n  %s\n",
+                    w->snap->num_flows ? "\n" : "", i->name, lacks);
+        }
+    }
+}
+
 void cli_show_session(const struct cli_show *w, bool detail)
 {
     struct strbuf *o = w->out;
@@ -490,4 +516,5 @@ void cli_show_session(const struct cli_show *w, bool detail)
         }
         session_flow(w, f, detail);
     }
+    session_hints(w);
 }

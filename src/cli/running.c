@@ -2,7 +2,88 @@
  * running.c: the model as an IOS configuration. Defaults are not printed; what is printed loads again to the same
  * model (a test does that for every example).
  */
-#include "cli/cli.h"
+#include "cli/cli_int.h"
+
+/* ---- secrets ---- */
+
+static void running_password(struct strbuf *o, const struct conf *c, const struct conf_password *p)
+{
+    char hidden[PASSWORD_TEXT];
+    if (p->type == 0 && c->hide_passwords) {
+        password_hide7(hidden, p->text);
+        sb_addf(o, "7 %s\n", hidden);
+    } else {
+        sb_addf(o, "%u %s\n", p->type, p->text);
+    }
+}
+
+static void running_secrets(struct strbuf *o, const struct conf *c)
+{
+    if (c->enable_secret.text[0]) {
+        sb_addf(o, "enable secret %u %s\n", c->enable_secret.type, c->enable_secret.text);
+    }
+    if (c->enable_password.text[0]) {
+        sb_add(o, "enable password ");
+        running_password(o, c, &c->enable_password);
+    }
+    CONF_FOR(struct conf_user, u, &c->users)
+    {
+        sb_addf(o, "username %s", u->name);
+        if (u->privilege != 1) {
+            sb_addf(o, " privilege %u", u->privilege);
+        }
+        if (u->secret) {
+            sb_addf(o, " secret %u %s\n", u->password.type, u->password.text);
+        } else if (u->password.text[0]) {
+            sb_add(o, " password ");
+            running_password(o, c, &u->password);
+        } else {
+            sb_add(o, " nopassword\n");
+        }
+    }
+    sb_add(o, c->encrypt_keys ? "password encryption aes\n" : "");
+    sb_add(o, "!\n");
+}
+
+/* running_line: a `line` and what is kept below it; its password as the operator wants to see it. */
+static void running_line(struct strbuf *o, const struct conf *c, const char *text)
+{
+    static const char word[] = " password ";
+    char clear[PASSWORD_TEXT], hidden[PASSWORD_TEXT];
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        if (c->hide_passwords && strncmp(text, word, sizeof word - 1) == 0 &&
+            len - (sizeof word - 1) < sizeof clear / 2) {
+            snprintf(clear, sizeof clear, "%.*s", (int)(len - (sizeof word - 1)),
+                     text + sizeof word - 1);
+            password_hide7(hidden, clear);
+            sb_addf(o, "%s7 %s\n", word, hidden);
+            mem_wipe(clear, sizeof clear);
+        } else {
+            sb_addf(o, "%.*s\n", (int)len, text);
+        }
+        text += len + (text[len] == '\n');
+    }
+}
+
+static void running_keys(struct strbuf *o, const struct conf *c)
+{
+    CONF_FOR(struct conf_key, k, &c->keys)
+    {
+        char a[ADDR_STR], mk[ADDR_STR], purpose[PREFIX_STR], six[PASSWORD_TEXT6];
+        bool hide = c->encrypt_keys && c->master.len &&
+                    password_hide6(six, &c->master, cli_key_purpose(purpose, &k->peer), k->key);
+        sb_addf(o, "crypto isakmp key %s%s %s %s", hide ? "6 " : "", hide ? six : k->key,
+                k->peer.a.family == AF_V6 ? "ipv6" : "address", addr_str(a, &k->peer.a));
+        if (k->peer.a.family == AF_V6) {
+            sb_addf(o, "/%u", k->peer.len);
+        } else if (k->peer.len != 32) {
+            struct addr mask = addr_mask(AF_V4, k->peer.len);
+            sb_addf(o, " %s", addr_str(mk, &mask));
+        }
+        sb_add(o, k->no_xauth ? " no-xauth\n" : "\n");
+    }
+}
 
 static void running_policies(struct strbuf *o, const struct conf *c)
 {
@@ -25,21 +106,7 @@ static void running_policies(struct strbuf *o, const struct conf *c)
             sb_addf(o, " lifetime %u\n", p->life_s);
         }
     }
-    CONF_FOR(struct conf_key, k, &c->keys)
-    {
-        char a[ADDR_STR], mk[ADDR_STR];
-        if (k->peer.a.family == AF_V6) {
-            sb_addf(o, "crypto isakmp key %s ipv6 %s/%u", k->key, addr_str(a, &k->peer.a),
-                    k->peer.len);
-        } else {
-            sb_addf(o, "crypto isakmp key %s address %s", k->key, addr_str(a, &k->peer.a));
-            if (k->peer.len != 32) {
-                struct addr mask = addr_mask(AF_V4, k->peer.len);
-                sb_addf(o, " %s", addr_str(mk, &mask));
-            }
-        }
-        sb_add(o, k->no_xauth ? " no-xauth\n" : "\n");
-    }
+    running_keys(o, c);
     sb_add(o, c->isakmp_off ? "no crypto isakmp enable\n" : "");
     sb_add(o, c->invalid_spi_recovery ? "crypto isakmp invalid-spi-recovery\n" : "");
 }
@@ -223,6 +290,9 @@ static void running_if(struct strbuf *o, const struct conf_if *i)
     if (i->description[0]) {
         sb_addf(o, " description %s\n", i->description);
     }
+    if (i->vlan) {
+        sb_addf(o, " encapsulation dot1Q %u\n", i->vlan);
+    }
     running_addresses(o, i);
     for (unsigned n = 0; n < ARRAY_LEN(numbers); n++) {
         u32 v;
@@ -315,6 +385,7 @@ static void running_acls(struct strbuf *o, const struct conf *c)
 void cli_running(struct strbuf *o, const struct conf *c)
 {
     sb_add(o, "!\n");
+    sb_add(o, c->hide_passwords ? "service password-encryption\n" : "");
     CONF_FOR(struct conf_kept, k, &c->kept)
     {
         if (strncmp(k->text, "line ", 5) != 0) {
@@ -322,9 +393,7 @@ void cli_running(struct strbuf *o, const struct conf *c)
         }
     }
     sb_addf(o, "hostname %s\n!\n", c->hostname);
-    if (c->enable_secret[0]) {
-        sb_addf(o, "enable secret 0 %s\n!\n", c->enable_secret);
-    }
+    running_secrets(o, c);
     sb_add(o, c->ip_domain_lookup_off ? "no ip domain lookup\n" : "");
     sb_add(o, c->ipv6_routing ? "ipv6 unicast-routing\n" : "");
     sb_add(o, c->dialect_15 ? "adit dialect 15\n" : "");
@@ -341,7 +410,7 @@ void cli_running(struct strbuf *o, const struct conf *c)
     CONF_FOR(struct conf_kept, l, &c->kept)
     {
         if (strncmp(l->text, "line ", 5) == 0) {
-            sb_addf(o, "%s\n", l->text);
+            running_line(o, c, l->text);
         }
     }
     sb_add(o, "!\nend\n");

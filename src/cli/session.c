@@ -69,6 +69,9 @@ void session_free(struct session *s)
         s->host->look_stop(s->host->ctx, s);
         free(s->waiting);
     }
+    for (unsigned i = 0; i < HISTORY; i++) {
+        free(s->history[i]);
+    }
     sb_free(&s->buf);
     sb_free(&s->cfg_out);
     free(s);
@@ -127,7 +130,8 @@ static bool filter_split(struct session *s, char *line)
     static const struct {
         const char *word;
         char kind;
-    } kinds[] = {{"include", 'i'}, {"exclude", 'e'}, {"begin", 'b'}, {"section", 's'}};
+    } kinds[] = {
+        {"include", 'i'}, {"exclude", 'e'}, {"begin", 'b'}, {"section", 's'}, {"count", 'c'}};
     char *bar = strstr(line, " | ");
     s->filter_kind = 0;
     if (!bar) {
@@ -150,10 +154,17 @@ static bool filter_split(struct session *s, char *line)
     return s->filter_kind && s->filter[0];
 }
 
-static void filter_apply(struct session *s, const char *text, struct strbuf *out)
+/* complaint: a line that tells of an error; no filter swallows it. */
+static bool complaint(const char *line)
+{
+    return line[0] == '%' || strcmp(line + strspn(line, " "), "^") == 0;
+}
+
+static void filter_apply(struct session *s, const char *text, struct strbuf *out, bool failed)
 {
     regex_t re;
     bool begun = false, in_section = false;
+    unsigned hits = 0;
     if (regcomp(&re, s->filter, REG_EXTENDED | REG_NOSUB) != 0) {
         sb_add(out, "% Failed to compile regular expression.\n");
         return;
@@ -163,25 +174,30 @@ static void filter_apply(struct session *s, const char *text, struct strbuf *out
         char line[2048];
         snprintf(line, sizeof line, "%.*s", (int)MIN(len, sizeof line - 1), p);
         bool hit = regexec(&re, line, 0, NULL, 0) == 0, indented = line[0] == ' ';
+        hits += hit;
         begun |= hit;
         in_section = hit || (in_section && indented);
         bool show = s->filter_kind == 'i'   ? hit
                     : s->filter_kind == 'e' ? !hit
                     : s->filter_kind == 'b' ? begun
-                                            : in_section;
-        if (show) {
+                    : s->filter_kind == 's' ? in_section
+                                            : false;
+        if (show || (failed && complaint(line))) {
             sb_addf(out, "%s\n", line);
         }
         p += len + (p[len] == '\n');
     }
+    if (s->filter_kind == 'c') {
+        sb_addf(out, "Number of lines which match regexp = %u\n", hits);
+    }
     regfree(&re);
 }
 
-static void flush(struct session *s)
+static void flush(struct session *s, int status)
 {
     if (s->buf.len && s->filter_kind) {
         struct strbuf shown = {0};
-        filter_apply(s, s->buf.s, &shown);
+        filter_apply(s, s->buf.s, &shown, status != CLI_OK);
         s->out(s->ctx, shown.s ? shown.s : "");
         sb_free(&shown);
     } else if (s->buf.len) {
@@ -197,7 +213,7 @@ void session_output(struct session *s, const char *text)
 
 static void command_end(struct session *s, int status)
 {
-    flush(s);
+    flush(s, status);
     s->done(s->ctx, status);
 }
 
@@ -308,15 +324,59 @@ static int config_line(struct session *s, const char *line)
     return status;
 }
 
+/* enable_with: what `enable` asks for; NULL: nothing. */
+const struct conf_password *session_enable_with(const struct session *s)
+{
+    const struct conf *c = s->host->conf(s->host->ctx);
+    return c->enable_secret.text[0]     ? &c->enable_secret
+           : c->enable_password.text[0] ? &c->enable_password
+                                        : NULL;
+}
+
+/* secret_line: three tries, as on IOS. */
 static int secret_line(struct session *s, const char *line)
 {
-    s->want_secret = false;
-    if (strcmp(line, s->host->conf(s->host->ctx)->enable_secret) == 0) {
+    enum { TRIES = 3 };
+    const struct conf_password *p = session_enable_with(s);
+    s->tries++;
+    if (!p || password_check(p->type, p->text, line)) { /* taken away meanwhile: nothing to ask */
+        s->want_secret = false;
         s->cfg.mode = M_PRIV;
         return CLI_OK;
     }
-    s_printf(s, "%% Access denied\n\n");
+    if (s->tries < TRIES) {
+        return CLI_ERROR;
+    }
+    s->want_secret = false;
+    s_printf(s, "%% Bad secrets\n\n");
     return CLI_ERROR;
+}
+
+static int filtered_line(struct session *s, char *line, u32 mode)
+{
+    if (!filter_split(s, line)) {
+        s_printf(s, "%% Invalid output filter: {include | exclude | begin | section | count} "
+                    "REGEX\n\n");
+        s->filter_kind = 0;
+        return CLI_ERROR;
+    }
+    return exec_line(s, line, mode);
+}
+
+/* remember: for `show history`; lines that hold secrets are not kept. */
+static void remember(struct session *s, const char *line)
+{
+    static const char *const secret[] = {"secret", "password", "key"};
+    if (!line[strspn(line, " ")]) {
+        return;
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(secret); i++) {
+        if (!(s->cfg.mode & (M_EXEC | M_PRIV)) && strstr(line, secret[i])) {
+            return;
+        }
+    }
+    free(s->history[s->num_history % HISTORY]);
+    s->history[s->num_history++ % HISTORY] = xstrdup(line);
 }
 
 void session_line(struct session *s, const char *typed)
@@ -330,18 +390,15 @@ void session_line(struct session *s, const char *typed)
     const char *word = line + strspn(line, " ");
     if (s->want_secret) {
         status = secret_line(s, line);
+        mem_wipe(line, sizeof line);
     } else if (s->cfg.mode & (M_EXEC | M_PRIV)) {
-        if (!filter_split(s, line)) {
-            s_printf(s,
-                     "%% Invalid output filter: {include | exclude | begin | section} REGEX\n\n");
-            s->filter_kind = 0;
-            status = CLI_ERROR;
-        } else {
-            status = exec_line(s, line, s->cfg.mode);
-        }
+        remember(s, line);
+        status = filtered_line(s, line, s->cfg.mode);
     } else if (strncmp(word, "do ", 3) == 0) {
-        status = filter_split(s, line) ? exec_line(s, word + 3, M_PRIV) : CLI_ERROR;
+        remember(s, line);
+        status = filtered_line(s, line + (word - line) + 3, M_PRIV);
     } else {
+        remember(s, line);
         status = config_line(s, line);
     }
     s->in_line = false;

@@ -30,8 +30,8 @@ struct conf *conf_new(void)
     c->life_s = 3600;
     c->life_kb = 4608000;
     c->replay_window = 64;
-    struct list *lists[] = {&c->policies, &c->keys, &c->sets,   &c->profiles, &c->maps,
-                            &c->acls,     &c->ifs,  &c->routes, &c->ospfs,    &c->kept};
+    struct list *lists[] = {&c->policies, &c->keys,   &c->sets,  &c->profiles, &c->maps, &c->acls,
+                            &c->ifs,      &c->routes, &c->ospfs, &c->kept,     &c->users};
     for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
         list_init(lists[i]);
     }
@@ -256,13 +256,31 @@ struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src)
     return o;
 }
 
+/* begins: b is a or goes on after a's last word. */
+static bool begins(const char *a, const char *b)
+{
+    size_t len = strlen(a);
+    return strncmp(a, b, len) == 0 && (b[len] == 0 || b[len] == ' ');
+}
+
+/* undoes: one of them is the `no` form of the other. */
+static bool undoes(const char *a, const char *b)
+{
+    bool no_a = strncmp(a, "no ", 3) == 0, no_b = strncmp(b, "no ", 3) == 0;
+    const char *x = a + (no_a ? 3 : 0), *y = b + (no_b ? 3 : 0);
+    return no_a != no_b && (begins(x, y) || begins(y, x));
+}
+
 struct conf_kept *conf_keep(struct conf *c, struct list *where, const char *text,
                             struct conf_src src)
 {
-    CONF_FOR(struct conf_kept, k, where)
+    CONF_FOR(struct conf_kept, old, where)
     {
-        if (strcmp(k->text, text) == 0) {
-            return k;
+        if (strcmp(old->text, text) == 0) {
+            return old;
+        }
+        if (undoes(old->text, text)) {
+            list_remove(&old->link);
         }
     }
     struct conf_kept *k = arena_alloc(&c->arena, sizeof *k);
@@ -355,4 +373,30 @@ struct addr conf_tunnel_source(const struct conf *c, const struct conf_if *i)
     }
     bool six = i->tun.mode == CTM_GRE_IPV6 || i->tun.mode == CTM_IPSEC_IPV6;
     return conf_if_address(c, i->tun.source_if, six ? AF_V6 : AF_V4);
+}
+
+struct conf_user *conf_user_get(struct conf *c, const char *name, struct conf_src src)
+{
+    CONF_FOR(struct conf_user, u, &c->users)
+    {
+        if (strcmp(u->name, name) == 0) {
+            return u;
+        }
+    }
+    struct conf_user *n = arena_alloc(&c->arena, sizeof *n);
+    n->src = src;
+    n->privilege = 1;
+    str_copy(n->name, sizeof n->name, name);
+    list_push_back(&c->users, &n->link);
+    return n;
+}
+
+void conf_user_remove(struct conf *c, const char *name)
+{
+    CONF_FOR(struct conf_user, u, &c->users)
+    {
+        if (strcmp(u->name, name) == 0) {
+            list_remove(&u->link);
+        }
+    }
 }

@@ -158,6 +158,8 @@ struct conf_if {
     enum conf_if_kind kind;
     char description[240];
     bool shutdown, ipv6_enable, rpf, rpf6;
+    u16 vlan; /* encapsulation dot1Q N on a subinterface; 0: none */
+    struct conf_src vlan_src;
     bool no_blackhole; /* networks behind this protected tunnel may take another road, as on IOS */
     struct list addrs; /* conf_if_addr */
     char unnumbered[CONF_IFNAME];
@@ -207,6 +209,21 @@ struct conf_kept {
     const char *text;
 };
 
+/* ---- secrets ------------------------------------------------------------------------------------ */
+
+struct conf_password { /* as crypto.h's password_check wants it; "" : none */
+    u8 type;           /* 0 clear, 5, 8, 9 */
+    char text[PASSWORD_TEXT];
+};
+struct conf_user {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME];
+    u8 privilege; /* 1 by default */
+    bool secret;  /* `secret`, one way; else `password` */
+    struct conf_password password;
+};
+
 /* ---- the model ----------------------------------------------------------------------------------- */
 
 enum conf_df { CONF_DF_COPY, CONF_DF_CLEAR, CONF_DF_SET };
@@ -216,7 +233,10 @@ struct conf {
     bool ipv6_routing;
     bool isakmp_off;
     bool invalid_spi_recovery;
-    char enable_secret[CONF_NAME];
+    struct conf_password enable_secret, enable_password; /* the first is asked when there is one */
+    bool hide_passwords;  /* service password-encryption: type 7 */
+    bool encrypt_keys;    /* password encryption aes: pre-shared keys as type 6 */
+    struct secret master; /* of key config-key password-encrypt; never printed */
     u32 life_s;        /* crypto ipsec security-association lifetime; 3600 */
     u64 life_kb;       /* 4608000 */
     u16 replay_window; /* 64; 0: off */
@@ -224,7 +244,7 @@ struct conf {
     bool frag_after;
     bool dialect_15; /* adit dialect 15: output in the 15.x form */
     bool ip_domain_lookup_off;
-    struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept;
+    struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users;
 };
 
 /* conf_new: an empty model with the defaults of IOS 12.4; conf_free takes everything with it. */
@@ -251,6 +271,9 @@ struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, str
 struct conf_if *conf_if_find(const struct conf *c, const char *name);
 struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src);
+struct conf_user *conf_user_get(struct conf *c, const char *name, struct conf_src src);
+void conf_user_remove(struct conf *c, const char *name);
+/* conf_keep: a line once; it takes the place of its own `no` form, or of what it is the `no` form of. */
 struct conf_kept *conf_keep(struct conf *c, struct list *where, const char *text,
                             struct conf_src src);
 
@@ -264,6 +287,9 @@ void conf_if_kernel(char out[16], const char *name);
 struct addr conf_if_address(const struct conf *c, const char *ifname, u8 family);
 /* conf_tunnel_source: the tunnel's local endpoint, resolved; AF_NONE when it has none. */
 struct addr conf_tunnel_source(const struct conf *c, const struct conf_if *i);
+
+/* conf_seal: secrets typed in clear become type 9, salted from env (seal.c). */
+void conf_seal(struct conf *c, const struct env *env);
 
 /* ---- findings: what is wrong or weak in a whole model (audit.c) ------------------------------------- */
 

@@ -122,6 +122,27 @@ NODISCARD bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, c
 NODISCARD bool ike_cbc(enum encr_id encr, bool encrypt, const u8 *key, u8 *iv, u8 *data,
                        size_t len);
 
+/* ---- secrets as configurations keep them (password.c) ------------------------------------------ */
+
+enum { PASSWORD_TEXT = 160, PASSWORD_TEXT6 = 256, PASSWORD_SALT = 14 };
+/* password_fits: text is a secret of this IOS type: 0 clear, 5 md5crypt, 7 hidden, 8 PBKDF2-SHA256, 9 scrypt. */
+bool password_fits(u8 type, const char *text);
+/* password_check: clear is the secret that text keeps. Nothing typed never is. Constant time. */
+NODISCARD bool password_check(u8 type, const char *text, const char *clear);
+/* password_hash9: the type 9 text of a clear secret; random: bytes for its salt, from env. */
+void password_hash9(char out[PASSWORD_TEXT], const char *clear, const u8 random[PASSWORD_SALT]);
+/* Type 7 hides from a glance. reveal7: false when the text is none. */
+void password_hide7(char out[PASSWORD_TEXT], const char *clear);
+NODISCARD bool password_reveal7(char out[PASSWORD_TEXT], const char *text);
+/* Type 6: encrypted under the master key that password_master makes of the operator's passphrase. purpose binds the text to
+ * its place (a peer's address), so it cannot be moved. Our own form; ours6 tells it from that of an IOS. */
+void password_master(struct secret *out, const char *passphrase);
+NODISCARD bool password_hide6(char out[PASSWORD_TEXT6], const struct secret *master,
+                              const char *purpose, const char *clear);
+bool password_ours6(const char *text);
+NODISCARD bool password_reveal6(char out[SECRET_MAX + 1], const struct secret *master,
+                                const char *purpose, const char *text);
+
 /* crypto_warm_up: makes OpenSSL load everything now; afterwards no file is opened any more. */
 void crypto_warm_up(void);
 

@@ -126,6 +126,8 @@ const struct ev_info *ev_info(enum ev_id id);
  * (a VPI attribute as IOS prints it), {:sa} = (0:1:SW:1) or (0:0:N/A:0), {:sanum} = (0:134217729) or (0:0),
  * {:peer} = the envelope's address, {:conn} = the conn-id. */
 void ev_render_text(struct strbuf *out, const struct ev_rec *rec);
+/* ev_render_wording: a known event in another wording; secrets are redacted in any. */
+void ev_render_wording(struct strbuf *out, const struct ev_rec *rec, const char *wording);
 /* ev_render_json: one JSON object on one line, no newline; secrets redacted (json.c). */
 void ev_render_json(struct strbuf *out, const struct ev_rec *rec);
 

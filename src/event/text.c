@@ -69,11 +69,15 @@ static void put_envelope(struct strbuf *out, const struct ev_rec *rec, const cha
 
 void ev_render_text(struct strbuf *out, const struct ev_rec *rec)
 {
-    if (rec->id >= EV_NUM) {
-        return;
+    if (rec->id < EV_NUM) {
+        ev_render_wording(out, rec, ev_info((enum ev_id)rec->id)->text);
     }
+}
+
+void ev_render_wording(struct strbuf *out, const struct ev_rec *rec, const char *wording)
+{
     const struct ev_info *info = ev_info((enum ev_id)rec->id);
-    for (const char *p = info->text; *p;) {
+    for (const char *p = wording; *p;) {
         const char *close = *p == '{' ? strchr(p, '}') : NULL;
         if (!close) {
             sb_addn(out, p++, 1);

@@ -118,9 +118,9 @@ void claim_port_holder(char out[128], u16 port)
 
 void claim_end(const char *dir, int fd, bool remove)
 {
-    static const char *const ours[] = {"frr/frr.conf", "frr/zebra.log", "frr/ospfd.log",
-                                       "frr/zebra.pid", "frr/ospfd.pid", "frr/zserv.api",
-                                       "frr/zebra.vty", "frr/ospfd.vty", "sock", "lock"};
+    static const char *const ours[] = {
+        "frr/frr.conf",  "frr/zebra.log", "frr/ospfd.log", "frr/zebra.pid", "frr/ospfd.pid",
+        "frr/zserv.api", "frr/zebra.vty", "frr/ospfd.vty", "sock",          "lock"};
     char path[512];
     for (unsigned i = 0; remove && i < ARRAY_LEN(ours); i++) {
         snprintf(path, sizeof path, "%.450s/%s", dir, ours[i]);

@@ -14,7 +14,10 @@ static struct conf *host_conf(void *ctx)
 
 static void host_apply(void *ctx)
 {
-    router_apply(ctx);
+    struct router *r = ctx;
+    conf_seal(r->conf, &r->env);
+    startup_keep_master(r);
+    router_apply(r);
 }
 
 static void host_configured(void *ctx, const char *from, const char *who)
@@ -27,19 +30,21 @@ static void host_configured(void *ctx, const char *from, const char *who)
 static bool host_save(void *ctx, const char *text)
 {
     struct router *r = ctx;
-    char part[512];
-    snprintf(part, sizeof part, "%s.new", r->opt->config);
-    FILE *f = fopen(part, "we");
-    bool ok = f && fputs(text, f) >= 0 && fflush(f) == 0 && fsync(fileno(f)) == 0;
-    if (f) {
-        ok = fclose(f) == 0 && ok;
-    }
-    return ok && rename(part, r->opt->config) == 0;
+    struct strbuf where = {0};
+    bool ok = r->opt->write_back ? startup_save_file(r, text, &where) : startup_save(r, text);
+    sb_free(&where);
+    return ok;
+}
+
+static bool host_save_file(void *ctx, const char *text, struct strbuf *where)
+{
+    return startup_save_file(ctx, text, where);
 }
 
 static char *host_startup(void *ctx)
 {
-    return cli_read_file(((struct router *)ctx)->opt->config);
+    const char *from;
+    return startup_text(ctx, &from, false);
 }
 
 static bool host_link(void *ctx, const char *ifname, struct cli_link *out)
@@ -165,6 +170,7 @@ void router_host(struct router *r)
                                 .apply = host_apply,
                                 .configured = host_configured,
                                 .save = host_save,
+                                .save_file = host_save_file,
                                 .startup = host_startup,
                                 .look = host_look,
                                 .look_stop = host_look_stop,

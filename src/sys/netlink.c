@@ -11,6 +11,7 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/vlan.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
 #include <netlink/socket.h>
@@ -174,6 +175,35 @@ const char *kern_link_delete(struct kern *nl, const char *name)
     int err = rtnl_link_delete(nl->s, l);
     rtnl_link_put(l);
     return why(err);
+}
+
+static int vlan_add(struct kern *nl, int parent, const char *name, u16 vlan, int flags)
+{
+    struct rtnl_link *l = rtnl_link_vlan_alloc();
+    if (!l) {
+        return -NLE_NOMEM;
+    }
+    rtnl_link_set_link(l, parent);
+    rtnl_link_set_name(l, name);
+    rtnl_link_vlan_set_id(l, vlan);
+    int err = rtnl_link_add(nl->s, l, flags);
+    rtnl_link_put(l);
+    return err;
+}
+
+const char *kern_vlan_add(struct kern *nl, const char *parent, const char *name, u16 vlan)
+{
+    struct kern_link p;
+    if (!kern_link_get(nl, parent, &p)) {
+        return "the interface it stands on is not there";
+    }
+    return why(vlan_add(nl, p.index, name, vlan, NLM_F_CREATE | NLM_F_EXCL));
+}
+
+bool kern_has_vlans(struct kern *nl)
+{
+    /* on a parent that does not exist: a kernel that knows VLANs complains about that, not about the kind */
+    return vlan_add(nl, 0x7fffffff, "adit-vlan", 1, NLM_F_CREATE | NLM_F_EXCL) != -NLE_OPNOTSUPP;
 }
 
 static int index_of(struct kern *nl, const char *name)

@@ -36,6 +36,10 @@ void kern_each_link(struct kern *nl, void (*fn)(void *ctx, const char *link, int
 NODISCARD bool kern_link_name(struct kern *nl, int index, char out[NL_NAME]);
 /* NULL: done; else what went wrong. */
 const char *kern_link_set(struct kern *nl, const char *name, bool up, u32 mtu /* 0: leave */);
+/* kern_vlan_add: the link of an IEEE 802.1Q VLAN on parent, down. NULL: done; else why not. */
+const char *kern_vlan_add(struct kern *nl, const char *parent, const char *name, u16 vlan);
+/* kern_has_vlans: this kernel can do them (8021q is there or could be loaded). */
+bool kern_has_vlans(struct kern *nl);
 const char *kern_link_delete(struct kern *nl, const char *name);
 
 struct kern_addr_value {

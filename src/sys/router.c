@@ -97,15 +97,73 @@ static void on_finding(void *ctx, const struct conf_finding *f)
     }
 }
 
+/* possible: this machine can do what the configuration asks for. Half a protection would be worse than none. */
+static bool possible(struct router *r, const struct conf *c, struct conf_finding *out)
+{
+    if (!conf_fits(c, DP_MAX_LINKS, DP_MAX_POLICIES, out)) {
+        return false;
+    }
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        if (r->opt->check_only) {
+            continue; /* another machine may be meant, and nobody needs rights to look */
+        }
+        if (i->crypto_map[0] && !r->steer_tried) {
+            r->steer_fault = steer_probe();
+            r->steer_tried = true;
+        }
+        const char *why = i->crypto_map[0] ? r->steer_fault : NULL;
+        *out = (struct conf_finding){.src = why ? i->crypto_map_src : i->vlan_src};
+        str_copy(out->what, sizeof out->what, why ? "crypto map" : "encapsulation dot1Q");
+        if (!why && i->vlan && r->kern && !kern_has_vlans(r->kern)) {
+            why = "this kernel has no IEEE 802.1Q (8021q)";
+        }
+        if (why) {
+            str_copy(out->text, sizeof out->text, why);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* make_vlans: links of subinterfaces, down: what has to stand on them comes before they go up. */
+static void make_vlans(struct router *r)
+{
+    CONF_FOR(struct conf_if, i, &r->conf->ifs)
+    {
+        char name[16], parent[16], iface[CONF_IFNAME];
+        struct kern_link l;
+        router_kernel_name(r, name, i->name);
+        if (!i->vlan || kern_link_get(r->kern, name, &l)) {
+            continue;
+        }
+        str_copy(iface, sizeof iface, i->name);
+        iface[strcspn(iface, ".")] = 0;
+        router_kernel_name(r, parent, iface);
+        const char *why = kern_vlan_add(r->kern, parent, name, i->vlan);
+        if (why) {
+            apply_complain(r, "interface", name, why);
+        }
+    }
+}
+
 void router_apply(struct router *r)
 {
     struct plan next;
+    struct conf_finding f;
     struct plan_world w = {.kern = r->kern,
                            .kernel_name = router_kernel_name,
                            .console_name = router_console_name,
                            .flow_id = router_flow_id,
                            .link_number = router_link_number,
                            .ctx = r};
+    if (!possible(r, r->conf, &f)) { /* a live change: what is in force stays */
+        char where[64];
+        snprintf(where, sizeof where, "%.40s:%u", f.src.file ? f.src.file : "", f.src.line);
+        apply_complain(r, "configuration", where, f.text);
+        return;
+    }
+    make_vlans(r);
     plan_init(&next);
     plan_derive(&next, r->conf, &w);
     plan_apply(r, &next);
@@ -169,36 +227,30 @@ static void on_kernel(uv_poll_t *p, int status, int events)
 
 /* ---- start ---- */
 
-static bool has_map(const struct conf *c)
-{
-    CONF_FOR(struct conf_if, i, &c->ifs)
-    {
-        if (i->crypto_map[0]) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* read_config: NULL when it is wrong; every error has been printed. */
-static struct conf *read_config(const char *path)
+static struct conf *read_config(struct router *r, bool say)
 {
-    char *text = cli_read_file(path);
+    const char *from;
+    char *text = startup_text(r, &from, say);
     struct strbuf errors = {0};
-    const char *base = strrchr(path, '/');
+    const char *base = strrchr(from, '/');
     if (!text) {
-        fprintf(stderr, "aditd: %s: %s\n", path, strerror(errno));
+        fprintf(stderr, "aditd: %s: %s\n", from, strerror(errno));
         return NULL;
     }
     struct conf *c = conf_new();
-    if (!cli_load(c, base ? base + 1 : path, text, &errors)) {
+    startup_master(r, &c->master);
+    if (!cli_load(c, base ? base + 1 : from, text, &errors)) {
         fputs(errors.s, stderr);
         conf_free(c);
         c = NULL;
+    } else {
+        conf_seal(c, &r->env);
     }
-    const char *why = c && has_map(c) ? steer_probe() : NULL;
-    if (why) { /* half a protection would be worse than none */
-        fprintf(stderr, "aditd: %s: crypto map: %s; the configuration is refused\n", path, why);
+    struct conf_finding f;
+    if (c && !possible(r, c, &f)) {
+        fprintf(stderr, "%s:%u: %s: %s\n", f.src.file ? f.src.file : "", f.src.line, f.what,
+                f.text);
         conf_free(c);
         c = NULL;
     }
@@ -256,13 +308,14 @@ static void on_signal(uv_signal_t *s, int signum)
 static void on_hup(uv_signal_t *s, int signum)
 {
     struct router *r = s->data;
-    struct conf *c = r->ending ? NULL : read_config(r->opt->config);
+    struct conf *c = r->ending ? NULL : read_config(r, true);
     (void)signum;
     if (c) { /* a wrong file leaves the running configuration as it is */
         struct conf *old = r->conf;
         r->conf = c;
         api_conf_replaced(r->api);
         conf_free(old);
+        startup_keep_master(r);
         router_apply(r);
         ev_sys_config(
             &r->log, 0, NULL,
@@ -289,14 +342,10 @@ static bool start(struct router *r)
     ask_init(r);
     list_init(&r->looks);
     list_init(&r->vtyshs);
+    startup_keep_master(r);
     r->identity = identity_claim(&r->first_uid, &why);
     if (r->identity < 0) {
         fprintf(stderr, "aditd: cannot %s: %s\n", why, strerror(errno));
-        return false;
-    }
-    r->kern = kern_open();
-    if (!r->kern) {
-        fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
         return false;
     }
     r->udp[0] = udp_open(AF_INET);
@@ -397,6 +446,7 @@ static void finish(struct router *r)
         plan_free(&r->offer);
     }
     conf_free(r->conf);
+    secret_wipe(&r->master);
     kern_close(r->kern);
     logbook_close(&r->book);
     while (r->flow_keys) {
@@ -417,13 +467,20 @@ int router_main(const struct router_options *o)
     r->opt = o;
     r->env = env_real();
     r->started_ms = env_now_ms(&r->env);
-    r->conf = read_config(o->config);
+    r->kern = kern_open();
+    if (!r->kern) {
+        fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
+        free(r);
+        return 1;
+    }
+    r->conf = read_config(r, !o->check_only);
     if (o->ready_fd > 0) {
         fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC); /* the children must not hold it open */
     }
     if (!r->conf || o->check_only) {
         status = r->conf ? 0 : 1;
         conf_free(r->conf);
+        kern_close(r->kern);
         free(r);
         return status;
     }

@@ -111,12 +111,14 @@ struct router {
     struct plan plan;  /* what holds now */
     struct plan offer; /* what dp and ike are being given */
     bool offered;
-    u64 generation;                            /* the last number used */
-    u64 given[CHILD_NUM], taken[CHILD_NUM];    /* numbers: given last, in force */
-    unsigned applied;                          /* plans that the kernel has followed */
-    uv_timer_t patience;                       /* with ike's answer */
+    u64 generation;                              /* the last number used */
+    u64 given[CHILD_NUM], taken[CHILD_NUM];      /* numbers: given last, in force */
+    unsigned applied;                            /* plans that the kernel has followed */
+    uv_timer_t patience;                         /* with ike's answer */
     struct router_steer steer[DP_MAX_LINKS + 1]; /* by map link number */
-    char map_link[DP_MAX_LINKS + 1][NL_NAME];  /* kernel links by number, "": free */
+    bool steer_tried;
+    const char *steer_fault; /* why this kernel takes no classifier; NULL: it does */
+    char map_link[DP_MAX_LINKS + 1][NL_NAME]; /* kernel links by number, "": free */
     struct child child[CHILD_NUM];
     u32 first_uid;         /* of the children: this and the next (identity.c) */
     int identity;          /* owned: holds these ids for us */
@@ -127,7 +129,7 @@ struct router {
     struct list looks;     /* struct look (look.c) */
     struct list vtyshs;    /* struct vtysh (vtysh.c) */
     uv_timer_t ask_late;
-    int udp[2];                /* 0.0.0.0:500, [::]:500; -1: not open */
+    int udp[2]; /* 0.0.0.0:500, [::]:500; -1: not open */
     struct router_port port[DP_MAX_PORTS];
     u32 tag;
     unsigned
@@ -135,13 +137,14 @@ struct router {
     bool announced;
     u32 debug_mask;
     bool keylog;
+    struct secret master; /* as it is saved */
     u64 started_ms;
     struct flow_key *flow_keys;
     u32 next_flow;
     struct cli_host host;
-    struct api *api;   /* owned */
-    struct frr *frr;   /* owned */
-    struct ping *ping; /* the one that runs, owned */
+    struct api *api;    /* owned */
+    struct frr *frr;    /* owned */
+    struct ping *ping;  /* the one that runs, owned */
     struct line *lines; /* owned: what was last said about each interface */
     enum { LINES_KNOWN, LINES_ASKED, LINES_AGAIN } lines_asked; /* line.c waits for dp's answer */
 };
@@ -200,6 +203,19 @@ void vtysh_stop(struct router *r, const struct session *s);
 bool ping_start(struct router *r, struct session *s, const struct cli_ping *p,
                 struct strbuf *error);
 void ping_stop(struct router *r, struct session *s);
+
+/* ---- startup.c ---- */
+
+/* startup_text: the configuration to start with, malloced, and where it is from: the operator's file, or what was saved from
+ * it. NULL: the file cannot be read, errno says why. say: one line on standard error when something was saved. */
+char *startup_text(struct router *r, const char **out_from, bool say);
+/* startup_save: what `write memory` does. startup_save_file: `write file`, with a backup and the comments; where: what was
+ * written, or why not. */
+NODISCARD bool startup_save(struct router *r, const char *text);
+NODISCARD bool startup_save_file(struct router *r, const char *text, struct strbuf *where);
+/* startup_master: the saved master key, empty when there is none. startup_keep_master: saves the model's if it is new. */
+void startup_master(struct router *r, struct secret *out);
+void startup_keep_master(struct router *r);
 
 /* ---- claim.c ---- */
 

@@ -19,6 +19,7 @@
  *   vtysh.c    questions to them for the console
  *   ping.c     echo requests for the console
  *   logbook.c  events rendered to file, buffer and monitors
+ *   startup.c  what stays: the saved configuration, the master key
  *   claim.c    what only one router may have: its run directory, UDP port 500
  *   api.c      the unix socket: consoles and one-shot commands
  */
@@ -70,6 +71,7 @@ struct router_options {
     const char *engine;  /* "mb", "evp" or NULL */
     const char *map[32]; /* "Serial0/0=eth1" */
     unsigned num_maps;
+    bool write_back; /* `write memory` writes config, too, with a backup */
     bool check_only; /* read the configuration, say what is wrong, end */
     int ready_fd;    /* > 0: a byte is written there when the router serves, then it is closed */
 };

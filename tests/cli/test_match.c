@@ -23,7 +23,7 @@ static void abbreviations(void **state)
     assert_string_equal(row(M_PRIV, "show int tun0"), "show interfaces [IF:if]");
     assert_string_equal(match_text(&m, "if"), "Tunnel0");
     assert_string_equal(row(M_PRIV, "conf t"), "configure terminal");
-    assert_string_equal(row(M_PRIV, "wr mem"), "write [memory | terminal]");
+    assert_string_equal(row(M_PRIV, "wr mem"), "write [memory | terminal | file]");
     assert_string_equal(
         row(M_EXEC, "ping  CAFE:2::1 source fa 0/0"),
         "ping [ip | ipv6] ADDR:dst [$pingopt] [$pingopt] [$pingopt] [$pingopt] [$pingopt]");

@@ -13,7 +13,8 @@ struct fake {
     struct cli_host host;
     struct session *s;
     struct strbuf out;
-    int status, done, applied, saved;
+    struct strbuf saved;
+    int status, done, applied;
     u32 debug;
 };
 
@@ -31,7 +32,7 @@ static void f_configured(void *ctx, const char *from, const char *who)
 }
 static bool f_save(void *ctx, const char *text)
 {
-    ((struct fake *)ctx)->saved = (int)strlen(text);
+    sb_add(&((struct fake *)ctx)->saved, text);
     return true;
 }
 static u32 f_debug(void *ctx)
@@ -81,6 +82,7 @@ static int teardown(void **state)
     session_free(f->s);
     conf_free(f->c);
     sb_free(&f->out);
+    sb_free(&f->saved);
     free(f);
     return 0;
 }
@@ -146,16 +148,51 @@ static void carets(void **state)
     assert_int_equal(f->applied, 0); /* nothing was changed */
 }
 
+static void conf_line(struct fake *f, const char *line)
+{
+    struct strbuf errors = {0};
+    assert_true(cli_load(f->c, "test", line, &errors));
+    sb_free(&errors);
+}
+
+/* Every form of the secret, and what is not the whole of it: nothing, a part, more, another case. */
 static void secrets(void **state)
 {
     struct fake *f = *state;
-    str_copy(f->c->enable_secret, sizeof f->c->enable_secret, "letmein");
+    static const char *const lines[] = {
+        "enable secret hashcat",
+        "enable secret 0 hashcat",
+        "enable secret 5 $1$28772684$iEwNOgGugqO9.bIz5sk8k/",
+        "enable secret 8 $8$TnGX/fE4KGHOVU$pEhnEvxrvaynpi8j4f.EMHr6M.FzU8xnZnBr/tJdFWk",
+        "enable secret 9 $9$2MJBozw/9R3UsU$2lFhcKvpghcyw8deP25GOfyZaagyUOGBymkryvOdfo6",
+        "no enable secret\nenable password hashcat",
+        "no enable password\nenable password 7 011B07175308071B"};
+    static const char *const wrong[] = {"", " ", "h", "hashca", "hashcatx", "HASHCAT", "x"};
+    for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
+        conf_line(f, lines[i]);
+        for (unsigned w = 0; w < ARRAY_LEN(wrong); w++) {
+            say(f, "enable");
+            assert_string_equal(session_prompt(f->s), "Password: ");
+            assert_string_equal(say(f, wrong[w]), ""); /* asked again, twice */
+            assert_int_equal(f->status, CLI_ERROR);
+            assert_string_equal(session_prompt(f->s), "Password: ");
+            say(f, wrong[w]);
+            assert_string_equal(session_prompt(f->s), "Password: ");
+            assert_string_equal(say(f, wrong[w]), "% Bad secrets\n\n");
+            assert_string_equal(session_prompt(f->s), "Router>");
+        }
+        say(f, "enable");
+        say(f, "x");
+        assert_string_equal(say(f, "hashcat"), "");
+        assert_string_equal(session_prompt(f->s), "Router#");
+        say(f, "disable");
+    }
+    conf_line(
+        f, "enable secret one\nenable password two"); /* the secret is asked, never the password */
     say(f, "enable");
+    say(f, "two");
     assert_string_equal(session_prompt(f->s), "Password: ");
-    assert_non_null(strstr(say(f, "wrong"), "% Access denied"));
-    assert_string_equal(session_prompt(f->s), "Router>");
-    say(f, "enable");
-    say(f, "letmein");
+    say(f, "one");
     assert_string_equal(session_prompt(f->s), "Router#");
 }
 
@@ -168,6 +205,51 @@ static void filters(void **state)
     assert_int_equal(strncmp(say(f, "show version | begin uptime"), "Router uptime", 13), 0);
     assert_non_null(strstr(say(f, "show version | frob x"), "% Invalid output filter"));
     assert_non_null(strstr(say(f, "show version | include ["), "regular expression"));
+}
+
+/* What went wrong is told whatever the filter, also behind `do`; count counts. */
+static void filters_tell_errors(void **state)
+{
+    struct fake *f = *state;
+    static const char *const bad[] = {"show bogus | include x", "show bogus | exclude .",
+                                      "show bogus | begin zz", "show bogus | section x",
+                                      "show bogus | count x"};
+    say(f, "enable");
+    for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_non_null(strstr(say(f, bad[i]), "^\n% Invalid input detected at '^' marker.\n"));
+        assert_int_equal(f->status, CLI_ERROR);
+    }
+    assert_string_equal(say(f, "show version | count ."),
+                        "Number of lines which match regexp = 6\n");
+    assert_string_equal(say(f, "show version | count uptime is"),
+                        "Number of lines which match regexp = 1\n");
+    assert_string_equal(say(f, "show version | include ^%"),
+                        ""); /* nothing failed: nothing added */
+    say(f, "conf t");
+    assert_non_null(strstr(say(f, "do show bogus | include x"), "% Invalid input"));
+    assert_non_null(strstr(say(f, "do show version | frob x"), "% Invalid output filter"));
+}
+
+static void history(void **state)
+{
+    struct fake *f = *state;
+    char line[32], want[32];
+    say(f, "enable");
+    say(f, "conf t");
+    say(f, "enable secret ZQ");
+    say(f, "hostname H");
+    say(f, "end");
+    const char *out = say(f, "show history");
+    assert_string_equal(out, "  enable\n  conf t\n  hostname H\n  end\n  show history\n");
+    for (int i = 0; i < 30; i++) {
+        snprintf(line, sizeof line, "terminal length %d", i);
+        say(f, line);
+    }
+    out = say(f, "show history");
+    for (int i = 0; i < 30; i++) {
+        snprintf(want, sizeof want, "  terminal length %d\n", i);
+        assert_int_equal(strstr(out, want) != NULL, i >= 11);
+    }
 }
 
 static void debugging(void **state)
@@ -201,6 +283,16 @@ static void help(void **state)
     b.len = 0;
     session_help(f->s, "show crypto session ", &b);
     assert_non_null(strstr(b.s, "  <cr>\n"));
+    static const char *const whole[] = {"show version ", "show clock ", "disable ",
+                                        "show crypto isakmp sa "};
+    for (unsigned i = 0; i < ARRAY_LEN(whole); i++) {
+        b.len = 0;
+        session_help(f->s, whole[i], &b);
+        assert_non_null(strstr(b.s, "  <cr>\n"));
+    }
+    b.len = 0;
+    session_help(f->s, "show crypto ", &b);
+    assert_null(strstr(b.s, "<cr>"));
     b.len = 0;
     session_complete(f->s, "sh cry", &b);
     assert_string_equal(b.s, "sh crypto ");
@@ -214,15 +306,21 @@ static void saving(void **state)
 {
     struct fake *f = *state;
     say(f, "enable");
+    conf_line(f, "hostname SAVED");
     assert_string_equal(say(f, "write memory"), "Building configuration...\n[OK]\n");
-    assert_true(f->saved > 0);
+    struct strbuf want = {0};
+    cli_running(&want, f->c);
+    assert_string_equal(f->saved.s, want.s);
+    assert_non_null(strstr(f->saved.s, "hostname SAVED\n"));
+    sb_free(&want);
 }
 
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, setup, teardown)
-    const struct CMUnitTest tests[] = {T(modes_and_prompts), T(carets), T(secrets), T(filters),
-                                       T(debugging),         T(help),   T(saving)};
+    const struct CMUnitTest tests[] = {T(modes_and_prompts), T(carets),    T(secrets),
+                                       T(filters),           T(debugging), T(filters_tell_errors),
+                                       T(history),           T(help),      T(saving)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

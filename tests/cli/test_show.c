@@ -190,6 +190,101 @@ static void session(void **state)
     conf_free(c);
 }
 
+/* A peer whose old SA is still listed as deleted while a new one is negotiated is negotiating, in whichever order. */
+static void negotiating_beside_a_deleted_sa(void **state)
+{
+    struct seed0 s;
+    struct strbuf out = {0};
+    struct conf *c = load("examples/gre-ipv6/R1.cfg");
+    struct cli_show w = {.c = c, .snap = &s.snap, .out = &out};
+    struct ike_sa_info two[2];
+    (void)state;
+    seed0_fill(&s);
+    s.snap.num_dp_sas = 0;
+    for (int newer = 0; newer < 2; newer++) {
+        two[0] = two[1] = s.sa;
+        two[!newer].deleted = true;
+        two[!newer].state = ST_QM_IDLE;
+        two[newer].deleted = false;
+        two[newer].state = ST_MM_KEY_EXCH;
+        s.snap.sas = two;
+        s.snap.num_sas = 2;
+        cli_show_session(&w, false);
+        assert_non_null(strstr(out.s, "Session status: DOWN-NEGOTIATING\n"));
+        sb_free(&out);
+        two[newer].state = ST_QM_IDLE;
+        cli_show_session(&w, false);
+        assert_non_null(strstr(out.s, "Session status: UP-IDLE\n"));
+        sb_free(&out);
+    }
+    conf_free(c);
+}
+
+/* Kilobytes and seconds left of an SA, down to nothing. */
+static void what_is_left(void **state)
+{
+    static const struct {
+        u64 bytes, hard_kb;
+        u32 age_s, hard_s;
+        const char *left;
+    } cases[] = {{300 * 1024 + 5, 1000, 100, 3600, "(700/3500)"},
+                 {0, 1000, 0, 3600, "(1000/3600)"},
+                 {1023, 1000, 3599, 3600, "(1000/1)"},
+                 {2000 * 1024, 1000, 4000, 3600, "(0/0)"}};
+    struct seed0 s;
+    struct conf *c = load("examples/gre-ipv6/R1.cfg");
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct strbuf out = {0};
+        struct cli_show w = {.c = c, .snap = &s.snap, .out = &out};
+        seed0_fill(&s);
+        for (size_t k = 0; k < s.snap.num_dp_sas; k++) {
+            s.snap.dp_sas[k].bytes = cases[i].bytes;
+            s.snap.dp_sas[k].sa.hard_kb = cases[i].hard_kb;
+            s.snap.dp_sas[k].age_s = cases[i].age_s;
+            s.snap.dp_sas[k].sa.hard_s = cases[i].hard_s;
+        }
+        cli_show_ipsec_sa(&w, NULL, NULL, NULL, false);
+        const char *at = strstr(out.s, "remaining key lifetime (k/sec): ");
+        assert_non_null(at);
+        assert_memory_equal(strchr(at, ':') + 2, cases[i].left, strlen(cases[i].left));
+        sb_free(&out);
+    }
+    conf_free(c);
+}
+
+static void what_a_tunnel_lacks(void **state)
+{
+    static const struct {
+        const char *lines, *hint;
+    } cases[] = {
+        {"", "no tunnel source is configured"},
+        {" tunnel source Loopback9\n", "the interface of its tunnel source has no address"},
+        {" tunnel source 1.1.1.1\n", "no tunnel destination is configured"},
+        {" tunnel source 1.1.1.1\n tunnel destination 2.2.2.2\n", NULL}};
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct cli_snapshot none = {0};
+        struct strbuf text = {0}, errors = {0}, out = {0};
+        struct conf *c = conf_new();
+        sb_add(&text, "crypto ipsec profile P\ninterface Loopback9\ninterface Tunnel3\n tunnel "
+                      "protection ipsec profile P\n");
+        sb_add(&text, cases[i].lines);
+        assert_true(cli_load(c, "x", text.s, &errors));
+        cli_show_session(&(struct cli_show){.c = c, .snap = &none, .out = &out}, false);
+        if (cases[i].hint) {
+            assert_non_null(strstr(out.s, "Interface: Tunnel3\nSession status: DOWN\n"));
+            assert_non_null(strstr(out.s, cases[i].hint));
+        } else {
+            assert_null(strstr(out.s, "Tunnel3"));
+        }
+        sb_free(&text);
+        sb_free(&out);
+        sb_free(&errors);
+        conf_free(c);
+    }
+}
+
 static void models(void **state)
 {
     struct strbuf out = {0};
@@ -234,9 +329,11 @@ static void dialect_15(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(isakmp_sa), cmocka_unit_test(ipsec_sa),
-                                       cmocka_unit_test(session), cmocka_unit_test(models),
-                                       cmocka_unit_test(dialect_15)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(isakmp_sa),    cmocka_unit_test(ipsec_sa),
+        cmocka_unit_test(session),      cmocka_unit_test(models),
+        cmocka_unit_test(dialect_15),   cmocka_unit_test(negotiating_beside_a_deleted_sa),
+        cmocka_unit_test(what_is_left), cmocka_unit_test(what_a_tunnel_lacks)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

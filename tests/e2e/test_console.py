@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from conftest import ADIT, ADITD, until
+from conftest import ADIT, ADITD, ROOT, until
 
 
 def test_one_shot_status(lab):
@@ -57,9 +57,105 @@ def test_live_changes_reach_the_kernel(lab):
     assert "99.0.0.0/8" not in l.shell("R1", "ip route")
     assert "2001:db8:7::1" not in l.shell("R1", "ip -6 addr")
     assert re.search(r"%SYS-5-CONFIG_I: Configured from console by console", l.log("R1"))
-    l.config("R1", "hostname SAVED")
+
+
+def test_saving(lab):
+    """`write memory` is the router's own; the operator's file is written only when asked, with a backup and its comments."""
+    l = lab("vti")
+    cfg = os.path.join(l.path, "R1.cfg")
+    saved = l.dir("R1") / "startup-config"
+    restart = lambda: subprocess.run([ADIT, "lab", "restart", f"{l.name}/R1"], check=True, timeout=60)
+    stderr = lambda: (l.dir("R1") / "stderr").read_text()
+    with open(cfg) as f:
+        text = "! the operator's own words\n" + f.read()
+    open(cfg, "w").write(text)
+    restart()
+    l.config("R1", "hostname SAVED", "enable secret ZQsecret")
+    assert "[OK]" in l.exec("R1", "write memory")
+    assert open(cfg).read() == text  # not touched
+    assert os.stat(saved).st_mode & 0o7777 == 0o600 and os.stat(saved).st_uid == 0
+    assert "hostname SAVED" in saved.read_text() and "ZQsecret" not in saved.read_text()
+    assert "hostname SAVED" in l.exec("R1", "show startup-config")
+    restart()
+    assert "SAVED uptime" in l.exec("R1", "show version") and "starting with what `write memory` saved" in stderr()
+    os.kill(l.pids("R1", "main")[0], signal.SIGHUP)
+    until(lambda: "by SIGHUP" in l.log("R1"), 10)
+    assert "SAVED uptime" in l.exec("R1", "show version")
+    # the operator changes the file: it is the source again
+    open(cfg, "w").write(text.replace("hostname R1", "hostname EDITED"))
+    restart()
+    assert "EDITED uptime" in l.exec("R1", "show version") and "changed after `write memory`" in stderr()
+    assert "hostname EDITED" in l.exec("R1", "show startup-config")
+    l.config("R1", "hostname BACK")
+    out = l.exec("R1", "write file")
+    assert f"{cfg} is written, its former text is {cfg}.bak" in out and "[OK]" in out
+    assert "hostname EDITED" in open(cfg + ".bak").read()
+    written = open(cfg).read()
+    assert "hostname BACK\n" in written and "! the operator's own words\n" in written
+    restart()
+    assert "BACK uptime" in l.exec("R1", "show version")
+
+
+def test_the_master_key_stays(lab):
+    """Pre-shared keys are printed and saved encrypted once there is a master key, which no text holds; a restart knows it."""
+    l = lab("vti")
+    assert "MY_K3Y" in l.exec("R1", "show running-config") or "crypto isakmp key" in l.exec("R1", "show running-config")
+    clear = re.search(r"crypto isakmp key (\S+) address", l.exec("R1", "show running-config"))[1]
+    l.config("R1", "key config-key password-encrypt ZQmaster1", "password encryption aes")
+    running = l.exec("R1", "show running-config")
+    assert "crypto isakmp key 6 adit." in running and clear not in running and "ZQmaster1" not in running
     l.exec("R1", "write memory")
-    assert "hostname SAVED" in open(os.path.join(l.path, "R1.cfg")).read()
+    assert os.stat(l.dir("R1") / "master-key").st_mode & 0o7777 == 0o600
+    assert clear not in (l.dir("R1") / "startup-config").read_text()
+    subprocess.run([ADIT, "lab", "restart", f"{l.name}/R1"], check=True, timeout=60)
+    assert l.exec("R1", "show running-config") == running
+    until(lambda: "!!!!!" in l.exec("R1", "ping 10.0.0.2", check=False), 30)  # and it is still the same key
+    assert "ZQmaster1" not in l.log("R1")
+    l.config("R1", "no key config-key password-encrypt")
+    assert not (l.dir("R1") / "master-key").exists()
+
+
+def test_the_first_tunnel_of_the_readme(tmp_path):
+    """The lines of README.md, typed as they stand there, bring a tunnel up between two machines that had none."""
+    readme = (ROOT / "README.md").read_text()
+    block = readme[readme.index("sudo aditd --name gw"):]
+    block = block[:block.index("```")].splitlines()
+    typed = [m[1].rstrip() for line in block if (m := re.match(r"gw(?:\([a-z-]+\))?[#>] (.*?)(?: +#.*)?$", line))]
+    assert len(typed) > 20 and typed[0] == "enable"
+    base = f"adit-rm{os.getpid() % 10000}"
+    ends = {"gw": ("203.0.113.1", "203.0.113.2"), "far": ("203.0.113.2", "203.0.113.1")}
+    routers = []
+    try:
+        for n in ends:
+            subprocess.run(["ip", "netns", "add", f"{base}-{n}"], check=True)
+        subprocess.run(["ip", "link", "add", "eth1", "netns", f"{base}-gw", "type", "veth", "peer", "name", "eth1", "netns", f"{base}-far"], check=True)
+        for n, (own, _) in ends.items():
+            cfg = tmp_path / f"{n}.cfg"
+            cfg.write_text(f"hostname {n}\ninterface FastEthernet0/1\n ip address {own} 255.255.255.0\n no shutdown\n")
+            r, w = os.pipe()
+            routers.append(subprocess.Popen(["ip", "netns", "exec", f"{base}-{n}", ADITD, "--name", f"{base}-{n}", "-s", tmp_path / f"{n}.state", "--map",
+                                             "FastEthernet0/1=eth1", "--ready-fd", str(w), cfg], pass_fds=[w], stderr=subprocess.DEVNULL))
+            os.close(w)
+            assert os.read(r, 1) == b"1"
+            os.close(r)
+
+        def type_in(n, lines):
+            r = subprocess.run([ADIT, "-n", f"{base}-{n}"], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=120)
+            assert r.returncode == 0, r.stdout
+            return r.stdout
+        swap = {"203.0.113.2": "203.0.113.1", "10.0.0.1": "10.0.0.2", "10.0.0.2": "10.0.0.1"}
+        cut = next(i for i, line in enumerate(typed) if line.startswith("ping"))
+        type_in("far", [re.sub("|".join(swap), lambda m: swap[m[0]], line) for line in typed[:cut]])
+        out = type_in("gw", typed[:cut])
+        until(lambda: "!!!!!" in type_in("gw", [typed[cut]]), 30)
+        out = type_in("gw", typed[cut + 1:])
+        assert "Session status: UP-ACTIVE" in out and "[OK]" in out, out
+    finally:
+        for p in routers:
+            p.terminate()
+            p.wait(5)
+        for n in ends:
+            subprocess.run(["ip", "netns", "del", f"{base}-{n}"])
 
 
 def test_ping_marks(lab):

@@ -775,12 +775,28 @@ static void unknown_spi_repeats_the_delete(void **state)
     world_free(w);
 }
 
+/* A ping is answered once, with its number and tag, after all before it; the mask says which lines are told. */
 static void ping_and_masks(void **state)
 {
     (void)state;
     struct world *w = up(23);
-    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_SET_MASK, .u.number = 0});
-    assert_int_equal(w->s[A].log.mask, EVC_LOG);
+    struct side *s = &w->s[A];
+    unsigned before = s->pongs;
+    ike_ctl(s->ike, &(struct ike_msg){.type = IKE_PING, .tag = 77, .u.number = 0x123456789ab});
+    assert_int_equal(s->pongs, before + 1);
+    assert_int_equal(s->pong, 0x123456789ab);
+    assert_int_equal(s->pong_tag, 77);
+    ike_ctl(s->ike, &(struct ike_msg){.type = IKE_SET_MASK, .u.number = 0});
+    assert_int_equal(s->log.mask, EVC_LOG); /* the log cannot be turned off */
+    size_t said = s->debug.len;
+    ike_ctl(s->ike, &(struct ike_msg){.type = IKE_CLEAR_SESSION});
+    world_run(w, 5000);
+    assert_int_equal(s->debug.len, said);
+    ike_ctl(s->ike, &(struct ike_msg){.type = IKE_SET_MASK, .u.number = EVC_ISAKMP});
+    assert_int_equal(s->log.mask, EVC_LOG | EVC_ISAKMP);
+    ike_ctl(s->ike, &(struct ike_msg){.type = IKE_INITIATE, .u.number = 7});
+    world_run(w, 5000);
+    assert_true(s->debug.len > said);
     world_free(w);
 }
 

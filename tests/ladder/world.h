@@ -42,6 +42,9 @@ struct side {
     unsigned num_child;
     struct ike_flow_info flow[8];
     unsigned num_flow;
+    u64 pong; /* the number of the last PONG */
+    u32 pong_tag;
+    unsigned pongs;
 };
 struct packet {
     u64 at;

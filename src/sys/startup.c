@@ -1,0 +1,195 @@
+/*
+ * startup.c: what a router keeps in its state directory: the configuration that `write memory` saved, and the master key of
+ * encrypted pre-shared keys. Both are this router's alone (mode 0600), written beside and renamed, so a crash leaves the old
+ * or the new one.
+ *
+ * Which configuration a router starts with: the operator's file is the source. What `write memory` saved was derived from it,
+ * and says from which text of it (a hash in its head). While the file still holds that text the saved configuration is the
+ * newer one and is used; once the operator has changed the file, the file is. Either is said in one line.
+ */
+#include "sys/router_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEAD   "! saved by adit; made from a file with SHA-256 "
+#define SAVED  "startup-config"
+#define MASTER "master-key"
+
+/* write_beside: the text as path, whole or not at all. */
+static bool write_beside(const char *path, const char *text, mode_t mode)
+{
+    char part[600], dir[600];
+    size_t len = strlen(text), done = 0;
+    snprintf(part, sizeof part, "%.590s.new", path);
+    (void)unlink(part);
+    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    bool ok = fd >= 0 && fchmod(fd, mode) == 0;
+    while (ok && done < len) {
+        ssize_t n = write(fd, text + done, len - done);
+        ok = n > 0 || (n < 0 && errno == EINTR);
+        done += n > 0 ? (size_t)n : 0;
+    }
+    ok = ok && fsync(fd) == 0;
+    int why = errno;
+    if (fd >= 0) {
+        ok = close(fd) == 0 && ok;
+    }
+    if (!ok || rename(part, path) != 0) {
+        why = ok ? errno : why;
+        (void)unlink(part);
+        errno = why;
+        return false;
+    }
+    str_copy(dir, sizeof dir, path);
+    fd = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) { /* the name, too, survives a power cut */
+        (void)fsync(fd);
+        close(fd);
+    }
+    return true;
+}
+
+static void place(const struct router *r, char out[512], const char *name)
+{
+    snprintf(out, 512, "%.480s/%s", r->opt->state_dir, name);
+}
+
+/* mark_of: the hash of a text, as the head of a saved configuration names it. */
+static void mark_of(char out[2 * HASH_MAX + 1], const char *text)
+{
+    u8 h[HASH_MAX];
+    hash_of(h, HASH_SHA256, &(struct iov){text, strlen(text)}, 1);
+    hex_str(out, 2 * HASH_MAX + 1, h, hash_row(HASH_SHA256)->len);
+}
+
+static void forget(char *text)
+{
+    if (text) { /* it holds keys */
+        mem_wipe(text, strlen(text));
+        free(text);
+    }
+}
+
+char *startup_text(struct router *r, const char **out_from, bool say)
+{
+    char path[512], mark[2 * HASH_MAX + 1];
+    char *file = cli_read_file(r->opt->config), *saved;
+    int why = errno;
+    place(r, path, SAVED);
+    saved = cli_read_file(path);
+    *out_from = r->opt->config;
+    if (!saved) {
+        errno = why;
+        return file;
+    }
+    mark_of(mark, file ? file : "");
+    bool fresh = strncmp(saved, HEAD, sizeof HEAD - 1) == 0 &&
+                 strncmp(saved + sizeof HEAD - 1, mark, strlen(mark)) == 0;
+    if (fresh && file) {
+        if (say) {
+            fprintf(stderr,
+                    "aditd: starting with what `write memory` saved (%s); %s has not changed "
+                    "since\n",
+                    path, r->opt->config);
+        }
+        *out_from = SAVED;
+        forget(file);
+        return saved;
+    }
+    if (say && file) {
+        fprintf(stderr,
+                "aditd: starting with %s, which was changed after `write memory`; %s is not "
+                "used\n",
+                r->opt->config, path);
+    }
+    forget(saved);
+    errno = why;
+    return file;
+}
+
+bool startup_save(struct router *r, const char *text)
+{
+    char path[512], mark[2 * HASH_MAX + 1];
+    char *file = cli_read_file(r->opt->config);
+    struct strbuf all = {0};
+    mark_of(mark, file ? file : "");
+    sb_addf(&all, HEAD "%s\n", mark);
+    sb_add(&all, text);
+    place(r, path, SAVED);
+    bool ok = write_beside(path, all.s, 0600);
+    mem_wipe(all.s, all.len);
+    sb_free(&all);
+    forget(file);
+    return ok;
+}
+
+bool startup_save_file(struct router *r, const char *text, struct strbuf *where)
+{
+    char backup[600];
+    struct stat st;
+    struct strbuf all = {0};
+    const char *path = r->opt->config;
+    char *before = cli_read_file(path);
+    mode_t mode = stat(path, &st) == 0 ? st.st_mode & 0777 : 0600;
+    snprintf(backup, sizeof backup, "%.590s.bak", path);
+    if (!before || !write_beside(backup, before, mode)) {
+        sb_addf(where, "%s: %s; nothing was changed", before ? backup : path, strerror(errno));
+        forget(before);
+        return false;
+    }
+    cli_keep_comments(&all, text, before);
+    bool ok = write_beside(path, all.s, mode);
+    if (ok) {
+        sb_addf(where, "%s is written, its former text is %s", path, backup);
+        ok = startup_save(r, text); /* else the next start would take the file for newer */
+    } else {
+        sb_addf(where, "%s: %s", path, strerror(errno));
+    }
+    mem_wipe(all.s, all.len);
+    sb_free(&all);
+    forget(before);
+    return ok;
+}
+
+/* ---- the master key ---- */
+
+void startup_master(struct router *r, struct secret *out)
+{
+    char path[512];
+    u8 raw[SECRET_MAX];
+    place(r, path, MASTER);
+    char *text = cli_read_file(path);
+    int len = -1;
+    if (text) {
+        text[strcspn(text, "\n")] = 0;
+        len = hex_parse(raw, sizeof raw, text);
+    }
+    secret_set(out, raw, len > 0 ? (size_t)len : 0);
+    secret_set(&r->master, out->b, out->len);
+    mem_wipe(raw, sizeof raw);
+    forget(text);
+}
+
+void startup_keep_master(struct router *r)
+{
+    char path[512], text[2 * SECRET_MAX + 2];
+    const struct secret *m = &r->conf->master;
+    if (m->len == r->master.len && mem_equal_ct(m->b, r->master.b, m->len)) {
+        return;
+    }
+    place(r, path, MASTER);
+    hex_str(text, sizeof text - 1, m->b, m->len);
+    strcat(text, "\n");
+    if (m->len ? !write_beside(path, text, 0600) : unlink(path) != 0 && errno != ENOENT) {
+        ev_conf_fail(&r->log, 0, NULL,
+                     &(struct evb_conf_fail){.what = ev_str("master key"),
+                                             .why = ev_textf("%s: %s", path, strerror(errno))});
+    }
+    mem_wipe(text, sizeof text);
+    secret_set(&r->master, m->b, m->len);
+}
