@@ -6,6 +6,7 @@
 #include "sys/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct ike_proc {
     struct evlog log;
     struct ike *ike; /* owned */
     int dp;          /* channel to the data plane, -1: none */
+    int udp[2];      /* IPv4 and IPv6, -1: the host has no such family */
 };
 
 /* ---- sockaddr and endpoints ---- */
@@ -203,6 +205,25 @@ static int wait_ms(const struct ike_proc *p)
     return next == UINT64_MAX ? 60000 : next <= now ? 0 : (int)MIN(next - now, (u64)60000);
 }
 
+/* hold_numbers: a socket that the host could not give (no IPv6) is a closed descriptor. poll would wake for it without
+ * end, and its number would go to the next descriptor that comes, which would then be read as UDP: so the number is
+ * taken, and not polled. */
+static void hold_numbers(struct ike_proc *p)
+{
+    static const int fds[2] = {FD_UDP4, FD_UDP6};
+    for (int i = 0; i < 2; i++) {
+        p->udp[i] = fds[i];
+        if (fcntl(fds[i], F_GETFD) < 0) {
+            int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+            p->udp[i] = -1;
+            if (null >= 0 && null != fds[i]) {
+                (void)dup2(null, fds[i]);
+                close(null);
+            }
+        }
+    }
+}
+
 int ike_main(void)
 {
     static struct ike_proc p;
@@ -217,6 +238,7 @@ int ike_main(void)
                           .to_dp = to_dp,
                           .to_main = to_main};
     crypto_warm_up();
+    hold_numbers(&p);
     p.ike = ike_new(&env);
     if (!rights_drop(RIGHTS_IKE, &why)) {
         fprintf(stderr, "adit ike: cannot %s: %s\n", why, strerror(errno));
@@ -226,8 +248,8 @@ int ike_main(void)
     for (;;) {
         struct pollfd f[4] = {{.fd = FD_MAIN, .events = POLLIN},
                               {.fd = p.dp, .events = POLLIN},
-                              {.fd = FD_UDP4, .events = POLLIN},
-                              {.fd = FD_UDP6, .events = POLLIN}};
+                              {.fd = p.udp[0], .events = POLLIN},
+                              {.fd = p.udp[1], .events = POLLIN}};
         int n = poll(f, ARRAY_LEN(f), wait_ms(&p));
         if (n < 0 && errno != EINTR) {
             break;

@@ -214,6 +214,8 @@ struct conf {
     bool ipv6_routing;
     bool isakmp_off;
     bool invalid_spi_recovery;
+    u16 keepalive_s, keepalive_retry_s; /* crypto isakmp keepalive; 0: not configured, 0: 2 seconds */
+    bool keepalive_periodic;
     char enable_secret[CONF_NAME];
     u32 life_s;        /* crypto ipsec security-association lifetime; 3600 */
     u64 life_kb;       /* 4608000 */
