@@ -373,7 +373,7 @@ static void handle(struct ike *ike, struct run *r, const u8 *data)
 
 /* find_exchange: which exchange of the SA the message belongs to; false when refused (and
  * reported). */
-static bool find_exchange(struct ike *ike, struct run *r)
+static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
 {
     const struct isakmp_hdr *h = r->hdr;
     struct ike_sa *sa = r->sa;
@@ -381,6 +381,13 @@ static bool find_exchange(struct ike *ike, struct run *r)
     if (h->exchange == XCH_MAIN && h->msgid == 0) {
         r->x = &sa->main;
         return true;
+    }
+    if (enc && !sa->c.authenticated && h->exchange == XCH_INFO && sa->c.key.len) {
+        if (!spent(ike, sa, h->exchange)) {
+            sa->wrong++;
+            info_early(ike, sa, h, data, r->len);
+        }
+        return false;
     }
     if (enc && !sa->c.authenticated) {
         report(ike, sa, &sa->remote.a, h->exchange,
@@ -416,7 +423,7 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
 {
     struct run r = {.sa = sa, .hdr = hdr, .len = len};
     bool enc = (hdr->flags & FL_ENCRYPTED) != 0;
-    if (!find_exchange(ike, &r)) {
+    if (!find_exchange(ike, &r, data)) {
         return;
     }
     datagram_hash(r.hash, data, len);

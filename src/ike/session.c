@@ -430,7 +430,7 @@ void session_settle(struct ike *ike)
 /* ---- time ---- */
 
 /* again: sends again when it is time; true when the tries are used up. */
-static bool again(struct ike *ike, const struct ike_sa *sa, struct xch *x)
+static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
 {
     bool spent = false;
     if (!retrans_due(ike, &x->rt, &spent)) {
@@ -444,6 +444,10 @@ static bool again(struct ike *ike, const struct ike_sa *sa, struct xch *x)
                           .what = ev_str(x == &sa->main ? "sa" : "node"),
                       });
     sa_send(ike, sa, x->rt.tx, x->rt.tx_len);
+    if (sa->main.c.state == XS_I_MM5) {
+        report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_UNHEARD,
+               "no answer to message 5, which proves who we are; do the pre-shared keys differ?");
+    }
     return false;
 }
 
