@@ -781,6 +781,10 @@ static void ping_and_masks(void **state)
     struct world *w = up(23);
     ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_SET_MASK, .u.number = 0});
     assert_int_equal(w->s[A].log.mask, EVC_LOG);
+    assert_int_equal(w->s[A].pong, 0);
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_PING, .tag = 5, .u.number = 4711});
+    assert_int_equal(w->s[A].pong, 4711);
+    assert_int_equal(w->s[A].pong_tag, 5);
     world_free(w);
 }
 

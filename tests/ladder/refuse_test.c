@@ -121,6 +121,12 @@ static void are_you_there(void **state)
     assert_non_null(
         strstr(w->s[B].debug.s, "DPD/R_U_THERE received from peer 1.1.1.1, sequence 0x102"));
     assert_non_null(strstr(w->s[A].debug.s, "processing NOTIFY R_U_THERE_ACK protocol 1"));
+    sa->live.sent = 1; /* the answer carries the number of the question, and of no other */
+    sa->live.seq = 0x30201;
+    u8 seq[4] = {0, 3, 2, 1};
+    info_notify(w->s[A].ike, sa, PROTO_ISAKMP, NTF_R_U_THERE, spi, 16, seq, 4);
+    world_run(w, 1000);
+    assert_int_equal(sa->live.sent, 0);
     world_free(w);
 }
 

@@ -154,6 +154,9 @@ static void on_main(void *ctx, const struct ike_msg *m)
         s->child[s->num_child++] = m->u.child;
     } else if (m->type == IKE_FLOW && s->num_flow < ARRAY_LEN(s->flow)) {
         s->flow[s->num_flow++] = m->u.flow_info;
+    } else if (m->type == IKE_PONG) {
+        s->pong = m->u.number;
+        s->pong_tag = m->tag;
     }
 }
 

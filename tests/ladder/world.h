@@ -33,6 +33,8 @@ struct side {
     bool dp_gone;    /* nothing can be given to it */
     struct dp_msg refused;
     bool has_refused;
+    u64 pong;
+    u32 pong_tag;
     u32 silence_s; /* as ike told it */
     bool get_sas;
     u32 get_tag;
