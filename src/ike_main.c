@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -199,10 +200,35 @@ static void read_dp(struct ike_proc *p)
     }
 }
 
-static int wait_ms(const struct ike_proc *p)
+static u64 wait_ms(const struct ike_proc *p)
 {
     u64 next = ike_next_ms(p->ike), now = env_now_ms(&p->env);
-    return next == UINT64_MAX ? 60000 : next <= now ? 0 : (int)MIN(next - now, (u64)60000);
+    return next <= now ? 0 : MIN(next - now, (u64)60000);
+}
+
+/* ---- the end ---- */
+
+static volatile sig_atomic_t told_to_end; /* a handler reaches nothing else */
+
+static void on_term(int sig)
+{
+    (void)sig;
+    told_to_end = 1;
+}
+
+/* catch_term: SIGTERM means that the router ends (to this process alone, or to the whole group): the peers are told. It is
+ * let in only while we wait, so none is missed between looking and waiting. A main that has died says nothing, and then
+ * nothing is said to the peers either: dp still carries their packets. */
+static void catch_term(sigset_t *out_waiting)
+{
+    struct sigaction a = {.sa_handler = on_term};
+    sigset_t block;
+    sigemptyset(&a.sa_mask);
+    sigemptyset(&block);
+    sigaddset(&block, SIGTERM);
+    sigaction(SIGTERM, &a, NULL);
+    sigprocmask(SIG_BLOCK, &block, out_waiting);
+    sigdelset(out_waiting, SIGTERM);
 }
 
 /* hold_numbers: a socket that the host could not give (no IPv6) is a closed descriptor. poll would wake for it without
@@ -237,6 +263,8 @@ int ike_main(void)
                           .send = send_datagram,
                           .to_dp = to_dp,
                           .to_main = to_main};
+    sigset_t waiting;
+    catch_term(&waiting);
     crypto_warm_up();
     hold_numbers(&p);
     p.ike = ike_new(&env);
@@ -250,8 +278,17 @@ int ike_main(void)
                               {.fd = p.dp, .events = POLLIN},
                               {.fd = p.udp[0], .events = POLLIN},
                               {.fd = p.udp[1], .events = POLLIN}};
-        int n = poll(f, ARRAY_LEN(f), wait_ms(&p));
-        if (n < 0 && errno != EINTR) {
+        u64 ms = wait_ms(&p);
+        struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+        int n = ppoll(f, ARRAY_LEN(f), &t, &waiting);
+        if (told_to_end) {
+            ike_ctl(p.ike, &(struct ike_msg){.type = IKE_SHUTDOWN});
+            break;
+        }
+        if (n < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
             break;
         }
         if (f[0].revents && !read_main(&p)) {

@@ -94,9 +94,24 @@ static void sleeps_without_ipv6(void **unused)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* the router ends: so does it, at once */
+static void ends_when_told(void **unused)
+{
+    int chan, status;
+    struct ike_msg m;
+    (void)unused;
+    pid_t pid = start(&chan);
+    receive(chan, IKE_READY, &m);
+    kill(pid, SIGTERM);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(chan);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sleeps_without_ipv6)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sleeps_without_ipv6),
+                                       cmocka_unit_test(ends_when_told)};
     if (geteuid() != 0) {
         return 77; /* it gives up rights it must have */
     }
