@@ -71,6 +71,8 @@ static void a_silent_reboot_is_over_in_half_a_minute(void **state)
     assert_true(carries(w));
     assert_true(s <= 30);
     assert_true(saw(&w->s[A], "%ADIT-5-PEER_DEAD: Peer 2.2.2.2 is dead"));
+    assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT),
+                     1); /* of whatever was before, nothing counts */
     assert_int_equal(w->s[A].num_sas, 2);
     world_free(w);
 }

@@ -134,7 +134,7 @@ static void are_you_there(void **state)
 
 /* early_info: HDR*, HASH(1), N as a daemon sends it that could not take message 5: under B's keys, the IV following
  * message 5 */
-static size_t early_info(struct world *w, u16 type, u8 *out)
+static size_t early_info(struct world *w, u16 type, bool forged, u8 *out)
 {
     static struct draft d;
     struct ike_sa *sa = CONTAINER_OF(w->s[B].ike->sas.next, struct ike_sa, link);
@@ -145,6 +145,7 @@ static size_t early_info(struct world *w, u16 type, u8 *out)
     secret_set(&sa->main.c.iv, mm5 + w->log_len[4] - 8, 8);
     draft_init(&d, sa, &x);
     assert_true(info_out(w->s[B].ike, sa, &d, &n));
+    d.buf[40] ^= forged; /* a byte of the hash */
     isakmp_out_pad(&d.out, 8);
     assert_true(isakmp_out_finish(&d.out));
     size_t len = wr_len(&d.out.w);
@@ -153,7 +154,7 @@ static size_t early_info(struct world *w, u16 type, u8 *out)
     return len;
 }
 
-static void early(const char *psk, u16 type, const char *line)
+static void early(const char *psk, u16 type, bool forged, const char *line)
 {
     u8 m[512];
     struct world *w = world_pair(37);
@@ -165,7 +166,7 @@ static void early(const char *psk, u16 type, const char *line)
     assert_int_equal(w->num_log, 5);
     struct ike_sa *sa = CONTAINER_OF(w->s[A].ike->sas.next, struct ike_sa, link);
     struct sa_core before = sa->c;
-    size_t len = early_info(w, type, m);
+    size_t len = early_info(w, type, forged, m);
     send_raw(w, A, m, len);
     if (!saw(&w->s[A], line)) {
         fail_msg("wanted \"%s\" in: %s", line, w->s[A].syslog.s ? w->s[A].syslog.s : "(nothing)");
@@ -178,9 +179,11 @@ static void early(const char *psk, u16 type, const char *line)
 static void a_reason_before_phase_1_is_done(void **state)
 {
     (void)state;
-    early("MY_K3Y", NTF_AUTHENTICATION_FAILED,
+    early("MY_K3Y", NTF_AUTHENTICATION_FAILED, false,
           "the peer says AUTHENTICATION_FAILED (protected, but not authenticated: likely)");
-    early("another", NTF_PAYLOAD_MALFORMED,
+    early("MY_K3Y", NTF_AUTHENTICATION_FAILED, true,
+          "a protected notification that our keys do not open");
+    early("another", NTF_PAYLOAD_MALFORMED, false,
           "a protected notification that our keys do not open; do the pre-shared keys differ?");
     /* and a peer that says nothing, as ours with another key: told with the first retransmission */
     struct world *w = world_pair(38);
