@@ -1,6 +1,6 @@
 /*
- * ike_main.c: the key daemon's process: sockets and channels around the sans-IO daemon of ike/. It drops every right
- * before it reads the first byte from the network.
+ * ike_main.c: the key daemon's process: sockets and channels around the sans-IO daemon of ike/. It
+ * drops every right before it reads the first byte from the network.
  */
 #include "ike/ike.h"
 #include "sys/sys.h"
@@ -216,9 +216,10 @@ static void on_term(int sig)
     told_to_end = 1;
 }
 
-/* catch_term: SIGTERM means that the router ends (to this process alone, or to the whole group): the peers are told. It is
- * let in only while we wait, so none is missed between looking and waiting. A main that has died says nothing, and then
- * nothing is said to the peers either: dp still carries their packets. */
+/* catch_term: SIGTERM means that the router ends (to this process alone, or to the whole group):
+ * the peers are told. It is let in only while we wait, so none is missed between looking and
+ * waiting. A main that has died says nothing, and then nothing is said to the peers either: dp
+ * still carries their packets. */
 static void catch_term(sigset_t *out_waiting)
 {
     struct sigaction a = {.sa_handler = on_term};
@@ -231,9 +232,9 @@ static void catch_term(sigset_t *out_waiting)
     sigdelset(out_waiting, SIGTERM);
 }
 
-/* hold_numbers: a socket that the host could not give (no IPv6) is a closed descriptor. poll would wake for it without
- * end, and its number would go to the next descriptor that comes, which would then be read as UDP: so the number is
- * taken, and not polled. */
+/* hold_numbers: a socket that the host could not give (no IPv6) is a closed descriptor. poll would
+ * wake for it without end, and its number would go to the next descriptor that comes, which would
+ * then be read as UDP: so the number is taken, and not polled. */
 static void hold_numbers(struct ike_proc *p)
 {
     static const int fds[2] = {FD_UDP4, FD_UDP6};

@@ -1,7 +1,8 @@
 /*
- * bench_ike.c: what a message costs the key daemon, at 100 and at 10 000 peers with an ISAKMP SA and a pair each; and
- * what a million first messages cost: memory, and the time a real peer needs to connect among them. Prints tables;
- * nothing is asserted but that the peers do connect. The clock is played, the CPU time is measured.
+ * bench_ike.c: what a message costs the key daemon, at 100 and at 10 000 peers with an ISAKMP SA
+ * and a pair each; and what a million first messages cost: memory, and the time a real peer needs
+ * to connect among them. Prints tables; nothing is asserted but that the peers do connect. The
+ * clock is played, the CPU time is measured.
  *
  *   bench_ike [peers]
  */
@@ -57,8 +58,8 @@ static void fake_random(void *ctx, u8 *out, size_t len)
     }
 }
 
-static void on_send(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data,
-                    size_t len)
+static void on_send(void *ctx, const struct endpoint *from, const struct endpoint *to,
+                    const u8 *data, size_t len)
 {
     struct end_ctx *e = ctx;
     int other = !e->me;
@@ -317,7 +318,8 @@ static void floods(u32 peer)
 {
     struct addr spoofed = addr_v4(0x01020304), real = spoke_addr(peer);
     const struct addr *from[] = {NULL, &spoofed, &real};
-    static const char *const names[] = {"random sources", "one spoofed source", "the real peer's source"};
+    static const char *const names[] = {"random sources", "one spoofed source",
+                                        "the real peer's source"};
     printf("%d first messages, %d a second, a real peer among them (round trip %d ms)\n", FLOOD,
            FLOOD_PER_MS * 1000, RTT_MS);
     for (unsigned k = 0; k < 3; k++) {

@@ -1,6 +1,7 @@
 /*
- * process_test.c: the key daemon as a process: it answers over its channel, and on a host without IPv6 (the descriptor of
- * that socket is closed) it sleeps when there is nothing to do. ADIT_ADITD names the program.
+ * process_test.c: the key daemon as a process: it answers over its channel, and on a host without
+ * IPv6 (the descriptor of that socket is closed) it sleeps when there is nothing to do. ADIT_ADITD
+ * names the program.
  */
 #include "ike/ike.h"
 

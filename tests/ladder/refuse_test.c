@@ -132,8 +132,8 @@ static void are_you_there(void **state)
 
 /* ---- what a peer says before phase 1 is done ---- */
 
-/* early_info: HDR*, HASH(1), N as a daemon sends it that could not take message 5: under B's keys, the IV following
- * message 5 */
+/* early_info: HDR*, HASH(1), N as a daemon sends it that could not take message 5: under B's keys,
+ * the IV following message 5 */
 static size_t early_info(struct world *w, u16 type, bool forged, u8 *out)
 {
     static struct draft d;
@@ -255,7 +255,8 @@ static void proxy_shapes(void **state)
     b.flow.sel = selector_mirror(&a.flow.sel);
     assert_int_equal(negotiate(&a, &b, A), 1);
     assert_int_equal(negotiate(&a, &b, B), 1);
-    /* a part of the other end's line is refused as more than it is, whoever begins: a flow has one pair */
+    /* a part of the other end's line is refused as more than it is, whoever begins: a flow has one
+     * pair */
     b.flow.sel = selector_mirror(
         &(struct selector){.src = net("10.1.0.0", 16), .dst = net("10.2.0.0", 16),
                            .sport_hi = 0xffff, .dport_hi = 0xffff});

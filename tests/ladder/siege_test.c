@@ -1,6 +1,7 @@
 /*
- * siege_test.c: what strangers, and peers that went mad, may try: floods of first messages, replays, notifications
- * about what is not theirs, values of no group. Nobody else may suffer, and nothing may be kept.
+ * siege_test.c: what strangers, and peers that went mad, may try: floods of first messages,
+ * replays, notifications about what is not theirs, values of no group. Nobody else may suffer, and
+ * nothing may be kept.
  */
 #include "world.h"
 
@@ -93,7 +94,8 @@ static struct fate no_mm5(struct world *w, int from, unsigned number, const u8 *
     return mm5 ? (struct fate){0, {0}} : (struct fate){1, {10}};
 }
 
-/* negotiations that have proved their address and stop there: of one address so many are kept, the oldest goes */
+/* negotiations that have proved their address and stop there: of one address so many are kept, the
+ * oldest goes */
 static void guests_of_one_address(void **state)
 {
     (void)state;
@@ -224,7 +226,8 @@ static void refused_quick_mode_is_answered_once(void **state)
     world_free(w);
 }
 
-/* spoofed ESP for an SPI we deleted makes us say Delete again and again: that must not push out what we remember */
+/* spoofed ESP for an SPI we deleted makes us say Delete again and again: that must not push out
+ * what we remember */
 static void old_quick_mode_is_not_taken_again(void **state)
 {
     (void)state;
@@ -249,7 +252,8 @@ static void old_quick_mode_is_not_taken_again(void **state)
     world_free(w);
 }
 
-/* many exchanges of a peer's: all their numbers are kept, and phase 1 is renewed before there is no more room */
+/* many exchanges of a peer's: all their numbers are kept, and phase 1 is renewed before there is no
+ * more room */
 static void a_talkative_peer_gets_a_new_phase_1(void **state)
 {
     (void)state;

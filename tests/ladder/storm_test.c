@@ -56,7 +56,8 @@ static void traffic(struct world *w)
     }
 }
 
-/* rough: phase 1 ends often too, machines go down whole, and nobody says anything about SPIs he does not know */
+/* rough: phase 1 ends often too, machines go down whole, and nobody says anything about SPIs he
+ * does not know */
 static struct setup weather(int side, bool rough)
 {
     struct setup s = setup_default(side);
@@ -116,7 +117,8 @@ static void one_storm(u64 seed, bool rough)
         silence(w, alone);
         world_run(w, 1000);
     }
-    /* not in the middle of a rekey: then there are two for a moment; and a pair whose Delete was lost lives its 240 s */
+    /* not in the middle of a rekey: then there are two for a moment; and a pair whose Delete was
+     * lost lives its 240 s */
     for (unsigned step = 0;
          step < 250 && (pairs_up(w) != 1 || w->s[A].num_sas != 2 || w->s[B].num_sas != 2); step++) {
         traffic(w);
@@ -124,13 +126,15 @@ static void one_storm(u64 seed, bool rough)
         world_run(w, 1000);
     }
     if (pairs_up(w) != 1 || w->s[A].num_sas != 2 || w->s[B].num_sas != 2) {
-        fail_msg("seed %llu%s: %u pairs, %u and %u SAs", (unsigned long long)seed, rough ? " rough" : "", pairs_up(w),
+        fail_msg("seed %llu%s: %u pairs, %u and %u SAs", (unsigned long long)seed,
+                 rough ? " rough" : "", pairs_up(w),
                  w->s[A].num_sas, w->s[B].num_sas);
     }
     world_free(w);
 }
 
-/* ADIT_STORMS: how many; ADIT_STORM_FIRST: from which seed (a long run: 10000 of a release build take half a minute) */
+/* ADIT_STORMS: how many; ADIT_STORM_FIRST: from which seed (a long run: 10000 of a release build
+ * take half a minute) */
 static u64 number_from(const char *name, u64 otherwise)
 {
     const char *text = getenv(name);
@@ -185,7 +189,8 @@ static void noise(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(many_storms), cmocka_unit_test(storms_that_were_lost),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(many_storms),
+                                       cmocka_unit_test(storms_that_were_lost),
                                        cmocka_unit_test(noise)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /*
- * third_test.c: three daemons: what one peer may try against another. C is a peer of B like A is, with an ISAKMP SA of
- * its own, and tries to speak for A: with INITIAL-CONTACT, Delete, A's messages, A's identity. Nothing of A's may
- * change. And what needs two ends that want different things.
+ * third_test.c: three daemons: what one peer may try against another. C is a peer of B like A is,
+ * with an ISAKMP SA of its own, and tries to speak for A: with INITIAL-CONTACT, Delete, A's
+ * messages, A's identity. Nothing of A's may change. And what needs two ends that want different
+ * things.
  */
 #include "world.h"
 

@@ -1,6 +1,7 @@
 /*
- * wipe_test.c: keys do not stay behind in memory (law 6): the key daemon runs on a stack of the test's own and every
- * block it frees is looked at, so whatever it leaves there is found. What libcrypto keeps for itself is not ours.
+ * wipe_test.c: keys do not stay behind in memory (law 6): the key daemon runs on a stack of the
+ * test's own and every block it frees is looked at, so whatever it leaves there is found. What
+ * libcrypto keeps for itself is not ours.
  */
 #include "world.h"
 
