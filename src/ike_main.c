@@ -1,12 +1,13 @@
 /*
- * ike_main.c: the key daemon's process: sockets and channels around the sans-IO daemon of ike/. It drops every right
- * before it reads the first byte from the network.
+ * ike_main.c: the key daemon's process: sockets and channels around the sans-IO daemon of ike/. It
+ * drops every right before it reads the first byte from the network.
  */
 #include "ike/ike.h"
 #include "sys/generation.h"
 #include "sys/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,6 +21,7 @@ struct ike_proc {
     struct ike *ike; /* owned */
     int dp;          /* channel to the data plane, -1: none */
     u64 generation; /* the configuration in force, by main's number */
+    int udp[2];      /* IPv4 and IPv6, -1: the host has no such family */
 };
 
 /* ---- sockaddr and endpoints ---- */
@@ -235,10 +237,29 @@ static void read_dp(struct ike_proc *p)
     }
 }
 
-static int wait_ms(const struct ike_proc *p)
+static u64 wait_ms(const struct ike_proc *p)
 {
     u64 next = ike_next_ms(p->ike), now = env_now_ms(&p->env);
-    return next == UINT64_MAX ? 60000 : next <= now ? 0 : (int)MIN(next - now, (u64)60000);
+    return next <= now ? 0 : MIN(next - now, (u64)60000);
+}
+
+/* hold_numbers: a socket that the host could not give (no IPv6) is a closed descriptor. poll would
+ * wake for it without end, and its number would go to the next descriptor that comes, which would
+ * then be read as UDP: so the number is taken, and not polled. */
+static void hold_numbers(struct ike_proc *p)
+{
+    static const int fds[2] = {FD_UDP4, FD_UDP6};
+    for (int i = 0; i < 2; i++) {
+        p->udp[i] = fds[i];
+        if (fcntl(fds[i], F_GETFD) < 0) {
+            int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+            p->udp[i] = -1;
+            if (null >= 0 && null != fds[i]) {
+                (void)dup2(null, fds[i]);
+                close(null);
+            }
+        }
+    }
 }
 
 int ike_main(u32 uid)
@@ -257,6 +278,7 @@ int ike_main(u32 uid)
     signal(SIGTERM, SIG_IGN); /* a whole process group is told to end: main says when, and how */
     signal(SIGINT, SIG_IGN);
     crypto_warm_up();
+    hold_numbers(&p);
     p.ike = ike_new(&env);
     if (!rights_drop(RIGHTS_IKE, uid, &why)) {
         fprintf(stderr, "adit ike: cannot %s: %s\n", why, strerror(errno));
@@ -266,11 +288,14 @@ int ike_main(u32 uid)
     for (;;) {
         struct pollfd f[4] = {{.fd = FD_MAIN, .events = POLLIN},
                               {.fd = p.dp, .events = POLLIN},
-                              {.fd = FD_UDP4, .events = POLLIN},
-                              {.fd = FD_UDP6, .events = POLLIN}};
-        int n = poll(f, ARRAY_LEN(f), wait_ms(&p));
+                              {.fd = p.udp[0], .events = POLLIN},
+                              {.fd = p.udp[1], .events = POLLIN}};
+        int n = poll(f, ARRAY_LEN(f), (int)wait_ms(&p));
         if (n < 0 && errno != EINTR) {
             break;
+        }
+        if (n < 0) {
+            continue;
         }
         if (f[0].revents && !read_main(&p)) {
             break;

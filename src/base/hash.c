@@ -1,6 +1,6 @@
 /*
- * hash.c: SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash for tables whose keys strangers choose. Who does
- * not know the key cannot make two things fall together.
+ * hash.c: SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash for tables whose keys strangers
+ * choose. Who does not know the key cannot make two things fall together.
  */
 #include "base/base.h"
 

@@ -71,6 +71,7 @@ const struct cmd cli_commands[] = {
                 "hostname WORD:host} [no-xauth]", isakmp_key),
     CFG(M_CONF, "crypto isakmp identity address", keep),
     CFG(M_CONF, "crypto isakmp invalid-spi-recovery", invalid_spi),
+    CFG(M_CONF, "crypto isakmp keepalive <10-3600:secs> [<2-60:retry>] [periodic | on-demand]", keepalive),
     CFG(M_CONF, "crypto ipsec transform-set WORD:name $ts [$ts] [$ts]", transform_set),
     CFG(M_CONF, "crypto ipsec security-association lifetime $life", sa_lifetime),
     CFG(M_CONF, "crypto ipsec security-association replay {disable | window-size <64-4096:size>}", sa_replay),

@@ -109,6 +109,13 @@ static void running_policies(struct strbuf *o, const struct conf *c)
     running_keys(o, c);
     sb_add(o, c->isakmp_off ? "no crypto isakmp enable\n" : "");
     sb_add(o, c->invalid_spi_recovery ? "crypto isakmp invalid-spi-recovery\n" : "");
+    if (c->keepalive_s) {
+        sb_addf(o, "crypto isakmp keepalive %u", c->keepalive_s);
+        if (c->keepalive_retry_s && c->keepalive_retry_s != 2) {
+            sb_addf(o, " %u", c->keepalive_retry_s);
+        }
+        sb_add(o, c->keepalive_periodic ? " periodic\n" : "\n");
+    }
 }
 
 static void running_params(struct strbuf *o, const struct conf_sa_params *p)

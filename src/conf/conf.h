@@ -233,6 +233,8 @@ struct conf {
     bool ipv6_routing;
     bool isakmp_off;
     bool invalid_spi_recovery;
+    u16 keepalive_s, keepalive_retry_s; /* crypto isakmp keepalive; 0: not configured, 0: 2 seconds */
+    bool keepalive_periodic;
     struct conf_password enable_secret, enable_password; /* the first is asked when there is one */
     bool hide_passwords;  /* service password-encryption: type 7 */
     bool encrypt_keys;    /* password encryption aes: pre-shared keys as type 6 */

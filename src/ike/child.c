@@ -1,11 +1,12 @@
 /*
  * child.c: pairs of IPsec SAs: made from what quick mode agreed (child_install -> ADD_SA), replaced
- * before their time is over, removed (DEL_SA, Delete notification). RFC 2409 5.5 (KEYMAT), RFC
- * 2407 4.4.
+ * before their time is over, removed (DEL_SA, Delete notification). RFC 2409 5.5 (KEYMAT), RFC 2407
+ * 4.4.
  *
  * Two ends may make pairs for one flow at the same time. Who removes which: the initiator of a pair
  * removes those that were complete before it began (a plain rekey); of pairs that crossed, the end
- * that their SPIs name (decides) removes the older ones. One end decides, so no crossing can remove both.
+ * that their SPIs name (decides) removes the older ones. One end decides, so no crossing can remove
+ * both.
  */
 #include "ike/ike_int.h"
 
@@ -180,8 +181,8 @@ static struct child *child_new(struct ike *ike, struct ike_sa *sa, struct xch *x
     return c;
 }
 
-/* decides: of two pairs that crossed, is it us who removes one? Both ends see the same SPIs, ours and theirs changed
- * over, so exactly one of them says yes, whatever addresses stand between. */
+/* decides: of two pairs that crossed, is it us who removes one? Both ends see the same SPIs, ours
+ * and theirs changed over, so exactly one of them says yes, whatever addresses stand between. */
 static bool decides(const struct child *a, const struct child *b)
 {
     return (a->spi_in ^ b->spi_in) > (a->spi_out ^ b->spi_out);

@@ -1,6 +1,7 @@
 /*
- * draft.c: the draft, which is what a handler and an answer write instead of the SA (ike_int.h), and the few
- * things that more than one of them does: why it refuses, the header, our key pair, the hash of phase 2.
+ * draft.c: the draft, which is what a handler and an answer write instead of the SA (ike_int.h),
+ * and the few things that more than one of them does: why it refuses, the header, our key pair, the
+ * hash of phase 2.
  */
 #include "ike/ike_int.h"
 

@@ -159,7 +159,7 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
     }
     if (d->reply) {
         retrans_sent(ike, &x->rt, d->buf, wr_len(&d->out.w), timer);
-    } else { /* theirs was the last: no duplicate of it is answered, or two of us would never stop */
+    } else { /* theirs was the last: a duplicate of it answered, and two of us would never stop */
         retrans_sent(ike, &x->rt, NULL, 0, TM_NONE);
     }
     xch_arm(ike, x);
@@ -172,8 +172,8 @@ static void push_sa(struct ike *ike, enum todo_kind kind, const struct ike_sa *s
     todo_push(ike, kind)->sa = sa->number;
 }
 
-/* commit_node: an informational message is over with its arrival, only its number is kept; a quick mode stays for its
- * duplicates. */
+/* commit_node: an informational message is over with its arrival, only its number is kept; a quick
+ * mode stays for its duplicates. */
 static void commit_node(struct ike *ike, struct run *r)
 {
     if (r->fresh) {
@@ -270,7 +270,8 @@ static void effects_after(struct ike *ike, struct run *r, struct draft *d)
     }
 }
 
-/* spent: of an SA whose far end has not proved who it is, so many wrong messages are looked at and no more. */
+/* spent: of an SA whose far end has not proved who it is, so many wrong messages are looked at and
+ * no more. */
 static bool spent(struct ike *ike, struct ike_sa *sa, u8 exchange)
 {
     if (!sa_half_open(sa) || sa->wrong < HALF_OPEN_WRONG) {
@@ -328,7 +329,8 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
         struct ike_sa as = {.main.c.state = shown};
         send_draft(ike, r->sa, d, ike_show_state_name(sa_show_state(&as)));
     }
-    if (d->effects & EF_INSTALL_OUT) { /* held packets leave now: not ahead of the message that makes the peer take them */
+    if (d->effects & EF_INSTALL_OUT) {
+        /* held packets leave now: not ahead of the message that makes the peer take them */
         child_install(ike, r->sa, r->x, false, true);
     }
     trace_after(ike, r);
@@ -373,7 +375,7 @@ static void handle(struct ike *ike, struct run *r, const u8 *data)
 
 /* find_exchange: which exchange of the SA the message belongs to; false when refused (and
  * reported). */
-static bool find_exchange(struct ike *ike, struct run *r)
+static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
 {
     const struct isakmp_hdr *h = r->hdr;
     struct ike_sa *sa = r->sa;
@@ -381,6 +383,13 @@ static bool find_exchange(struct ike *ike, struct run *r)
     if (h->exchange == XCH_MAIN && h->msgid == 0) {
         r->x = &sa->main;
         return true;
+    }
+    if (enc && !sa->c.authenticated && h->exchange == XCH_INFO && sa->c.key.len) {
+        if (!spent(ike, sa, h->exchange)) {
+            sa->wrong++;
+            info_early(ike, sa, h, data, r->len);
+        }
+        return false;
     }
     if (enc && !sa->c.authenticated) {
         report(ike, sa, &sa->remote.a, h->exchange,
@@ -416,7 +425,7 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
 {
     struct run r = {.sa = sa, .hdr = hdr, .len = len};
     bool enc = (hdr->flags & FL_ENCRYPTED) != 0;
-    if (!find_exchange(ike, &r)) {
+    if (!find_exchange(ike, &r, data)) {
         return;
     }
     datagram_hash(r.hash, data, len);

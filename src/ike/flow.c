@@ -4,7 +4,7 @@
  * the next peer tried, then backoff.
  *
  *   FLOW_IDLE --want--> FLOW_P1 (no ISAKMP SA yet) --flow_p1_up--> FLOW_QM --flow_up--> FLOW_IDLE
- *                          |  flow_p1_failed: next peer, or back        |  flow_failed, flow_quick_lost
+ *                          |  flow_p1_failed: next peer, back          |  flow_failed, flow_quick_lost
  */
 #include "ike/ike_int.h"
 

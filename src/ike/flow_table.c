@@ -1,6 +1,7 @@
 /*
- * flow_table.c: the flows as the configuration has them: by number, by peer, by the proxy identities of a quick
- * mode (RFC 2409 5.5). Finds; decides nothing. Who wants a negotiation is flow.c's.
+ * flow_table.c: the flows as the configuration has them: by number, by peer, by the proxy
+ * identities of a quick mode (RFC 2409 5.5). Finds; decides nothing. Who wants a negotiation is
+ * flow.c's.
  */
 #include "ike/ike_int.h"
 

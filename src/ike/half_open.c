@@ -1,8 +1,9 @@
 /*
- * half_open.c: first messages we have answered, from whoever that was: their address is proved when our cookie comes
- * back in message 3 (RFC 2408 2.5.3), and until then all we keep of one is what message 3 needs. There is room for
- * HALF_OPEN_BYTES of them; when it is used up the oldest goes. So nobody is refused for what others may have sent in
- * his name, and a flood costs the same memory however long it lasts.
+ * half_open.c: first messages we have answered, from whoever that was: their address is proved when
+ * our cookie comes back in message 3 (RFC 2408 2.5.3), and until then all we keep of one is what
+ * message 3 needs. There is room for HALF_OPEN_BYTES of them; when it is used up the oldest goes.
+ * So nobody is refused for what others may have sent in his name, and a flood costs the same memory
+ * however long it lasts.
  *
  * On the walk: ike_input -> sa_find -> half_open_find -> half_open_resume -> engine_run.
  */

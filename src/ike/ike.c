@@ -2,15 +2,15 @@
  * ike.c: THE MAP of the key daemon. Bytes, values and time come in here; everything else is called
  * from here.
  *
- *   a datagram  ike_input -> isakmp_hdr_read -> sa_find (or a candidate for message 1) -> engine_run:
- *               find_exchange -> retrans_check -> row_find -> open_message -> decode -> row_check ->
- *               handler (v1_*.c writes a draft) -> answer -> seal -> engine_commit -> child_install
+ *   a datagram  ike_input -> isakmp_hdr_read -> sa_find (or half_open_find, or a candidate for
+ *               message 1) -> engine_run: find_exchange -> retrans_check -> row_find ->
+ *               open_message -> decode -> row_check -> handler (v1_*.c writes a draft) -> answer -> seal -> engine_commit -> child_install
  *               (in) -> send_draft -> child_install (out)
  *   a value     ike_ctl -> config.c, show.c;  ike_from_dp -> flow.c, child.c, restart.c
  *   the clock   ike_tick -> session_tick: the timers that are due
  *
- * What follows from each (a flow that waited, a Delete to be said) stands in the queue of todo.c until
- * session_settle does it at the end of the entry point.
+ * What follows from each (a flow that waited, a Delete to be said) stands in the queue of todo.c
+ * until session_settle does it at the end of the entry point.
  *
  * RFC 2407, 2408, 2409. No socket, no clock, no file, no global.
  */
@@ -92,8 +92,9 @@ void ike_free(struct ike *ike)
 
 /* ---- datagrams ---- */
 
-/* too_many_guests: far ends that proved their address but not who they are: each has cost us a Diffie-Hellman. When
- * there are too many, of one address or of all, the oldest goes; the new one is never refused for what others did. */
+/* too_many_guests: far ends that proved their address but not who they are: each has cost us a
+ * Diffie-Hellman. When there are too many, of one address or of all, the oldest goes; the new one
+ * is never refused for what others did. */
 static void too_many_guests(struct ike *ike, struct ike_sa *sa)
 {
     unsigned same = 0;
@@ -153,7 +154,8 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
     }
 }
 
-/* resumed: a far end we have answered once: message 1 again, or message 3, which proves its address. */
+/* resumed: a far end we have answered once: message 1 again, or message 3, which proves its
+ * address. */
 static void resumed(struct ike *ike, struct half_open *half, const u8 *data, size_t len,
                     const struct isakmp_hdr *h, const struct endpoint *from,
                     const struct endpoint *to)

@@ -522,6 +522,8 @@ bool qm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *flow);
 /* v1_info.c */
 enum verdict info_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 enum verdict info_clear_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+/* info_early: a protected one before phase 1 is done: told, changes nothing. */
+void info_early(struct ike *ike, struct ike_sa *sa, const struct isakmp_hdr *hdr, const u8 *data, size_t len);
 /* info_effects: what a proved message asks for goes into the queue. */
 void info_effects(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m);
 struct info { /* one notification or deletion of ours */

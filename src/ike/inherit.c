@@ -1,5 +1,6 @@
 /*
- * inherit.c: the SAs the data plane held when we started, as a table. What is done with them is restart.c's.
+ * inherit.c: the SAs the data plane held when we started, as a table. What is done with them is
+ * restart.c's.
  */
 #include "ike/ike_int.h"
 

@@ -1,7 +1,8 @@
 /*
- * initiator.c: the exchanges we begin: main mode, quick mode, informational. Each makes the exchange, has its first
- * message written (v1_phase1_out.c, v1_quick.c, v1_info.c) and sent (engine_start). Says why when it cannot begin;
- * what follows from that is the caller's. RFC 2409 5.4, 5.5, 5.7.
+ * initiator.c: the exchanges we begin: main mode, quick mode, informational. Each makes the
+ * exchange, has its first message written (v1_phase1_out.c, v1_quick.c, v1_info.c) and sent
+ * (engine_start). Says why when it cannot begin; what follows from that is the caller's. RFC 2409
+ * 5.4, 5.5, 5.7.
  */
 #include "ike/ike_int.h"
 

@@ -1,7 +1,8 @@
 /*
- * live.c: does the far end live? R-U-THERE and its answer (RFC 3706), on the ISAKMP SA that can ask. Asked when the data
- * plane says that nothing comes back, and as `crypto isakmp keepalive` wants. A far end that answers nothing is dead:
- * session.c takes its SAs away. One R-U-THERE at a time; the same sequence number until it is answered (RFC 3706 5.4).
+ * live.c: does the far end live? R-U-THERE and its answer (RFC 3706), on the ISAKMP SA that can
+ * ask. Asked when the data plane says that nothing comes back, and as `crypto isakmp keepalive`
+ * wants. A far end that answers nothing is dead: session.c takes its SAs away. One R-U-THERE at a
+ * time; the same sequence number until it is answered (RFC 3706 5.4).
  */
 #include "ike/ike_int.h"
 
@@ -17,7 +18,8 @@ static u64 retry_ms(const struct ike *ike)
     return (u64)(s ? s : LIVE_RETRY_S) * 1000;
 }
 
-/* tries: as IOS with `crypto isakmp keepalive`; less without, for there a peer is to be back within half a minute. */
+/* tries: as IOS with `crypto isakmp keepalive`; less without, for there a peer is to be back within
+ * half a minute. */
 static u32 tries(const struct ike *ike)
 {
     return ike->conf->global.keepalive_s ? LIVE_TRIES_KEEPALIVE : LIVE_TRIES;

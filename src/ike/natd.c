@@ -1,7 +1,8 @@
 /*
- * natd.c: NAT discovery (RFC 3947 3.2 and the drafts before it): each end sends the hash of both addresses and ports
- * with the cookies; a hash that does not fit what arrived tells of a NAT. We have no NAT traversal and do not say
- * that we had, so no peer should send these; from one that does we learn, and tell the operator, that a NAT is there.
+ * natd.c: NAT discovery (RFC 3947 3.2 and the drafts before it): each end sends the hash of both
+ * addresses and ports with the cookies; a hash that does not fit what arrived tells of a NAT. We
+ * have no NAT traversal and do not say that we had, so no peer should send these; from one that
+ * does we learn, and tell the operator, that a NAT is there.
  */
 #include "ike/ike_int.h"
 

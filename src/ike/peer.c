@@ -1,6 +1,6 @@
 /*
- * peer.c: far ends, by address: which SAs, pairs and flows belong to each, so that nobody walks over those of the
- * others. A far end is forgotten with the last thing that belongs to it.
+ * peer.c: far ends, by address: which SAs, pairs and flows belong to each, so that nobody walks
+ * over those of the others. A far end is forgotten with the last thing that belongs to it.
  */
 #include "ike/ike_int.h"
 

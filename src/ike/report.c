@@ -67,7 +67,8 @@ static bool may_log(struct ike *ike)
     return ike->log_used++ < LOG_BURST;
 }
 
-/* said_lately: the same line about the same address, within a minute: of a first message that is sent again, say. */
+/* said_lately: the same line about the same address, within a minute: of a first message that is
+ * sent again, say. */
 static bool said_lately(struct ike *ike, const struct addr *peer, u8 exchange, enum ike_reason why,
                         const char *detail)
 {

@@ -114,9 +114,9 @@ void restart_tell_dp(struct ike *ike)
     dp_send(ike, &m);
 }
 
-/* restart_dp: the first data plane is where we begin; a later one has none of our SAs, for the one that had them died.
- * Every flow that had some is negotiated again at once (nothing else would: a peer that sends only, sends into the dark),
- * and then the peers hear which SPIs are gone. */
+/* restart_dp: the first data plane is where we begin; a later one has none of our SAs, for the one
+ * that had them died. Every flow that had some is negotiated again at once (nothing else would: a
+ * peer that sends only, sends into the dark), and then the peers hear which SPIs are gone. */
 void restart_dp(struct ike *ike)
 {
     u64 sas = 0, flows = 0;

@@ -1,9 +1,10 @@
 /*
- * sa_table.c: the ISAKMP SAs and their exchanges (nodes), found by cookie, number and far end. Owns the memory;
- * writes no protocol state (that is engine_commit's), but deletion, which ends it.
+ * sa_table.c: the ISAKMP SAs and their exchanges (nodes), found by cookie, number and far end. Owns
+ * the memory; writes no protocol state (that is engine_commit's), but deletion, which ends it.
  *
- * An SA is found by OUR cookie, which is random and nobody else's choice; a first message that is repeated, by a
- * keyed hash of the initiator's cookie and address. On the walk: isakmp_hdr_read -> sa_find -> retrans_check.
+ * An SA is found by OUR cookie, which is random and nobody else's choice; a first message that is
+ * repeated, by a keyed hash of the initiator's cookie and address. On the walk: isakmp_hdr_read ->
+ * sa_find -> retrans_check.
  */
 #include "ike/ike_int.h"
 

@@ -236,7 +236,8 @@ const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *s
     return NULL;
 }
 
-/* same_terms: the answer repeats what was offered; its life may be shorter (some peers say theirs), never longer. */
+/* same_terms: the answer repeats what was offered; its life may be shorter (some peers say theirs),
+ * never longer. */
 static bool same_terms(const struct p1_offer *ours, const struct p1_offer *answer,
                        const char **out_what)
 {
@@ -251,8 +252,8 @@ static bool same_terms(const struct p1_offer *ours, const struct p1_offer *answe
     return *out_what == NULL;
 }
 
-/* offered: which of our transforms the answer repeats: the one with its number (RFC 2408 4.2: it SHOULD be kept), or
- * one that has the same terms under another. NULL with what differs. */
+/* offered: which of our transforms the answer repeats: the one with its number (RFC 2408 4.2: it
+ * SHOULD be kept), or one that has the same terms under another. NULL with what differs. */
 static const struct isakmp_transform *offered(const struct isakmp_sa *ours,
                                               const struct isakmp_transform *answer,
                                               const struct p1_offer *o, const char **out_what)
@@ -275,7 +276,8 @@ static const struct isakmp_transform *offered(const struct isakmp_sa *ours,
     return same;
 }
 
-/* policy_like: the priority of the policy that says the same now, for the console; 0: it has changed since. */
+/* policy_like: the priority of the policy that says the same now, for the console; 0: it has
+ * changed since. */
 static u32 policy_like(const struct ike *ike, const struct p1_offer *o)
 {
     const char *what;
@@ -288,8 +290,8 @@ static u32 policy_like(const struct ike *ike, const struct p1_offer *o)
     return 0;
 }
 
-/* p1_answer_ok: message 2 holds exactly one transform, and it is one of those that message 1 offered: the
- * configuration may have changed in between. */
+/* p1_answer_ok: message 2 holds exactly one transform, and it is one of those that message 1
+ * offered: the configuration may have changed in between. */
 bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                   struct draft *d)
 {

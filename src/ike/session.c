@@ -1,7 +1,7 @@
 /*
- * session.c: what follows. The files below push consequences (todo.c); session_settle does them, one after the other,
- * at the end of each entry point of ike.c, and again for what those bring. Also the clock of ISAKMP SAs and their
- * exchanges. The only place that knows both SAs and flows.
+ * session.c: what follows. The files below push consequences (todo.c); session_settle does them,
+ * one after the other, at the end of each entry point of ike.c, and again for what those bring.
+ * Also the clock of ISAKMP SAs and their exchanges. The only place that knows both SAs and flows.
  *
  * On the walk: ike_input -> engine_run -> ... -> [session_settle].
  */
@@ -69,7 +69,8 @@ static void sa_ended(struct ike *ike, struct ike_sa *sa, bool tell)
     flow_p1_failed(ike, sa, sa->fail);
 }
 
-/* rekey: phase 1 is made anew while somebody needs it; asked again every 30 s until there is another. */
+/* rekey: phase 1 is made anew while somebody needs it; asked again every 30 s until there is
+ * another. */
 static void rekey(struct ike *ike, struct ike_sa *sa)
 {
     char why[START_WHY];
@@ -139,8 +140,8 @@ static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
 
 /* ---- what the peer says (only what its hash proved) ---- */
 
-/* refused_quick: which quick mode of ours an error is about: the one whose SPI it names; when it names the ISAKMP SA
- * or nothing, and only one runs, that one. */
+/* refused_quick: which quick mode of ours an error is about: the one whose SPI it names; when it
+ * names the ISAKMP SA or nothing, and only one runs, that one. */
 static struct xch *refused_quick(const struct ike_sa *sa, const struct todo *t)
 {
     struct xch *found = NULL;
@@ -204,7 +205,8 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
     if (sa_usable(ike, &sa->local.a, &sa->remote.a)) {
         return; /* there is a newer one */
     }
-    /* without it the peer may have dropped the pairs as well, and need not have said so: new ones */
+    /* without it the peer may have dropped the pairs as well, and need not have said so: new
+     * ones */
     LIST_FOR (it, &sa->peer->children) {
         const struct child *c = CONTAINER_OF(it, struct child, peer_link);
         if (c->up_ms && !c->closing) {
@@ -430,7 +432,7 @@ void session_settle(struct ike *ike)
 /* ---- time ---- */
 
 /* again: sends again when it is time; true when the tries are used up. */
-static bool again(struct ike *ike, const struct ike_sa *sa, struct xch *x)
+static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
 {
     bool spent = false;
     if (!retrans_due(ike, &x->rt, &spent)) {
@@ -444,6 +446,10 @@ static bool again(struct ike *ike, const struct ike_sa *sa, struct xch *x)
                           .what = ev_str(x == &sa->main ? "sa" : "node"),
                       });
     sa_send(ike, sa, x->rt.tx, x->rt.tx_len);
+    if (sa->main.c.state == XS_I_MM5) {
+        report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_UNHEARD,
+               "no answer to message 5, which proves who we are; do the pre-shared keys differ?");
+    }
     return false;
 }
 

@@ -1,6 +1,6 @@
 /*
- * spi.c: our inbound SPIs: new ones, and the graves of those we deleted, so that ESP that still arrives for one is
- * answered with the Delete that was lost. RFC 4303 2.1, RFC 2408 3.15.
+ * spi.c: our inbound SPIs: new ones, and the graves of those we deleted, so that ESP that still
+ * arrives for one is answered with the Delete that was lost. RFC 4303 2.1, RFC 2408 3.15.
  */
 #include "ike/ike_int.h"
 

@@ -1,6 +1,7 @@
 /*
- * timer.c: when something is due, as one binary heap: setting, taking back and finding the next one cost the
- * logarithm of how many there are, and nothing walks over SAs or flows to see whether their time has come.
+ * timer.c: when something is due, as one binary heap: setting, taking back and finding the next one
+ * cost the logarithm of how many there are, and nothing walks over SAs or flows to see whether
+ * their time has come.
  */
 #include "ike/ike_int.h"
 

@@ -1,7 +1,8 @@
 /*
- * todo.c: the queue of consequences. What has to follow from what just happened (a pair came up, an SA ended, the
- * peer said Delete) is pushed here by the files below; session.c alone takes it out, at the end of each entry
- * point of ike.h. So nothing below calls upwards, and nothing is removed under the feet of who still uses it.
+ * todo.c: the queue of consequences. What has to follow from what just happened (a pair came up, an
+ * SA ended, the peer said Delete) is pushed here by the files below; session.c alone takes it out,
+ * at the end of each entry point of ike.h. So nothing below calls upwards, and nothing is removed
+ * under the feet of who still uses it.
  */
 #include "ike/ike_int.h"
 

@@ -50,6 +50,41 @@ enum verdict info_clear_in(struct ike *ike, const struct ike_sa *sa, const struc
     return V_DROP;
 }
 
+/* ---- before phase 1 is done: the keys exist, nobody has proved that he knows the secret ---- */
+
+static bool open_early(const struct ike_sa *sa, const struct isakmp_hdr *hdr, u8 *plain, size_t len,
+                       struct isakmp_msg *m)
+{
+    u8 want[HASH_MAX];
+    struct secret iv;
+    keys_iv_phase2(&iv, &sa->c, &sa->main.c.iv, hdr->msgid);
+    if (!ike_cbc(sa->c.encr, false, sa->c.key.b, iv.b, plain + ISAKMP_HDR, len - ISAKMP_HDR) ||
+        isakmp_decode(m, hdr, plain, len, encr_row(sa->c.encr)->block).reason != IW_OK ||
+        !(m->seen & PB_HASH)) {
+        return false;
+    }
+    keys_hash_phase2(want, &sa->c, hdr->msgid, NULL, m->signed_part.p, m->signed_part.len);
+    return m->hash.len == hash_row(sa->c.hash)->len && mem_equal_ct(m->hash.p, want, m->hash.len);
+}
+
+void info_early(struct ike *ike, struct ike_sa *sa, const struct isakmp_hdr *hdr, const u8 *data,
+                size_t len)
+{
+    u8 plain[ISAKMP_MAX];
+    struct isakmp_msg m;
+    char why[160] = "the peer sent a protected notification that our keys do not open; do the "
+                    "pre-shared keys differ?";
+    memcpy(plain, data, len); /* isakmp_hdr_read has seen that it fits */
+    if (open_early(sa, hdr, plain, len, &m)) {
+        snprintf(why, sizeof why, "the peer says %s (protected, but not authenticated: likely)",
+                 m.num_notify   ? isakmp_notify_name(m.notify[0].type)
+                 : m.num_delete ? "DELETE"
+                                : "nothing");
+    }
+    mem_wipe(plain, sizeof plain);
+    report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_LIKELY, why);
+}
+
 /* ---- what a proved message asks for: into the queue ---- */
 
 static struct todo *heard(struct ike *ike, const struct ike_sa *sa, enum todo_kind kind, u32 spi)

@@ -110,9 +110,7 @@ void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *
     }
 }
 
-/* ---- choosing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- choosing ---- */
 
 static const char *mode_name(unsigned mode)
 {
@@ -232,9 +230,7 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
     return false;
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static void write_attrs(struct wr *w, u8 encr, u8 auth, u8 mode, u16 group, u32 life_s, u64 life_kb)
 {

@@ -261,8 +261,9 @@ static void responder_lifetime(const struct isakmp_msg *m, struct draft *d)
     }
 }
 
-/* answer_ok: exactly one transform, with the terms of what we offered under its number; under another number it may
- * have those of any transform of ours (RFC 2408 4.2: the number SHOULD be kept). */
+/* answer_ok: exactly one transform, with the terms of what we offered under its number; under
+ * another number it may have those of any transform of ours (RFC 2408 4.2: the number SHOULD be
+ * kept). */
 static bool answer_ok(struct ike *ike, const struct ike_sa *sa, const struct flow *f,
                       const struct isakmp_msg *m, struct p2_choice *out, struct draft *d)
 {

@@ -1,7 +1,7 @@
 /*
- * vendor.c: vendor ids, THE table: what we recognise, what we send. Recognising only sets a bit. What we do
- * not have we do not announce: the ids of NAT traversal are read and shown, and never sent. RFC 2408 3.16,
- * RFC 3706, RFC 3947.
+ * vendor.c: vendor ids, THE table: what we recognise, what we send. Recognising only sets a bit.
+ * What we do not have we do not announce: the ids of NAT traversal are read and shown, and never
+ * sent. RFC 2408 3.16, RFC 3706, RFC 3947.
  */
 #include "ike/ike_int.h"
 

@@ -82,6 +82,9 @@ void planner_ike_global(struct planner *k)
     g->invalid_spi_recovery = k->c->invalid_spi_recovery;
     g->retransmit_ms = 10000;
     g->retransmit_tries = 5;
+    g->keepalive_s = k->c->keepalive_s;
+    g->keepalive_retry_s = k->c->keepalive_retry_s;
+    g->keepalive_periodic = k->c->keepalive_periodic;
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
     CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
     {

@@ -1,6 +1,7 @@
 /*
- * alive_test.c: a far end that is gone is found out and given up, one that comes back is met at once, and who ends says
- * so. The silence of the data plane (DP_SILENT) is played by the tests: packets that go out and do not come back.
+ * alive_test.c: a far end that is gone is found out and given up, one that comes back is met at
+ * once, and who ends says so. The silence of the data plane (DP_SILENT) is played by the tests:
+ * packets that go out and do not come back.
  */
 #include "world.h"
 
@@ -71,6 +72,8 @@ static void a_silent_reboot_is_over_in_half_a_minute(void **state)
     assert_true(carries(w));
     assert_true(s <= 30);
     assert_true(saw(&w->s[A], "%ADIT-5-PEER_DEAD: Peer 2.2.2.2 is dead"));
+    assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT),
+                     1); /* of whatever was before, nothing counts */
     assert_int_equal(w->s[A].num_sas, 2);
     world_free(w);
 }
@@ -91,7 +94,8 @@ static void one_way_traffic_is_no_death(void **state)
     world_free(w);
 }
 
-/* an answer of another time does not count; the number is the same until it is answered (RFC 3706 5.4) */
+/* an answer of another time does not count; the number is the same until it is answered (RFC 3706
+ * 5.4) */
 static void the_sequence_number_counts(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /*
- * life_test.c: what must hold over the life of a session: nobody waits for ever, a rekey ends in one pair whatever
- * stands between the two ends, lifetimes have a floor, and something usable is there at every moment.
+ * life_test.c: what must hold over the life of a session: nobody waits for ever, a rekey ends in
+ * one pair whatever stands between the two ends, lifetimes have a floor, and something usable is
+ * there at every moment.
  */
 #include "world.h"
 
@@ -119,7 +120,8 @@ static void soft(struct world *w, int side)
     ike_from_dp(w->s[side].ike, &m);
 }
 
-/* both ends renew at the same moment; between them an address translation, so each sees other addresses */
+/* both ends renew at the same moment; between them an address translation, so each sees other
+ * addresses */
 static void crossed_rekeys_leave_one_pair(void **state)
 {
     (void)state;
@@ -214,8 +216,9 @@ static struct fate slow_qm3(struct world *w, int from, unsigned number, const u8
     return (struct fate){1, {qm3 ? 900 : 10}};
 }
 
-/* the third message of quick mode takes its time: until it has arrived nothing is sent on the new pair, for other
- * daemons than ours take their inbound half in only then; and at every moment something is sent on, whoever renews */
+/* the third message of quick mode takes its time: until it has arrived nothing is sent on the new
+ * pair, for other daemons than ours take their inbound half in only then; and at every moment
+ * something is sent on, whoever renews */
 static void a_rekey_loses_nothing(void **state)
 {
     (void)state;

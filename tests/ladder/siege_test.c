@@ -1,6 +1,7 @@
 /*
- * siege_test.c: what strangers, and peers that went mad, may try: floods of first messages, replays, notifications
- * about what is not theirs, values of no group. Nobody else may suffer, and nothing may be kept.
+ * siege_test.c: what strangers, and peers that went mad, may try: floods of first messages,
+ * replays, notifications about what is not theirs, values of no group. Nobody else may suffer, and
+ * nothing may be kept.
  */
 #include "world.h"
 
@@ -33,6 +34,9 @@ static void flood(struct world *w, unsigned num, const struct addr *from)
     }
 }
 
+static struct fate mm6_twice(struct world *w, int from, unsigned number, const u8 *data,
+                             size_t len);
+
 /* ---- first messages nobody vouches for ---- */
 
 static struct fate flooded(struct world *w, int from, unsigned number, const u8 *data, size_t len)
@@ -64,6 +68,71 @@ static void spoofed_first_messages_lock_nobody_out(void **state)
         assert_int_equal(pairs_up(w), 1);
         world_free(w);
     }
+}
+
+/* what first messages leave behind has an upper limit, however many come */
+static void a_flood_costs_so_much_memory_and_no_more(void **state)
+{
+    (void)state;
+    struct world *w = up(56);
+    w->s[B].log.mask = EVC_LOG;
+    flood(w, 80000, NULL);
+    assert_true(w->s[B].ike->half_bytes <= HALF_OPEN_BYTES);
+    assert_true(w->s[B].ike->num_half_open > 10000);
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_LIMIT) > 0); /* the oldest went, and were counted */
+    assert_null(strstr(w->s[B].syslog.s ? w->s[B].syslog.s : "", "LIMIT"));
+    assert_int_equal(pairs_up(w), 1);
+    world_run(w, 200000);
+    assert_int_equal(w->s[B].ike->half_bytes, 0);
+    world_free(w);
+}
+
+static struct fate no_mm5(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)number, (void)len;
+    bool mm5 = from == A && data[18] == XCH_MAIN && (data[19] & FL_ENCRYPTED);
+    return mm5 ? (struct fate){0, {0}} : (struct fate){1, {10}};
+}
+
+/* negotiations that have proved their address and stop there: of one address so many are kept, the
+ * oldest goes */
+static void guests_of_one_address(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(57);
+    char why[START_WHY];
+    w->net = no_mm5;
+    for (unsigned i = 0; i < GUESTS_PER_ADDRESS + 10; i++) {
+        assert_non_null(mm_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, false, why));
+        world_run(w, 100);
+    }
+    assert_int_equal(w->s[B].ike->num_guests, GUESTS_PER_ADDRESS);
+    assert_true(
+        saw(&w->s[B], "%CRYPTO-4-IKE_DENY_SA_REQ: IKE denied an INCOMING SA request from 1.1.1.1"));
+    w->net = mm6_twice;
+    assert_non_null(mm_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, false, why));
+    world_run(w, 3000); /* and the next one gets through */
+    assert_non_null(sa_usable(w->s[B].ike, NULL, &w->s[A].addr));
+    world_free(w);
+}
+
+/* a flood of copies of one message is not answered by a flood */
+static void copies_are_answered_now_and_then(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(58);
+    u8 m[2048];
+    world_acquire(w, A);
+    world_run(w, 5);
+    size_t len = first_message(w, m);
+    unsigned sent = w->sent[B];
+    for (unsigned i = 0; i < 1000; i++) {
+        send_raw(w, B, m, len);
+        w->now++;
+    }
+    assert_true(w->sent[B] - sent >= 2 &&
+                w->sent[B] - sent <= 4); /* one, and again each half second */
+    world_free(w);
 }
 
 static void amplifies_nothing(void **state)
@@ -157,7 +226,8 @@ static void refused_quick_mode_is_answered_once(void **state)
     world_free(w);
 }
 
-/* spoofed ESP for an SPI we deleted makes us say Delete again and again: that must not push out what we remember */
+/* spoofed ESP for an SPI we deleted makes us say Delete again and again: that must not push out
+ * what we remember */
 static void old_quick_mode_is_not_taken_again(void **state)
 {
     (void)state;
@@ -182,7 +252,8 @@ static void old_quick_mode_is_not_taken_again(void **state)
     world_free(w);
 }
 
-/* many exchanges of a peer's: all their numbers are kept, and phase 1 is renewed before there is no more room */
+/* many exchanges of a peer's: all their numbers are kept, and phase 1 is renewed before there is no
+ * more room */
 static void a_talkative_peer_gets_a_new_phase_1(void **state)
 {
     (void)state;
@@ -207,6 +278,30 @@ static void a_talkative_peer_gets_a_new_phase_1(void **state)
     assert_true(there > 4990); /* none was refused */
     send_raw(w, B, first, len);
     assert_int_equal(count_of(&w->s[B], EV_IKE_DPD), there);
+    world_free(w);
+}
+
+static struct fate no_main_mode(struct world *w, int from, unsigned number, const u8 *data,
+                                size_t len)
+{
+    (void)w, (void)from, (void)number, (void)len;
+    return data[18] == XCH_MAIN ? (struct fate){0, {0}} : (struct fate){1, {10}};
+}
+
+/* and when no new phase 1 can be had, what does not fit is refused: nothing old is taken for new */
+static void message_ids_have_an_end(void **state)
+{
+    (void)state;
+    struct world *w = up(59);
+    struct ike_sa *sa = sa_usable(w->s[A].ike, NULL, &w->s[B].addr);
+    w->net = no_main_mode;
+    for (unsigned i = 0; i < MSGIDS_MAX + 100; i++) {
+        u8 seq[4] = {0, 0, (u8)(i >> 8), (u8)i};
+        info_notify(w->s[A].ike, sa, PROTO_ISAKMP, NTF_R_U_THERE, sa->c.cookie_i, 16, seq, 4);
+        world_run(w, 20);
+    }
+    assert_true(count_of(&w->s[B], EV_IKE_DPD) <= MSGIDS_MAX);
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_LIMIT) >= 100);
     world_free(w);
 }
 
@@ -450,6 +545,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spoofed_first_messages_lock_nobody_out),
+        cmocka_unit_test(a_flood_costs_so_much_memory_and_no_more),
+        cmocka_unit_test(guests_of_one_address),
+        cmocka_unit_test(copies_are_answered_now_and_then),
+        cmocka_unit_test(message_ids_have_an_end),
         cmocka_unit_test(amplifies_nothing),
         cmocka_unit_test(own_initiations_do_not_count),
         cmocka_unit_test(refused_quick_mode_is_answered_once),

@@ -1,7 +1,7 @@
 /*
- * world.h: two (or three) whole key daemons in one thread, on a fake clock, over a network that loses,
- * repeats, delays and reorders as the test says. What they install is kept as a list of SAs per
- * side, what they say as text.
+ * world.h: two (or three) whole key daemons in one thread, on a fake clock, over a network that
+ * loses, repeats, delays and reorders as the test says. What they install is kept as a list of SAs
+ * per side, what they say as text.
  */
 #ifndef ADIT_TEST_WORLD_H
 #define ADIT_TEST_WORLD_H
@@ -23,7 +23,7 @@ struct side {
     struct evlog log;
     struct env env; /* what log borrows */
     struct addr addr;
-    unsigned skeyid_events, skeyid_len; /* how often SKEYID_e was made, bytes of it in the last event */
+    unsigned skeyid_events, skeyid_len; /* SKEYID_e: how often made, its bytes in the last event */
     struct addr alias; /* a second address of this side */
     struct strbuf debug, syslog, news; /* rendered lines: EVC_ISAKMP..., EVC_LOG */
     struct dp_sa_value sa[WORLD_MAX_SAS];
