@@ -54,9 +54,14 @@ def sender(kind, to):
     s = socket.socket(family, socket.SOCK_DGRAM)
     port = FRAG if what.startswith("frag") else MCAST if what.startswith("mcast") else SYSLOG if "syslog" in kind else UDP
     if what.startswith("mcast"):
-        s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(to.split("@")[1]))
         s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 9)
-        to = to.split("@")[0]
+        group, by = to.split("@")
+
+        def multicast():
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(by))  # the address may come later
+            s.sendto(b"u" * 200, (group, port))
+
+        return multicast
     size = 3000 if what.startswith("frag") or kind.endswith(".big") else 200
     return lambda: s.sendto(b"u" * size, (to, port))
 

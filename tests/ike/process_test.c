@@ -38,7 +38,7 @@ static pid_t start(int *out_chan)
         close(chan);
         close(sock);
         setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* it may not look at itself in its cage */
-        execl(getenv("ADIT_ADITD"), "aditd", "--role=ike", "64999", (char *)NULL);
+        execl(getenv("ADIT_ADITD"), "aditd", "--role=ike", "2000008190", (char *)NULL);
         _exit(127);
     }
     close(c[1]);
