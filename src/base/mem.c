@@ -9,9 +9,8 @@
 
 void mem_wipe(void *p, size_t len)
 {
-    volatile u8 *b = p;
-    while (len--) {
-        *b++ = 0;
+    if (len) {
+        explicit_bzero(p, len);
     }
 }
 

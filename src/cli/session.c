@@ -398,6 +398,7 @@ void session_line(struct session *s, const char *typed)
         status = filtered_line(s, line + (word - line) + 3, M_PRIV);
     } else {
         remember(s, line);
+        cfg_tidy(line);
         status = config_line(s, line);
     }
     s->in_line = false;
