@@ -23,10 +23,11 @@ one() { # TARGET: one run; seeds for the readers of text are the examples
     local t=$1 seeds="$build/corpus/$1" words=()
     mkdir -p "$seeds"
     case $t in
-    fuzz_config) # and the words of the grammar
-        cp -n "$root"/examples/*/*.cfg "$seeds"/
+    fuzz_config) # section by section, and the words of the grammar; short inputs, for each line walks the whole grammar
+        awk -v dir="$seeds" 'FNR == 1 || !/^[ \302]/ {close(out); out = sprintf("%s/section%04d", dir, ++n)} {print >out}' \
+            "$root"/examples/*/*.cfg "$root/tests/cli/golden/running.cfg"
         grep -E '^ *(CFG|\{)' "$root/src/cli/grammar.c" | grep -oE '[a-z][a-z0-9-]{2,}' | sort -u | sed 's/.*/"&"/' >"$build/$t.dict"
-        words=(-dict="$build/$t.dict") ;;
+        words=(-dict="$build/$t.dict" -max_len=256 -entropic=0) ;;
     fuzz_topo) for f in "$root"/examples/*/*.clab.yml; do cp -n "$f" "$seeds"/; done ;;
     esac
     "$build/tests/fuzz/$t" -max_total_time="$seconds" -seed="${FUZZ_SEED:-1}" -timeout=10 -rss_limit_mb=2048 -max_len=9000 -print_final_stats=1 "${words[@]}" \

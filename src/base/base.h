@@ -230,7 +230,7 @@ void *xcalloc(size_t num, size_t size);
 char *xstrdup(const char *s);
 /* str_copy: copies and always terminates; returns false when it had to cut. */
 bool str_copy(char *out, size_t cap, const char *s);
-/* strbuf: a growing text buffer. */
+/* strbuf: a growing text buffer; memory it gives back is clean. */
 struct strbuf {
     char *s; /* owned; always terminated once something was added */
     size_t len, cap;

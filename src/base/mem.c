@@ -9,9 +9,8 @@
 
 void mem_wipe(void *p, size_t len)
 {
-    volatile u8 *b = p;
-    while (len--) {
-        *b++ = 0;
+    if (len) {
+        explicit_bzero(p, len);
     }
 }
 
@@ -225,15 +224,25 @@ void arena_free(struct arena *a)
 
 /* ---- text ---- */
 
+/* sb_wipe: the block, clean; the length stays for who goes on with another. */
+static void sb_wipe(struct strbuf *b)
+{
+    if (b->s) {
+        mem_wipe(b->s, b->cap);
+        free(b->s);
+    }
+}
+
 void sb_addn(struct strbuf *b, const char *text, size_t len)
 {
     if (b->len + len + 1 > b->cap) {
         size_t cap = MAX(b->cap * 2, b->len + len + 256);
-        char *s = realloc(b->s, cap);
-        if (!s) {
-            abort();
+        char *bigger = xcalloc(1, cap);
+        if (b->len) {
+            memcpy(bigger, b->s, b->len);
         }
-        b->s = s, b->cap = cap;
+        sb_wipe(b); /* texts of configurations hold secrets */
+        b->s = bigger, b->cap = cap;
     }
     memcpy(b->s + b->len, text, len);
     b->len += len;
@@ -259,6 +268,7 @@ void sb_addf(struct strbuf *b, const char *fmt, ...)
         char *big = xcalloc(1, (size_t)n + 1);
         vsnprintf(big, (size_t)n + 1, fmt, again);
         sb_addn(b, big, (size_t)n);
+        mem_wipe(big, (size_t)n);
         free(big);
     }
     va_end(again);
@@ -266,7 +276,7 @@ void sb_addf(struct strbuf *b, const char *fmt, ...)
 
 void sb_free(struct strbuf *b)
 {
-    free(b->s);
+    sb_wipe(b);
     *b = (struct strbuf){0};
 }
 

@@ -59,7 +59,9 @@ const struct grammar *cli_grammar(void);
 /* cli_help: one line about a keyword, "" when there is none. */
 const char *cli_help(const char *keyword);
 
-/* cfg_line: one line in cfg->mode, falling back to the global mode. False: err, err_col say why.
+/* cfg_tidy: in place: blanks as they are meant, none at the end. */
+void cfg_tidy(char *line);
+/* cfg_line: one tidy line in cfg->mode, falling back to the global mode. False: err, err_col say why.
  * Blank lines and comments are fine. depth of the match comes back for choosing the better message. */
 bool cfg_line(struct cfg *k, const char *line);
 /* cfg_fail: returns false after noting why; arg: name of the argument or keyword at fault (NULL: whole line). */

@@ -76,38 +76,47 @@ static bool names_fit(struct cfg *k, const struct match *m)
     return true;
 }
 
+void cfg_tidy(char *line)
+{
+    for (char *nbsp = line; (nbsp = strstr(nbsp, "\xc2\xa0"));) {
+        memset(nbsp, ' ', 2); /* configurations copied from web pages indent with no-break spaces */
+    }
+    for (size_t n = strlen(line); n && (line[n - 1] == '\r' || line[n - 1] == ' '); n--) {
+        line[n - 1] = 0;
+    }
+}
+
 bool cfg_line(struct cfg *k, const char *line)
 {
-    struct match *sub = xcalloc(1, sizeof *sub), *top = xcalloc(1, sizeof *top), *m = sub;
-    bool ok;
+    struct match sub, top, *m = &sub;
     k->line = line;
     k->err[0] = 0;
     k->err_col = 0;
     const char *first = line + strspn(line, " \t\r\n");
     if (*first == 0 || *first == '!') {
-        ok = true;
-        goto out;
+        return true;
     }
-    grammar_match(sub, k->g, k->mode, line, true);
-    if (sub->result != MATCH_OK && k->mode != M_CONF) {
-        grammar_match(top, k->g, M_CONF, line, true);
-        if (top->result == MATCH_OK || top->depth > sub->depth) {
-            m = top;
+    grammar_try(&sub, k->g, k->mode, line, true);
+    if (sub.result != MATCH_OK && k->mode != M_CONF) {
+        grammar_try(&top, k->g, M_CONF, line, true);
+        if (top.result == MATCH_OK || top.depth > sub.depth) {
+            m = &top;
         }
-        if (top->result == MATCH_OK) {
+        if (top.result == MATCH_OK) {
             cfg_enter(k, M_CONF, NULL);
         }
+    }
+    if (m->result != MATCH_OK) {
+        grammar_match(m, k->g, m == &sub ? k->mode : M_CONF, line, true);
     }
     const struct cmd *row = m->result == MATCH_OK ? &cli_commands[m->row] : NULL;
     if (row && !row->cfg) { /* `exit`, `end`, shortened: they leave a mode, the text goes on */
         cfg_enter(k, M_CONF, NULL);
-        ok = true;
-    } else {
-        ok = row ? names_fit(k, m) && row->cfg(k, m) : mismatch(k, m, line);
+        return true;
     }
-out:
-    free(sub);
-    free(top);
+    bool ok = row ? names_fit(k, m) && row->cfg(k, m) : mismatch(k, m, line);
+    mem_wipe(sub.buf, strlen(line)); /* it may hold a secret */
+    mem_wipe(top.buf, strlen(line));
     return ok;
 }
 
@@ -132,13 +141,7 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
         size_t len = strcspn(p, "\n"), use = MIN(len, sizeof line - 1);
         memcpy(line, p, use);
         line[use] = 0;
-        for (char *nbsp; (nbsp = strstr(line, "\xc2\xa0"));) {
-            memset(nbsp, ' ',
-                   2); /* configurations copied from web pages indent with no-break spaces */
-        }
-        while (use && (line[use - 1] == '\r' || line[use - 1] == ' ')) {
-            line[--use] = 0;
-        }
+        cfg_tidy(line);
         k.src.line++;
         p += len + (p[len] == '\n');
         if (strcmp(line, "end") == 0) {

@@ -28,15 +28,24 @@ enum gkind {
 struct gnode {
     enum gkind kind;
     int row; /* G_END */
+    u32 id;  /* counted from 0 over the whole grammar */
     const char *text, *name;
     u64 lo, hi;
     struct gnode **next;
     int num_next;
 };
 
+enum { MAX_NODES = 4096, MODES = 32, LETTERS = 27 /* a to z, and all else */ };
 struct grammar {
     struct arena arena;
     struct gnode **start; /* per row */
+    u32 num_nodes;
+    struct
+        first { /* what the first token of a line may be, per mode: arguments, then keywords by their letter */
+        const struct gnode **node; /* in the arena */
+        int num,
+            by_letter[LETTERS + 1]; /* where the keywords of each letter begin; the last: the end */
+    } first[MODES];
     const struct grammar_row *rows;
     size_t num;
     const char *(*piece)(const char *name);
@@ -48,6 +57,10 @@ static struct gnode *node_new(struct grammar *g, enum gkind kind)
 {
     struct gnode *n = arena_alloc(&g->arena, sizeof *n);
     n->kind = kind;
+    n->id = g->num_nodes++;
+    if (n->id >= MAX_NODES) {
+        abort(); /* our bug: the table has grown beyond what a run can mark */
+    }
     return n;
 }
 
@@ -182,6 +195,8 @@ static const char *compile_seq(struct grammar *g, const char *p, struct gnode *f
     return p;
 }
 
+static void compile_first(struct grammar *g);
+
 struct grammar *grammar_new(const struct grammar_row *rows, size_t num,
                             const char *(*piece)(const char *name))
 {
@@ -199,6 +214,7 @@ struct grammar *grammar_new(const struct grammar_row *rows, size_t num,
         stop->row = (int)i;
         node_link(g, end, stop);
     }
+    compile_first(g);
     return g;
 }
 
@@ -226,18 +242,34 @@ struct run {
     int num_tok;
     const struct gnode *cand[MAX_STATES]; /* what may consume the next token */
     int cand_parent[MAX_STATES];
+    u8 fit[MAX_STATES]; /* how well each takes the token at hand (node_matches) */
     int num_cand;
+    u8 marked[MAX_NODES / 8]; /* nodes that are candidates already */
     const char *line;
 };
+
+static void no_candidates(struct run *r)
+{
+    r->num_cand = 0;
+    memset(r->marked, 0, sizeof r->marked);
+}
+
+/* run_init: the arrays stay as they are; their counts say what is used of them. */
+static void run_init(struct run *r)
+{
+    r->num = r->num_tok = 0;
+    r->line = "";
+    no_candidates(r);
+}
 
 static void closure(struct run *r, const struct gnode *n, int parent)
 {
     if (n->kind != G_EPS) {
-        for (int i = 0; i < r->num_cand; i++) {
-            if (r->cand[i] == n) {
-                return;
-            }
+        u8 *mark = &r->marked[n->id / 8], bit = (u8)(1u << n->id % 8);
+        if (*mark & bit) {
+            return;
         }
+        *mark |= bit;
         if (r->num_cand < MAX_STATES) {
             r->cand[r->num_cand] = n;
             r->cand_parent[r->num_cand++] = parent;
@@ -247,6 +279,49 @@ static void closure(struct run *r, const struct gnode *n, int parent)
     for (int i = 0; i < n->num_next; i++) {
         closure(r, n->next[i], parent);
     }
+}
+
+/* letter_of: the class of a keyword by its first letter. */
+static int letter_of(char c)
+{
+    int l = tolower((unsigned char)c) - 'a';
+    return l >= 0 && l < LETTERS - 1 ? l : LETTERS - 1;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const struct gnode *x = *(const struct gnode *const *)a, *y = *(const struct gnode *const *)b;
+    int order = strcmp(x->text ? x->text : "", y->text ? y->text : "");
+    return order ? order : x->id < y->id ? -1 : x->id > y->id;
+}
+
+static void compile_first(struct grammar *g)
+{
+    struct run *r = xcalloc(1, sizeof *r);
+    for (unsigned mode = 0; mode < MODES; mode++) {
+        struct first *f = &g->first[mode];
+        no_candidates(r);
+        for (size_t i = 0; i < g->num; i++) {
+            if (g->rows[i].modes & 1u << mode) {
+                closure(r, g->start[i], -1);
+            }
+        }
+        qsort(r->cand, (size_t)r->num_cand, sizeof *r->cand, by_text);
+        f->node = arena_alloc(&g->arena, sizeof *f->node * (size_t)(r->num_cand + 1));
+        for (int letter = -1; letter < LETTERS; letter++) { /* -1: no keywords */
+            if (letter >= 0) {
+                f->by_letter[letter] = f->num;
+            }
+            for (int i = 0; i < r->num_cand; i++) {
+                bool word = r->cand[i]->kind == G_WORD;
+                if (letter < 0 ? !word : word && letter_of(r->cand[i]->text[0]) == letter) {
+                    f->node[f->num++] = r->cand[i];
+                }
+            }
+        }
+        f->by_letter[LETTERS] = f->num;
+    }
+    free(r);
 }
 
 static bool is_number(const char *t, u64 *out)
@@ -283,6 +358,23 @@ static bool is_prefix6(const char *t)
     return addr_parse(&a, buf) && a.family == AF_V6;
 }
 
+/* word_matches: 3 the whole keyword, 2 its beginning. */
+static int word_matches(const char *word, const char *t)
+{
+    for (; *t; t++, word++) {
+        if (tolower((unsigned char)*t) != tolower((unsigned char)*word)) {
+            return 0;
+        }
+    }
+    return *word ? 2 : 3;
+}
+
+/* like_addr: worth parsing. */
+static bool like_addr(const char *t)
+{
+    return isxdigit((unsigned char)t[0]) || t[0] == ':';
+}
+
 /* 0: no match, 1: argument, 2: keyword prefix, 3: whole keyword */
 static int node_matches(const struct gnode *n, const char *t)
 {
@@ -291,15 +383,11 @@ static int node_matches(const struct gnode *n, const char *t)
     enum conf_if_kind kind;
     u64 v;
     switch (n->kind) {
-    case G_WORD:
-        if (strncasecmp(n->text, t, strlen(t)) != 0) {
-            return 0;
-        }
-        return strlen(n->text) == strlen(t) ? 3 : 2;
+    case G_WORD: return word_matches(n->text, t);
     case G_NUM: return is_number(t, &v) && v >= n->lo && v <= n->hi;
-    case G_ADDR4: return addr_parse(&a, t) && a.family == AF_V4;
-    case G_ADDR6: return addr_parse(&a, t) && a.family == AF_V6;
-    case G_ADDR: return addr_parse(&a, t);
+    case G_ADDR4: return like_addr(t) && addr_parse(&a, t) && a.family == AF_V4;
+    case G_ADDR6: return like_addr(t) && addr_parse(&a, t) && a.family == AF_V6;
+    case G_ADDR: return like_addr(t) && addr_parse(&a, t);
     case G_PREFIX6: return is_prefix6(t);
     case G_NAME: return 1;
     case G_LINE: return 1;
@@ -341,31 +429,52 @@ static bool tokenize(struct run *r, struct match *m, const char *line)
     return true;
 }
 
+/* note_expected: what could have stood there, each once, as many as fit. First tokens come sorted (compile_first), so equal
+ * ones are neighbours; the lists further on are short. */
 static void note_expected(struct match *m, const struct run *r)
 {
-    struct strbuf b = {0};
-    for (int i = 0; i < r->num_cand && b.len < 400; i++) {
+    enum { SHORT = 64, ENOUGH = 400 };
+    const char *said[MAX_STATES];
+    int num = 0;
+    size_t len = 0;
+    m->expected[0] = 0;
+    for (int i = 0; i < r->num_cand && len < ENOUGH; i++) {
         const char *t = r->cand[i]->kind == G_END ? "end of line" : r->cand[i]->text;
-        char quoted[80];
-        snprintf(quoted, sizeof quoted, "%.70s, ", t);
-        if (!b.s || !strstr(b.s, quoted)) {
-            sb_add(&b, quoted);
+        bool seen = false;
+        for (int k = num - 1; k >= 0 && !seen && (k == num - 1 || r->num_cand <= SHORT); k--) {
+            seen = said[k] == t || strcmp(said[k], t) == 0;
+        }
+        if (!seen) {
+            size_t n = MIN(strlen(t), (size_t)70);
+            memcpy(m->expected + len, ", ", len ? 2 : 0);
+            len += len ? 2 : 0;
+            memcpy(m->expected + len, t, n);
+            len += n;
+            m->expected[len] = 0;
+            said[num++] = t;
         }
     }
-    if (b.len >= 2) {
-        b.s[b.len - 2] = 0;
-    }
-    str_copy(m->expected, sizeof m->expected, b.s ? b.s : "");
-    sb_free(&b);
 }
 
-/* begin: the candidates for the first token. */
-static void begin(struct run *r, const struct grammar *g, u32 mode)
+static void add_first(struct run *r, const struct first *f, int from, int to)
 {
-    for (size_t i = 0; i < g->num; i++) {
-        if (g->rows[i].modes & mode) {
-            closure(r, g->start[i], -1);
-        }
+    size_t num = (size_t)(to - from);
+    memcpy(&r->cand[r->num_cand], &f->node[from], num * sizeof *f->node);
+    memset(&r->cand_parent[r->num_cand], 0xff, num * sizeof *r->cand_parent); /* -1 each */
+    r->num_cand += (int)num;
+}
+
+/* begin: the candidates for the first token; t: only those that may take it, NULL: all. mode: one bit. */
+static void begin(struct run *r, const struct grammar *g, u32 mode, const char *t)
+{
+    const struct first *f = &g->first[mode ? __builtin_ctz(mode) : 0];
+    no_candidates(r);
+    if (!t) {
+        add_first(r, f, 0, f->num);
+    } else {
+        int letter = letter_of(t[0]);
+        add_first(r, f, 0, f->by_letter[0]);
+        add_first(r, f, f->by_letter[letter], f->by_letter[letter + 1]);
     }
 }
 
@@ -375,10 +484,11 @@ static bool consume(struct run *r, const char *t, bool *ambiguous, bool *took_li
     int best = 0, from = r->num;
     const char *word = NULL;
     for (int i = 0; i < r->num_cand; i++) {
-        best = MAX(best, node_matches(r->cand[i], t));
+        r->fit[i] = (u8)node_matches(r->cand[i], t);
+        best = MAX(best, (int)r->fit[i]);
     }
     for (int i = 0; best && i < r->num_cand; i++) {
-        if (node_matches(r->cand[i], t) != best) {
+        if (r->fit[i] != best) {
             continue;
         }
         if (best == 2) {
@@ -393,7 +503,7 @@ static bool consume(struct run *r, const char *t, bool *ambiguous, bool *took_li
     if (!best || *ambiguous) {
         return false;
     }
-    r->num_cand = 0;
+    no_candidates(r);
     for (int s = from; s < r->num; s++) {
         for (int i = 0; i < r->st[s].node->num_next; i++) {
             closure(r, r->st[s].node->next[i], s);
@@ -439,7 +549,7 @@ static void collect(struct match *m, const struct run *r, int s, int first)
     }
 }
 
-static void finish(struct match *m, const struct run *r, int first, const char *line)
+static void finish(struct match *m, const struct run *r, int first, const char *line, bool tell)
 {
     for (int i = 0; i < r->num_cand; i++) {
         if (r->cand[i]->kind == G_END) {
@@ -451,7 +561,9 @@ static void finish(struct match *m, const struct run *r, int first, const char *
     }
     m->result = MATCH_INCOMPLETE;
     m->bad_col = (u16)(strlen(line) + 1);
-    note_expected(m, r);
+    if (tell) {
+        note_expected(m, r);
+    }
 }
 
 /* first_row: some row a candidate leads to (for `no` lines that stop early). */
@@ -463,64 +575,81 @@ static int first_row(const struct gnode *n)
     return n->row;
 }
 
-void grammar_match(struct match *m, const struct grammar *g, u32 mode, const char *line,
-                   bool allow_no)
+static void match_line(struct match *m, const struct grammar *g, u32 mode, const char *line,
+                       bool allow_no, bool tell)
 {
-    struct run *r = xcalloc(1, sizeof *r);
+    struct run run, *r = &run;
     bool ambiguous = false, took_line = false;
     int first = 0;
+    run_init(r);
     memset(m, 0, offsetof(struct match, buf));
     m->row = -1;
     if (!tokenize(r, m, line)) {
         m->result = MATCH_INVALID;
         m->bad_col = 1;
         str_copy(m->expected, sizeof m->expected, "a shorter line");
-        goto out;
+        return;
     }
     if (r->num_tok == 0) {
         m->result = MATCH_EMPTY;
-        goto out;
+        return;
     }
     if (allow_no && strcasecmp(r->tok[0], "no") == 0) {
         m->no = true;
         first = 1;
     }
-    begin(r, g, mode);
+    begin(r, g, mode, first < r->num_tok ? r->tok[first] : NULL);
     for (int t = first; t < r->num_tok && !took_line; t++) {
         if (!consume(r, r->tok[t], &ambiguous, &took_line)) {
+            if (t == first && !ambiguous && tell) {
+                begin(r, g, mode, NULL); /* to say all that could have stood there */
+            }
             m->result = ambiguous ? MATCH_AMBIGUOUS : MATCH_INVALID;
             m->bad_col = r->col[t];
-            note_expected(m, r);
-            goto out;
+            if (tell) {
+                note_expected(m, r);
+            }
+            return;
         }
         m->depth++;
     }
-    finish(m, r, first, line);
+    finish(m, r, first, line, tell);
     if (m->no && m->result == MATCH_INCOMPLETE && r->num > 0 && r->num_cand > 0) {
         m->result = MATCH_OK; /* "no tunnel source": what follows need not be said */
         m->row = first_row(r->cand[0]);
         collect(m, r, r->cand_parent[0], first);
     }
-out:
-    free(r);
+}
+
+void grammar_match(struct match *m, const struct grammar *g, u32 mode, const char *line,
+                   bool allow_no)
+{
+    match_line(m, g, mode, line, allow_no, true);
+}
+
+void grammar_try(struct match *m, const struct grammar *g, u32 mode, const char *line,
+                 bool allow_no)
+{
+    match_line(m, g, mode, line, allow_no, false);
 }
 
 int grammar_choices(struct match_choice *out, int cap, bool *out_end, const struct grammar *g,
                     u32 mode, const char *line, bool allow_no)
 {
-    struct run *r = xcalloc(1, sizeof *r);
+    struct run run, *r = &run;
     struct match *m = xcalloc(1, sizeof *m);
     bool ambiguous = false, took_line = false;
     int n = -1;
     size_t len = strlen(line);
     bool open_word = len && line[len - 1] != ' ';
     *out_end = false;
+    run_init(r);
     if (!tokenize(r, m, line)) {
         goto done;
     }
     const char *word = open_word && r->num_tok ? r->tok[--r->num_tok] : "";
     int first = allow_no && r->num_tok && strcasecmp(r->tok[0], "no") == 0;
-    begin(r, g, mode);
+    begin(r, g, mode, NULL);
     for (int t = first; t < r->num_tok; t++) {
         if (!consume(r, r->tok[t], &ambiguous, &took_line)) {
             goto done;
@@ -543,7 +672,6 @@ int grammar_choices(struct match_choice *out, int cap, bool *out_end, const stru
     }
 done:
     free(m);
-    free(r);
     return n;
 }
 

@@ -54,6 +54,9 @@ void grammar_free(struct grammar *g);
  * and an incomplete rest is fine (result OK with the longest unique row). */
 void grammar_match(struct match *out, const struct grammar *g, u32 mode, const char *line,
                    bool allow_no);
+/* grammar_try: the same for whoever does not want to know what would have been right: expected stays empty. */
+void grammar_try(struct match *out, const struct grammar *g, u32 mode, const char *line,
+                 bool allow_no);
 
 /* What may stand at the end of a partial line. word: the unfinished last token ("" after a blank). */
 struct match_choice {

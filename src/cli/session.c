@@ -45,6 +45,21 @@ struct session *session_new(const struct cli_host *host, void *ctx, bool privile
     return s;
 }
 
+/* forget, match_free: what was typed may hold a secret. */
+static void forget(char *line)
+{
+    if (line) {
+        mem_wipe(line, strlen(line));
+        free(line);
+    }
+}
+
+static void match_free(struct match *m)
+{
+    mem_wipe(m, sizeof *m);
+    free(m);
+}
+
 static void silent_out(void *ctx, const char *text)
 {
     (void)ctx, (void)text;
@@ -67,13 +82,14 @@ void session_free(struct session *s)
     }
     if (s->waiting) {
         s->host->look_stop(s->host->ctx, s);
-        free(s->waiting);
+        match_free(s->waiting);
     }
     for (unsigned i = 0; i < HISTORY; i++) {
-        free(s->history[i]);
+        forget(s->history[i]);
     }
     sb_free(&s->buf);
     sb_free(&s->cfg_out);
+    mem_wipe(s, sizeof *s); /* what was typed last: a filter, a refused word */
     free(s);
 }
 
@@ -265,7 +281,7 @@ static int exec_line(struct session *s, const char *line, u32 mode)
     } else {
         status = cli_commands[m->row].exec(s, m) ? CLI_OK : CLI_ERROR;
     }
-    free(m);
+    match_free(m);
     return status;
 }
 
@@ -276,7 +292,7 @@ void session_look(struct session *s, const struct cli_snapshot *snap)
     s->snap = snap;
     int status = cli_commands[m->row].exec(s, m) ? CLI_OK : CLI_ERROR;
     s->snap = NULL;
-    free(m);
+    match_free(m);
     session_ready(s, status);
 }
 
@@ -320,7 +336,7 @@ static int config_line(struct session *s, const char *line)
             status = CLI_ERROR;
         }
     }
-    free(m);
+    match_free(m);
     return status;
 }
 
@@ -375,7 +391,7 @@ static void remember(struct session *s, const char *line)
             return;
         }
     }
-    free(s->history[s->num_history % HISTORY]);
+    forget(s->history[s->num_history % HISTORY]);
     s->history[s->num_history++ % HISTORY] = xstrdup(line);
 }
 
@@ -399,8 +415,10 @@ void session_line(struct session *s, const char *typed)
         status = filtered_line(s, line + (word - line) + 3, M_PRIV);
     } else {
         remember(s, line);
+        cfg_tidy(line);
         status = config_line(s, line);
     }
+    mem_wipe(line, sizeof line);
     s->in_line = false;
     if (!session_busy(s)) {
         command_end(s, s->ended ? s->status : status);

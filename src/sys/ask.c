@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { ASK_MS = 2000, ASK_MAX = 1 << 17 }; /* more values than a child can have to tell */
+enum { ASK_MS = 2000, ASK_MAX = 1 << 15 }; /* more values than a child can have to tell */
 
 /* What each question asks for, and how it is answered. */
 static const struct kind {

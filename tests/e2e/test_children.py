@@ -107,7 +107,7 @@ def test_silent_children_do_not_stop_the_console(double):
 @pytest.mark.parametrize("how, why", [("garbage", "a field holds what cannot be"), ("garbage", "its type is none"),
                                       ("garbage", "it tells of an event that another"), ("fds", "it brought descriptors"),
                                       ("long", "its length is wrong"), ("twice", "it answers what was not asked"),
-                                      ("much", "the answer does not end")])
+                                      ("much", "(the answer does not end|it answers what was not asked)")])
 def test_what_children_say_is_checked(double, how, why):
     d = double(how)
     until(lambda: "D uptime" in d.ask("show version").stdout, 10)

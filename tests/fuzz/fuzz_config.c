@@ -1,47 +1,58 @@
 /*
- * fuzz_config.c: the configuration reader over any text: a model or errors, never less. What loads
- * prints, and what was printed loads again and prints the same (src/cli/load.c, running.c).
+ * fuzz_config.c: the configuration reader over any text, line by line: each is taken or refused with a reason. What was
+ * taken prints, and what was printed loads again as a file and prints the same (src/cli/load.c, running.c).
  */
-#include "cli/cli.h"
+#include "cli/cli_int.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 
-/* The running configuration of a text, malloced; NULL: refused. */
-static char *printed(const char *text, struct strbuf *errors)
+static char *finish(struct conf *c)
 {
-    struct conf *c = conf_new();
     struct strbuf out = {0};
-    bool ok = cli_load(c, "fuzz", text, errors);
-    if (ok) {
-        cli_running(&out, c);
-    } else if (!errors->s || !errors->s[0]) {
-        abort(); /* refused without a word */
-    }
+    sb_add(&out, "");
+    cli_running(&out, c);
     conf_free(c);
-    if (!ok) {
-        sb_free(&out);
-        return NULL;
-    }
-    return out.s ? out.s : calloc(1, 1);
+    return out.s;
 }
 
-/* Makes comments of the lines the errors name, so that what is left may load. */
-static void without(char *text, const char *errors)
+/* The running configuration of a text that must load, malloced; NULL: refused. */
+static char *loaded(const char *text, struct strbuf *errors)
 {
-    for (const char *e = errors; (e = strstr(e, "fuzz:")); e += 5) {
-        unsigned line = (unsigned)strtoul(e + 5, NULL, 10), at = 1;
-        char *p = text;
-        while (p && at < line) {
-            p = strchr(p, '\n');
-            p = p ? p + 1 : NULL;
-            at++;
-        }
-        if (line && p && *p && *p != '\n') {
-            *p = '!';
-        }
+    struct conf *c = conf_new();
+    bool ok = cli_load(c, "fuzz", text, errors);
+    if (!ok && (!errors->s || !errors->s[0])) {
+        abort(); /* refused without a word */
     }
+    if (!ok) {
+        conf_free(c);
+    }
+    return ok ? finish(c) : NULL;
+}
+
+/* The running configuration of those lines of any text that are understood, each read as a console reads it. */
+static char *understood(const u8 *data, size_t len)
+{
+    struct conf *c = conf_new();
+    struct cfg k = {.c = c, .mode = M_CONF, .g = cli_grammar()};
+    struct strbuf notices = {0};
+    k.out = &notices;
+    k.src = conf_src(c, "fuzz", 1);
+    for (const u8 *p = data, *end = data + len; p < end;) {
+        char line[MATCH_LINE];
+        const u8 *nl = memchr(p, '\n', (size_t)(end - p));
+        size_t n = (size_t)((nl ? nl : end) - p), use = MIN(n, sizeof line - 1);
+        memcpy(line, p, use);
+        line[use] = 0;
+        cfg_tidy(line);
+        if (!cfg_line(&k, line) && !k.err[0]) {
+            abort(); /* refused without a word */
+        }
+        p += n + (nl != NULL);
+    }
+    sb_free(&notices);
+    return finish(c);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
@@ -50,28 +61,14 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     if (len > 8192) {
         return 0;
     }
-    char *text = calloc(1, len + 1);
-    memcpy(text, data, len);
-    char *once = printed(text, &errors);
-    for (unsigned i = 0; !once && i < 4; i++) {
-        without(text, errors.s);
-        sb_free(&errors);
-        errors = (struct strbuf){0};
-        once = printed(text, &errors);
+    char *once = understood(data, len), *twice = loaded(once, &errors);
+    if (!twice || strcmp(once, twice) != 0) {
+        fprintf(stderr, "---- printed\n%s\n---- printed again\n%s\n---- errors\n%s\n", once,
+                twice ? twice : "(refused)", errors.s ? errors.s : "");
+        abort();
     }
     sb_free(&errors);
-    if (once) {
-        errors = (struct strbuf){0};
-        char *twice = printed(once, &errors);
-        if (!twice || strcmp(once, twice) != 0) {
-            fprintf(stderr, "---- printed\n%s\n---- printed again\n%s\n---- errors\n%s\n", once,
-                    twice ? twice : "(refused)", errors.s ? errors.s : "");
-            abort();
-        }
-        sb_free(&errors);
-        free(twice);
-    }
+    free(twice);
     free(once);
-    free(text);
     return 0;
 }
