@@ -286,6 +286,8 @@ struct ike_conf { /* one generation; owns everything in it */
     struct ike_global_value global;
     struct conf_policy *policies; /* by priority */
     struct conf_psk *psks;
+    struct map psk_map;    /* psk_key: the last one of a prefix */
+    u8 psk_lens[129 / 8 + 1]; /* a bit for each prefix length that a key has */
     struct conf_flow *flows, *last_flow;
 };
 
@@ -571,6 +573,7 @@ const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *s
                                          bool have_psk, unsigned *out_transform, u32 conn, struct draft *d);
 bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
 void p1_write(struct ike *ike, struct isakmp_out *o);
+u64 psk_key(const struct ike *ike, const struct addr *peer, u8 len); /* of a prefix, in ike_conf.psk_map */
 const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer);
 
 /* v1_proposal.c: phase 2 */
