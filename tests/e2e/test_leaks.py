@@ -400,7 +400,7 @@ def test_first_start(bed):
 
     def start(b):
         r, w = os.pipe()
-        started.append(subprocess.Popen(["ip", "netns", "exec", b.l.ns("CE1"), *args, "--ready-fd", str(w)], pass_fds=[w], stderr=subprocess.DEVNULL))
+        started.append(subprocess.Popen(["ip", "netns", "exec", b.l.ns("CE1"), *args, "--ready-fd", str(w)], pass_fds=[w]))
         os.close(w)
         assert os.read(r, 1) == b"1"
         os.close(r)
