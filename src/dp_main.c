@@ -3,10 +3,12 @@
  * ports arrive as descriptors from main.
  */
 #include "dp/dp.h"
+#include "sys/generation.h"
 #include "sys/sys.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,20 +19,53 @@ struct dp_proc {
     int ike;       /* channel to the key daemon, -1: none; it may come and go */
 };
 
-static void send_value(void *ctx, enum dp_origin to, const struct dp_msg *m)
+/* waits: packets must not wait for a listener: what is told again (a flow that wants an SA, an SA that
+ * runs out) or only told is dropped when the queue is full; answers to questions wait. */
+static bool waits(u32 type)
+{
+    return type != DP_EVENT && type != DP_UNKNOWN_SPI && type != DP_ACQUIRE &&
+           type != DP_EXPIRE && type != DP_SILENT;
+}
+
+static bool send_value(void *ctx, enum dp_origin to, const struct dp_msg *m)
 {
     struct dp_proc *p = ctx;
     int chan = to == FROM_MAIN ? FD_MAIN : p->ike;
-    if (chan >= 0) {
-        /* packets must not wait for a listener: only answers do */
-        (void)chan_send(chan, m, sizeof *m, -1, m->type != DP_EVENT && m->type != DP_UNKNOWN_SPI);
-    }
+    return chan >= 0 && chan_send(chan, m, sizeof *m, -1, waits(m->type));
 }
 
 static void on_event(void *ctx, const struct ev_rec *rec)
 {
     struct dp_msg m = {.type = DP_EVENT, .u.event = *rec};
-    send_value(ctx, FROM_MAIN, &m);
+    (void)send_value(ctx, FROM_MAIN, &m);
+}
+
+static bool is_staged(u32 type)
+{
+    return type == DP_CFG_TUNNEL || type == DP_CFG_FLOW || type == DP_CFG_POLICY ||
+           type == DP_CFG_RPF;
+}
+
+/* take_generation: what is not whole or holds another kind of value is not begun, and COMMIT's answer
+ * says that the old one stays. */
+static void take_generation(struct dp_proc *p, u64 asked, int fd)
+{
+    struct generation g;
+    struct dp_msg m;
+    bool ok = generation_open(&g, fd, sizeof m);
+    for (size_t i = 0; ok && i < g.num; i++) {
+        generation_value(&g, i, &m);
+        ok = is_staged(m.type);
+    }
+    ok = ok && g.number == asked;
+    dp_ctl(p->dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_BEGIN, .u.number = asked}, -1);
+    for (size_t i = 0; ok && i < g.num; i++) {
+        generation_value(&g, i, &m);
+        dp_ctl(p->dp, FROM_MAIN, &m, -1);
+    }
+    dp_ctl(p->dp, FROM_MAIN,
+           &(struct dp_msg){.type = DP_CFG_COMMIT, .u.number = ok ? g.num : UINT64_MAX}, -1);
+    generation_close(&g);
 }
 
 /* read_chan: 0 when the other side has gone. */
@@ -50,7 +85,16 @@ static long read_chan(struct dp_proc *p, enum dp_origin from, int chan)
             p->ike = fd;
             fd = -1;
         }
-        dp_ctl(p->dp, from, &m, fd);
+        if (from == FROM_MAIN && m.type == DP_CFG_GENERATION && fd >= 0) {
+            take_generation(p, m.u.number, fd);
+            close(fd);
+        } else if (is_staged(m.type) || m.type == DP_CFG_BEGIN || m.type == DP_CFG_COMMIT) {
+            if (fd >= 0) {
+                close(fd); /* these come in a sealed generation only */
+            }
+        } else {
+            dp_ctl(p->dp, from, &m, fd);
+        }
         mem_wipe(&m, sizeof m);
     }
     return n;
@@ -92,6 +136,8 @@ int dp_main(u32 uid)
                          .ctx = &p,
                          .send = send_value,
                          .engine = getenv("ADIT_ENGINE")};
+    signal(SIGTERM, SIG_IGN); /* a whole process group is told to end: main says when, and how */
+    signal(SIGINT, SIG_IGN);
     crypto_warm_up();
     p.dp = dp_new(&env);
     if (!p.dp) {
@@ -102,7 +148,7 @@ int dp_main(u32 uid)
         fprintf(stderr, "adit dp: cannot %s: %s\n", why, strerror(errno));
         return 1;
     }
-    send_value(&p, FROM_MAIN, &(struct dp_msg){.type = DP_READY});
+    (void)send_value(&p, FROM_MAIN, &(struct dp_msg){.type = DP_READY});
     u32 wait = 0;
     unsigned idle = 0;
     while (turn(&p, idle ? (int)MIN(wait, 1000u) : 0)) {

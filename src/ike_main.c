@@ -1,13 +1,16 @@
 /*
- * ike_main.c: the key daemon's process: sockets and channels around the sans-IO daemon of ike/. It drops every right
- * before it reads the first byte from the network.
+ * ike_main.c: the key daemon's process: sockets and channels around the sans-IO daemon of ike/. It
+ * drops every right before it reads the first byte from the network.
  */
 #include "ike/ike.h"
+#include "sys/generation.h"
 #include "sys/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,7 +20,8 @@ struct ike_proc {
     struct evlog log;
     struct ike *ike; /* owned */
     int dp;          /* channel to the data plane, -1: none */
-    u64 lost_values;
+    u64 generation; /* the configuration in force, by main's number */
+    int udp[2];      /* IPv4 and IPv6, -1: the host has no such family */
 };
 
 /* ---- sockaddr and endpoints ---- */
@@ -98,12 +102,10 @@ static void send_datagram(void *ctx, const struct endpoint *from, const struct e
                   MSG_DONTWAIT | MSG_NOSIGNAL); /* lost: retransmitted */
 }
 
-static void to_dp(void *ctx, const struct dp_msg *m)
+static bool to_dp(void *ctx, const struct dp_msg *m)
 {
     struct ike_proc *p = ctx;
-    if (p->dp < 0 || !chan_send(p->dp, m, sizeof *m, -1, true)) {
-        p->lost_values++;
-    }
+    return p->dp >= 0 && chan_send(p->dp, m, sizeof *m, -1, true);
 }
 
 static void to_main(void *ctx, const struct ike_msg *m)
@@ -157,6 +159,37 @@ static void read_udp(struct ike_proc *p, int fd)
     }
 }
 
+static bool is_staged(u32 type)
+{
+    return type == IKE_CFG_GLOBAL || type == IKE_CFG_POLICY || type == IKE_CFG_PSK ||
+           type == IKE_CFG_FLOW;
+}
+
+/* take_generation: whole or not at all; main is told which one is in force. */
+static void take_generation(struct ike_proc *p, u64 asked, int fd)
+{
+    struct generation g;
+    struct ike_msg m;
+    bool ok = generation_open(&g, fd, sizeof m);
+    for (size_t i = 0; ok && i < g.num; i++) {
+        generation_value(&g, i, &m);
+        ok = is_staged(m.type);
+    }
+    if (ok) {
+        ike_ctl(p->ike, &(struct ike_msg){.type = IKE_CFG_BEGIN});
+        for (size_t i = 0; i < g.num; i++) {
+            generation_value(&g, i, &m);
+            ike_ctl(p->ike, &m);
+        }
+        ike_ctl(p->ike, &(struct ike_msg){.type = IKE_CFG_COMMIT});
+        p->generation = g.number;
+        generation_close(&g);
+    }
+    mem_wipe(&m, sizeof m);
+    to_main(p, &(struct ike_msg){
+                   .type = IKE_TAKEN, .tag = (u32)asked, .u.number = p->generation});
+}
+
 /* read_main: false when main has gone: then we end too. */
 static bool read_main(struct ike_proc *p)
 {
@@ -171,11 +204,15 @@ static bool read_main(struct ike_proc *p)
             p->dp = fd;
             fd = -1;
         }
+        bool whole = n == (long)sizeof m;
+        if (whole && m.type == IKE_CFG_GENERATION && fd >= 0) {
+            take_generation(p, m.u.number, fd);
+        } else if (whole && !is_staged(m.type) && m.type != IKE_CFG_BEGIN &&
+                   m.type != IKE_CFG_COMMIT) { /* those come in a sealed generation only */
+            ike_ctl(p->ike, &m);
+        }
         if (fd >= 0) {
             close(fd);
-        }
-        if (n == (long)sizeof m) {
-            ike_ctl(p->ike, &m);
         }
         mem_wipe(&m, sizeof m);
     }
@@ -200,10 +237,29 @@ static void read_dp(struct ike_proc *p)
     }
 }
 
-static int wait_ms(const struct ike_proc *p)
+static u64 wait_ms(const struct ike_proc *p)
 {
     u64 next = ike_next_ms(p->ike), now = env_now_ms(&p->env);
-    return next == UINT64_MAX ? 60000 : next <= now ? 0 : (int)MIN(next - now, (u64)60000);
+    return next <= now ? 0 : MIN(next - now, (u64)60000);
+}
+
+/* hold_numbers: a socket that the host could not give (no IPv6) is a closed descriptor. poll would
+ * wake for it without end, and its number would go to the next descriptor that comes, which would
+ * then be read as UDP: so the number is taken, and not polled. */
+static void hold_numbers(struct ike_proc *p)
+{
+    static const int fds[2] = {FD_UDP4, FD_UDP6};
+    for (int i = 0; i < 2; i++) {
+        p->udp[i] = fds[i];
+        if (fcntl(fds[i], F_GETFD) < 0) {
+            int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+            p->udp[i] = -1;
+            if (null >= 0 && null != fds[i]) {
+                (void)dup2(null, fds[i]);
+                close(null);
+            }
+        }
+    }
 }
 
 int ike_main(u32 uid)
@@ -219,7 +275,10 @@ int ike_main(u32 uid)
                           .send = send_datagram,
                           .to_dp = to_dp,
                           .to_main = to_main};
+    signal(SIGTERM, SIG_IGN); /* a whole process group is told to end: main says when, and how */
+    signal(SIGINT, SIG_IGN);
     crypto_warm_up();
+    hold_numbers(&p);
     p.ike = ike_new(&env);
     if (!rights_drop(RIGHTS_IKE, uid, &why)) {
         fprintf(stderr, "adit ike: cannot %s: %s\n", why, strerror(errno));
@@ -229,11 +288,14 @@ int ike_main(u32 uid)
     for (;;) {
         struct pollfd f[4] = {{.fd = FD_MAIN, .events = POLLIN},
                               {.fd = p.dp, .events = POLLIN},
-                              {.fd = FD_UDP4, .events = POLLIN},
-                              {.fd = FD_UDP6, .events = POLLIN}};
-        int n = poll(f, ARRAY_LEN(f), wait_ms(&p));
+                              {.fd = p.udp[0], .events = POLLIN},
+                              {.fd = p.udp[1], .events = POLLIN}};
+        int n = poll(f, ARRAY_LEN(f), (int)wait_ms(&p));
         if (n < 0 && errno != EINTR) {
             break;
+        }
+        if (n < 0) {
+            continue;
         }
         if (f[0].revents && !read_main(&p)) {
             break;

@@ -108,6 +108,9 @@ print(round(d.get("sum_received", {}).get("bits_per_second", 0) / 1e6, 1), d.get
 if [ "${ENGINE:-1}" = 1 ]; then
     "$build/tests/bench/bench_engine"
     echo
+    [ -x "$build/tests/bench/bench_ike" ] || ninja -C "$build" tests/bench/bench_ike >/dev/null
+    "$build/tests/bench/bench_ike"
+    echo
 fi
 
 make_lab

@@ -3,9 +3,10 @@
 set -euo pipefail
 declare -A sets
 sets[build]="gcc libc6-dev make meson ninja-build pkg-config libipsec-mb-dev libssl-dev libcrypt-dev libuv1-dev libnl-route-3-dev
-  libjansson-dev libedit-dev libyaml-dev libseccomp-dev libcap-ng-dev libcmocka-dev"
-sets[run]="iproute2 frr tcpdump tshark iputils-ping"
-sets[test]="clang libclang-rt-dev python3 python3-pytest python3-scapy ethtool iperf3 mmdebstrap kmod"
+  libjansson-dev libedit-dev libyaml-dev libseccomp-dev libcap-ng-dev libcmocka-dev
+  clang libbpf-dev bpftool linux-libc-dev"
+sets[run]="iproute2 frr frr-pythontools tcpdump tshark iputils-ping"
+sets[test]="libclang-rt-dev python3 python3-pytest python3-scapy ethtool iperf3 mmdebstrap kmod"
 missing=()
 for s in "$@"; do
     for p in ${sets[$s]}; do

@@ -211,6 +211,9 @@ void map_put(struct map *m, u64 key,
              void *value); /* value must not be NULL; aborts when memory is gone */
 void map_del(struct map *m, u64 key);
 
+/* keyed_hash: SipHash-2-4 (hash.c), for map keys made of what strangers send; key: 16 random bytes of one's own. */
+u64 keyed_hash(const u8 key[16], const void *data, size_t len);
+
 /* ---- arena --------------------------------------------------------------------------------- */
 
 struct arena {

@@ -20,8 +20,10 @@ enum cli_mode {
     M_EXTACL = 1 << 9,
     M_STDACL = 1 << 10,
     M_LINE = 1 << 11,
-    M_NUM = 12,
-    M_SUBMODES = M_IF | M_ISAKMP | M_TRANS | M_PROFILE | M_MAP | M_ROUTER | M_EXTACL | M_STDACL | M_LINE,
+    M_IPV6ACL = 1 << 12,
+    M_NUM = 13,
+    M_SUBMODES = M_IF | M_ISAKMP | M_TRANS | M_PROFILE | M_MAP | M_ROUTER | M_EXTACL | M_STDACL | M_IPV6ACL |
+                 M_LINE,
 };
 
 /* One reader of configuration lines: a file being loaded or a session in configuration mode. */
@@ -99,16 +101,16 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ---- configuration handlers (cmd_conf_*.c) ---- */
 #define CFG_HANDLERS(H)                                                                              \
     H(hostname) H(keep) H(ipv6_routing) H(domain_lookup) H(enable_secret) H(isakmp_enable)          \
-    H(isakmp_policy) H(isakmp_key) H(invalid_spi) H(transform_set) H(sa_lifetime) H(sa_replay)      \
+    H(isakmp_policy) H(isakmp_key) H(invalid_spi) H(keepalive) H(transform_set) H(sa_lifetime) H(sa_replay)      \
     H(df_bit) H(fragmentation) H(profile) H(map) H(map_local) H(acl_numbered) H(acl_remark)          \
     H(acl_named) H(interface) H(ip_route) H(ipv6_route) H(router_ospf) H(line_mode) H(line_keep)\
     H(dialect) H(username) H(service) H(password_aes) H(master_key) \
     H(if_description) H(if_ip_address) H(if_unnumbered) H(if_ipv6_address) H(if_ipv6_enable)        \
     H(if_shutdown) H(if_number) H(if_tunnel_source) H(if_tunnel_dest) H(if_tunnel_mode)              \
-    H(if_tunnel_flag) H(if_tunnel_number) H(if_protection) H(if_crypto_map) H(if_rpf) H(if_ospf)     \
+    H(if_tunnel_flag) H(if_tunnel_number) H(if_protection) H(if_crypto_map) H(if_blackhole) H(if_dot1q) H(if_rpf) H(if_ospf) \
     H(if_access_group) H(if_keep) H(pol_encr) H(pol_hash) H(pol_auth) H(pol_group) H(pol_life)       \
     H(ts_mode) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
-    H(ospf_network) H(ospf_keep) H(ace) H(ace_remark)
+    H(ospf_network) H(ospf_keep) H(acl_ipv6) H(ace) H(ace_remark)
 #define H(name) bool cfg_##name(struct cfg *k, const struct match *m);
 CFG_HANDLERS(H)
 #undef H

@@ -19,6 +19,14 @@ bool cfg_invalid_spi(struct cfg *k, const struct match *m)
     return true;
 }
 
+bool cfg_keepalive(struct cfg *k, const struct match *m)
+{
+    k->c->keepalive_s = m->no ? 0 : (u16)match_number(m, "secs", 0);
+    k->c->keepalive_retry_s = m->no ? 0 : (u16)match_number(m, "retry", 0);
+    k->c->keepalive_periodic = !m->no && match_has(m, "periodic");
+    return true;
+}
+
 bool cfg_isakmp_policy(struct cfg *k, const struct match *m)
 {
     u32 prio = (u32)match_number(m, "priority", 0);

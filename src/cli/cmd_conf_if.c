@@ -250,6 +250,26 @@ bool cfg_if_protection(struct cfg *k, const struct match *m)
     return true;
 }
 
+bool cfg_if_dot1q(struct cfg *k, const struct match *m)
+{
+    if (!strchr(self(k)->name, '.')) {
+        return cfg_fail(k, m, NULL, "a VLAN belongs to a subinterface such as %.40s.%u",
+                        self(k)->name, (unsigned)match_number(m, "vlan", 10));
+    }
+    self(k)->vlan = m->no ? 0 : (u16)match_number(m, "vlan", 0);
+    self(k)->vlan_src = k->src;
+    return true;
+}
+
+bool cfg_if_blackhole(struct cfg *k, const struct match *m)
+{
+    if (self(k)->kind != IFK_TUNNEL) {
+        return cfg_fail(k, m, NULL, "only networks behind a tunnel have a blackhole");
+    }
+    self(k)->no_blackhole = m->no;
+    return true;
+}
+
 bool cfg_if_crypto_map(struct cfg *k, const struct match *m)
 {
     const char *name = match_text(m, "map");

@@ -69,6 +69,30 @@ static bool fail_at(struct ace_reader *r, const struct match_arg *a, const char 
     return false;
 }
 
+/* read_addr6: any, host X:X::X, or X:X::X/N. */
+static bool read_addr6(struct ace_reader *r, struct prefix *out)
+{
+    char buf[64];
+    memset(out, 0, sizeof *out);
+    out->a.family = AF_V6;
+    if (at_word(r, "any")) {
+        return true;
+    }
+    (void)at_word(r, "host");
+    const struct match_arg *a = &r->m->arg[r->i++];
+    str_copy(buf, sizeof buf, a->text);
+    char *slash = strchr(buf, '/');
+    out->len = slash ? (u8)atoi(slash + 1) : 128; /* 0 to 128: the grammar has looked */
+    if (slash) {
+        *slash = 0;
+    }
+    if (!addr_parse(&out->a, buf) || out->a.family != AF_V6) {
+        return fail_at(r, a, "expected an IPv6 address or prefix");
+    }
+    prefix_normalise(out);
+    return true;
+}
+
 static bool read_addr(struct ace_reader *r, struct prefix *out)
 {
     memset(out, 0, sizeof *out);
@@ -120,19 +144,23 @@ static u16 port_number(const struct match_arg *a)
     return (u16)a->number;
 }
 
-static void read_ports(struct ace_reader *r, u16 *lo, u16 *hi)
+static bool read_ports(struct ace_reader *r, u16 *lo, u16 *hi)
 {
     *lo = 0, *hi = 0xffff;
     if (at_word(r, "eq")) {
         *lo = *hi = port_number(&r->m->arg[r->i++]);
     } else if (at_word(r, "gt")) {
         *lo = (u16)(port_number(&r->m->arg[r->i++]) + 1);
+        return *lo != 0 || fail_at(r, &r->m->arg[r->i - 1], "no port is greater than 65535");
     } else if (at_word(r, "lt")) {
         *hi = (u16)(port_number(&r->m->arg[r->i++]) - 1);
+        return *hi != 0xffff || fail_at(r, &r->m->arg[r->i - 1], "no port is less than 0");
     } else if (at_word(r, "range")) {
         *lo = port_number(&r->m->arg[r->i++]);
         *hi = port_number(&r->m->arg[r->i++]);
+        return *lo <= *hi || fail_at(r, &r->m->arg[r->i - 1], "the range ends before it begins");
     }
+    return true;
 }
 
 static u8 proto_number(const struct match_arg *a)
@@ -140,7 +168,7 @@ static u8 proto_number(const struct match_arg *a)
     static const struct {
         const char *word;
         u8 proto;
-    } words[] = {{"ip", 0},   {"icmp", 1}, {"igmp", 2}, {"ipinip", 4}, {"tcp", 6},  {"udp", 17},
+    } words[] = {{"ip", 0},   {"ipv6", 0}, {"icmp", 1}, {"igmp", 2}, {"ipinip", 4}, {"tcp", 6},  {"udp", 17},
                  {"gre", 47}, {"esp", 50}, {"ahp", 51}, {"eigrp", 88}, {"ospf", 89}};
     for (unsigned i = 0; a->keyword && i < ARRAY_LEN(words); i++) {
         if (strcmp(words[i].word, a->text) == 0) {
@@ -151,25 +179,27 @@ static u8 proto_number(const struct match_arg *a)
 }
 
 /* read_rule: permit/deny and what follows. start: index of the permit/deny argument. */
-static bool read_rule(struct cfg *k, const struct match *m, bool extended, int start,
+static bool read_rule(struct cfg *k, const struct match *m, const struct conf_acl *acl, int start,
                       struct conf_ace *out)
 {
     struct ace_reader r = {.k = k, .m = m, .i = start};
+    bool (*read_host)(struct ace_reader *, struct prefix *) = acl->ipv6 ? read_addr6 : read_addr;
     memset(out, 0, sizeof *out);
     out->permit = strcmp(m->arg[r.i++].text, "permit") == 0;
-    out->sel = selector_any(AF_V4);
-    if (extended) {
+    out->sel = selector_any(acl->ipv6 ? AF_V6 : AF_V4);
+    if (acl->extended) {
         out->sel.proto = proto_number(&m->arg[r.i++]);
+        if (acl->ipv6 && out->sel.proto == 1) {
+            out->sel.proto = 58; /* `icmp` in an IPv6 list is ICMPv6 */
+        }
     }
-    if (!read_addr(&r, &out->sel.src)) {
+    if (!read_host(&r, &out->sel.src)) {
         return false;
     }
-    if (extended) {
-        read_ports(&r, &out->sel.sport_lo, &out->sel.sport_hi);
-        if (!read_addr(&r, &out->sel.dst)) {
-            return false;
-        }
-        read_ports(&r, &out->sel.dport_lo, &out->sel.dport_hi);
+    if (acl->extended && (!read_ports(&r, &out->sel.sport_lo, &out->sel.sport_hi) ||
+                          !read_host(&r, &out->sel.dst) ||
+                          !read_ports(&r, &out->sel.dport_lo, &out->sel.dport_hi))) {
+        return false;
     }
     out->log = at_word(&r, "log");
     struct strbuf text = {0};
@@ -231,7 +261,7 @@ bool cfg_acl_numbered(struct cfg *k, const struct match *m)
         }
         return true;
     }
-    if (!read_rule(k, m, extended, start, &rule)) {
+    if (!read_rule(k, m, &(struct conf_acl){.extended = extended}, start, &rule)) {
         return false;
     }
     rule_put(k, conf_acl_get(k->c, name, extended, true, k->src), 0, &rule);
@@ -275,12 +305,31 @@ bool cfg_acl_named(struct cfg *k, const struct match *m)
         }
         return true;
     }
-    if (acl && acl->extended != extended) {
+    if (acl && (acl->extended != extended || acl->ipv6)) {
         return cfg_fail(k, m, "name", "access list %.60s is of the other kind", name);
     }
     bool numbered = strspn(name, "0123456789") == strlen(name);
     cfg_enter(k, extended ? M_EXTACL : M_STDACL,
               conf_acl_get(k->c, name, extended, numbered, k->src));
+    return true;
+}
+
+bool cfg_acl_ipv6(struct cfg *k, const struct match *m)
+{
+    const char *name = match_text(m, "name");
+    struct conf_acl *acl = conf_acl_find(k->c, name);
+    if (acl && !acl->ipv6) {
+        return cfg_fail(k, m, "name", "access list %.60s is of the other kind", name);
+    }
+    if (m->no) {
+        if (acl) {
+            list_remove(&acl->link);
+        }
+        return true;
+    }
+    acl = conf_acl_get(k->c, name, true, false, k->src);
+    acl->ipv6 = true;
+    cfg_enter(k, M_IPV6ACL, acl);
     return true;
 }
 
@@ -294,7 +343,7 @@ bool cfg_ace(struct cfg *k, const struct match *m)
         rule_remove(acl, seq, &rule);
         return true;
     }
-    if (!read_rule(k, m, acl->extended, start, &rule)) {
+    if (!read_rule(k, m, acl, start, &rule)) {
         return false;
     }
     if (m->no) {

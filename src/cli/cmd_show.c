@@ -445,10 +445,16 @@ bool exec_show_access_lists(struct session *s, const struct match *m)
     (void)m;
     CONF_FOR(struct conf_acl, l, &model(s)->acls)
     {
-        s_printf(s, "%s IP access list %s\n", l->extended ? "Extended" : "Standard", l->name);
+        s_printf(s, "%s access list %s\n",
+                 l->ipv6       ? "IPv6"
+                 : l->extended ? "Extended IP"
+                               : "Standard IP",
+                 l->name);
         CONF_FOR(struct conf_ace, e, &l->aces)
         {
-            if (!e->remark[0]) {
+            if (!e->remark[0] && l->ipv6) {
+                s_printf(s, "    %s sequence %u\n", e->text, e->seq);
+            } else if (!e->remark[0]) {
                 s_printf(s, "    %u %s\n", e->seq, e->text);
             }
         }

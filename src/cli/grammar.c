@@ -9,7 +9,7 @@
 
 /* clang-format off: a table, one command a row */
 #define EX (M_EXEC | M_PRIV)
-#define ACLS (M_EXTACL | M_STDACL)
+#define ACLS (M_EXTACL | M_STDACL | M_IPV6ACL)
 #define CFG(modes, syntax, fn) {syntax, modes, cfg_##fn, NULL, false}
 #define EXE(modes, syntax, fn) {syntax, modes, NULL, exec_##fn, false}
 #define LOOK(modes, syntax, fn) {syntax, modes, NULL, exec_##fn, true} /* needs a look at ike and dp */
@@ -28,6 +28,9 @@ static const struct {
              "tftp | bgp}"},
     {"ports", "{eq $port | gt $port | lt $port | range $port $port}"},
     {"ace", "{permit | deny} $proto $host [$ports] $host [$ports] [log]"},
+    {"proto6", "{ipv6 | icmp | tcp | udp | gre | esp | ahp | ospf | <0-255:proto>}"},
+    {"host6", "{any | host X:X::X:addr | P/L:addr}"},
+    {"ace6", "{permit | deny} $proto6 $host6 [$ports] $host6 [$ports] [log]"},
     {"sace", "{permit | deny} {any | host A.B.C.D:addr | A.B.C.D:addr [A.B.C.D:wild]} [log]"},
     {"pingopt", "{source {IF:srcif | ADDR:srcaddr} | repeat <1-100000:repeat> | size <36-18024:size> | "
                 "timeout <0-3600:timeout> | df-bit}"},
@@ -68,6 +71,7 @@ const struct cmd cli_commands[] = {
                 "hostname WORD:host} [no-xauth]", isakmp_key),
     CFG(M_CONF, "crypto isakmp identity address", keep),
     CFG(M_CONF, "crypto isakmp invalid-spi-recovery", invalid_spi),
+    CFG(M_CONF, "crypto isakmp keepalive <10-3600:secs> [<2-60:retry>] [periodic | on-demand]", keepalive),
     CFG(M_CONF, "crypto ipsec transform-set WORD:name $ts [$ts] [$ts]", transform_set),
     CFG(M_CONF, "crypto ipsec security-association lifetime $life", sa_lifetime),
     CFG(M_CONF, "crypto ipsec security-association replay {disable | window-size <64-4096:size>}", sa_replay),
@@ -109,6 +113,7 @@ const struct cmd cli_commands[] = {
     CFG(M_IF, "tunnel key <0-4294967295:value>", if_tunnel_number),
     CFG(M_IF, "tunnel {ttl | tos} <0-255:value>", if_tunnel_number),
     CFG(M_IF, "tunnel protection ipsec profile WORD:profile [shared]", if_protection),
+    CFG(M_IF, "adit blackhole", if_blackhole),
     CFG(M_IF, "crypto map WORD:map", if_crypto_map),
     CFG(M_IF, "{ip | ipv6} verify unicast source reachable-via rx", if_rpf),
     CFG(M_IF, "ip ospf {cost | hello-interval | dead-interval | priority} <0-65535:value>", if_ospf),
@@ -116,7 +121,9 @@ const struct cmd cli_commands[] = {
     CFG(M_IF, "ip ospf network {point-to-point | broadcast}", if_ospf),
     CFG(M_IF, "ip ospf <1-65535:pid> area <0-4294967295:area>", if_ospf),
     CFG(M_IF, "ip access-group WORD:acl {in | out}", if_access_group),
-    CFG(M_IF, "{duplex | speed | delay | clock | encapsulation | load-interval | fair-queue | keepalive | cdp} [LINE:rest]",
+    CFG(M_IF, "encapsulation dot1Q <1-4094:vlan>", if_dot1q),
+    CFG(M_IF, "encapsulation {hdlc | ppp | frame-relay}", if_keep),
+    CFG(M_IF, "{duplex | speed | delay | clock | load-interval | fair-queue | keepalive | cdp} [LINE:rest]",
         if_keep),
     CFG(M_IF, "ip {redirects | unreachables | proxy-arp | virtual-reassembly | route-cache [cef | flow]}", if_keep),
     /* ---- lists, routes, routing ---- */
@@ -128,6 +135,8 @@ const struct cmd cli_commands[] = {
     CFG(M_CONF, "ip access-list {extended | standard} WORD:name", acl_named),
     CFG(M_EXTACL, "[<1-2147483647:seq>] $ace", ace),
     CFG(M_STDACL, "[<1-2147483647:seq>] $sace", ace),
+    CFG(M_CONF, "ipv6 access-list WORD:name", acl_ipv6),
+    CFG(M_IPV6ACL, "[sequence <1-4294967294:seq>] $ace6", ace),
     CFG(ACLS, "remark LINE:text", ace_remark),
     CFG(M_CONF, "ip route A.B.C.D:net A.B.C.D:mask {A.B.C.D:nexthop | IF:if [A.B.C.D:nexthop]} [<1-255:distance>] "
                 "[name WORD:name] [permanent] [tag <1-4294967295:tag>]", ip_route),

@@ -109,6 +109,13 @@ static void running_policies(struct strbuf *o, const struct conf *c)
     running_keys(o, c);
     sb_add(o, c->isakmp_off ? "no crypto isakmp enable\n" : "");
     sb_add(o, c->invalid_spi_recovery ? "crypto isakmp invalid-spi-recovery\n" : "");
+    if (c->keepalive_s) {
+        sb_addf(o, "crypto isakmp keepalive %u", c->keepalive_s);
+        if (c->keepalive_retry_s && c->keepalive_retry_s != 2) {
+            sb_addf(o, " %u", c->keepalive_retry_s);
+        }
+        sb_add(o, c->keepalive_periodic ? " periodic\n" : "\n");
+    }
 }
 
 static void running_params(struct strbuf *o, const struct conf_sa_params *p)
@@ -290,6 +297,9 @@ static void running_if(struct strbuf *o, const struct conf_if *i)
     if (i->description[0]) {
         sb_addf(o, " description %s\n", i->description);
     }
+    if (i->vlan) {
+        sb_addf(o, " encapsulation dot1Q %u\n", i->vlan);
+    }
     running_addresses(o, i);
     for (unsigned n = 0; n < ARRAY_LEN(numbers); n++) {
         u32 v;
@@ -307,6 +317,7 @@ static void running_if(struct strbuf *o, const struct conf_if *i)
     }
     sb_add(o, i->shutdown ? " shutdown\n" : "");
     running_tunnel(o, i);
+    sb_add(o, i->no_blackhole ? " no adit blackhole\n" : "");
     if (i->crypto_map[0]) {
         sb_addf(o, " crypto map %s\n", i->crypto_map);
     }
@@ -360,7 +371,11 @@ static void running_acls(struct strbuf *o, const struct conf *c)
     CONF_FOR(struct conf_acl, l, &c->acls)
     {
         if (!l->numbered) {
-            sb_addf(o, "ip access-list %s %s\n", l->extended ? "extended" : "standard", l->name);
+            sb_addf(o, "%s %s\n",
+                    l->ipv6       ? "ipv6 access-list"
+                    : l->extended ? "ip access-list extended"
+                                  : "ip access-list standard",
+                    l->name);
         }
         CONF_FOR(struct conf_ace, e, &l->aces)
         {

@@ -22,6 +22,7 @@ static const struct {
     {M_ROUTER, "(config-router)#"},
     {M_EXTACL, "(config-ext-nacl)#"},
     {M_STDACL, "(config-std-nacl)#"},
+    {M_IPV6ACL, "(config-ipv6-acl)#"},
     {M_LINE, "(config-line)#"},
     {M_EXEC, ">"},
     {M_PRIV, "#"},

@@ -131,3 +131,38 @@ void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf
         check_if(&a, i);
     }
 }
+
+static bool too_many(struct conf_finding *out, const struct conf_src *src, unsigned most,
+                     const char *of)
+{
+    *out = (struct conf_finding){.src = *src};
+    str_copy(out->what, sizeof out->what, "crypto map");
+    snprintf(out->text, sizeof out->text, "more than %u %s; this line is the first too many", most,
+             of);
+    return false;
+}
+
+bool conf_fits(const struct conf *c, unsigned links, unsigned lines, struct conf_finding *out)
+{
+    unsigned num_links = 0, num_lines = 0;
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        const struct conf_map *map = i->crypto_map[0] ? conf_map_find(c, i->crypto_map) : NULL;
+        if (map && ++num_links > links) {
+            return too_many(out, &i->crypto_map_src, links, "interfaces with a crypto map");
+        }
+        for (const struct list *l = map ? map->entries.next : NULL; l && l != &map->entries;
+             l = l->next) {
+            const struct conf_acl *acl =
+                conf_acl_find(c, CONTAINER_OF(l, struct conf_map_entry, link)->acl);
+            for (const struct list *a = acl ? acl->aces.next : NULL; a && a != &acl->aces;
+                 a = a->next) {
+                const struct conf_ace *ace = CONTAINER_OF(a, struct conf_ace, link);
+                if (!ace->remark[0] && ++num_lines > lines) {
+                    return too_many(out, &ace->src, lines, "lines of access lists in crypto maps");
+                }
+            }
+        }
+    }
+    return true;
+}

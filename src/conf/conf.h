@@ -100,6 +100,7 @@ struct conf_acl {
     struct conf_src src;
     char name[CONF_NAME]; /* the number as text for numbered lists */
     bool extended, numbered;
+    bool ipv6; /* `ipv6 access-list`: always extended, never numbered */
     struct list aces; /* conf_ace, ordered by seq */
 };
 
@@ -157,6 +158,9 @@ struct conf_if {
     enum conf_if_kind kind;
     char description[240];
     bool shutdown, ipv6_enable, rpf, rpf6;
+    u16 vlan; /* encapsulation dot1Q N on a subinterface; 0: none */
+    struct conf_src vlan_src;
+    bool no_blackhole; /* networks behind this protected tunnel may take another road, as on IOS */
     struct list addrs; /* conf_if_addr */
     char unnumbered[CONF_IFNAME];
     u32 bandwidth, mtu, ip_mtu, ipv6_mtu, adjust_mss; /* 0: default */
@@ -229,6 +233,8 @@ struct conf {
     bool ipv6_routing;
     bool isakmp_off;
     bool invalid_spi_recovery;
+    u16 keepalive_s, keepalive_retry_s; /* crypto isakmp keepalive; 0: not configured, 0: 2 seconds */
+    bool keepalive_periodic;
     struct conf_password enable_secret, enable_password; /* the first is asked when there is one */
     bool hide_passwords;  /* service password-encryption: type 7 */
     bool encrypt_keys;    /* password encryption aes: pre-shared keys as type 6 */
@@ -298,6 +304,11 @@ struct conf_finding {
  * reference to something that is not there. */
 void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf_finding *f),
                 void *ctx);
+
+/* conf_fits: at most so many links with a crypto map, and so many lines of access lists over all of them (a list counts
+ * for each link it stands on). False: out says which line is the first too many. */
+NODISCARD bool conf_fits(const struct conf *c, unsigned links, unsigned lines,
+                         struct conf_finding *out);
 
 #define CONF_FOR(type, it, head)                                                                   \
     for (type *it = CONTAINER_OF((head)->next, type, link),                                        \

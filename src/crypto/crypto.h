@@ -102,6 +102,11 @@ struct dh;              /* one ephemeral key pair, owned by whoever made it */
 /* dh_new: a fresh key pair; NULL when the group is unknown. secret/secret_len give the private exponent, from env, so
  * that randomness comes in from outside (law 7); NULL lets OpenSSL choose. */
 struct dh *dh_new(u16 group, const u8 *secret, size_t secret_len);
+enum { DH_SECRET_MAX = 80 };
+/* dh_secret_len: bytes of private exponent a group wants from env; 0: the group is unknown. */
+size_t dh_secret_len(u16 group);
+/* dh_public_ok: the peer's value is one of the group's (length, range, on the curve); no exponentiation. */
+NODISCARD bool dh_public_ok(u16 group, const u8 *peer, size_t peer_len);
 void dh_free(struct dh *dh); /* wipes the private part; NULL is fine */
 /* dh_public: writes group_row()->public_len bytes, left-padded with zeros (RFC 2409 5). */
 void dh_public(const struct dh *dh, u8 *out);

@@ -43,11 +43,12 @@ static int curve_nid(u16 group)
     return group == 19 ? NID_X9_62_prime256v1 : group == 20 ? NID_secp384r1 : NID_secp521r1;
 }
 
-/* private_len: bytes of exponent. ECP takes more than its order has, so reducing it leaves no bias
- * to speak of. */
-static size_t private_len(const struct group_row *row)
+/* ECP takes more than its order has, so reducing it leaves no bias to speak of. */
+size_t dh_secret_len(u16 group)
 {
-    return row->ecp            ? 80
+    const struct group_row *row = group_row(group);
+    return !row                ? 0
+           : row->ecp          ? 80
            : row->bits <= 2048 ? 32
            : row->bits <= 3072 ? 40
            : row->bits <= 4096 ? 48
@@ -58,9 +59,9 @@ static size_t private_len(const struct group_row *row)
  */
 static bool make_private(struct dh *dh, const u8 *secret, size_t len)
 {
-    u8 fresh[80];
+    u8 fresh[DH_SECRET_MAX];
     if (!secret) {
-        len = private_len(dh->row);
+        len = dh_secret_len(dh->row->id);
         if (RAND_priv_bytes(fresh, (int)len) != 1) {
             return false;
         }
@@ -158,13 +159,21 @@ void dh_public(const struct dh *dh, u8 *out)
     memcpy(out, dh->pub, dh->row->public_len);
 }
 
+/* modp_public: RFC 6989 2.1: 1 < y < p-1. */
+static bool modp_public(const BIGNUM *y, const BIGNUM *p)
+{
+    BIGNUM *top = BN_dup(p);
+    bool ok =
+        y && top && BN_sub_word(top, 1) == 1 && BN_cmp(y, BN_value_one()) > 0 && BN_cmp(y, top) < 0;
+    BN_free(top);
+    return ok;
+}
+
 static bool modp_shared(const struct dh *dh, u8 *out, const u8 *peer)
 {
-    BIGNUM *y = BN_bin2bn(peer, dh->row->public_len, NULL), *top = BN_dup(dh->p);
-    bool ok = y && top && BN_sub_word(top, 1) == 1 && BN_cmp(y, BN_value_one()) > 0 &&
-              BN_cmp(y, top) < 0 && modp_power(dh, out, y);
+    BIGNUM *y = BN_bin2bn(peer, dh->row->public_len, NULL);
+    bool ok = modp_public(y, dh->p) && modp_power(dh, out, y);
     BN_clear_free(y);
-    BN_free(top);
     return ok;
 }
 
@@ -194,4 +203,34 @@ bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, const u8 *p
         return false;
     }
     return dh->row->ecp ? ecp_shared(dh, out, peer) : modp_shared(dh, out, peer);
+}
+
+/* ecp_public: set_affine_coordinates refuses a point that is not on the curve. */
+static bool ecp_public(u16 group, const u8 *peer, int half)
+{
+    EC_GROUP *curve = EC_GROUP_new_by_curve_name(curve_nid(group));
+    BIGNUM *x = BN_bin2bn(peer, half, NULL), *y = BN_bin2bn(peer + half, half, NULL);
+    EC_POINT *pt = curve ? EC_POINT_new(curve) : NULL;
+    bool ok = x && y && pt && EC_POINT_set_affine_coordinates(curve, pt, x, y, NULL) == 1;
+    EC_POINT_free(pt);
+    BN_free(x);
+    BN_free(y);
+    EC_GROUP_free(curve);
+    return ok;
+}
+
+bool dh_public_ok(u16 group, const u8 *peer, size_t peer_len)
+{
+    const struct group_row *row = group_row(group);
+    if (!row || peer_len != row->public_len) {
+        return false;
+    }
+    if (row->ecp) {
+        return ecp_public(group, peer, row->public_len / 2);
+    }
+    BIGNUM *p = modp_prime(group), *y = BN_bin2bn(peer, row->public_len, NULL);
+    bool ok = p && modp_public(y, p);
+    BN_free(y);
+    BN_free(p);
+    return ok;
 }

@@ -1,22 +1,20 @@
 /*
  * ctl.c: values from main and ike come in here (dp.h: enum dp_msg_type), between two turns of the
  * graph. What exists (tunnels, flows, policies, RPF networks) is collected in the second
- * configuration and replaces the first whole at COMMIT; SAs, counters and held packets of flows
- * that stay, stay.
+ * configuration and replaces the first whole at COMMIT, or not at all: COMMIT says how many values
+ * there must be, and TAKEN tells main which generation is in force. SAs, counters and held packets
+ * of flows that stay, stay.
  */
 #include "dp/dp_int.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-void dp_tell(struct dp *dp, enum dp_origin to, u32 type, struct dp_msg *m)
+bool dp_tell(struct dp *dp, enum dp_origin to, u32 type, struct dp_msg *m)
 {
     m->type = type;
-    if (dp->env.send) {
-        dp->env.send(dp->env.ctx, to, m);
-    }
+    return !dp->env.send || dp->env.send(dp->env.ctx, to, m);
 }
 
 static void complain(struct dp *dp, const char *what, const char *why)
@@ -37,19 +35,6 @@ static void port_close(struct port *p)
     *p = (struct port){.fd = -1};
 }
 
-static void bind_ports(struct dp *dp)
-{
-    for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
-        dp->port[i].tun = NULL;
-    }
-    for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
-        struct tunnel *t = &dp->tunnel[i];
-        if (t->used && t->val.port < DP_MAX_PORTS) {
-            dp->port[t->val.port].tun = t;
-        }
-    }
-}
-
 static void port_add(struct dp *dp, const struct dp_port_value *v, int fd)
 {
     if (v->id >= DP_MAX_PORTS) {
@@ -62,7 +47,7 @@ static void port_add(struct dp *dp, const struct dp_port_value *v, int fd)
     struct port *p = &dp->port[v->id];
     port_close(p);
     *p = (struct port){.used = true, .val = *v, .fd = fd, .ops = port_ops_of(v, fd)};
-    bind_ports(dp);
+    port_bind(dp);
 }
 
 /* ---- a generation ---------------------------------------------------------------------------- */
@@ -73,19 +58,21 @@ static void stage(struct dp *dp, const struct dp_msg *m)
     bool ok = true;
     switch (m->type) {
     case DP_CFG_TUNNEL:
-        ok = c->num_tunnels < DP_MAX_TUNNELS;
+        ok = c->num_tunnels < DP_MAX_TUNNELS && m->u.tunnel.link <= DP_MAX_LINKS &&
+             m->u.tunnel.mode <= TUN_IPSEC_IPV6;
         if (ok) {
             c->tunnel[c->num_tunnels++] = m->u.tunnel;
         }
         break;
     case DP_CFG_FLOW:
-        ok = c->num_flows < MAX_FLOWS;
+        ok = c->num_flows < MAX_FLOWS && m->u.flow.link <= DP_MAX_LINKS;
         if (ok) {
             c->flow[c->num_flows++] = m->u.flow;
         }
         break;
     case DP_CFG_POLICY:
-        ok = c->num_policies < MAX_POLICIES;
+        ok = c->num_policies < MAX_POLICIES && m->u.policy.link &&
+             m->u.policy.link <= DP_MAX_LINKS && m->u.policy.action <= ACT_SKIP;
         if (ok) {
             c->policy[c->num_policies] = (struct policy){.val = m->u.policy};
             policy_compile(&c->policy[c->num_policies++]);
@@ -100,12 +87,6 @@ static void stage(struct dp *dp, const struct dp_msg *m)
     default: break;
     }
     c->overflow = c->overflow || !ok;
-}
-
-static int by_order(const void *a, const void *b)
-{
-    u32 x = ((const struct policy *)a)->val.order, y = ((const struct policy *)b)->val.order;
-    return x < y ? -1 : x > y;
 }
 
 static struct tunnel *tunnel_slot(struct dp *dp, u32 id)
@@ -178,7 +159,7 @@ static void commit_tunnels(struct dp *dp, struct config *c)
 
 static void commit_policies(struct dp *dp, struct config *c)
 {
-    qsort(c->policy, c->num_policies, sizeof c->policy[0], by_order);
+    policy_settle(c);
     for (unsigned i = 0; i < c->num_policies; i++) {
         struct policy *p = &c->policy[i];
         if (p->val.action == ACT_PROTECT) {
@@ -192,47 +173,45 @@ static void commit_policies(struct dp *dp, struct config *c)
     }
 }
 
-/* Flows whose line is gone lose their SAs; held packets whose way changed are dropped rather than
- * sent astray. */
-static void settle_flows(struct dp *dp, struct tunnel *const *was)
+static void flow_wanted(struct dp *dp, u32 id)
+{
+    struct flow *f = flow_get(dp, id);
+    if (f) {
+        f->configured = true;
+    }
+}
+
+/* Flows whose line is gone lose their SAs, and with them the right to let packets in; their slots are
+ * free for the new ones. */
+static void drop_flows(struct dp *dp, const struct config *c)
 {
     for (unsigned i = 0; i < MAX_FLOWS; i++) {
+        dp->flow[i].configured = false;
+    }
+    for (unsigned i = 0; i < c->num_flows; i++) {
+        flow_wanted(dp, c->flow[i].flow);
+    }
+    for (unsigned i = 0; i < c->num_tunnels; i++) {
+        flow_wanted(dp, c->tunnel[i].flow);
+    }
+    for (unsigned i = 0; i < c->num_policies; i++) {
+        flow_wanted(dp, c->policy[i].val.flow);
+    }
+    for (unsigned i = 0; i < MAX_FLOWS; i++) {
         struct flow *f = &dp->flow[i];
-        if (f->id == 0) {
-            continue;
-        }
-        if (!f->configured || f->tun != was[i]) {
+        if (f->id && !f->configured) {
             hold_drop(&dp->w, f, DROP_NOT_FOR_US);
-        }
-        if (!f->configured) {
             sa_del_flow(dp, f);
             graph_run(&dp->w); /* the drops still point at the flow */
             *f = (struct flow){0};
-        } else {
-            flow_remtu(dp, f);
         }
     }
-    graph_run(&dp->w);
 }
 
-void config_commit(struct dp *dp)
+static void take_flows(struct dp *dp, const struct config *c)
 {
-    struct config *c = &dp->cfg[1 - dp->live];
-    struct tunnel *was[MAX_FLOWS];
-    bool flows_full = false;
-    if (c->overflow) { /* half a policy would let packets out in clear */
-        complain(dp, "configuration",
-                 "more tunnels, flows, policies or networks than fit; the old one stays");
-        return;
-    }
-    for (unsigned i = 0; i < MAX_FLOWS; i++) {
-        was[i] = dp->flow[i].tun;
-        dp->flow[i].configured = false;
-        dp->flow[i].tun = NULL;
-    }
     for (unsigned i = 0; i < c->num_flows; i++) {
         struct flow *f = flow_make(dp, c->flow[i].flow);
-        flows_full = flows_full || !f;
         if (f) {
             if (!addr_equal(&f->val.peer, &c->flow[i].peer)) {
                 f->learned_mtu = 0;
@@ -241,31 +220,97 @@ void config_commit(struct dp *dp)
             f->configured = true;
         }
     }
+}
+
+/* Held packets whose way changed are dropped rather than sent astray. */
+static void settle_flows(struct dp *dp, struct tunnel *const *was)
+{
+    for (unsigned i = 0; i < MAX_FLOWS; i++) {
+        struct flow *f = &dp->flow[i];
+        if (f->id && f->tun != was[i]) {
+            hold_drop(&dp->w, f, DROP_NOT_FOR_US);
+        }
+        if (f->id) {
+            flow_remtu(dp, f);
+        }
+    }
+    graph_run(&dp->w);
+}
+
+/* fits: every flow the generation names finds a place. */
+static bool fits(const struct config *c)
+{
+    unsigned bare = 0; /* tunnels with a flow id and no flow: what would have to be protected */
+    for (unsigned i = 0; i < c->num_tunnels; i++) {
+        bare += c->tunnel[i].flow != 0;
+    }
+    return c->num_flows + bare <= MAX_FLOWS;
+}
+
+static void commit(struct dp *dp, struct config *c)
+{
+    static struct tunnel *was[MAX_FLOWS]; /* 32 KB: not on the stack */
+    drop_flows(dp, c);
+    for (unsigned i = 0; i < MAX_FLOWS; i++) {
+        was[i] = dp->flow[i].tun;
+        dp->flow[i].tun = NULL;
+    }
+    take_flows(dp, c);
     commit_tunnels(dp, c);
     commit_policies(dp, c);
+    memset(dp->w.cut, 0, sizeof dp->w.cut); /* what the old lines said of fragments */
     dp->live = 1 - dp->live;
     dp->committed = true;
-    bind_ports(dp);
+    port_bind(dp);
     settle_flows(dp, was);
     for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
         if (dp->tunnel[i].used) {
             mtu_tunnel(&dp->tunnel[i]);
         }
     }
-    if (flows_full) {
-        complain(dp, "configuration", "more flows than fit; their traffic is dropped");
+}
+
+static void config_begin(struct dp *dp, u64 number)
+{
+    struct config *c = &dp->cfg[1 - dp->live];
+    c->num_tunnels = c->num_flows = c->num_policies = c->num_rpf = 0;
+    c->number = number;
+    c->overflow = false;
+}
+
+static void config_commit(struct dp *dp, u64 values)
+{
+    struct config *c = &dp->cfg[1 - dp->live];
+    u64 have = (u64)c->num_tunnels + c->num_flows + c->num_policies + c->num_rpf;
+    if (c->overflow || !fits(c)) { /* half a policy would let packets out in clear */
+        complain(dp, "configuration",
+                 "more tunnels, flows, policies or networks than fit; the old one stays");
+    } else if (have != values) {
+        complain(dp, "configuration", "it did not arrive whole; the old one stays");
+    } else {
+        commit(dp, c);
     }
+    struct dp_msg taken = {.tag = (u32)c->number, .u.number = cfg_live(dp)->number};
+    (void)dp_tell(dp, FROM_MAIN, DP_TAKEN, &taken);
 }
 
 /* ---- SAs, questions -------------------------------------------------------------------------- */
 
-static void add_sa(struct dp *dp, const struct dp_msg *m)
+static void add_sa(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
 {
     struct sa *sa = sa_add(dp, &m->u.sa);
     if (!sa) {
         complain(dp, "add SA",
                  "refused: algorithms, key lengths, addresses or UDP encapsulation not supported, "
                  "or full");
+        if (from == FROM_IKE) {
+            struct dp_msg no = {.u.expire = {.flow = m->u.sa.flow,
+                                             .spi = m->u.sa.spi,
+                                             .dir = m->u.sa.dir,
+                                             .hard = true,
+                                             .dst = m->u.sa.dst}};
+            (void)dp_tell(dp, FROM_IKE, DP_SA_REFUSED, &no);
+        }
         return;
     }
     if (sa->val.dir == SA_OUT) {
@@ -307,8 +352,9 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
         break;
     case DP_SET_MASK: dp->w.log->mask = (u32)m->u.number | EVC_LOG; break;
     case DP_SET_KEYLOG: dp->keylog = m->u.number != 0; break;
-    case DP_PING: dp_tell(dp, from, DP_PONG, &pong); break;
+    case DP_PING: (void)dp_tell(dp, from, DP_PONG, &pong); break;
     case DP_CLEAR_COUNTERS: clear_counters(dp, m->u.number); break;
+    case DP_SET_SILENCE: dp->silence_s = (u32)MIN(MAX(m->u.number, 1), 3600); break;
     case DP_DEL_SA:
         sa = sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst);
         if (sa) {
@@ -319,26 +365,36 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
     }
 }
 
+/* may_say: the key daemon parses strangers' bytes: should one have taken it over, it still cannot say
+ * what is protected, nor hand over a port. */
+static bool may_say(enum dp_origin from, u32 type)
+{
+    return from == FROM_MAIN || type == DP_ADD_SA || type == DP_DEL_SA || type == DP_GET_SAS ||
+           type == DP_GET_FLOWS || type == DP_SET_SILENCE || type == DP_PING;
+}
+
 void dp_ctl(struct dp *dp, enum dp_origin from, const struct dp_msg *m, int fd)
 {
     dp->w.now_ms = env_now_ms(&dp->env.env);
+    if (!may_say(from, m->type)) {
+        complain(dp, "value", "not the key daemon's to say; it changes nothing");
+        if (fd >= 0) {
+            close(fd);
+        }
+        return;
+    }
     switch (m->type) {
     case DP_CFG_PORT:
         port_add(dp, &m->u.port, fd);
         fd = -1; /* the port's now */
         break;
-    case DP_CFG_BEGIN: {
-        struct config *c = &dp->cfg[1 - dp->live];
-        c->num_tunnels = c->num_flows = c->num_policies = c->num_rpf = 0;
-        c->overflow = false;
-        break;
-    }
+    case DP_CFG_BEGIN: config_begin(dp, m->u.number); break;
     case DP_CFG_TUNNEL:
     case DP_CFG_FLOW:
     case DP_CFG_POLICY:
     case DP_CFG_RPF: stage(dp, m); break;
-    case DP_CFG_COMMIT: config_commit(dp); break;
-    case DP_ADD_SA: add_sa(dp, m); break;
+    case DP_CFG_COMMIT: config_commit(dp, m->u.number); break;
+    case DP_ADD_SA: add_sa(dp, from, m); break;
     default: small(dp, from, m); break;
     }
     if (fd >= 0) {

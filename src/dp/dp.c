@@ -33,6 +33,7 @@ struct dp *dp_new(const struct dp_env *env)
     }
     struct dp *dp = big_alloc(sizeof *dp);
     dp->env = *env;
+    dp->silence_s = 20;
     dp->bufs = big_alloc(POOL * sizeof *dp->bufs);
     dp->sas = big_alloc(MAX_SAS * sizeof *dp->sas);
     dp->w.dp = dp;
@@ -49,6 +50,7 @@ struct dp *dp_new(const struct dp_env *env)
     for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
         dp->port[i].fd = -1;
     }
+    port_bind(dp);
     ev_dp_engine(dp->w.log, 0, NULL, &(struct evb_dp_engine){.engine = ev_str(bulk_name(bulk))});
     return dp;
 }
@@ -80,7 +82,7 @@ unsigned dp_poll_fds(const struct dp *dp, int *fds, unsigned cap)
     unsigned n = 0;
     for (unsigned i = 0; dp->committed && i < DP_MAX_PORTS && n < cap; i++) {
         const struct port *p = &dp->port[i];
-        if (p->used && p->fd >= 0 && !(p->val.kind == PORT_RAW && p->val.proto == 255)) {
+        if (p->used && p->fd >= 0 && p->ops->rx && !p->lost) {
             fds[n++] = p->fd;
         }
     }
@@ -97,7 +99,7 @@ unsigned dp_run(struct dp *dp)
     }
     for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
         struct port *port = &dp->port[i];
-        if (!port->used || !port->ops->rx) {
+        if (!port->used || !port->ops->rx || port->lost) {
             continue;
         }
         struct queue *q = &w->q[N_IP_IN];
@@ -149,6 +151,7 @@ u32 dp_tick(struct dp *dp)
     if (w->now_ms - dp->last_second_ms >= 1000) {
         dp->last_second_ms = w->now_ms;
         sa_tick(dp);
+        flow_tick(dp);
         age_mtu(dp);
         join_tick(w);
         for (enum dp_drop d = 0; d < DROP_NUM; d++) {

@@ -4,7 +4,7 @@
  *
  *   main -> dp   what exists: ports, tunnels, policies (a generation: BEGIN ... COMMIT), questions, debug mask
  *   ike  -> dp   ADD_SA, DEL_SA, and GET_SAS after a restart
- *   dp  -> ike   ACQUIRE, EXPIRE, UNKNOWN_SPI, SA_GONE
+ *   dp  -> ike   ACQUIRE, EXPIRE, UNKNOWN_SPI, SA_REFUSED, SILENT
  *   dp  -> main  snapshots (SA, flow, tunnel, drop), events
  *
  * A FLOW is what one pair of SAs protects: a protected tunnel, or one permit line of a crypto map's access list.
@@ -65,7 +65,13 @@
             "The host's own multicast listener report or router solicitation does not bring a "    \
             "tunnel up.")                                                                          \
     DP_DROP(FRAGMENT, "fragment not reassembled",                                                  \
-            "A fragment of a protected packet arrived and cannot be joined.")
+            "A fragment of a protected packet arrived and cannot be joined.")                       \
+    DP_DROP(UNMATCHED, "led here, no line of the map knows it",                                    \
+            "The link's classifier led it here for a crypto map, and no line of the map in force "  \
+            "knows it: it is not let through.")                                                     \
+    DP_DROP(ECN, "congestion mark on traffic that cannot carry it",                                \
+            "The outer header says congestion experienced, the inner one is not ECN-capable "       \
+            "(RFC 6040 4.2).")
 
 enum dp_drop {
 #define DP_DROP(ID, name, text) DROP_##ID,
@@ -78,15 +84,27 @@ const char *dp_drop_text(enum dp_drop d);
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-enum { DP_MAX_PORTS = 80, DP_MAX_TUNNELS = 64, DP_NAME = 32, DP_HOLD = 64, DP_MARK = 0xad17 };
+enum {
+    DP_MAX_PORTS = 160,
+    DP_MAX_TUNNELS = 64,
+    DP_MAX_LINKS = 16, /* links with a crypto map */
+    DP_MAX_FLOWS = 4096,
+    DP_MAX_POLICIES = 4096, /* lines of all maps, on every link they stand on */
+    DP_MAX_RPF = 4096,
+    DP_NAME = 32,
+    DP_HOLD = 64,
+    DP_MARK = 0xad17 /* SO_MARK of what need not be looked at again: ESP, IKE, and what a map lets pass */
+};
 
 /* Where packets come in and go out. The descriptor travels with the value (SCM_RIGHTS); main has made it non-blocking
  * and set its options (IPv6 raw: IPV6_RECVPKTINFO, IPV6_RECVTCLASS; all raw: IP_RECVERR, IPV6_RECVERR), for dp may not. */
 enum dp_port_kind {
     PORT_TUN_TUNNEL, /* TUN of `interface TunnelN`: a routed inner packet in, a decapsulated one out */
-    PORT_TUN_CRYPTO, /* TUN that policy routing feeds with traffic a crypto map may protect; decrypted goes out here */
-    PORT_TUN_CLEAR, /* TUN fed with clear packets from outside that a crypto map protects: all are dropped, counted */
-    PORT_RAW, /* raw sockets: IPv4/IPv6 protocol `proto` in; any whole IP packet out (header included) */
+    PORT_TUN_CRYPTO, /* TUN of a map link: what would leave by it and a line may cover; decrypted goes out here */
+    PORT_TUN_CLEAR, /* TUN of a map link: what came in by it in clear and a line may cover; denied goes back here */
+    PORT_RAW, /* raw sockets: IPv4/IPv6 protocol `proto` in; proto 255: any whole IP packet out, marked DP_MARK */
+    PORT_OPEN, /* raw socket: any whole IP packet out, unmarked: the classifier of the link it takes looks at it */
+    PORT_PASS, /* raw socket bound to a map link, marked: what that link's map lets pass in clear */
     PORT_FAKE, /* tests and bench: memory */
 };
 struct dp_port_value {
@@ -94,6 +112,7 @@ struct dp_port_value {
     u8 kind;
     u8 family; /* PORT_RAW: AF_V4 or AF_V6 */
     u8 proto;  /* PORT_RAW: 50, 47, 41, 4; 255 = the sending socket (IPPROTO_RAW, IP_HDRINCL) */
+    u8 link;   /* PORT_TUN_CRYPTO, PORT_TUN_CLEAR, PORT_PASS: the map link, 1..DP_MAX_LINKS; else 0 */
     u16 mtu;   /* TUN: its MTU */
     char name[DP_NAME];
 };
@@ -113,6 +132,8 @@ struct dp_tunnel_value {
     u32 flow;       /* the flow that protects it, 0: none */
     u8 mode;        /* enum dp_tunnel_mode */
     u8 flags;       /* enum dp_tunnel_flags */
+    u8 link;        /* the map link that leads to dst as main knows it, 0: none. A hint: what is not
+                       protected by it leaves unmarked, and the link it really takes decides */
     u8 ttl, tos;    /* outer; tos 0 = copy the inner one */
     bool tos_set;   /* `tunnel tos N` was written: use tos, do not copy */
     u16 mtu;        /* ip mtu: largest inner packet */
@@ -137,8 +158,8 @@ struct dp_policy_value {
     u32 flow;  /* ACT_PROTECT: which flow */
     u32 entry; /* crypto map sequence number the line belongs to */
     u8 action;
+    u8 link;             /* the map link whose line this is, 1..DP_MAX_LINKS */
     u16 path_mtu;        /* MTU of the egress link */
-    char iface[DP_NAME]; /* the egress interface whose crypto map this is */
     struct selector sel; /* src = our side */
 };
 /* What a flow is; one per protected tunnel and per permit line. */
@@ -146,6 +167,7 @@ struct dp_flow_value {
     u32 flow;
     u8 df;           /* enum dp_df */
     bool frag_after; /* crypto ipsec fragmentation after-encryption */
+    u8 link;         /* the map link it belongs to: decrypted packets go there; 0: a tunnel's */
     u16 path_mtu;    /* towards the peer */
     struct addr local, peer;
     char name[DP_NAME]; /* crypto map tag: "Tunnel0-head-0" */
@@ -230,14 +252,15 @@ struct dp_count_info { /* an event's counter */
 enum dp_msg_type {
     /* to dp, from main */
     DP_CFG_BEGIN =
-        1, /* a new generation of tunnels, policies, flows, RPF networks; SAs of flows that stay, stay */
+        1, /* a new generation of tunnels, policies, flows, RPF networks; SAs of flows that stay, stay. u.number: which */
     DP_CFG_PORT,     /* with a descriptor; ports are not part of a generation */
     DP_CFG_PORT_DEL, /* u.port.id */
     DP_CFG_TUNNEL,
     DP_CFG_FLOW,
     DP_CFG_POLICY,
     DP_CFG_RPF,
-    DP_CFG_COMMIT,     /* the generation replaces the old one whole */
+    DP_CFG_COMMIT, /* the generation replaces the old one whole, or not at all; u.number: values in it. -> DP_TAKEN */
+    DP_CFG_GENERATION, /* with a descriptor: a sealed memory file of BEGIN ... COMMIT (sys/generation.c) */
     DP_SET_MASK,       /* u.number = event categories */
     DP_SET_KEYLOG,     /* u.number = 1: snapshots carry keys */
     DP_IKE_PEER,       /* a new ike process: with the descriptor of the channel to it */
@@ -251,6 +274,7 @@ enum dp_msg_type {
     DP_GET_TUNNELS,
     DP_GET_DROPS,
     DP_GET_COUNTS,
+    DP_SET_SILENCE, /* from ike: u.number = seconds after which an unanswered flow is told (20 from the start) */
     /* from dp */
     DP_ACQUIRE = 64,
     DP_EXPIRE,
@@ -264,6 +288,10 @@ enum dp_msg_type {
     DP_PONG,
     DP_EVENT,
     DP_READY, /* rights dropped, filter on */
+    DP_TAKEN, /* u.number: the generation in force now; tag: the one just given, refused when they differ */
+    DP_SA_REFUSED, /* to ike: an ADD_SA of its that was not taken: u.expire, hard */
+    DP_SILENT,     /* to ike: u.number = flow: packets go out under protection and none has come back for so long; told
+                      again as long as it stays so */
 };
 
 struct dp_msg {
@@ -297,7 +325,8 @@ struct dp_env {
     struct env env;
     struct evlog *log;    /* borrowed */
     void *ctx;            /* borrowed; given back to send */
-    void (*send)(void *ctx, enum dp_origin to, const struct dp_msg *m);
+    /* false: the receiver's queue is full and the value is lost; what matters is told again later */
+    bool (*send)(void *ctx, enum dp_origin to, const struct dp_msg *m);
     const char *engine; /* "mb" (libipsec-mb) or "evp" (portable); NULL = mb when the machine can */
     bool busy_poll;     /* spin instead of waiting when packets keep coming */
 };
@@ -305,7 +334,8 @@ struct dp;
 /* dp_new: allocates everything the data plane will ever use. NULL when the crypto engine cannot start. */
 struct dp *dp_new(const struct dp_env *env);
 void dp_free(struct dp *dp);
-/* dp_ctl: one value from main or ike. fd: the descriptor that came with it (owned by dp from now on) or -1. */
+/* dp_ctl: one value from main or ike. fd: the descriptor that came with it (owned by dp from now on) or -1. A value
+ * that this process may not say changes nothing. */
 void dp_ctl(struct dp *dp, enum dp_origin from, const struct dp_msg *m, int fd);
 /* dp_poll_fds: the descriptors to wait for reading; returns how many (<= cap). fds is an array of int. */
 unsigned dp_poll_fds(const struct dp *dp, int *fds, unsigned cap);

@@ -39,9 +39,11 @@ enum {
     PKT_MAX = 9216,  /* longest packet a port takes in */
     TAILROOM = 128,  /* behind it for padding, trailer and ICV */
     MAX_SAS = 4096,
-    MAX_FLOWS = 1024,
-    MAX_POLICIES = 1024,
-    MAX_RPF = 1024,
+    MAX_FLOWS = DP_MAX_FLOWS,
+    MAX_POLICIES = DP_MAX_POLICIES,
+    MAX_RPF = DP_MAX_RPF,
+    MAX_CUTS = 256, /* fragmented datagrams whose first fragment's verdict is remembered */
+    CUT_MS = 30000, /* for how long (RFC 791 3.2: reassembly times out after 15 to 60 s) */
     SA_BUCKETS = 8192,
     REPLAY_WORDS = 128, /* bitmap ring for windows up to 4096 (RFC 6479 2) */
     HOLD_MS = 30000,    /* how long a packet waits for an SA */
@@ -62,6 +64,7 @@ enum node_id {
     N_ESP_OPEN,
     N_ESP_COMMIT,
     N_GRE_IN,
+    N_CLEAR_IN,
     N_POLICY_IN,
     N_ROUTE_IN,
     N_ROUTE_OUT,
@@ -106,6 +109,8 @@ struct pkt {
     u32 spi;
     u16 bad_from, bad_to; /* dropped: the bytes that were wrong, counted from data */
     u8 drop;              /* enum dp_drop, when next is N_DROP */
+    u8 on_link;           /* came from a TUN of this map link, 0: it did not */
+    bool pass;            /* the link's map lets it pass in clear */
     _Alignas(64) u8 room[HEADROOM + PKT_MAX + TAILROOM];
 };
 _Static_assert(offsetof(struct pkt, link) == 64, "what every node looks at is one cache line");
@@ -154,7 +159,7 @@ _Static_assert(sizeof(struct sa_hot) == 128, "hot part is two cache lines");
 struct sa {
     _Alignas(64) struct sa_hot h;
     struct bulk_key key;  /* expanded; wiped when the SA goes */
-    struct sa *next_hash; /* inbound: same bucket */
+    struct sa *next_hash; /* same direction and bucket */
     struct sa *next_flow; /* same flow and direction, newest first */
     struct sa *next_free;
     bool used, soft_told;
@@ -179,6 +184,8 @@ struct flow {
     u64 learned_ms;
     u16 ip_id; /* next IPv4 identification of tunnel-mode packets */
     u64 encaps, decaps, send_errors, recv_errors, drops_in, drops_out;
+    u64 seen_out, seen_in; /* encaps and decaps a second ago */
+    u64 alone_ms;          /* since when packets go out and none come back, 0: answered */
 };
 
 struct rate {
@@ -206,8 +213,8 @@ struct tunnel {
 
 struct policy {
     struct dp_policy_value val;
-    struct flow *flow; /* ACT_PROTECT */
-    bool fast;         /* IPv4, no ports */
+    struct flow *flow;  /* ACT_PROTECT */
+    bool fast, ported;  /* IPv4; ports matter */
     u32 src_net, src_mask, dst_net, dst_mask;
 };
 
@@ -235,6 +242,7 @@ struct port {
     const struct port_ops *ops;
     struct fake fake;
     struct tunnel *tun; /* PORT_TUN_TUNNEL */
+    bool lost;          /* the device behind it was deleted: not read until main gives another */
     u64 rx_packets, tx_packets, tx_errors;
 };
 
@@ -242,10 +250,14 @@ struct port {
 struct config {
     struct dp_tunnel_value tunnel[DP_MAX_TUNNELS];
     struct dp_flow_value flow[MAX_FLOWS];
-    struct policy policy[MAX_POLICIES]; /* sorted by order at commit */
+    struct policy policy[MAX_POLICIES]; /* sorted by link and order at commit */
+    struct {
+        unsigned first, num;
+    } of_link[DP_MAX_LINKS + 1]; /* where a link's lines stand in policy[] */
     struct dp_rpf_value rpf[MAX_RPF];
     unsigned num_tunnels, num_flows, num_policies, num_rpf;
-    bool overflow; /* something did not fit: it will not be committed */
+    u64 number;    /* main's name for it */
+    bool overflow; /* something did not fit or was wrong: it will not be committed */
 };
 
 /* ---- worker and dp --------------------------------------------------------------------------- */
@@ -271,6 +283,20 @@ struct join {
     u64 have[(JOIN_MAX + 8 * 64) / 8 / 64]; /* which */
 };
 
+/* What was decided about the first fragment of a datagram holds for the others (policy.c). */
+struct cut_key { /* without holes: compared as bytes */
+    u32 id;
+    u8 link, inbound, proto, zero;
+    struct addr src, dst;
+    u8 zero2[2];
+};
+_Static_assert(sizeof(struct cut_key) == 10 + 2 * sizeof(struct addr), "no holes in the key");
+struct cut {
+    struct cut_key key;
+    u64 since_ms; /* 0: free */
+    u32 flow;     /* that protects it, 0: it passes in clear */
+};
+
 struct node_stat {
     u64 packets, vectors, cycles;
 };
@@ -293,18 +319,28 @@ struct worker {
     struct node_stat stat[N_NUM];
     struct queue q[N_NUM];
     struct join join[MAX_JOINS];
+    struct cut cut[MAX_CUTS];
+};
+
+/* The ports of a link with a crypto map; -1: none. */
+struct map_link {
+    int crypto, clear;
+    int pass[2]; /* IPv4, IPv6 */
 };
 
 struct dp {
+    u32 silence_s; /* DP_SET_SILENCE */
     struct dp_env env;
     struct worker w;
     struct pkt *bufs; /* owned: POOL buffers */
     struct sa *sas;   /* owned: MAX_SAS */
     struct sa *sa_free;
-    struct sa *bucket[SA_BUCKETS]; /* inbound SAs by SPI */
+    struct sa *bucket[2][SA_BUCKETS]; /* inbound, outbound SAs by SPI */
     struct flow flow[MAX_FLOWS];
     struct tunnel tunnel[DP_MAX_TUNNELS];
     struct port port[DP_MAX_PORTS];
+    struct map_link link[DP_MAX_LINKS + 1];
+    int seal_port[2], open_port[2]; /* senders for IPv4, IPv6; -1: none */
     struct config cfg[2];
     unsigned live;  /* cfg[live] is in force */
     bool committed; /* a first generation is in force: ports may be read */
@@ -329,10 +365,7 @@ static inline const struct config *cfg_live(const struct dp *dp)
 void graph_run(struct worker *w);
 const char *graph_node_name(enum node_id id);
 /* graph_put: hands a packet a node made itself (a fragment, an ICMP) to a later node. */
-static inline void graph_put(struct worker *w, enum node_id id, struct pkt *p)
-{
-    w->q[id].p[w->q[id].n++] = p;
-}
+void graph_put(struct worker *w, enum node_id id, struct pkt *p);
 
 /* ---- pkt.c ----------------------------------------------------------------------------------- */
 void pkt_pool_init(struct worker *w, struct pkt *bufs);
@@ -376,6 +409,7 @@ void esp_in_precheck(struct worker *w, struct vec *v);
 void esp_in_open(struct worker *w, struct vec *v);
 void esp_in_commit(struct worker *w, struct vec *v);
 void gre_in(struct worker *w, struct vec *v);
+void clear_in(struct worker *w, struct vec *v);
 void policy_in(struct worker *w, struct vec *v);
 void route_in(struct worker *w, struct vec *v);
 void route_out(struct worker *w, struct vec *v);
@@ -413,11 +447,16 @@ void sa_del_flow(struct dp *dp, struct flow *f); /* all SAs of a flow that went 
 bool sa_limit(struct dp *dp, struct sa *sa);
 void sa_expire(struct dp *dp, struct sa *sa, bool hard);
 void sa_tick(struct dp *dp);
+void flow_tick(struct dp *dp); /* once a second: flows nobody answers */
+static inline unsigned sa_hash(u32 spi)
+{
+    return spi * 2654435761u >> 19;
+}
 static inline struct sa *sa_bucket(const struct dp *dp, u32 spi)
 {
-    return dp->bucket[spi * 2654435761u >> 19];
+    return dp->bucket[SA_IN][sa_hash(spi)];
 }
-_Static_assert(SA_BUCKETS == 1 << 13, "sa_bucket takes the upper 13 bits");
+_Static_assert(SA_BUCKETS == 1 << 13, "sa_hash takes the upper 13 bits");
 
 /* ---- replay.c: RFC 4303 3.4.3, RFC 6479 ------------------------------------------------------ */
 /* replay_check: would this number be accepted? Changes nothing. */
@@ -459,13 +498,21 @@ void mtu_too_long(struct worker *w, struct pkt *p, u16 mtu);
 void mtu_told(struct worker *w, u8 proto, const struct addr *dst, const u8 *quote, size_t len,
               u16 mtu);
 
-/* ---- policy.c
- * ------------------------------------------------------------------------------------------------
- */
-/* policy_find: the first entry that covers the packet (its mirror when inbound); NULL: none. */
-const struct policy *policy_find(const struct config *c, const u8 *ip, const struct ip_view *v,
-                                 bool inbound);
+/* ---- policy.c -------------------------------------------------------------------------------- */
+enum policy_verdict {
+    POLICY_NONE,    /* no line of the link selects it, even with the ports left out */
+    POLICY_PASS,    /* a line selects it but for its ports, or denies it: it travels in clear */
+    POLICY_PROTECT, /* *out_flow protects it */
+};
+/* policy_find: what the map of a link says about a packet (about its mirror when inbound). Later
+ * fragments follow their first one where that is known; where it is not they are protected. */
+enum policy_verdict policy_find(struct worker *w, u8 link, const u8 *ip, const struct ip_view *v,
+                                bool inbound, struct flow **out_flow);
 void policy_compile(struct policy *p);
+/* policy_settle: sorts a generation's lines and finds each link's. */
+void policy_settle(struct config *c);
+/* is_housekeeping (route.c): the host's own multicast reports and router solicitations. */
+bool is_housekeeping(const struct pkt *p);
 
 /* drop_log_flush (drop.c): tells how many drops of a reason went untold. */
 void drop_log_flush(struct worker *w, enum dp_drop reason);
@@ -475,23 +522,18 @@ void trace_gre_out(struct worker *w, const struct pkt *p);
 void trace_esp_out(struct worker *w, const struct pkt *p);
 void trace_esp_in(struct worker *w, const struct pkt *p);
 
-/* ---- ports
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- ports ----------------------------------------------------------------------------------- */
 extern const struct port_ops port_tun, port_raw, port_raw6, port_send, port_fake;
 const struct port_ops *port_ops_of(const struct dp_port_value *val, int fd);
-/* port_sender: the port that sends whole packets of a family, or -1. */
-int port_sender(const struct dp *dp, u8 family);
-int port_crypto(const struct dp *dp); /* PORT_TUN_CRYPTO, or -1 */
+/* port_bind: which port serves what, found once after ports or tunnels have changed. */
+void port_bind(struct dp *dp);
 /* fake_attach: gives a memory port its two ends. */
 void fake_attach(struct dp *dp, u32 port, struct fake f);
 
-/* ---- show.c, ctl.c
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- show.c, ctl.c --------------------------------------------------------------------------- */
 void dp_show_answer(struct dp *dp, enum dp_origin to, const struct dp_msg *question);
 void show_sample(struct dp *dp); /* every five seconds: tunnel rates */
-void dp_tell(struct dp *dp, enum dp_origin to, u32 type, struct dp_msg *m);
-void config_commit(struct dp *dp);
+/* dp_tell: false: it is lost. */
+bool dp_tell(struct dp *dp, enum dp_origin to, u32 type, struct dp_msg *m);
 
 #endif

@@ -133,7 +133,7 @@ static void tell_limited(struct worker *w, const struct pkt *p)
                                              .proto = p->v.proto,
                                              .src = ip_src(p->data),
                                              .dst = ip_dst(p->data)}};
-        dp_tell(w->dp, FROM_IKE, DP_UNKNOWN_SPI, &m);
+        (void)dp_tell(w->dp, FROM_IKE, DP_UNKNOWN_SPI, &m);
     }
 }
 

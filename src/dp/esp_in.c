@@ -124,20 +124,6 @@ static bool padding_ok(const u8 *pad, unsigned len)
     return true;
 }
 
-/* RFC 4301 5.1.2.1, RFC 6040 4.2: congestion marked on the outer header is told inside when it
- * understands. */
-static inline void copy_ce(u8 outer_tos, u8 *ip, struct ip_view *v)
-{
-    if (LIKELY((outer_tos & 3) != 3) || (v->tos & 3) == 0 || (v->tos & 3) == 3) {
-        return;
-    }
-    u16 old = be16(ip);
-    ip[1] |= v->version == 6 ? 0x30 : 3;
-    if (v->version == 4) {
-        put16(ip + 10, ip_sum_adjust(be16(ip + 10), old, be16(ip)));
-    }
-}
-
 /* Tunnel mode: the text is a packet; what follows its end is traffic flow padding (RFC 4303 2.7).
  */
 static inline bool strip_tunnel(struct pkt *p, unsigned text_at, unsigned len, u8 next_header)
@@ -155,7 +141,10 @@ static inline bool strip_tunnel(struct pkt *p, unsigned text_at, unsigned len, u
                  text_at + len);
         return false;
     }
-    copy_ce(p->v.tos, p->data + text_at, &in);
+    if (UNLIKELY(!ip_ecn_decap(p->v.tos, p->data + text_at, &in))) {
+        pkt_drop(p, DROP_ECN, NULL, 1, 2);
+        return false;
+    }
     p->data += text_at;
     p->len = in.total;
     p->v = in;

@@ -1,15 +1,17 @@
 /*
  * graph.c: THE MAP of the data plane. Start reading here.
  *
- *  LAN to WAN   port rx -> ip_in -> route_out -> gre_out -> policy_out -> esp_out {admit, build,
- * seal, finish}
- *                       -> ip_out -> port_tx
+ *  LAN to WAN   port rx -> ip_in -> route_out -> gre_out -> policy_out
+ *                       -> esp_out {admit, build, seal, finish} -> ip_out -> port_tx
  *  WAN to LAN   port rx -> ip_in -> esp_in {find, precheck, open, commit} -> gre_in (decapsulate)
  *                       -> policy_in (did it have the right to come in?) -> route_in -> port_tx
+ *  in clear     port rx -> ip_in -> clear_in (may it come in like this?) -> port_tx
  *
  *  Tunnel protection  route_out, gre_out, then the SA bound to the tunnel's flow: gre_out goes to
- * esp_out directly. Crypto map         policy_out is asked AFTER gre_out, on the OUTER packet;
- * traffic of no tunnel enters there. Both orders are rows of the one table below.
+ *                     esp_out directly.
+ *  Crypto map         policy_out is asked AFTER gre_out, on the OUTER packet; traffic of no tunnel
+ *                     comes from the link's TUN and enters there.
+ *  Both orders are rows of the one table below.
  *
  * A node is a function over a vector of up to 256 packets. It leaves one verdict, `next`, on every
  * packet; the graph sorts the packets into the next nodes' queues. The rows stand in topological
@@ -25,13 +27,14 @@ static const struct node {
     void (*run)(struct worker *w, struct vec *v);
 } nodes[N_NUM] = {
     /* both walks begin */
-    [N_IP_IN] = {"ip_in", ip_in}, /* -> esp_find gre_in route_out policy_out */
+    [N_IP_IN] = {"ip_in", ip_in}, /* -> esp_find gre_in clear_in route_out policy_out */
     /* WAN to LAN */
     [N_ESP_FIND] = {"esp_in_find", esp_in_find},             /* -> esp_precheck */
     [N_ESP_PRECHECK] = {"esp_in_precheck", esp_in_precheck}, /* -> esp_open */
     [N_ESP_OPEN] = {"esp_in_open", esp_in_open},             /* -> esp_commit */
     [N_ESP_COMMIT] = {"esp_in_commit", esp_in_commit},       /* -> gre_in policy_in */
     [N_GRE_IN] = {"gre_in", gre_in},                         /* -> policy_in */
+    [N_CLEAR_IN] = {"clear_in", clear_in},                   /* -> port_tx */
     [N_POLICY_IN] = {"policy_in", policy_in},                /* -> route_in */
     [N_ROUTE_IN] = {"route_in", route_in},                   /* -> port_tx */
     /* LAN to WAN */
@@ -96,6 +99,17 @@ static void run_node(struct worker *w, enum node_id id)
         }
     }
     q->n = 0;
+}
+
+void graph_put(struct worker *w, enum node_id id, struct pkt *p)
+{
+    struct queue *q = &w->q[id];
+    if (UNLIKELY(q->n == ARRAY_LEN(q->p))) { /* cannot be: a queue holds every buffer twice */
+        w->drops[DROP_NO_BUFFER]++;
+        pkt_put(w, p);
+        return;
+    }
+    q->p[q->n++] = p;
 }
 
 void graph_run(struct worker *w)

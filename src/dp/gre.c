@@ -11,8 +11,7 @@
  */
 #include "dp/dp_int.h"
 
-/* ---- out ----------------------------------------------------------------------------------------
- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 static bool may_carry(const struct tunnel *t, const struct pkt *p)
 {
@@ -78,8 +77,7 @@ void gre_out(struct worker *w, struct vec *v)
     }
 }
 
-/* ---- in -----------------------------------------------------------------------------------------
- */
+/* ---- in -------------------------------------------------------------------------------------- */
 
 /* Same endpoints, same delivery protocol. */
 static bool is_between(const struct tunnel *t, const struct pkt *p, const struct addr *src,
@@ -110,21 +108,6 @@ static struct tunnel *find_tunnel(struct dp *dp, const struct pkt *p, const stru
     return NULL;
 }
 
-/* RFC 6040 4.2: congestion seen on the way is told inside. */
-static void copy_ce(u8 outer_tos, u8 *ip, const struct ip_view *v)
-{
-    if ((outer_tos & 3) != 3 || (v->tos & 3) == 0 || (v->tos & 3) == 3) {
-        return;
-    }
-    if (v->version == 6) {
-        ip[1] |= 0x30;
-        return;
-    }
-    u16 old = be16(ip);
-    ip[1] |= 3;
-    put16(ip + 10, ip_sum_adjust(be16(ip + 10), old, be16(ip)));
-}
-
 /* Takes off the delivery header; the verdict is set. */
 static void decapsulate(struct pkt *p, struct tunnel *t, const struct gre_view *g)
 {
@@ -138,6 +121,10 @@ static void decapsulate(struct pkt *p, struct tunnel *t, const struct gre_view *
                  MIN(p->len, off + IP6_HDR));
         return;
     }
+    if (!ip_ecn_decap(tos, p->data + off, &in)) {
+        pkt_drop(p, DROP_ECN, NULL, 1, 2);
+        return;
+    }
     p->outer = p->data;
     p->data += off;
     p->len = in.total;
@@ -145,7 +132,6 @@ static void decapsulate(struct pkt *p, struct tunnel *t, const struct gre_view *
     p->tun = t;
     p->gre_seq = (g->flags & GRE_S) != 0;
     p->seq = g->seq;
-    copy_ce(tos, p->data, &p->v);
     p->next = N_POLICY_IN;
 }
 

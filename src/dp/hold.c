@@ -19,7 +19,7 @@ static void acquire(struct worker *w, struct flow *f, const struct pkt *p)
                                            .dport_lo = dport,
                                            .dport_hi = dport};
     f->asked_ms = w->now_ms + 1;
-    dp_tell(w->dp, FROM_IKE, DP_ACQUIRE, &m);
+    (void)dp_tell(w->dp, FROM_IKE, DP_ACQUIRE, &m);
 }
 
 static bool may_ask(const struct worker *w, const struct flow *f)

@@ -1,8 +1,8 @@
 /*
  * ip_in.c: first node of both walks. Checks the IP header (RFC 791, RFC 8200) and lets the port
- * decide where the packet goes: from a tunnel's TUN to route_out, from the crypto TUN to
- * policy_out, from a raw socket to esp_in or gre_in. Fragments of protected packets end here: the
- * kernel's raw sockets hand over whole datagrams.
+ * decide where the packet goes: from a tunnel's TUN to route_out, from a map link's TUNs to
+ * policy_out and clear_in, from a raw socket to esp_in or gre_in. Fragments of protected packets end
+ * here: the kernel's raw sockets hand over whole datagrams.
  */
 #include "dp/dp_int.h"
 
@@ -37,10 +37,12 @@ static void by_port(const struct port *port, struct pkt *p)
         break;
     case PORT_TUN_CRYPTO:
         p->outbound = true;
+        p->on_link = port->val.link;
         p->next = N_POLICY_OUT;
         break;
     case PORT_TUN_CLEAR:
-        pkt_drop(p, DROP_CLEAR_PROTECTED, "came in clear from outside", 0, p->v.l4);
+        p->on_link = port->val.link;
+        p->next = N_CLEAR_IN;
         break;
     default: from_raw(p); break;
     }

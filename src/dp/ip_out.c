@@ -2,15 +2,27 @@
  * ip_out.c: last nodes of both walks. ip_out chooses the sending socket and cuts outer packets that
  * are longer than the path (a raw socket with IP_HDRINCL would only refuse them); port_tx hands
  * runs of packets for one port to its driver.
+ *
+ * Only two kinds of packets leave with the mark that the classifiers of map links let pass: what
+ * esp_out has sealed, and what a link's own map lets pass, by a socket bound to that link. All else
+ * leaves unmarked, so that the link it takes decides.
  */
 #include "dp/dp_int.h"
 
+static int sender(const struct dp *dp, const struct pkt *p)
+{
+    unsigned six = p->v.version == 6;
+    if (LIKELY(p->sa)) {
+        return dp->seal_port[six];
+    }
+    return p->pass ? dp->link[p->on_link].pass[six] : dp->open_port[six];
+}
+
 void ip_out(struct worker *w, struct vec *v)
 {
-    int send4 = port_sender(w->dp, AF_V4), send6 = port_sender(w->dp, AF_V6);
     for (unsigned i = 0; i < v->n; i++) {
         struct pkt *p = v->p[i];
-        int port = p->v.version == 4 ? send4 : send6;
+        int port = sender(w->dp, p);
         if (UNLIKELY(port < 0)) {
             pkt_drop(p, DROP_TX_ERROR, "no sending socket for this IP version", 0, 0);
             continue;

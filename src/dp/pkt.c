@@ -24,6 +24,8 @@ struct pkt *pkt_copy(struct worker *w, const struct pkt *like, const u8 *src, u1
     p->out_port = like->out_port;
     p->outbound = like->outbound;
     p->mtu = like->mtu;
+    p->on_link = like->on_link;
+    p->pass = like->pass;
     p->len = len;
     memcpy(p->data, src, len);
     return p;

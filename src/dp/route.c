@@ -9,7 +9,7 @@
 /* The host's own neighbour housekeeping on a point-to-point TUN: multicast listener reports (RFC 3810
  * 5.2) and router solicitations (RFC 4861 4.1). Nobody at the other end needs them, so they do not
  * bring a tunnel up. */
-static bool is_housekeeping(const struct pkt *p)
+bool is_housekeeping(const struct pkt *p)
 {
     enum { MLD_REPORT = 131, MLD_DONE = 132, ROUTER_SOLICIT = 133, MLD2_REPORT = 143 };
     if (p->v.version != 6 || p->v.proto != IPPROTO_ICMP6_ || p->v.l4 >= p->len) {
@@ -71,12 +71,12 @@ static bool gre_in_sequence(struct tunnel *t, const struct pkt *p)
 
 void route_in(struct worker *w, struct vec *v)
 {
-    int crypto = port_crypto(w->dp);
     for (unsigned i = 0; i < v->n; i++) {
         struct pkt *p = v->p[i];
         struct tunnel *t = p->tun;
         p->next = N_PORT_TX;
         if (!t) {
+            int crypto = w->dp->link[p->flow->val.link].crypto;
             p->out_port = (u8)crypto;
             if (UNLIKELY(crypto < 0)) {
                 pkt_drop(p, DROP_NOT_FOR_US, "no crypto map port", 0, 0);

@@ -7,8 +7,7 @@
 
 enum { DEAD_KEEP_MS = 60000, SEQ_SOFT = 0xf0000000u };
 
-/* ---- flows --------------------------------------------------------------------------------------
- */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 struct flow *flow_get(struct dp *dp, u32 id)
 {
@@ -54,14 +53,10 @@ void flow_remtu(struct dp *dp, struct flow *f)
 
 struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst)
 {
-    for (unsigned i = 0; dir == SA_OUT && i < MAX_SAS; i++) {
-        struct sa *sa = &dp->sas[i];
-        if (sa->used && sa->val.dir == SA_OUT && sa->val.spi == spi && sa->val.proto == proto &&
-            addr_equal(&sa->val.dst, dst)) {
-            return sa;
-        }
+    if (dir > SA_OUT) {
+        return NULL;
     }
-    for (struct sa *sa = dir == SA_IN ? sa_bucket(dp, spi) : NULL; sa; sa = sa->next_hash) {
+    for (struct sa *sa = dp->bucket[dir][sa_hash(spi)]; sa; sa = sa->next_hash) {
         if (sa->val.spi == spi && sa->val.proto == proto && addr_equal(&sa->val.dst, dst)) {
             return sa;
         }
@@ -155,11 +150,9 @@ static void link_sa(struct dp *dp, struct sa *sa, struct flow *f)
     sa->h.flow = f;
     sa->next_flow = *head;
     *head = sa;
-    if (sa->val.dir == SA_IN) {
-        struct sa **b = &dp->bucket[sa->val.spi * 2654435761u >> 19];
-        sa->next_hash = *b;
-        *b = sa;
-    }
+    struct sa **b = &dp->bucket[sa->val.dir][sa_hash(sa->val.spi)];
+    sa->next_hash = *b;
+    *b = sa;
     flow_remtu(dp, f);
 }
 
@@ -214,9 +207,7 @@ void sa_del(struct dp *dp, struct sa *sa)
 {
     struct flow *f = sa->h.flow;
     unlink_from(sa->val.dir == SA_OUT ? &f->out : &f->in, sa, false);
-    if (sa->val.dir == SA_IN) {
-        unlink_from(&dp->bucket[sa->val.spi * 2654435761u >> 19], sa, true);
-    }
+    unlink_from(&dp->bucket[sa->val.dir][sa_hash(sa->val.spi)], sa, true);
     bulk_key_wipe(dp->w.bulk, &sa->key);
     mem_wipe(&sa->val, sizeof sa->val);
     memset(&sa->h, 0, sizeof sa->h);
@@ -251,9 +242,8 @@ void sa_expire(struct dp *dp, struct sa *sa, bool hard)
                                     .dir = sa->val.dir,
                                     .hard = hard,
                                     .dst = sa->val.dst}};
-    sa->soft_told = true;
     sa->h.dead = hard;
-    dp_tell(dp, FROM_IKE, DP_EXPIRE, &m);
+    sa->soft_told = dp_tell(dp, FROM_IKE, DP_EXPIRE, &m);
     if (hard && sa->h.flow->tun) {
         mtu_tunnel(sa->h.flow->tun);
     }
@@ -269,7 +259,9 @@ bool sa_limit(struct dp *dp, struct sa *sa)
     }
     if (sa->h.limit_bytes >= soft) {
         sa_expire(dp, sa, false);
-        sa->h.limit_bytes = hard;
+        if (sa->soft_told) { /* else the next packet tells again */
+            sa->h.limit_bytes = hard;
+        }
     }
     return true;
 }
@@ -292,6 +284,29 @@ void sa_tick(struct dp *dp)
         }
         if (sa->h.dead && hard && age >= hard + DEAD_KEEP_MS) {
             sa_del(dp, sa); /* nobody took it away */
+        }
+    }
+}
+
+/* flow_tick: once a second: does anything come back? What goes out unanswered for silence_s is told to
+ * IKE, which asks the peer whether it lives; again after as long, while packets still go out. */
+void flow_tick(struct dp *dp)
+{
+    for (unsigned i = 0; i < MAX_FLOWS; i++) {
+        struct flow *f = &dp->flow[i];
+        if (f->id == 0) {
+            continue;
+        }
+        bool sent = f->encaps != f->seen_out, heard = f->decaps != f->seen_in;
+        f->seen_out = f->encaps;
+        f->seen_in = f->decaps;
+        if (heard || !sent) {
+            f->alone_ms = heard ? 0 : f->alone_ms;
+        } else if (!f->alone_ms) {
+            f->alone_ms = dp->w.now_ms;
+        } else if (dp->w.now_ms - f->alone_ms >= (u64)dp->silence_s * 1000) {
+            f->alone_ms = dp->w.now_ms;
+            (void)dp_tell(dp, FROM_IKE, DP_SILENT, &(struct dp_msg){.u.number = f->id});
         }
     }
 }

@@ -10,7 +10,7 @@
 static void answer(struct dp *dp, enum dp_origin to, u32 tag, u32 type, struct dp_msg *m)
 {
     m->tag = tag;
-    dp_tell(dp, to, type, m);
+    (void)dp_tell(dp, to, type, m);
 }
 
 static void one_sa(struct dp *dp, enum dp_origin to, u32 tag, const struct sa *sa)

@@ -22,6 +22,7 @@ static unsigned tun_rx(struct worker *w, struct port *port, struct pkt **p, unsi
         ssize_t len = read(port->fd, k->data, PKT_MAX);
         if (len <= 0) {
             pkt_put(w, k);
+            port->lost = len < 0 && errno == EBADFD; /* deleted under us: main gives another */
             break;
         }
         k->len = (u16)len;

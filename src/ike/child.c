@@ -1,96 +1,92 @@
 /*
  * child.c: pairs of IPsec SAs: made from what quick mode agreed (child_install -> ADD_SA), replaced
- * before their time is over, removed (DEL_SA, Delete notification). RFC 2409 5.5 (KEYMAT), RFC
- * 2407 4.4.
+ * before their time is over, removed (DEL_SA, Delete notification). RFC 2409 5.5 (KEYMAT), RFC 2407
+ * 4.4.
  *
  * Two ends may make pairs for one flow at the same time. Who removes which: the initiator of a pair
  * removes those that were complete before it began (a plain rekey); of pairs that crossed, the end
- * with the higher address removes the older ones. One end decides, so no crossing can remove both.
+ * that their SPIs name (decides) removes the older ones. One end decides, so no crossing can remove
+ * both.
  */
 #include "ike/ike_int.h"
 
 #include <stdlib.h>
 
-/* ---- SPIs
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- finding ---- */
 
-u32 spi_new(struct ike *ike)
+struct child *child_by_number(const struct ike *ike, u32 number)
 {
-    for (;;) {
-        u32 spi = env_random_u32(ike->clock);
-        bool used = spi < 256; /* RFC 4303 2.1: reserved */
-        LIST_FOR (it, &ike->children) {
-            used = used || CONTAINER_OF(it, struct child, link)->spi_in == spi;
-        }
-        LIST_FOR (it, &ike->old_sas) {
-            used = used || CONTAINER_OF(it, struct old_sa, link)->sa.spi == spi;
-        }
-        if (!used) {
-            return spi;
-        }
-    }
+    return number ? map_get(&ike->child_number, number) : NULL;
 }
 
-void spi_bury(struct ike *ike, u32 spi, const struct addr *peer)
+struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote)
 {
-    ike->graves[ike->next_grave].spi = spi;
-    ike->graves[ike->next_grave].peer = *peer;
-    ike->next_grave = (ike->next_grave + 1) % SPI_GRAVES;
+    struct child *c = inbound
+                          ? map_get(&ike->child_in, spi)
+                          : (remote ? map_get(&ike->child_out, peer_key(ike, remote, spi)) : NULL);
+    return c && (inbound ? c->spi_in : c->spi_out) == spi &&
+                   (!remote || addr_equal(&c->remote.a, remote))
+               ? c
+               : NULL;
 }
 
-/* ---- finding
- * -------------------------------------------------------------------------------------------------
- */
-
-struct child *child_by_number(struct ike *ike, u32 number)
+struct child *child_of_flow(const struct ike *ike, u32 flow)
 {
-    LIST_FOR (it, &ike->children) {
-        struct child *c = CONTAINER_OF(it, struct child, link);
-        if (number && c->number == number) {
-            return c;
-        }
-    }
-    return NULL;
-}
-
-struct child *child_by_spi(struct ike *ike, u32 spi, bool inbound, const struct addr *remote)
-{
-    LIST_FOR (it, &ike->children) {
-        struct child *c = CONTAINER_OF(it, struct child, link);
-        if ((inbound ? c->spi_in : c->spi_out) == spi &&
-            (!remote || addr_equal(&c->remote.a, remote))) {
-            return c;
-        }
-    }
-    return NULL;
-}
-
-struct child *child_of_flow(struct ike *ike, u32 flow)
-{
+    const struct flow *f = flow_find(ike, flow);
     struct child *best = NULL;
-    LIST_FOR (it, &ike->children) {
-        struct child *c = CONTAINER_OF(it, struct child, link);
-        if (c->flow == flow && c->out_up && !c->closing && (!best || c->up_ms >= best->up_ms)) {
+    for (struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
+        struct child *c = CONTAINER_OF(it, struct child, flow_link);
+        if (c->up_ms && !c->closing && (!best || c->up_ms >= best->up_ms)) {
             best = c;
         }
     }
     return best;
 }
 
-unsigned child_count(struct ike *ike, u32 flow, const struct addr *remote)
+static void child_arm(struct ike *ike, struct child *c)
 {
-    unsigned n = 0;
-    LIST_FOR (it, &ike->children) {
-        const struct child *c = CONTAINER_OF(it, struct child, link);
-        n += (!flow || c->flow == flow) && (!remote || addr_equal(&c->remote.a, remote));
-    }
-    return n;
+    timer_set(ike, &c->timer,
+              timer_sooner(timer_sooner(c->delete_ms, c->hard_ms),
+                           timer_sooner(c->later_ms, c->closing ? 0 : c->soft_ms)));
 }
 
-/* ---- installing
- * ------------------------------------------------------------------------------------------------
- */
+static void child_link(struct ike *ike, struct child *c, struct ike_peer *p)
+{
+    c->timer.kind = TIMER_CHILD;
+    c->peer = p;
+    c->of = flow_find(ike, c->flow);
+    list_push_back(&ike->children, &c->link);
+    list_push_back(&p->children, &c->peer_link);
+    list_init(&c->flow_link);
+    if (c->of) {
+        list_push_back(&c->of->children, &c->flow_link);
+        c->of->num_children++;
+    }
+    p->num_children++;
+    map_put(&ike->child_number, c->number, c);
+    map_put(&ike->child_in, c->spi_in, c);
+    map_put(&ike->child_out, peer_key(ike, &c->remote.a, c->spi_out), c);
+}
+
+static void child_unlink(struct ike *ike, struct child *c)
+{
+    u64 out = peer_key(ike, &c->remote.a, c->spi_out);
+    timer_set(ike, &c->timer, 0);
+    list_remove(&c->link);
+    list_remove(&c->peer_link);
+    if (!list_empty(&c->flow_link)) {
+        list_remove(&c->flow_link);
+        c->of->num_children--;
+    }
+    c->peer->num_children--;
+    map_del(&ike->child_number, c->number);
+    map_del(&ike->child_in, c->spi_in);
+    if (map_get(&ike->child_out, out) == c) { /* a peer may name one SPI twice */
+        map_del(&ike->child_out, out);
+    }
+}
+
+/* ---- installing ---- */
 
 static void transform_name(struct ev_str *out, u8 encr, u8 auth)
 {
@@ -99,16 +95,16 @@ static void transform_name(struct ev_str *out, u8 encr, u8 auth)
     *out = ev_str(t);
 }
 
-static void install_one(struct ike *ike, const struct ike_sa *sa, const struct xch *x,
-                        const struct child *c, bool in)
+/* make_add: ADD_SA of one half. */
+static void make_add(const struct ike_sa *sa, const struct xch *x, const struct child *c, bool in,
+                     struct dp_msg *m)
 {
     u8 keymat[128];
     const struct encr_row *e = encr_row(c->encr);
     size_t elen = (size_t)e->key_len + e->salt_len, alen = c->auth ? hash_row(c->auth)->len : 0;
-    struct dp_msg m;
-    memset(&m, 0, sizeof m);
-    m.type = DP_ADD_SA;
-    struct dp_sa_value *v = &m.u.sa;
+    memset(m, 0, sizeof *m);
+    m->type = DP_ADD_SA;
+    struct dp_sa_value *v = &m->u.sa;
     v->flow = c->flow;
     v->spi = in ? c->spi_in : c->spi_out;
     v->conn_id = c->conn_in + (in ? 0 : 1);
@@ -117,8 +113,7 @@ static void install_one(struct ike *ike, const struct ike_sa *sa, const struct x
     v->mode = c->mode;
     v->encr = c->encr;
     v->auth = c->auth;
-    const struct flow *f = flow_find(ike, c->flow);
-    v->replay_window = f ? f->v.replay_window : 64;
+    v->replay_window = x->c.replay_window;
     v->src = in ? c->remote.a : c->local.a;
     v->dst = in ? c->local.a : c->remote.a;
     v->sel = in ? selector_mirror(&c->sel) : c->sel;
@@ -131,12 +126,21 @@ static void install_one(struct ike *ike, const struct ike_sa *sa, const struct x
     keys_keymat(keymat, elen + alen, &sa->c, &x->c, PROTO_ESP, v->spi);
     secret_set(&v->encr_key, keymat, elen);
     secret_set(&v->auth_key, keymat + elen, alen);
+    mem_wipe(keymat, sizeof keymat);
+}
+
+/* give: to the data plane; when that cannot be, the queue hears of it. */
+static void give(struct ike *ike, const struct child *c, const struct dp_msg *m)
+{
+    const struct dp_sa_value *v = &m->u.sa;
     struct evb_ipsec_create_sa ev = {.dest = v->dst, .spi = v->spi, .conn_id = v->conn_id};
     transform_name(&ev.transform, c->encr, c->auth);
-    ev_ipsec_create_sa(ike->log, sa->c.conn_id, &sa->remote.a, &ev);
-    dp_send(ike, &m);
-    mem_wipe(keymat, sizeof keymat);
-    mem_wipe(&m, sizeof m);
+    ev_ipsec_create_sa(ike->log, c->isakmp_conn, &c->remote.a, &ev);
+    if (!dp_send(ike, m)) {
+        struct todo *t = todo_push(ike, TODO_PAIR_REFUSED);
+        t->child = c->number;
+        t->type = v->dir;
+    }
 }
 
 static struct child *child_new(struct ike *ike, struct ike_sa *sa, struct xch *x)
@@ -158,7 +162,7 @@ static struct child *child_new(struct ike *ike, struct ike_sa *sa, struct xch *x
     c->isakmp_conn = sa->c.conn_id;
     c->started_ms = x->born_ms;
     x->child = c->number;
-    list_push_back(&ike->children, &c->link);
+    child_link(ike, c, sa->peer);
     u32 refs = ++sa->peer->ipsec_refs;
     ev_ike_ke_msg(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_ke_msg){.a = 2, .b = 1});
     ev_ike_peer_lock(ike->log, sa->c.conn_id, &sa->remote.a,
@@ -177,23 +181,29 @@ static struct child *child_new(struct ike *ike, struct ike_sa *sa, struct xch *x
     return c;
 }
 
+/* decides: of two pairs that crossed, is it us who removes one? Both ends see the same SPIs, ours
+ * and theirs changed over, so exactly one of them says yes, whatever addresses stand between. */
+static bool decides(const struct child *a, const struct child *b)
+{
+    return (a->spi_in ^ b->spi_in) > (a->spi_out ^ b->spi_out);
+}
+
 /* supersede: a new pair is up; which of the others of its flow go, and when (see the head of the
  * file). */
 static void supersede(struct ike *ike, struct child *c)
 {
-    bool decider = addr_cmp(&c->local.a, &c->remote.a) > 0;
     u64 now = env_now_ms(ike->clock);
-    LIST_FOR (it, &ike->children) {
-        struct child *o = CONTAINER_OF(it, struct child, link);
-        if (o == c || o->flow != c->flow || !o->out_up || o->delete_ms) {
+    for (struct list *it = c->of ? c->of->children.next : NULL; c->of && it != &c->of->children;
+         it = it->next) {
+        struct child *o = CONTAINER_OF(it, struct child, flow_link);
+        if (o == c || !o->up_ms || o->delete_ms) {
             continue;
         }
-        if (c->initiator && o->up_ms <= c->started_ms) {
-            o->closing = o->announce = true;
-            o->delete_ms = now + OLD_PAIR_GRACE_MS;
-        } else if (decider) {
-            o->closing = o->announce = true;
-            o->delete_ms = now + DUPLICATE_GRACE_MS;
+        bool plain = c->initiator && o->up_ms <= c->started_ms;
+        if (plain || decides(c, o)) {
+            o->closing = true;
+            o->delete_ms = now + (plain ? OLD_PAIR_GRACE_MS : DUPLICATE_GRACE_MS);
+            child_arm(ike, o);
         }
     }
 }
@@ -202,54 +212,97 @@ static void supersede(struct ike *ike, struct child *c)
 static void session_status(struct ike *ike, const struct child *c, const char *state)
 {
     char id[ADDR_STR];
-    unsigned up = 0;
-    LIST_FOR (it, &ike->children) {
-        const struct child *o = CONTAINER_OF(it, struct child, link);
-        up += o != c && o->out_up && addr_equal(&o->remote.a, &c->remote.a);
-    }
-    if (up == 0) {
-        ev_session_status(ike->log, c->isakmp_conn, &c->remote.a,
-                          &(struct evb_session_status){.state = ev_str(state),
-                                                       .port = c->remote.port,
-                                                       .id = ev_str(addr_str(id, &c->remote.a))});
-    }
+    ev_session_status(ike->log, c->isakmp_conn, &c->remote.a,
+                      &(struct evb_session_status){.state = ev_str(state),
+                                                   .port = c->remote.port,
+                                                   .id = ev_str(addr_str(id, &c->remote.a))});
 }
 
 static void child_up(struct ike *ike, struct ike_sa *sa, struct child *c, const struct xch *x)
 {
-    u64 life = (u64)x->c.life_s * 1000, jitter = env_random_u32(ike->clock) % 5000;
-    u64 before =
-        c->initiator ? 30000 + jitter : 15000 + jitter; /* whoever made the pair renews it first */
+    u64 life = (u64)x->c.life_s * 1000, jitter = env_random_u32(ike->clock) % REKEY_JITTER_MS;
+    /* whoever made the pair renews it first; either has the time to find out that the ISAKMP SA is
+     * dead, and to make another */
+    u64 before = retrans_budget_ms(ike) + (c->initiator ? 30000 : 10000) + jitter;
     c->up_ms = env_now_ms(ike->clock);
     c->hard_ms = c->up_ms + life;
     c->soft_ms = c->hard_ms - MIN(before, life / 3);
+    child_arm(ike, c);
     supersede(ike, c);
-    restart_flow_up(ike, c->flow);
+    todo_flow(ike, TODO_PAIR_UP, c->flow);
     ev_ike_session_up(ike->log, sa->c.conn_id, &sa->remote.a,
                       &(struct evb_ike_session_up){.flow = c->flow});
-    session_status(ike, c, "UP  ");
+    if (c->peer->num_up++ == 0) {
+        session_status(ike, c, "UP  ");
+    }
+}
+
+static void forget_later(struct child *c)
+{
+    if (c->later) {
+        mem_wipe(c->later, sizeof *c->later);
+        free(c->later);
+        c->later = NULL;
+        c->later_ms = 0;
+    }
+}
+
+void child_send_now(struct ike *ike, struct child *c)
+{
+    if (c->later) {
+        c->out_up = true;
+        give(ike, c, c->later);
+        forget_later(c);
+        child_arm(ike, c);
+    }
+}
+
+/* replaces: another pair of the flow is up and can carry what is sent a moment longer. */
+static bool replaces(const struct child *c)
+{
+    for (struct list *it = c->of ? c->of->children.next : NULL; c->of && it != &c->of->children;
+         it = it->next) {
+        const struct child *o = CONTAINER_OF(it, struct child, flow_link);
+        if (o != c && o->out_up) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void install_out(struct ike *ike, struct ike_sa *sa, struct xch *x, struct child *c)
+{
+    c->later = xcalloc(1, sizeof *c->later);
+    make_add(sa, x, c, false, c->later);
+    if (c->initiator && replaces(c)) {
+        /* the peer takes its inbound half in when our third message has arrived and been worked on:
+         * what we send under it before that is lost, so the old pair sends on for a while */
+        c->later_ms = env_now_ms(ike->clock) + OUT_DELAY_MS;
+    } else {
+        child_send_now(ike, c);
+    }
 }
 
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out)
 {
     struct child *c = x->child ? child_by_number(ike, x->child) : child_new(ike, sa, x);
+    struct dp_msg m;
     if (!c) {
         return; /* removed while the third message was under way */
     }
     if (in) {
         c->in_up = true;
-        install_one(ike, sa, x, c, true);
+        make_add(sa, x, c, true, &m);
+        give(ike, c, &m);
+        mem_wipe(&m, sizeof m);
     }
     if (out) {
-        c->out_up = true;
-        install_one(ike, sa, x, c, false);
+        install_out(ike, sa, x, c);
         child_up(ike, sa, c, x);
     }
 }
 
-/* ---- removing
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- removing ---- */
 
 static void uninstall(struct ike *ike, const struct child *c, bool in)
 {
@@ -269,97 +322,97 @@ static void uninstall(struct ike *ike, const struct child *c, bool in)
 
 void child_delete(struct ike *ike, struct child *c, bool tell)
 {
-    struct ike_sa *sa = tell ? sa_usable(ike, &c->local.a, &c->remote.a) : NULL;
-    if (sa) {
-        info_delete_spi(ike, sa, c->spi_in);
+    if (tell) {
+        struct todo *t = todo_push(ike, TODO_DELETE_SPI);
+        t->spi = c->spi_in;
+        t->local = c->local.a;
+        t->remote = c->remote.a;
     }
     if (c->out_up) { /* first what sends, so nothing leaves that cannot be answered */
-        session_status(ike, c, "DOWN");
         uninstall(ike, c, false);
+    }
+    if (c->up_ms && --c->peer->num_up == 0) {
+        session_status(ike, c, "DOWN");
     }
     if (c->in_up) {
         uninstall(ike, c, true);
         spi_bury(ike, c->spi_in, &c->remote.a);
     }
-    struct ike_peer *p = peer_find(ike, &c->remote.a);
-    if (p && p->ipsec_refs) {
-        p->ipsec_refs--;
+    if (c->peer->ipsec_refs) {
+        c->peer->ipsec_refs--;
     }
-    list_remove(&c->link);
+    struct ike_peer *p = c->peer;
+    forget_later(c);
+    todo_flow(ike, TODO_PAIR_LOST, c->flow);
+    child_unlink(ike, c);
     mem_wipe(c, sizeof *c);
     free(c);
+    peer_settle(ike, p);
 }
 
-void child_delete_peer(struct ike *ike, const struct addr *remote, bool tell, u64 before_ms)
+void child_not_taken(struct child *c, u8 dir)
 {
-    LIST_FOR (it, &ike->children) {
-        struct child *c = CONTAINER_OF(it, struct child, link);
-        if (addr_equal(&c->remote.a, remote) && c->started_ms <= before_ms) {
-            u32 flow = c->flow;
-            child_delete(ike, c, tell);
-            flow_lost_child(ike, flow);
-        }
-    }
+    *(dir == SA_IN ? &c->in_up : &c->out_up) = false;
 }
 
-/* ---- time
- * --------------------------------------------------------------------------------------------------------
- */
+void child_lost_dp(struct child *c)
+{
+    forget_later(c);
+    c->in_up = c->out_up = false;
+}
+
+/* ---- time ---- */
 
 /* renew: the pair is near its end. Asked again every 15 s until a newer pair is up or the end
  * comes. */
 static void renew(struct ike *ike, struct child *c, u64 now)
 {
-    struct child *newest = child_of_flow(ike, c->flow);
-    struct flow *f = flow_find(ike, c->flow);
     c->soft_ms = now + 15000;
-    if (f && newest == c) {
-        c->rekeying = true;
-        flow_want(ike, f, true);
+    if (child_of_flow(ike, c->flow) == c) {
+        todo_want(ike, c->flow, true);
     }
 }
 
-void child_tick(struct ike *ike, u64 now)
+void child_shorten(struct ike *ike, struct child *c, u32 life_s)
 {
-    LIST_FOR (it, &ike->children) {
-        struct child *c = CONTAINER_OF(it, struct child, link);
-        if ((c->delete_ms && now >= c->delete_ms) || (c->hard_ms && now >= c->hard_ms)) {
-            u32 flow = c->flow;
-            child_delete(ike, c, true);
-            flow_lost_child(ike, flow);
-        } else if (c->soft_ms && now >= c->soft_ms && !c->closing) {
-            renew(ike, c, now);
-        }
+    u64 life = (u64)MAX(life_s, (u32)P2_LIFE_MIN_S) * 1000, hard = c->up_ms + life;
+    if (c->up_ms && hard < c->hard_ms) {
+        c->hard_ms = hard;
+        c->soft_ms = hard - MIN(retrans_budget_ms(ike) + 30000, life / 3);
+        child_arm(ike, c);
     }
 }
 
-u64 child_next_ms(const struct ike *ike)
+void child_due(struct ike *ike, struct child *c, u64 now)
 {
-    u64 next = UINT64_MAX;
-    LIST_FOR (it, &ike->children) {
-        const struct child *c = CONTAINER_OF(it, struct child, link);
-        u64 t[] = {c->delete_ms, c->hard_ms, c->closing ? 0 : c->soft_ms};
-        for (unsigned i = 0; i < ARRAY_LEN(t); i++) {
-            next = t[i] && t[i] < next ? t[i] : next;
-        }
+    if ((c->delete_ms && now >= c->delete_ms) || (c->hard_ms && now >= c->hard_ms)) {
+        child_delete(ike, c, true);
+        return;
     }
-    return next;
+    if (c->later_ms && now >= c->later_ms) {
+        child_send_now(ike, c);
+    }
+    if (c->soft_ms && now >= c->soft_ms && !c->closing) {
+        renew(ike, c, now);
+    }
+    child_arm(ike, c);
 }
 
 void child_expire(struct ike *ike, const struct dp_expire_value *e)
 {
-    LIST_FOR (it, &ike->children) {
-        struct child *c = CONTAINER_OF(it, struct child, link);
-        if ((e->dir == SA_IN ? c->spi_in : c->spi_out) != e->spi || c->flow != e->flow) {
-            continue;
-        }
-        if (e->hard) {
-            u32 flow = c->flow;
-            child_delete(ike, c, true);
-            flow_lost_child(ike, flow);
-        } else if (!c->closing) {
-            renew(ike, c, env_now_ms(ike->clock));
-        }
+    const struct flow *f = flow_find(ike, e->flow);
+    struct child *c = NULL;
+    for (struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
+        struct child *k = CONTAINER_OF(it, struct child, flow_link);
+        c = (e->dir == SA_IN ? k->spi_in : k->spi_out) == e->spi ? k : c;
+    }
+    if (!c) {
         return;
+    }
+    if (e->hard) {
+        child_delete(ike, c, true);
+    } else if (!c->closing) {
+        renew(ike, c, env_now_ms(ike->clock));
+        child_arm(ike, c);
     }
 }

@@ -49,14 +49,12 @@ static void add_psk(struct ike_conf *c, const struct ike_psk_value *v)
 
 static void add_flow(struct ike_conf *c, const struct ike_flow_value *v)
 {
-    struct conf_flow *n = arena_alloc(&c->arena, sizeof *n), **at = &c->flows;
+    struct conf_flow *n = arena_alloc(&c->arena, sizeof *n);
     n->v = *v;
     n->v.num_peers = MIN(v->num_peers, (u8)IKE_MAX_PEERS);
     n->v.num_transforms = MIN(v->num_transforms, (u8)IKE_MAX_TRANSFORMS);
-    while (*at) {
-        at = &(*at)->next;
-    }
-    *at = n;
+    *(c->last_flow ? &c->last_flow->next : &c->flows) = n;
+    c->last_flow = n;
 }
 
 static bool same_transform(const struct ike_transform *a, const struct ike_transform *b)
@@ -80,25 +78,22 @@ static bool same_flow(const struct ike_flow_value *a, const struct ike_flow_valu
     return same;
 }
 
-static void drop_children(struct ike *ike, u32 flow)
+static void drop_children(struct ike *ike, struct flow *f)
 {
-    LIST_FOR (it, &ike->children) {
-        struct child *c = CONTAINER_OF(it, struct child, link);
-        if (c->flow == flow) {
-            child_delete(ike, c, true);
-        }
+    LIST_FOR (it, &f->children) {
+        child_delete(ike, CONTAINER_OF(it, struct child, flow_link), true);
     }
 }
 
-static void drop_exchanges(struct ike *ike, u32 flow)
+/* drop_exchanges: quick modes that negotiate for it, ours and the peers'. */
+static void drop_exchanges(struct ike *ike, const struct flow *f)
 {
-    LIST_FOR (it, &ike->sas) {
+    LIST_FOR (it, &ike->sas) { /* a change of configuration, no message: a walk may be */
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
         LIST_FOR (n, &sa->nodes) {
             struct xch *x = CONTAINER_OF(n, struct xch, link);
-            if (x->c.flow == flow && !x->gone_ms) {
-                list_remove(&x->link);
-                xch_free(x);
+            if (x->c.flow == f->v.flow && !x->gone_ms) {
+                xch_free(ike, x);
             }
         }
     }
@@ -107,33 +102,55 @@ static void drop_exchanges(struct ike *ike, u32 flow)
 static void take_flow(struct ike *ike, const struct ike_flow_value *v)
 {
     struct flow *f = flow_find(ike, v->flow);
-    bool fresh = f == NULL;
+    bool fresh = f == NULL, same = !fresh && same_flow(&f->v, v);
     if (fresh) {
         f = xcalloc(1, sizeof *f);
+        f->timer.kind = TIMER_FLOW;
+        list_init(&f->children);
+        list_init(&f->old_sas);
         list_push_back(&ike->flows, &f->link);
-    } else if (!same_flow(&f->v, v)) {
-        drop_children(ike, v->flow);
-        drop_exchanges(ike, v->flow);
+    } else if (!same) {
+        drop_children(ike, f);
+        drop_exchanges(ike, f);
+        flow_unindex(ike, f);
         f->peer = 0;
-        f->wanted = false;
+        f->state = FLOW_IDLE;
     }
     f->v = *v;
     f->keep = true;
-    if (v->always_up && !child_of_flow(ike, v->flow) && !f->wanted) {
-        f->next_ms = env_now_ms(ike->clock);
+    if (!same) {
+        flow_index(ike, f);
+    }
+    if (v->always_up && !child_of_flow(ike, v->flow) && f->state == FLOW_IDLE) {
+        flow_arm(ike, f, env_now_ms(ike->clock));
         f->backoff_ms = 0;
     }
 }
 
+static void remove_flow(struct ike *ike, struct flow *f)
+{
+    drop_children(ike, f);
+    drop_exchanges(ike, f);
+    flow_unindex(ike, f);
+    flow_arm(ike, f, 0);
+    list_remove(&f->link);
+    LIST_FOR (it, &f->old_sas) { /* restart.c removes them in its time */
+        struct old_sa *o = CONTAINER_OF(it, struct old_sa, flow_link);
+        list_remove(&o->flow_link);
+        o->flow = NULL;
+        timer_set(ike, &o->timer, env_now_ms(ike->clock));
+    }
+    free(f);
+}
+
 static void drop_lonely_sas(struct ike *ike)
 {
+    if (!list_empty(&ike->any_flows)) {
+        return; /* everybody is somebody's peer */
+    }
     LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        bool used = false;
-        LIST_FOR (n, &ike->flows) {
-            used = used || flow_has_peer(&CONTAINER_OF(n, struct flow, link)->v, &sa->remote.a);
-        }
-        if (!used) {
+        if (list_empty(&sa->peer->flows)) {
             sa_delete(ike, sa, "no flow with this peer is configured any more", true);
         }
     }
@@ -154,14 +171,18 @@ static void commit(struct ike *ike)
     LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
         if (!f->keep) {
-            drop_children(ike, f->v.flow);
-            drop_exchanges(ike, f->v.flow);
-            list_remove(&f->link);
-            free(f);
+            remove_flow(ike, f);
         }
     }
     drop_lonely_sas(ike);
     config_free(old);
+    restart_tell_dp(ike);
+    LIST_FOR (it, &ike->sas) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
+        if (!sa->deleted && sa->c.authenticated) {
+            live_arm(ike, sa);
+        }
+    }
     if (ike->conf->global.restarted && first) {
         restart_ask(ike);
     }

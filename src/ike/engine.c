@@ -4,13 +4,12 @@
  * when, the verdict is NEXT. A forged, malformed or undecryptable message therefore changes
  * nothing, not even an IV.
  *
- * On the walk: ike_input -> sa_find -> [engine_run: retrans_check -> row_find -> open -> decode ->
- * row_check -> handler -> engine_commit -> seal -> send]. Knows nothing of IKEv1 but its tables;
- * RFC 2408 5, RFC 2409 appendix B.
+ * On the walk: ike_input -> sa_find -> [engine_run: find_exchange -> retrans_check -> row_find ->
+ * open_message -> decode -> row_check -> handler -> the row's answer -> seal -> engine_commit ->
+ * child_install (in) -> send_draft -> child_install (out)]; then session_settle. Knows nothing of
+ * IKEv1 but its tables; RFC 2408 5, RFC 2409 appendix B.
  */
 #include "ike/ike_int.h"
-
-#include <stdarg.h>
 
 /* One message on its way through. */
 struct run {
@@ -23,38 +22,6 @@ struct run {
     u8 hash[32];
     u8 plain[ISAKMP_MAX];
 };
-
-void draft_why(struct draft *d, enum ike_reason why, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(d->detail, sizeof d->detail, fmt, ap);
-    va_end(ap);
-    d->why = why;
-}
-
-void draft_hdr(struct draft *d, bool encrypted)
-{
-    struct isakmp_hdr h = {
-        .exchange = d->x.exchange, .flags = encrypted ? FL_ENCRYPTED : 0, .msgid = d->x.msgid};
-    memcpy(h.cookie_i, d->sa.cookie_i, 8);
-    memcpy(h.cookie_r, d->sa.cookie_r, 8);
-    isakmp_out_init(&d->out, d->buf, ISAKMP_MAX, &h);
-    d->reply = true;
-}
-
-static void draft_init(struct draft *d, const struct ike_sa *sa, const struct xch *x)
-{
-    memset(d, 0, offsetof(struct draft, buf));
-    d->sa = sa->c;
-    d->x = x->c;
-}
-
-static void draft_free(struct draft *d)
-{
-    dh_free(d->dh);
-    mem_wipe(d, offsetof(struct draft, buf));
-}
 
 /* ---- finding the row, opening, checking ---- */
 
@@ -167,7 +134,7 @@ static void send_draft(struct ike *ike, const struct ike_sa *sa, const struct dr
                                    .peer_port = sa->remote.port,
                                    .role = ev_str(sa_role(sa)),
                                    .state = ev_str(state)});
-    ike->env.send(ike->env.ctx, &sa->local, &sa->remote, d->buf, wr_len(&d->out.w));
+    sa_send(ike, sa, d->buf, wr_len(&d->out.w));
 }
 
 /* ---- the commit ---- */
@@ -179,7 +146,6 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
     if (d->sa.conn_id == ike->next_conn) {
         ike->next_conn++;
     }
-    bool was_half_open = sa->listed && sa_half_open(sa);
     sa->c = d->sa;
     x->c = d->x;
     x->c.state = next;
@@ -188,28 +154,42 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
         x->dh = d->dh;
         d->dh = NULL;
     }
-    if (!sa->listed) {
-        sa_link(ike, sa);
-    } else if (was_half_open && !sa_half_open(sa)) {
-        ike->num_half_open--;
+    if (!sa_half_open(sa)) {
+        sa_not_guest(ike, sa);
     }
     if (d->reply) {
         retrans_sent(ike, &x->rt, d->buf, wr_len(&d->out.w), timer);
-    } else {
-        x->rt.next_ms =
-            0; /* answered: nothing to repeat, but a duplicate of theirs still gets our last one */
+    } else { /* theirs was the last: a duplicate of it answered, and two of us would never stop */
+        retrans_sent(ike, &x->rt, NULL, 0, TM_NONE);
     }
+    xch_arm(ike, x);
 }
 
+/* ---- what follows a commit: said to the queue, done by session.c ---- */
+
+static void push_sa(struct ike *ike, enum todo_kind kind, const struct ike_sa *sa)
+{
+    todo_push(ike, kind)->sa = sa->number;
+}
+
+/* commit_node: an informational message is over with its arrival, only its number is kept; a quick
+ * mode stays for its duplicates. */
 static void commit_node(struct ike *ike, struct run *r)
 {
     if (r->fresh) {
-        list_push_back(&r->sa->nodes, &r->x->link);
         msgid_remember(r->sa, r->hdr->msgid);
+        if (r->sa->num_msgids == MSGIDS_MAX * 3 / 4) {
+            push_sa(ike, TODO_P1_SPENT, r->sa);
+        }
+        if (r->row->next == XS_INFO) {
+            return;
+        }
+        list_push_back(&r->sa->nodes, &r->x->link);
         r->fresh = false;
     }
-    if (r->row->next == XS_QM_PHASE2_COMPLETE || r->row->next == XS_INFO) {
+    if (r->row->next == XS_QM_PHASE2_COMPLETE) {
         r->x->gone_ms = env_now_ms(ike->clock) + NODE_LINGER_MS;
+        xch_arm(ike, r->x);
     }
 }
 
@@ -270,75 +250,56 @@ static void trace_after(struct ike *ike, const struct run *r)
     }
 }
 
-/* ---- what follows a commit ---- */
-
-static void phase1_done(struct ike *ike, struct ike_sa *sa)
-{
-    u64 now = env_now_ms(ike->clock);
-    u64 life = (u64)sa->c.life_s * 1000;
-    /* both ends would start a new main mode: the initiator is meant to be first */
-    u64 early = MIN(life / 4, sa->c.initiator ? 70000u : 40000u);
-    sa->expire_ms = now + life;
-    sa->rekey_ms = sa->expire_ms - early;
-    sa->peer->contacted = true;
-    sa->fail[0] = 0;
-    trace_input(ike, sa, sa->c.conn_id, 0, "IKE_MESG_INTERNAL", "IKE_PHASE1_COMPLETE");
-    trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_P1_COMPLETE, XS_P1_COMPLETE, false);
-    flow_p1_up(ike, sa);
-}
-
-/* initial_contact: the peer has just started: what it does not know any more goes. What was made
- * after this very negotiation began is known to it, so two ends that greet each other at once do
- * not delete each other's work. */
-static void initial_contact(struct ike *ike, struct ike_sa *sa)
-{
-    LIST_FOR (it, &ike->sas) {
-        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, link);
-        if (o != sa && !o->deleted && endpoint_equal(&o->remote, &sa->remote) &&
-            o->c.authenticated && o->c.authenticated_ms <= sa->born_ms) {
-            sa_delete(ike, o, "Receive initial contact", false);
-        }
-    }
-    child_delete_peer(ike, &sa->remote.a, false, sa->born_ms);
-}
-
 static void effects_after(struct ike *ike, struct run *r, struct draft *d)
 {
-    u32 ef = d->effects;
-    if (ef & EF_INITIAL_CONTACT) {
-        initial_contact(ike, r->sa);
+    if (d->effects & EF_INITIAL_CONTACT) {
+        push_sa(ike, TODO_CONTACT, r->sa);
     }
-    if (ef & EF_P1_DONE) {
-        phase1_done(ike, r->sa);
+    if (d->effects & EF_P1_DONE) {
+        push_sa(ike, TODO_P1_UP, r->sa);
+        xch_wipe(&r->sa->main); /* our private value has done its work */
     }
-    if (ef & EF_QM_DONE) {
-        flow_up(ike, r->x->c.flow);
+    if (d->effects & EF_QM_DONE) {
+        struct todo *t = todo_push(ike, TODO_QUICK_DONE);
+        t->flow = r->x->c.flow;
+        t->flag = r->x->c.initiator;
         xch_wipe(r->x); /* the keys are installed; the messages stay for duplicates */
     }
-    if (ef & (EF_DELETES | EF_DPD_ACK | EF_LIFETIME | EF_PEER_ERROR)) {
-        info_effects(ike, r->sa, d);
+    if (d->effects & EF_INFO) {
+        info_effects(ike, r->sa, d->m);
     }
+}
+
+/* spent: of an SA whose far end has not proved who it is, so many wrong messages are looked at and
+ * no more. */
+static bool spent(struct ike *ike, struct ike_sa *sa, u8 exchange)
+{
+    if (!sa_half_open(sa) || sa->wrong < HALF_OPEN_WRONG) {
+        return false;
+    }
+    report(ike, sa, &sa->remote.a, exchange, WHY_LIMIT,
+           "so many messages of this negotiation were wrong that no more are looked at");
+    return true;
 }
 
 static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict v)
 {
+    r->sa->wrong++;
+    if (r->fresh && d->proved) {
+        msgid_remember(r->sa, r->hdr->msgid); /* it came from the peer: once is enough */
+    }
     report(ike, r->sa, &r->sa->remote.a, r->hdr->exchange, d->why, d->detail);
     if (v == V_REPLY_ERROR && r->row->encrypted) {
-        u8 spi[4];
-        put32(
-            spi,
-            d->x.spi_out); /* the SPI the peer proposed: how it knows which negotiation is meant */
-        info_notify(ike, r->sa, PROTO_ESP, d->notify, spi, d->x.spi_out ? 4 : 0, NULL, 0);
+        struct todo *t = todo_push(ike, TODO_NOTIFY);
+        t->sa = r->sa->number;
+        t->type = d->notify;
+        t->spi = d->x.spi_out;
     } else if (v == V_REPLY_ERROR) {
         info_error_clear(ike, r->sa, r->hdr, d->notify);
     }
     if (v == V_FAIL && r->x != &r->sa->main && !r->fresh) {
-        struct flow *f = flow_find(ike, r->x->c.flow);
-        if (f && r->x->c.initiator) {
-            flow_failed(ike, f, d->detail);
-        }
-        list_remove(&r->x->link);
-        xch_free(r->x);
+        todo_quick_lost(ike, r->sa, r->x, d->detail);
+        xch_free(ike, r->x);
         r->x = NULL;
     }
 }
@@ -368,7 +329,8 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
         struct ike_sa as = {.main.c.state = shown};
         send_draft(ike, r->sa, d, ike_show_state_name(sa_show_state(&as)));
     }
-    if (d->effects & EF_INSTALL_OUT) { /* held packets leave now: not ahead of the message that makes the peer take them */
+    if (d->effects & EF_INSTALL_OUT) {
+        /* held packets leave now: not ahead of the message that makes the peer take them */
         child_install(ike, r->sa, r->x, false, true);
     }
     trace_after(ike, r);
@@ -379,16 +341,10 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
  * lines. */
 static void candidate(struct ike *ike, struct ike_sa *sa)
 {
-    if (sa->listed || sa->peer) {
+    if (sa->peer) {
         return;
     }
-    sa->peer = peer_get(ike, &sa->local, &sa->remote);
-    sa->peer->ike_refs++;
-    ev_ike_peer_lock(ike->log, 0, &sa->remote.a,
-                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer),
-                                                 .what = ev_str("IKE"),
-                                                 .refs = sa->peer->ike_refs,
-                                                 .who = ev_str("crypto_isakmp_process_block")});
+    sa->peer = peer_hold(ike, &sa->local, &sa->remote, "crypto_isakmp_process_block");
     ev_ike_sa_insert(ike->log, 0, &sa->remote.a,
                      &(struct evb_ike_sa_insert){.lport = sa->local.port,
                                                  .rport = sa->remote.port,
@@ -419,7 +375,7 @@ static void handle(struct ike *ike, struct run *r, const u8 *data)
 
 /* find_exchange: which exchange of the SA the message belongs to; false when refused (and
  * reported). */
-static bool find_exchange(struct ike *ike, struct run *r)
+static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
 {
     const struct isakmp_hdr *h = r->hdr;
     struct ike_sa *sa = r->sa;
@@ -427,6 +383,13 @@ static bool find_exchange(struct ike *ike, struct run *r)
     if (h->exchange == XCH_MAIN && h->msgid == 0) {
         r->x = &sa->main;
         return true;
+    }
+    if (enc && !sa->c.authenticated && h->exchange == XCH_INFO && sa->c.key.len) {
+        if (!spent(ike, sa, h->exchange)) {
+            sa->wrong++;
+            info_early(ike, sa, h, data, r->len);
+        }
+        return false;
     }
     if (enc && !sa->c.authenticated) {
         report(ike, sa, &sa->remote.a, h->exchange,
@@ -440,6 +403,11 @@ static bool find_exchange(struct ike *ike, struct run *r)
     if (enc && (h->msgid == 0 || msgid_seen(sa, h->msgid))) {
         report(ike, sa, &sa->remote.a, h->exchange, WHY_REPLAYED,
                "this message id was used before");
+        return false;
+    }
+    if (enc && sa->num_msgids >= MSGIDS_MAX) {
+        report(ike, sa, &sa->remote.a, h->exchange, WHY_LIMIT,
+               "the ISAKMP SA has seen as many message ids as it can tell apart; a new one is due");
         return false;
     }
     r->fresh = true;
@@ -457,7 +425,7 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
 {
     struct run r = {.sa = sa, .hdr = hdr, .len = len};
     bool enc = (hdr->flags & FL_ENCRYPTED) != 0;
-    if (!find_exchange(ike, &r)) {
+    if (!find_exchange(ike, &r, data)) {
         return;
     }
     datagram_hash(r.hash, data, len);
@@ -465,10 +433,14 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
     if (dup == DUP_LAST) {
         ev_ike_duplicate(ike->log, sa->c.conn_id, &sa->remote.a,
                          &(struct evb_ike_duplicate){.phase = r.x == &sa->main ? 1 : 2});
-        retrans_resend(ike, sa, &r.x->rt);
+        if (retrans_again(ike, &r.x->rt)) {
+            sa_send(ike, sa, r.x->rt.tx, r.x->rt.tx_len);
+        }
     } else if (dup == DUP_OLD) {
         report(ike, sa, &sa->remote.a, hdr->exchange, WHY_REPLAYED,
                "a message from before in the exchange");
+    } else if (spent(ike, sa, hdr->exchange)) {
+        /* said */
     } else if ((r.row = row_find(r.x->c.state, r.x->c.initiator, hdr->exchange, enc)) != NULL) {
         handle(ike, &r, data);
     } else if (row_find(r.x->c.state, r.x->c.initiator, hdr->exchange, !enc)) {
@@ -482,7 +454,7 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
         report(ike, sa, &sa->remote.a, hdr->exchange, WHY_UNEXPECTED, why);
     }
     if (r.fresh && r.x) {
-        xch_free(r.x);
+        xch_free(ike, r.x);
     }
 }
 
@@ -495,9 +467,6 @@ bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn wr
     if (ok) {
         engine_commit(ike, sa, x, &d, state, timer);
         send_draft(ike, sa, &d, ike_show_state_name(sa_show_state(sa)));
-        if (timer == TM_NONE) {
-            x->gone_ms = env_now_ms(ike->clock);
-        }
     }
     draft_free(&d);
     return ok;

@@ -2,11 +2,15 @@
  * ike.c: THE MAP of the key daemon. Bytes, values and time come in here; everything else is called
  * from here.
  *
- *   a datagram  ike_input -> isakmp_hdr_read -> sa_find (or a candidate for message 1) -> engine_run:
- *               retrans_check -> row_find -> open_message -> decode -> row_check -> handler (v1_*.c
- *               writes a draft) -> engine_commit -> seal -> send; then child_install -> ADD_SA
+ *   a datagram  ike_input -> isakmp_hdr_read -> sa_find (or half_open_find, or a candidate for
+ *               message 1) -> engine_run: find_exchange -> retrans_check -> row_find ->
+ *               open_message -> decode -> row_check -> handler (v1_*.c writes a draft) -> answer -> seal -> engine_commit -> child_install
+ *               (in) -> send_draft -> child_install (out)
  *   a value     ike_ctl -> config.c, show.c;  ike_from_dp -> flow.c, child.c, restart.c
- *   the clock   ike_tick -> sas_tick, child_tick, flow_tick, restart_tick
+ *   the clock   ike_tick -> session_tick: the timers that are due
+ *
+ * What follows from each (a flow that waited, a Delete to be said) stands in the queue of todo.c
+ * until session_settle does it at the end of the entry point.
  *
  * RFC 2407, 2408, 2409. No socket, no clock, no file, no global.
  */
@@ -28,19 +32,43 @@ struct ike *ike_new(const struct ike_env *env)
     list_init(&ike->children);
     list_init(&ike->flows);
     list_init(&ike->old_sas);
+    list_init(&ike->todo);
+    list_init(&ike->guests);
+    list_init(&ike->half_open);
+    list_init(&ike->any_flows);
+    ike->half_timer.kind = TIMER_HALF_OPEN;
+    env_random(ike->clock, ike->seed, sizeof ike->seed);
     return ike;
+}
+
+static struct map *const *maps_of(struct ike *ike, struct map *out[NUM_MAPS])
+{
+    struct map *all[NUM_MAPS] = {
+        &ike->sa_cookie, &ike->sa_first,     &ike->sa_number,  &ike->half_cookie, &ike->half_first,
+        &ike->peer_map,  &ike->child_number, &ike->child_in,   &ike->child_out,   &ike->old_in,
+        &ike->old_out,   &ike->flow_map,     &ike->flow_proxy, &ike->grave_of};
+    memcpy(out, all, sizeof all);
+    return out;
 }
 
 void ike_free(struct ike *ike)
 {
+    struct map *maps[NUM_MAPS];
+    struct todo t;
     if (!ike) {
         return;
     }
     LIST_FOR (it, &ike->sas) {
         sa_free(ike, CONTAINER_OF(it, struct ike_sa, link));
     }
+    half_open_free(ike);
     LIST_FOR (it, &ike->children) {
-        free(CONTAINER_OF(it, struct child, link));
+        struct child *c = CONTAINER_OF(it, struct child, link);
+        child_lost_dp(c);
+        free(c);
+    }
+    LIST_FOR (it, &ike->old_sas) {
+        inherit_free(ike, CONTAINER_OF(it, struct old_sa, link));
     }
     LIST_FOR (it, &ike->flows) {
         free(CONTAINER_OF(it, struct flow, link));
@@ -48,11 +76,14 @@ void ike_free(struct ike *ike)
     LIST_FOR (it, &ike->peers) {
         free(CONTAINER_OF(it, struct ike_peer, link));
     }
-    LIST_FOR (it, &ike->old_sas) {
-        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
-        mem_wipe(o, sizeof *o);
-        free(o);
+    while (todo_pop(ike, &t)) {
+        /* nobody will do it any more */
     }
+    maps_of(ike, maps);
+    for (unsigned i = 0; i < NUM_MAPS; i++) {
+        map_free(maps[i]);
+    }
+    free(ike->heap);
     config_free(ike->conf);
     config_free(ike->building);
     mem_wipe(ike, sizeof *ike);
@@ -61,18 +92,29 @@ void ike_free(struct ike *ike)
 
 /* ---- datagrams ---- */
 
-/* half_open_full: anybody can send message 1; how many unfinished SAs one address, and all
- * together, may hold. */
-static bool half_open_full(struct ike *ike, const struct addr *from, char *why, size_t cap)
+/* too_many_guests: far ends that proved their address but not who they are: each has cost us a
+ * Diffie-Hellman. When there are too many, of one address or of all, the oldest goes; the new one
+ * is never refused for what others did. */
+static void too_many_guests(struct ike *ike, struct ike_sa *sa)
 {
     unsigned same = 0;
-    LIST_FOR (it, &ike->sas) {
-        const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        same += sa_half_open(sa) && !sa->c.initiator && addr_equal(&sa->remote.a, from);
+    struct ike_sa *oldest = NULL;
+    LIST_FOR (it, &sa->peer->sas) {
+        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
+        if (o != sa && !list_empty(&o->guest_link)) {
+            oldest = oldest ? oldest : o;
+            same++;
+        }
     }
-    snprintf(why, cap, "%u half-open SAs (at most %d), %u of them with this address (at most %d)",
-             ike->num_half_open, HALF_OPEN_MAX, same, HALF_OPEN_PER_ADDRESS);
-    return same >= HALF_OPEN_PER_ADDRESS || ike->num_half_open >= HALF_OPEN_MAX;
+    if (same < GUESTS_PER_ADDRESS && ike->num_guests <= GUESTS_MAX) {
+        return;
+    }
+    if (same < GUESTS_PER_ADDRESS) {
+        oldest = CONTAINER_OF(ike->guests.next, struct ike_sa, guest_link);
+    }
+    report(ike, oldest, &oldest->remote.a, XCH_MAIN, WHY_LIMIT,
+           "more negotiations wait for message 5 than adit keeps; this one is the oldest");
+    sa_free(ike, oldest);
 }
 
 static void rx_trace(struct ike *ike, const struct ike_sa *sa, const struct endpoint *from,
@@ -101,20 +143,37 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
         snprintf(why, sizeof why, "%s with cookies %s %s", isakmp_exchange_name(h->exchange),
                  hex_str(ci, sizeof ci, h->cookie_i, 8), hex_str(cr, sizeof cr, h->cookie_r, 8));
         report(ike, NULL, &from->a, h->exchange, WHY_NO_SA, why);
-    } else if (half_open_full(ike, &from->a, why, sizeof why)) {
-        report(ike, NULL, &from->a, h->exchange, WHY_LIMIT, why);
     } else {
         rx_trace(ike, NULL, from, to);
         struct ike_sa *sa = sa_new(ike, to, from);
         engine_run(ike, sa, data, len, h);
-        if (!sa->listed) {
-            sa_free(ike, sa);
+        if (sa->main.c.state == XS_R_MM2) {
+            half_open_keep(ike, sa);
         }
+        sa_free(ike, sa);
     }
 }
 
-void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
-               const struct endpoint *to)
+/* resumed: a far end we have answered once: message 1 again, or message 3, which proves its
+ * address. */
+static void resumed(struct ike *ike, struct half_open *half, const u8 *data, size_t len,
+                    const struct isakmp_hdr *h, const struct endpoint *from,
+                    const struct endpoint *to)
+{
+    struct ike_sa *sa = half_open_resume(ike, half);
+    rx_trace(ike, sa, from, to);
+    engine_run(ike, sa, data, len, h);
+    if (sa->main.c.state == XS_R_MM2) {
+        half_open_back(ike, half, sa);
+        return;
+    }
+    half_open_over(ike, half);
+    sa_link(ike, sa);
+    too_many_guests(ike, sa);
+}
+
+static void input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
+                  const struct endpoint *to)
 {
     struct isakmp_hdr h;
     struct isakmp_fault f = isakmp_hdr_read(&h, data, len);
@@ -130,6 +189,11 @@ void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoin
         return;
     }
     struct ike_sa *sa = sa_find(ike, &h, from);
+    struct half_open *half = sa ? NULL : half_open_find(ike, &h, from);
+    if (half) {
+        resumed(ike, half, data, len, &h, from, to);
+        return;
+    }
     if (!sa) {
         first_message(ike, data, len, &h, from, to);
         return;
@@ -149,11 +213,16 @@ void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoin
     engine_run(ike, sa, data, len, &h);
 }
 
-/* ---- values
- * ---------------------------------------------------------------------------------------------------
- */
+void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
+               const struct endpoint *to)
+{
+    input(ike, data, len, from, to);
+    session_settle(ike);
+}
 
-void ike_ctl(struct ike *ike, const struct ike_msg *m)
+/* ---- values ---- */
+
+static void ctl(struct ike *ike, const struct ike_msg *m)
 {
     struct ike_msg pong;
     struct flow *f;
@@ -179,12 +248,13 @@ void ike_ctl(struct ike *ike, const struct ike_msg *m)
         pong.u.number = m->u.number;
         ike->env.to_main(ike->env.ctx, &pong);
         break;
+    case IKE_SHUTDOWN: session_shutdown(ike); break;
     case IKE_DP_PEER: restart_dp(ike); break; /* the channel itself is the process's business */
     default: config_msg(ike, m); break;
     }
 }
 
-void ike_from_dp(struct ike *ike, const struct dp_msg *m)
+static void from_dp(struct ike *ike, const struct dp_msg *m)
 {
     struct flow *f;
     switch (m->type) {
@@ -197,140 +267,35 @@ void ike_from_dp(struct ike *ike, const struct dp_msg *m)
         child_expire(ike, &m->u.expire);
         restart_expire(ike, &m->u.expire);
         break;
-    case DP_UNKNOWN_SPI: flow_unknown_spi(ike, &m->u.unknown_spi); break;
+    case DP_SILENT: session_silent(ike, (u32)m->u.number); break;
+    case DP_SA_REFUSED: session_refused(ike, &m->u.expire); break;
+    case DP_UNKNOWN_SPI: session_unknown_spi(ike, &m->u.unknown_spi); break;
     case DP_SA: restart_sa(ike, m->tag, &m->u.sa_info.sa); break;
     case DP_END: restart_end(ike, m->tag); break;
     default: break;
     }
 }
 
-/* ---- time
- * -------------------------------------------------------------------------------------------------------
- */
-
-static void phase1_timeout(struct ike *ike, struct ike_sa *sa)
+void ike_ctl(struct ike *ike, const struct ike_msg *m)
 {
-    char why[256], seen[160];
-    str_copy(seen, sizeof seen, sa->fail);
-    snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s",
-             ike_state_name(sa->main.c.state), seen[0] ? "; last seen: " : "", seen);
-    report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_TIMEOUT, why);
-    sa_delete(ike, sa, "Death by retransmission P1", false);
-    str_copy(sa->fail, sizeof sa->fail, why);
-    flow_p1_failed(ike, sa, why);
+    ctl(ike, m);
+    session_settle(ike);
 }
 
-/* quick_timeout: the peer was silent in phase 2. It may have lost the ISAKMP SA: a flow that used
- * an old one gets one more try on a new one. */
-static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
+void ike_from_dp(struct ike *ike, const struct dp_msg *m)
 {
-    struct flow *f = flow_find(ike, x->c.flow);
-    struct child *c = child_by_number(ike, x->child);
-    bool initiator = x->c.initiator, stale = x->born_ms - sa->c.authenticated_ms > 5000;
-    const char *why = "Death by retransmission P2: the peer did not answer quick mode";
-    report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_TIMEOUT, why);
-    ev_ike_node_done(ike->log, sa->c.conn_id, &sa->remote.a,
-                     &(struct evb_ike_node_done){.msgid = x->c.msgid,
-                                                 .error = ev_str("TRUE"),
-                                                 .reason = ev_str("Death by retransmission P2")});
-    list_remove(&x->link);
-    xch_free(x);
-    if (c) { /* we answered, the third message never came: take the inbound half back */
-        child_delete(ike, c, true);
-    }
-    if (initiator) {
-        sa_delete(ike, sa, "Death by retransmission P2", true);
-        if (f) {
-            flow_failed(ike, f, why);
-            if (stale) {
-                flow_want(ike, f, true);
-            }
-        }
-    }
+    from_dp(ike, m);
+    session_settle(ike);
 }
 
-static void nodes_tick(struct ike *ike, struct ike_sa *sa, u64 now)
-{
-    LIST_FOR (it, &sa->nodes) {
-        struct xch *x = CONTAINER_OF(it, struct xch, link);
-        if (x->gone_ms && now >= x->gone_ms) {
-            ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
-                              &(struct evb_ike_node_purge){.msgid = x->c.msgid});
-            list_remove(&x->link);
-            xch_free(x);
-        } else if (retrans_due(ike, sa, x)) {
-            quick_timeout(ike, sa, x);
-            return; /* the SA's list may be gone; the rest has its turn at the next tick */
-        }
-    }
-}
-
-/* sa_end_ms: when an unfinished SA we answer is given up. */
-static u64 half_open_end(const struct ike *ike, const struct ike_sa *sa)
-{
-    return sa->born_ms +
-           (u64)ike->conf->global.retransmit_ms * (ike->conf->global.retransmit_tries + 1);
-}
-
-static void sa_tick(struct ike *ike, struct ike_sa *sa, u64 now)
-{
-    if (sa->deleted) {
-        if (now >= sa->gone_ms) {
-            sa_free(ike, sa);
-        }
-    } else if (retrans_due(ike, sa, &sa->main) ||
-               (sa_half_open(sa) && !sa->c.initiator && now >= half_open_end(ike, sa))) {
-        phase1_timeout(ike, sa);
-    } else if (sa->expire_ms && now >= sa->expire_ms) {
-        sa_delete(ike, sa, "IKE SA Lifetime Exceeded", true);
-    } else {
-        if (sa->rekey_ms && now >= sa->rekey_ms) {
-            sa->rekey_ms = now + 30000;
-            if (child_count(ike, 0, &sa->remote.a) &&
-                sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
-                !sa_negotiating(ike, &sa->remote.a)) {
-                mm_start(ike, NULL, &sa->local.a, &sa->remote.a);
-            }
-        }
-        nodes_tick(ike, sa, now);
-    }
-}
+/* ---- time ---- */
 
 void ike_tick(struct ike *ike)
 {
-    u64 now = env_now_ms(ike->clock);
-    LIST_FOR (it, &ike->sas) {
-        sa_tick(ike, CONTAINER_OF(it, struct ike_sa, link), now);
-    }
-    child_tick(ike, now);
-    restart_tick(ike, now);
-    flow_tick(ike, now);
-}
-
-static u64 sooner(u64 a, u64 b)
-{
-    return b && b < a ? b : a; /* 0: not planned */
+    session_tick(ike, env_now_ms(ike->clock));
 }
 
 u64 ike_next_ms(const struct ike *ike)
 {
-    u64 next = sooner(child_next_ms(ike), flow_next_ms(ike));
-    next = sooner(next, restart_next_ms(ike));
-    LIST_FOR (it, &ike->sas) {
-        const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (sa->deleted) {
-            next = sooner(next, sa->gone_ms);
-            continue;
-        }
-        next = sooner(next, sa->main.rt.next_ms);
-        next = sooner(next, sa->expire_ms);
-        next = sooner(next, sa->rekey_ms);
-        next = sooner(next, sa_half_open(sa) && !sa->c.initiator ? half_open_end(ike, sa) : 0);
-        LIST_FOR (n, &sa->nodes) {
-            const struct xch *x = CONTAINER_OF(n, struct xch, link);
-            next = sooner(next, x->gone_ms);
-            next = sooner(next, x->rt.next_ms);
-        }
-    }
-    return next;
+    return timer_next_ms(ike);
 }

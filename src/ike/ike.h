@@ -4,8 +4,8 @@
  * in one thread on a fake clock. ike.c is THE MAP; start there.
  *
  *   main -> ike   policies, keys, flows (a generation: BEGIN ... COMMIT), questions, clear, debug mask
- *   dp  -> ike    struct dp_msg: ACQUIRE, EXPIRE, UNKNOWN_SPI, SA (what is installed, after a restart)
- *   ike -> dp     struct dp_msg: ADD_SA, DEL_SA, GET_SAS
+ *   dp  -> ike    struct dp_msg: ACQUIRE, EXPIRE, UNKNOWN_SPI, SILENT, SA_REFUSED, SA (installed, after a restart)
+ *   ike -> dp     struct dp_msg: ADD_SA, DEL_SA, GET_SAS, SET_SILENCE
  *   ike -> main   snapshots, events
  */
 #ifndef ADIT_IKE_H
@@ -66,6 +66,10 @@ struct ike_global_value {
     bool invalid_spi_recovery;
     bool restarted; /* this process replaces one that died: keep dp's SAs, renegotiate first */
     u32 retransmit_ms, retransmit_tries; /* 10000, 5 */
+    /* crypto isakmp keepalive: seconds, 0: not configured (then a peer is asked when protected traffic gets no answer);
+     * between retries, 0: 2; periodic: always, on demand otherwise */
+    u16 keepalive_s, keepalive_retry_s;
+    bool keepalive_periodic;
     char hostname[64];
 };
 
@@ -141,6 +145,8 @@ enum ike_msg_type {
     IKE_GET_COUNTS,
     IKE_PING,
     IKE_DP_PEER, /* a new dp process: with the descriptor of the channel to it */
+    IKE_CFG_GENERATION, /* with a descriptor: a sealed memory file of what stands between BEGIN and COMMIT */
+    IKE_SHUTDOWN, /* the router ends: every peer is told (Delete), nothing is waited for, nothing begun any more */
     /* ike -> main */
     IKE_SA = 64,
     IKE_CHILD,
@@ -150,6 +156,7 @@ enum ike_msg_type {
     IKE_PONG,
     IKE_EVENT,
     IKE_READY,
+    IKE_TAKEN, /* u.number: the generation in force now; tag: the one just given, refused when they differ */
 };
 struct ike_clear_value {
     u32 conn_id;      /* 0: all */
@@ -181,7 +188,7 @@ struct ike_env {
     void *ctx;         /* borrowed; given back to the three functions */
     void (*send)(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data,
                  size_t len);
-    void (*to_dp)(void *ctx, const struct dp_msg *m);
+    bool (*to_dp)(void *ctx, const struct dp_msg *m); /* false: it could not be given */
     void (*to_main)(void *ctx, const struct ike_msg *m);
 };
 struct ike;

@@ -2,15 +2,21 @@
  * ike_int.h: what the files of this folder share. The SA, its exchanges, the draft a handler writes, the rows of
  * the exchange tables. Only engine_commit (engine.c) writes struct sa_core and struct xch_core of a living SA.
  *
+ * From the top down; a file calls only what stands below it (what must go up goes through the queue of todo.c):
+ *
  *   ike.c       THE MAP: the walk of a message, the turn of the clock
+ *   config.c    configuration generations                show.c  snapshots
+ *   session.c   what follows: drains the queue; the clock of SAs and exchanges
+ *   restart.c   taking over after a crash                flow.c  who wants a negotiation, and when
+ *   initiator.c the exchanges we begin
  *   engine.c    row_find, open, row_check, engine_run, engine_commit, seal, send
- *   retrans.c   duplicates and retransmission            sa_table.c  SAs, exchanges, peers, children by number
  *   v1_table.c  the rows under the ladder of RFC 2409    v1_phase1.c v1_quick.c v1_info.c  their handlers
  *   select.c    ISAKMP policies against offers           v1_proposal.c  transform sets against offers, proxy ids
- *   keys.c      SKEYID family, IVs, hashes, KEYMAT       vendor.c natd.c  vendor ids, NAT-D
- *   child.c     pairs of IPsec SAs                       flow.c  who wants a negotiation, and when
- *   config.c    configuration generations                restart.c  taking over after a crash
- *   show.c      snapshots                                report.c  failure lines, debug lines used by many
+ *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
+ *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
+ *   draft.c     what handlers write                      keys.c  SKEYID family, IVs, hashes, KEYMAT
+ *   retrans.c   duplicates and retransmission            vendor.c natd.c  vendor ids, NAT-D
+ *   todo.c      the queue of consequences                report.c  failure lines, debug lines used by many
  */
 #ifndef ADIT_IKE_INT_H
 #define ADIT_IKE_INT_H
@@ -20,17 +26,26 @@
 #include "wire/isakmp.h"
 
 enum {
-    HALF_OPEN_MAX = 1000,         /* as IOS: crypto call admission limit ike in-negotiation-sa */
-    HALF_OPEN_PER_ADDRESS = 24,
+    HALF_OPEN_BYTES = 32 << 20,   /* first messages whose address is not proved: room for them */
+    HALF_OPEN_WRONG = 512,        /* wrong messages that are looked at in one unfinished negotiation */
+    GUESTS_MAX = 1000,            /* address proved, identity not: as IOS, call admission limit in-negotiation-sa */
+    GUESTS_PER_ADDRESS = 24,
+    MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
+    REKEY_JITTER_MS = 10000,
+    OUT_DELAY_MS = 2000,          /* a new pair of ours that replaces one sends after that long */
+    LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
+    PROBE_EVERY_MS = 300000,      /* a quick mode to see whether a peer lives that cannot be asked */
+    SAID_MS = 60000,              /* the same line about the same peer is not said again that long */
+    P1_LIFE_MIN_S = 4, P2_LIFE_MIN_S = 4, P2_LIFE_MIN_KB = 1024, /* shorter is refused */
     DELETED_LINGER_MS = 60000,    /* a deleted SA stays listed about a minute */
     NODE_LINGER_MS = 60000,       /* a finished exchange answers duplicates that long */
     RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
-    OLD_PAIR_GRACE_MS = 5000,     /* the old pair lives on that long after the new one is up */
+    OLD_PAIR_GRACE_MS = 8000,     /* the old pair lives on that long after the new one is up */
     DUPLICATE_GRACE_MS = 12000,   /* two pairs made at once: the loser goes after that long */
     BACKOFF_MIN_MS = 10000,
     BACKOFF_MAX_MS = 300000,
     LOG_BURST = 20,               /* failure lines per second; the rest is only counted */
-    SEEN_HASHES = 6, SEEN_MSGIDS = 64, SPI_GRAVES = 64,
+    SEEN_HASHES = 6, SPI_GRAVES = 1024,
     P1_LIFE_DEFAULT_S = 86400, P2_LIFE_DEFAULT_S = 28800, /* RFC 2407 4.5 */
 };
 
@@ -66,7 +81,6 @@ struct bytes_sa {
     u8 b[2048];
 };
 
-enum natt { NATT_NONE, NATT_V2, NATT_V3, NATT_V7, NATT_RFC };
 enum vid_bit { VB_UNITY = 1, VB_DPD = 2, VB_XAUTH = 4, VB_FRAG = 8, VB_ADIT = 16, VB_NATT_V2 = 32, VB_NATT_V3 = 64,
                VB_NATT_V7 = 128, VB_NATT_RFC = 256, VB_STRONGSWAN = 512, VB_OPENSWAN = 1024, VB_LIBRESWAN = 2048,
                VB_RACOON = 4096, VB_OTHER = 8192 };
@@ -75,8 +89,8 @@ enum vid_bit { VB_UNITY = 1, VB_DPD = 2, VB_XAUTH = 4, VB_FRAG = 8, VB_ADIT = 16
 struct sa_core {
     u8 cookie_i[8], cookie_r[8];
     bool initiator, authenticated;
-    u8 encr, hash, natt; /* enum encr_id, hash_id, natt */
-    bool nat;
+    u8 encr, hash; /* enum encr_id, hash_id */
+    bool nat;      /* the peer's NAT-D says that one stands between */
     u16 auth, group;
     u32 conn_id, policy, life_s, vids;
     struct secret skeyid, skeyid_d, skeyid_a, skeyid_e, key;
@@ -103,7 +117,7 @@ struct xch_core {
     u64 life_kb;
     u32 peer_life_s; /* the offer's, when it was longer than ours */
     struct selector sel;
-    bool chosen;
+    u16 replay_window; /* the flow's, for ADD_SA */
 };
 
 /* ---- exchanges and SAs ------------------------------------------------------------------------------- */
@@ -117,8 +131,19 @@ struct retrans {
     unsigned sent;
     u64 resent_ms;
 };
+/* When something is due (timer.c); part of what it is about. */
+enum timer_kind { TIMER_SA, TIMER_XCH, TIMER_CHILD, TIMER_FLOW, TIMER_OLD, TIMER_HALF_OPEN,
+                  TIMER_LIVE };
+struct timer {
+    u64 at_ms;
+    u32 pos; /* 1 + its place in the heap, 0: not set */
+    u8 kind; /* enum timer_kind */
+};
+
 struct xch {
     struct list link; /* in ike_sa.nodes; the main exchange is not listed */
+    struct ike_sa *sa; /* borrowed: whose it is */
+    struct timer timer;
     struct xch_core c;
     struct retrans rt;
     struct dh *dh; /* owned */
@@ -126,54 +151,122 @@ struct xch {
     u32 child;            /* number of the pair it made, 0 */
 };
 struct ike_sa {
-    struct list link; /* in ike.sas once committed */
-    bool listed;
+    struct list link, peer_link, guest_link; /* in ike.sas, peer->sas, ike.guests once linked */
+    bool linked;
+    bool known; /* linked, or a half-open one that came back: what is said about it is said once */
+    struct timer timer;
     u32 number; /* ours, never reused */
     struct endpoint local, remote;
     struct sa_core c;
     struct xch main;
     struct list nodes;
-    struct ike_peer *peer; /* borrowed; counted in peer->ike_refs */
+    struct ike_peer *peer; /* held: counted in peer->ike_refs */
     u64 born_ms, expire_ms, rekey_ms;
-    bool deleted, rekeying;
+    bool deleted;
+    bool contact; /* initiator: INITIAL-CONTACT may be said, nothing of before is still in use */
     u64 gone_ms;      /* when a deleted SA leaves the list */
     u32 logged;       /* bit per reason already logged for this SA */
     char fail[160];
-    u32 seen_msgid[SEEN_MSGIDS];
-    unsigned num_msgid;
+    u32 *msgids; /* owned: all message ids the peer has used, an open table */
+    u32 num_msgids, cap_msgids, next_msgid;
+    u32 wrong; /* messages refused */
+    struct {
+        struct timer timer;
+        u32 seq, sent; /* sent: R-U-THERE without an answer yet */
+    } live; /* live.c */
     u32 flow; /* initiator: the flow that wanted it */
 };
-/* A far end, as IOS counts it. */
+/* A far end, by address (peer.c). */
 struct ike_peer {
-    struct list link;
+    struct list link;            /* in ike.peers */
+    struct list sas, children, flows; /* of struct ike_sa, child, flow_ref */
     struct endpoint local, remote;
-    u32 number, ike_refs, ipsec_refs;
+    u32 number; /* as IOS counts them; 0: only configured */
+    u32 ike_refs, ipsec_refs, num_children, num_up, num_old;
     bool contacted; /* an authenticated SA with it has existed since we started */
 };
 struct child {
-    struct list link;
+    struct list link, peer_link, flow_link;
+    struct ike_peer *peer; /* borrowed: lives as long as this */
+    struct flow *of;       /* borrowed: lives as long as this, NULL: none */
+    struct timer timer;
     u32 number, flow, spi_in, spi_out, conn_in, isakmp_conn;
     u8 encr, auth, mode;
-    bool initiator, in_up, out_up, closing, rekeying, announce; /* announce: say Delete when it goes */
+    bool initiator, in_up, out_up, closing;
     struct selector sel;
     struct endpoint local, remote;
-    u64 started_ms, up_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
+    struct dp_msg *later; /* owned, wiped: the outbound half, not given to the data plane yet */
+    u64 started_ms, up_ms, later_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
+};
+enum flow_state { FLOW_IDLE, FLOW_P1 /* waits for an ISAKMP SA */, FLOW_QM /* our quick mode runs */ };
+struct flow_ref { /* a flow at one of its peers */
+    struct list link;
+    struct flow *flow;
+    struct ike_peer *peer; /* NULL: any peer */
 };
 struct flow {
     struct list link;
+    struct flow_ref at_peer[IKE_MAX_PEERS];
+    struct list children, old_sas;
+    u32 num_children;
+    struct timer timer;
     struct ike_flow_value v;
     unsigned peer; /* index of the peer in use */
-    bool wanted;   /* a negotiation is asked for and waits for phase 1 (or its turn) */
-    bool rekey;    /* ...although a pair is up */
+    u8 state;      /* enum flow_state */
+    bool rekey;    /* what is or will be tried is tried although a pair is up */
     u64 next_ms;   /* backoff: when to try again, 0 = not planned */
+    u64 hold_ms, probe_ms; /* no packet brings it up before hold; last probe by quick mode */
     u32 backoff_ms, attempts, failures;
     char last_error[192];
     bool keep; /* seen in the new generation */
 };
 struct old_sa { /* what dp held when we started */
-    struct list link;
+    struct list link, flow_link;
+    struct ike_peer *peer;
+    struct flow *flow; /* NULL: none */
+    struct timer timer;
     struct dp_sa_value sa;
-    u64 delete_ms;
+};
+struct grave {
+    u32 spi;
+    struct addr peer;
+};
+struct said {
+    u64 key, until_ms;
+};
+struct half_open; /* half_open.c */
+
+/* What has to follow from what just happened (todo.c). */
+enum todo_kind {
+    TODO_SA_ENDED,   /* sa; flag: say Delete */
+    TODO_P1_UP,      /* sa */
+    TODO_P1_SPENT,   /* sa: it has no more room for message ids soon */
+    TODO_CONTACT,    /* sa: the peer said INITIAL-CONTACT */
+    TODO_NOTIFY,     /* sa: say type about the SPI it proposed */
+    TODO_PAIR_UP,    /* flow */
+    TODO_PAIR_LOST,  /* flow */
+    TODO_QUICK_DONE, /* flow; flag: we began it */
+    TODO_QUICK_LOST, /* flow, child (half a pair), why; flag: its SA went away under it */
+    TODO_WANT,       /* flow; flag: although a pair is up */
+    TODO_DELETE_SPI, /* local, remote, spi: say Delete */
+    TODO_PAIR_REFUSED, /* child; type: enum dp_dir of the half the data plane did not take */
+    /* said by the peer, proved by a hash */
+    TODO_HEARD_ERROR,     /* sa, type, spi */
+    TODO_HEARD_GONE,      /* sa, spi: its inbound SA is no more; flag: it did not say Delete */
+    TODO_HEARD_DELETE_SA, /* sa, bytes: both cookies */
+    TODO_HEARD_LIFETIME,  /* sa, spi, seconds */
+    TODO_HEARD_THERE,     /* sa, seconds: R-U-THERE and its sequence number */
+    TODO_HEARD_ACK,       /* sa, seconds: R-U-THERE-ACK and its sequence number */
+};
+struct todo {
+    struct list link;
+    enum todo_kind kind;
+    bool flag;
+    u16 type; /* enum isakmp_notify_type */
+    u32 sa, flow, child, spi, seconds;
+    struct addr local, remote;
+    u8 bytes[16];
+    char why[192];
 };
 
 struct conf_policy {
@@ -193,7 +286,7 @@ struct ike_conf { /* one generation; owns everything in it */
     struct ike_global_value global;
     struct conf_policy *policies; /* by priority */
     struct conf_psk *psks;
-    struct conf_flow *flows;
+    struct conf_flow *flows, *last_flow;
 };
 
 struct ike {
@@ -202,24 +295,37 @@ struct ike {
     struct evlog *log;
     struct ike_conf *conf, *building; /* owned; building is NULL outside BEGIN..COMMIT */
     struct list sas, peers, children, flows, old_sas;
+    struct list guests;    /* SAs we answer that have proved their address only, the oldest first */
+    struct list half_open; /* of struct half_open, the oldest first */
+    struct list any_flows; /* of struct flow_ref: any peer */
+    u8 seed[16];           /* of the keyed hashes */
+    /* keys: our cookie; sa_first_key; number; peer_key; SPI; peer_key with SPI; proxy identities */
+    struct map sa_cookie, sa_first, sa_number, half_cookie, half_first, peer_map, child_number, child_in, child_out,
+        old_in, old_out, flow_map, flow_proxy, grave_of;
+    struct timer **heap; /* owned (timer.c) */
+    size_t num_timers, cap_timers, half_bytes;
+    struct timer half_timer;
+    u32 num_guests;
+    struct list todo; /* of struct todo */
     u32 next_conn, next_child_conn, next_number, num_half_open;
+    bool ending; /* IKE_SHUTDOWN came */
     bool keylog, asked_dp, restart_done, have_dp;
     u32 restart_tag;
     u64 log_second;
     unsigned log_used;
-    struct {
-        u32 spi;
-        struct addr peer;
-    } graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
+    struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
+    struct said said[256];
     unsigned next_grave;
     u64 unknown_spi_ms;
 };
+
+enum { NUM_MAPS = 14 };
 
 /* ---- drafts and rows ----------------------------------------------------------------------------------- */
 
 enum verdict { V_NEXT, V_REPLY_ERROR, V_WAIT, V_DROP, V_FAIL };
 enum effect { EF_P1_DONE = 1, EF_INITIAL_CONTACT = 2, EF_INSTALL_IN = 4, EF_INSTALL_OUT = 8, EF_QM_DONE = 16,
-              EF_DELETES = 32, EF_DPD_ACK = 64, EF_LIFETIME = 128, EF_PEER_ERROR = 256 };
+              EF_INFO = 32 };
 
 /* What a handler decides. Copies of the cores, the answer under construction, effects for after the commit. */
 struct draft {
@@ -228,11 +334,11 @@ struct draft {
     struct dh *dh; /* owned until commit */
     struct isakmp_out out;
     bool reply;
+    bool proved; /* the hash of a phase 2 message was right */
     u32 effects;
     enum ike_reason why;
     char detail[256];
     u16 notify;     /* V_REPLY_ERROR: what to tell the peer */
-    u32 dpd_seq;
     const struct isakmp_msg *m; /* borrowed: effects of an informational read it again */
     u8 buf[ISAKMP_MAX + 32];
 };
@@ -264,8 +370,38 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, 
 typedef bool (*start_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg);
 bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg, u8 state,
                   enum row_timer timer);
-void draft_hdr(struct draft *d, bool encrypted);
+
+/* todo.c */
+struct todo *todo_push(struct ike *ike, enum todo_kind kind); /* owned by the queue; fill it at once */
+void todo_flow(struct ike *ike, enum todo_kind kind, u32 flow);
+void todo_want(struct ike *ike, u32 flow, bool rekey);
+struct todo *todo_quick_lost(struct ike *ike, const struct ike_sa *sa, const struct xch *x, const char *why);
+bool todo_pop(struct ike *ike, struct todo *out); /* the oldest; false: nothing is left */
+
+/* session.c */
+void session_settle(struct ike *ike);
+void session_tick(struct ike *ike, u64 now); /* everything that is due */
+void session_silent(struct ike *ike, u32 flow); /* DP_SILENT */
+void session_refused(struct ike *ike, const struct dp_expire_value *e); /* DP_SA_REFUSED */
+void session_shutdown(struct ike *ike);
+void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
+
+/* draft.c */
+void draft_init(struct draft *d, const struct ike_sa *sa, const struct xch *x);
+void draft_free(struct draft *d); /* wipes it */
 PRINTF_LIKE(3, 4) void draft_why(struct draft *d, enum ike_reason why, const char *fmt, ...);
+void draft_hdr(struct draft *d, bool encrypted);
+void draft_nonce(struct bytes_nonce *out, const struct isakmp_bytes *in);
+/* draft_dh: our key pair of the group into d->dh; the randomness comes from env (law 7). */
+bool draft_dh(struct ike *ike, struct draft *d, u16 group);
+/* draft_agree: g^xy from the peer's KE payload into d->x.gxy. */
+bool draft_agree(const struct dh *dh, const struct isakmp_msg *m, u16 group, struct draft *d);
+void draft_bad_ke(const struct isakmp_msg *m, u16 group, struct draft *d);
+/* draft_hash_is: the HASH payload of a phase 2 message is the wanted one (constant time). */
+bool draft_hash_is(const struct isakmp_msg *m, const u8 *want, struct draft *d);
+/* draft_begin_hashed: header and an empty HASH payload; returns where the hashed part starts. draft_end_hashed: fills it. */
+size_t draft_begin_hashed(struct draft *d);
+void draft_end_hashed(struct draft *d, size_t start, const struct bytes_nonce *ni);
 
 /* retrans.c */
 enum dup { DUP_NO, DUP_LAST, DUP_OLD };
@@ -273,33 +409,76 @@ void datagram_hash(u8 out[32], const u8 *data, size_t len);
 enum dup retrans_check(struct retrans *rt, const u8 hash[32]);
 void retrans_saw(struct retrans *rt, const u8 hash[32]);
 void retrans_sent(struct ike *ike, struct retrans *rt, const u8 *data, size_t len, enum row_timer timer);
-void retrans_resend(struct ike *ike, const struct ike_sa *sa, struct retrans *rt);
+/* retrans_again: a duplicate came; true: answer it with rt->tx now (not more often than RESEND_MIN_MS). */
+bool retrans_again(struct ike *ike, struct retrans *rt);
 void retrans_free(struct retrans *rt);
-/* retrans_due: sends again when it is time; true when the tries are used up. */
-bool retrans_due(struct ike *ike, const struct ike_sa *sa, struct xch *x);
+/* retrans_due: true: send rt->tx again now; *out_spent: the tries are used up. */
+bool retrans_due(struct ike *ike, struct retrans *rt, bool *out_spent);
+/* retrans_budget_ms: how long an answer is waited for, all retransmissions together. */
+u64 retrans_budget_ms(const struct ike *ike);
+
+/* timer.c */
+void timer_set(struct ike *ike, struct timer *t, u64 at_ms); /* 0: takes it back */
+u64 timer_next_ms(const struct ike *ike);
+struct timer *timer_due(struct ike *ike, u64 now); /* takes one that is due out; NULL: none */
+u64 timer_sooner(u64 a, u64 b);                    /* 0: not planned */
+
+/* peer.c */
+u64 peer_key(const struct ike *ike, const struct addr *a, u32 more); /* keyed hash of both */
+struct ike_peer *peer_find(const struct ike *ike, const struct addr *remote);
+struct ike_peer *peer_at(struct ike *ike, const struct addr *remote); /* made when it is not there */
+/* peer_hold: the same, held by an SA or a half-open one, with the debug lines of that. */
+struct ike_peer *peer_hold(struct ike *ike, const struct endpoint *local, const struct endpoint *remote,
+                           const char *who);
+void peer_release(struct ike *ike, struct ike_peer *p); /* NULL is fine */
+void peer_settle(struct ike *ike, struct ike_peer *p);  /* forgets it when nothing belongs to it any more */
+u32 peer_handle(const struct ike_peer *p);
+
+/* half_open.c */
+struct half_open *half_open_find(const struct ike *ike, const struct isakmp_hdr *hdr, const struct endpoint *from);
+/* half_open_keep: what message 3 will need of an SA whose first message was answered; the SA itself may go. */
+void half_open_keep(struct ike *ike, struct ike_sa *sa);
+/* half_open_resume: the SA as it was then, not linked; afterwards half_open_back (nothing came of it) or
+ * half_open_over (its address is proved, the SA is the caller's to link). */
+struct ike_sa *half_open_resume(struct ike *ike, const struct half_open *h);
+void half_open_back(struct ike *ike, struct half_open *h, struct ike_sa *sa);
+void half_open_over(struct ike *ike, struct half_open *h);
+void half_open_drop(struct ike *ike, struct half_open *h);
+void half_open_tick(struct ike *ike, u64 now);
+void half_open_free(struct ike *ike);
 
 /* sa_table.c */
 struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struct endpoint *remote);
 void sa_link(struct ike *ike, struct ike_sa *sa);
 void sa_free(struct ike *ike, struct ike_sa *sa);
-struct ike_sa *sa_find(struct ike *ike, const struct isakmp_hdr *hdr, const struct endpoint *from);
-struct ike_sa *sa_by_conn(struct ike *ike, u32 conn);
+void sa_arm(struct ike *ike, struct ike_sa *sa); /* its timer, after one of its times changed */
+void sa_not_guest(struct ike *ike, struct ike_sa *sa);
+u64 sa_half_open_end(const struct ike *ike, const struct ike_sa *sa);
+u64 sa_first_key(const struct ike *ike, const u8 cookie_i[8], const struct endpoint *from);
+struct ike_sa *sa_find(const struct ike *ike, const struct isakmp_hdr *hdr, const struct endpoint *from);
+struct ike_sa *sa_by_number(const struct ike *ike, u32 number);
 /* sa_usable: the newest authenticated SA with that address, local AF_NONE = any. */
-struct ike_sa *sa_usable(struct ike *ike, const struct addr *local, const struct addr *remote);
-struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *remote);
+struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote);
+/* sa_speaking: the same, or one that has just ended and can still say Delete. */
+struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local, const struct addr *remote);
+/* sa_negotiating: a main mode of ours that is under way and will serve such a flow. */
+struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local, const struct addr *remote);
+/* sa_serves: a flow with that local address (AF_NONE: any) may use the SA, or wait for it. */
+bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct addr *remote);
 bool sa_half_open(const struct ike_sa *sa);
-/* sa_delete: ends an SA; tell = send Delete. It stays listed a minute. */
+/* sa_delete: ends an SA; tell = say Delete. What hangs on it hears of it by the queue. It stays listed a minute. */
 void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell);
+void sa_drop_secrets(struct ike *ike, struct ike_sa *sa); /* exchanges and keys */
+void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t len);
 struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, bool initiator);
 struct xch *xch_find(const struct ike_sa *sa, u32 msgid);
-void xch_free(struct xch *x);
+void xch_free(struct ike *ike, struct xch *x); /* also out of its list */
 void xch_wipe(struct xch *x);
-u32 msgid_new(struct ike *ike, const struct ike_sa *sa);
+void xch_arm(struct ike *ike, struct xch *x);
+/* msgid_new: one of ours, never the same twice in an SA. seen, remember: the peer's. */
+u32 msgid_new(struct ike *ike, struct ike_sa *sa);
 bool msgid_seen(const struct ike_sa *sa, u32 msgid);
 void msgid_remember(struct ike_sa *sa, u32 msgid);
-struct ike_peer *peer_get(struct ike *ike, const struct endpoint *local, const struct endpoint *remote);
-struct ike_peer *peer_find(struct ike *ike, const struct addr *remote);
-u32 peer_handle(const struct ike_peer *p);
 u32 sa_handle(const struct ike_sa *sa);
 enum ike_show_state sa_show_state(const struct ike_sa *sa);
 const char *sa_role(const struct ike_sa *sa);
@@ -330,7 +509,7 @@ void mm_out_3(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_4(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_5(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_6(struct ike *, const struct ike_sa *, struct draft *);
-struct ike_sa *mm_start(struct ike *ike, struct flow *f, const struct addr *local, const struct addr *remote);
+bool mm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *);
 
 /* v1_quick.c */
 enum verdict qm_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
@@ -338,18 +517,47 @@ enum verdict qm_i2(struct ike *, const struct ike_sa *, const struct isakmp_msg 
 enum verdict qm_r3(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 void qm_out_2(struct ike *, const struct ike_sa *, struct draft *);
 void qm_out_3(struct ike *, const struct ike_sa *, struct draft *);
-bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
+bool qm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *flow);
 
 /* v1_info.c */
 enum verdict info_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 enum verdict info_clear_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-void info_effects(struct ike *ike, struct ike_sa *sa, struct draft *d);
-void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
-                 const void *data, size_t len);
-void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi);
-void info_delete_sa(struct ike *ike, struct ike_sa *sa);
+/* info_early: a protected one before phase 1 is done: told, changes nothing. */
+void info_early(struct ike *ike, struct ike_sa *sa, const struct isakmp_hdr *hdr, const u8 *data, size_t len);
+/* info_effects: what a proved message asks for goes into the queue. */
+void info_effects(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m);
+struct info { /* one notification or deletion of ours */
+    bool del;
+    u8 proto, spi_len;
+    u16 type;
+    const void *spi, *data;
+    size_t len;
+};
+bool info_out(struct ike *, const struct ike_sa *, struct draft *, void *info);
 /* info_error_clear: an unprotected notification for a first message we refuse. */
 void info_error_clear(struct ike *ike, const struct ike_sa *sa, const struct isakmp_hdr *hdr, u16 type);
+
+/* initiator.c */
+enum { START_WHY = 160 };
+/* mm_start: begins main mode; NULL with the reason reported and in why when it cannot begin. flow: who wants it (0: a
+ * rekey). contact: INITIAL-CONTACT may be said. */
+struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote, bool contact,
+                        char why[START_WHY]);
+bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
+/* info_*: nothing is sent before the SA has keys. */
+void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
+                 const void *data, size_t len);
+void info_notify_sa(struct ike *ike, struct ike_sa *sa, u16 type, const void *data, size_t len); /* about the SA itself */
+void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi);
+void info_delete_sa(struct ike *ike, struct ike_sa *sa);
+
+/* live.c */
+void live_ask(struct ike *ike, struct ike_sa *sa); /* R-U-THERE, unless one is under way */
+void live_answer(struct ike *ike, struct ike_sa *sa, u32 seq);
+void live_arm(struct ike *ike, struct ike_sa *sa); /* the next periodic one, when that is configured */
+bool live_due(struct ike *ike, struct ike_sa *sa); /* false: the far end is dead */
+bool live_speaks(const struct ike_sa *sa);         /* the far end can be asked */
+u32 live_silence_s(const struct ike *ike);         /* DP_SET_SILENCE */
 
 /* select.c: phase 1 */
 struct p1_offer {
@@ -363,7 +571,6 @@ const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *s
                                          bool have_psk, unsigned *out_transform, u32 conn, struct draft *d);
 bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
 void p1_write(struct ike *ike, struct isakmp_out *o);
-const struct ike_policy_value *p1_policy(const struct ike *ike, u32 priority);
 const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer);
 
 /* v1_proposal.c: phase 2 */
@@ -387,49 +594,66 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
 void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer, unsigned proposal,
               unsigned transform);
 void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi);
-void p2_write_choice(struct isakmp_out *o, const struct xch_core *x);
 /* proxy_read: the proxy identities of a message as our selector; false with why in the draft. */
 bool proxy_read(struct selector *out, const struct isakmp_msg *m, bool we_initiated, struct draft *d);
 void proxy_write(struct isakmp_out *o, struct bytes_id *idi, struct bytes_id *idr, const struct selector *sel);
-const struct flow *proxy_flow(struct ike *ike, const struct ike_sa *sa, const struct selector *sel, bool absent,
-                              struct draft *d);
 
 /* vendor.c, natd.c */
 u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);
-enum natt vendor_natt(u32 vids, bool responder);
-void vendor_write_offer(struct ike *ike, const struct ike_sa *sa, u32 conn, struct isakmp_out *o);
-void vendor_write_natt(struct ike *ike, const struct ike_sa *sa, u32 conn, struct isakmp_out *o, enum natt n);
 void vendor_write_ours(struct isakmp_out *o, const u8 cookie_i[8]);
-void natd_write(struct isakmp_out *o, const struct ike_sa *sa, const struct sa_core *c);
 void natd_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct sa_core *c);
 
 /* child.c */
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out);
 void child_delete(struct ike *ike, struct child *c, bool tell);
-struct child *child_by_spi(struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
-struct child *child_by_number(struct ike *ike, u32 number);
-struct child *child_of_flow(struct ike *ike, u32 flow); /* the newest that is up */
-unsigned child_count(struct ike *ike, u32 flow, const struct addr *remote); /* flow 0, remote NULL: any */
-void child_tick(struct ike *ike, u64 now);
-u64 child_next_ms(const struct ike *ike);
+struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
+struct child *child_by_number(const struct ike *ike, u32 number);
+struct child *child_of_flow(const struct ike *ike, u32 flow); /* the newest that is up */
+void child_due(struct ike *ike, struct child *c, u64 now);
 void child_expire(struct ike *ike, const struct dp_expire_value *e);
-void child_delete_peer(struct ike *ike, const struct addr *remote, bool tell, u64 before_ms);
+/* child_send_now: the outbound half goes to the data plane if it has not yet. */
+void child_send_now(struct ike *ike, struct child *c);
+void child_not_taken(struct child *c, u8 dir); /* the data plane did not take that half */
+void child_lost_dp(struct child *c); /* its data plane died: there is nothing to take out */
+/* child_shorten: the peer keeps it only that long after it came up (RESPONDER-LIFETIME). */
+void child_shorten(struct ike *ike, struct child *c, u32 life_s);
+
+/* spi.c */
 u32 spi_new(struct ike *ike);
 void spi_bury(struct ike *ike, u32 spi, const struct addr *peer);
+bool spi_buried(const struct ike *ike, u32 spi, const struct addr *peer);
+
+/* flow_table.c */
+struct flow *flow_find(const struct ike *ike, u32 id);
+void flow_index(struct ike *ike, struct flow *f); /* makes it findable; unindex before its value changes */
+void flow_unindex(struct ike *ike, struct flow *f);
+bool flow_has_peer(const struct ike_flow_value *v, const struct addr *remote);
+const struct addr *flow_peer(const struct flow *f); /* the one in use, NULL: none */
+/* flow_by_proxy: the flow with that peer whose proxy identities these are; NULL with why in the draft. absent: the
+ * message has none. */
+const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa, const struct selector *sel, bool absent,
+                                 struct draft *d);
+
+/* inherit.c */
+void inherit_add(struct ike *ike, const struct dp_sa_value *sa); /* keeps no key */
+void inherit_free(struct ike *ike, struct old_sa *o);
+struct old_sa *inherit_find(const struct ike *ike, u32 spi, u8 dir);
+bool inherit_with(const struct ike *ike, const struct addr *remote);
 
 /* flow.c */
-struct flow *flow_find(struct ike *ike, u32 id);
 void flow_want(struct ike *ike, struct flow *f, bool rekey);
+/* flow_p1_up: phase 1 is done: whoever waited for it goes on. flow_p1_failed: whoever waited for this SA tries another
+ * one, then the next peer, then gives up. */
 void flow_p1_up(struct ike *ike, struct ike_sa *sa);
 void flow_p1_failed(struct ike *ike, struct ike_sa *sa, const char *why);
-void flow_up(struct ike *ike, u32 id);
+void flow_up(struct ike *ike, struct flow *f, bool ours); /* a pair came up, by a quick mode of ours or not */
 void flow_failed(struct ike *ike, struct flow *f, const char *why);
-void flow_lost_child(struct ike *ike, u32 id);
-void flow_tick(struct ike *ike, u64 now);
-u64 flow_next_ms(const struct ike *ike);
-bool flow_has_peer(const struct ike_flow_value *v, const struct addr *remote);
-bool flow_negotiating(struct ike *ike, const struct flow *f);
-void flow_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
+/* flow_quick_lost: our quick mode lost its ISAKMP SA: once more, soon. */
+void flow_quick_lost(struct ike *ike, struct flow *f, const char *why);
+void flow_lost_child(struct ike *ike, struct flow *f);
+void flow_due(struct ike *ike, struct flow *f);
+void flow_arm(struct ike *ike, struct flow *f, u64 at_ms); /* when to try again, 0: not planned */
+bool flow_negotiating(const struct flow *f);
 
 /* config.c */
 void config_msg(struct ike *ike, const struct ike_msg *m);
@@ -440,14 +664,12 @@ struct ike_conf *config_new(void);
 void restart_ask(struct ike *ike);
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa);
 void restart_end(struct ike *ike, u32 tag);
-void restart_flow_up(struct ike *ike, u32 flow);
+void restart_flow_up(struct ike *ike, struct flow *f);
 /* restart_dp: there is a (new) data plane. */
 void restart_dp(struct ike *ike);
-bool restart_holds(const struct ike *ike, const struct addr *remote);
-bool restart_holds_flow(const struct ike *ike, u32 flow);
+void restart_tell_dp(struct ike *ike); /* what it needs to know of the configuration */
 void restart_expire(struct ike *ike, const struct dp_expire_value *e);
-void restart_tick(struct ike *ike, u64 now);
-u64 restart_next_ms(const struct ike *ike);
+void restart_due(struct ike *ike, struct old_sa *o);
 
 /* show.c */
 void show_answer(struct ike *ike, const struct ike_msg *q);
@@ -462,6 +684,6 @@ void trace_state(struct ike *ike, u32 conn, const struct addr *peer, u8 old, u8 
 void trace_payload(struct ike *ike, const struct ike_sa *sa, u32 conn, const char *payload, u32 msgid);
 void trace_id(struct ike *ike, const struct ike_sa *sa, const u8 *body, u16 len, u8 next);
 void id_text(char *out, size_t cap, const u8 *body, u16 len);
-void dp_send(struct ike *ike, const struct dp_msg *m);
+bool dp_send(struct ike *ike, const struct dp_msg *m); /* false: it could not be given */
 
 #endif

@@ -1,14 +1,10 @@
 /*
  * natd.c: NAT discovery (RFC 3947 3.2 and the drafts before it): each end sends the hash of both
  * addresses and ports with the cookies; a hash that does not fit what arrived tells of a NAT. We
- * find and report it; UDP encapsulation is not there yet, so negotiation goes on at port 500.
+ * have no NAT traversal and do not say that we had, so no peer should send these; from one that
+ * does we learn, and tell the operator, that a NAT is there.
  */
 #include "ike/ike_int.h"
-
-static u8 natd_type(u8 natt)
-{
-    return natt == NATT_RFC ? PL_NATD : natt == NATT_V7 ? PL_NATD_V7 : PL_NATD_DRAFT;
-}
 
 static void natd_hash(u8 *out, const struct sa_core *c, const struct endpoint *e)
 {
@@ -20,24 +16,12 @@ static void natd_hash(u8 *out, const struct sa_core *c, const struct endpoint *e
         4);
 }
 
-void natd_write(struct isakmp_out *o, const struct ike_sa *sa, const struct sa_core *c)
-{
-    u8 h[HASH_MAX];
-    if (c->natt == NATT_NONE) {
-        return;
-    }
-    natd_hash(h, c, &sa->remote); /* the far end first */
-    isakmp_out_payload(o, natd_type(c->natt), h, hash_row(c->hash)->len);
-    natd_hash(h, c, &sa->local);
-    isakmp_out_payload(o, natd_type(c->natt), h, hash_row(c->hash)->len);
-}
-
 void natd_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                 struct sa_core *c)
 {
     u8 ours[HASH_MAX], theirs[HASH_MAX];
     size_t len = hash_row(c->hash)->len;
-    if (c->natt == NATT_NONE || m->num_natd < 2) {
+    if (m->num_natd < 2) {
         return;
     }
     natd_hash(ours, c, &sa->local);

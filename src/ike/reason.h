@@ -29,7 +29,13 @@
     R(REFUSED, "refused by the peer", "The peer sent an error notification.")                                          \
     R(DISABLED, "ISAKMP is off", "crypto isakmp enable is not set.")                                                   \
     R(REPLAYED, "old message", "The message was seen before.")                                                         \
-    R(STALE, "SA already deleted", "The message belongs to an SA that was deleted a moment ago.")
+    R(STALE, "SA already deleted", "The message belongs to an SA that was deleted a moment ago.")                      \
+    R(DEAD, "peer is dead", "The peer answered none of the R-U-THERE messages; its SAs were taken away.")              \
+    R(SAID, "the peer says no, unproved", "A reason that seems to be the peer's, but anybody may have sent it.")       \
+    R(LIKELY, "the peer says no, likely", "Sent under the keys of this negotiation before either end proved itself.")   \
+    R(UNHEARD, "message 5 not answered",                                                                               \
+      "The peer does not answer what proves us: the pre-shared keys differ, or it does not accept our identity.")      \
+    R(NO_DP, "data plane took no SA", "An SA that was negotiated did not get into the data plane; its pair was removed.")
 
 enum ike_reason {
     WHY_NONE,

@@ -67,13 +67,29 @@ static bool may_log(struct ike *ike)
     return ike->log_used++ < LOG_BURST;
 }
 
+/* said_lately: the same line about the same address, within a minute: of a first message that is
+ * sent again, say. */
+static bool said_lately(struct ike *ike, const struct addr *peer, u8 exchange, enum ike_reason why,
+                        const char *detail)
+{
+    u64 now = env_now_ms(ike->clock), key = peer_key(ike, peer, (u32)why << 8 | exchange) ^
+                                            keyed_hash(ike->seed, detail, strlen(detail));
+    struct said *s = &ike->said[key % ARRAY_LEN(ike->said)];
+    bool again = s->key == key && now < s->until_ms;
+    if (!again) {
+        *s = (struct said){key, now + SAID_MS};
+    }
+    return again;
+}
+
 void report(struct ike *ike, struct ike_sa *sa, const struct addr *peer, u8 exchange,
             enum ike_reason why, const char *detail)
 {
     enum ev_id id = reason_event(why);
     u32 bit = 1u << why;
     /* a peer repeats what we refused: the line stands once per SA, the counter counts them all */
-    bool again = sa && sa->listed && (sa->logged & bit);
+    bool again =
+        sa && sa->known ? (sa->logged & bit) != 0 : said_lately(ike, peer, exchange, why, detail);
     if (sa) {
         sa->logged |= bit;
         if (!sa->c.authenticated) {
@@ -170,7 +186,7 @@ void trace_id(struct ike *ike, const struct ike_sa *sa, const u8 *body, u16 len,
     }
 }
 
-void dp_send(struct ike *ike, const struct dp_msg *m)
+bool dp_send(struct ike *ike, const struct dp_msg *m)
 {
-    ike->env.to_dp(ike->env.ctx, m);
+    return ike->env.to_dp(ike->env.ctx, m);
 }

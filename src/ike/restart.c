@@ -5,8 +5,6 @@
  */
 #include "ike/ike_int.h"
 
-#include <stdlib.h>
-
 void restart_ask(struct ike *ike)
 {
     struct dp_msg m;
@@ -22,16 +20,16 @@ static void forget_one(struct ike *ike, struct old_sa *o, bool tell)
 {
     const struct dp_sa_value *v = &o->sa;
     bool in = v->dir == SA_IN;
-    struct ike_sa *sa = tell && in ? sa_usable(ike, &v->dst, &v->src) : NULL;
-    if (sa) {
-        info_delete_spi(ike, sa, v->spi);
+    if (tell && in) {
+        struct todo *t = todo_push(ike, TODO_DELETE_SPI);
+        t->spi = v->spi;
+        t->local = v->dst;
+        t->remote = v->src;
     }
     if (in) {
         spi_bury(ike, v->spi, &v->src);
     }
-    list_remove(&o->link);
-    mem_wipe(o, sizeof *o);
-    free(o);
+    inherit_free(ike, o);
 }
 
 static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
@@ -48,12 +46,11 @@ static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa)
 {
     if (!ike->asked_dp || ike->restart_done || tag != ike->restart_tag ||
-        sa->proto != IPPROTO_ESP_ || child_by_spi(ike, sa->spi, sa->dir == SA_IN, NULL)) {
+        sa->proto != IPPROTO_ESP_ ||
+        child_by_spi(ike, sa->spi, sa->dir == SA_IN, sa->dir == SA_IN ? NULL : &sa->dst)) {
         return;
     }
-    struct old_sa *o = xcalloc(1, sizeof *o);
-    o->sa = *sa;
-    list_push_back(&ike->old_sas, &o->link);
+    inherit_add(ike, sa);
     /* the console's numbers go on where the dead process stopped */
     ike->next_child_conn = MAX(ike->next_child_conn, (sa->conn_id | 1) + 2);
 }
@@ -74,12 +71,9 @@ void restart_end(struct ike *ike, u32 tag)
     }
     LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
-        LIST_FOR (n, &ike->old_sas) {
-            if (CONTAINER_OF(n, struct old_sa, link)->sa.flow == f->v.flow) {
-                flows++;
-                flow_want(ike, f, true);
-                break;
-            }
+        if (!list_empty(&f->old_sas)) {
+            flows++;
+            todo_want(ike, f->v.flow, true);
         }
     }
     ev_ike_restart(ike->log, 0, NULL, &(struct evb_ike_restart){.sas = sas, .flows = flows});
@@ -87,85 +81,57 @@ void restart_end(struct ike *ike, u32 tag)
 
 /* restart_flow_up: the new pair of a flow is up; the old ones go after a grace for what is under
  * way. */
-void restart_flow_up(struct ike *ike, u32 flow)
+void restart_flow_up(struct ike *ike, struct flow *f)
 {
-    LIST_FOR (it, &ike->old_sas) {
-        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
-        if (o->sa.flow == flow && !o->delete_ms) {
-            o->delete_ms = env_now_ms(ike->clock) + OLD_PAIR_GRACE_MS;
+    LIST_FOR (it, &f->old_sas) {
+        struct old_sa *o = CONTAINER_OF(it, struct old_sa, flow_link);
+        if (!o->timer.pos) {
+            timer_set(ike, &o->timer, env_now_ms(ike->clock) + OLD_PAIR_GRACE_MS);
         }
     }
-}
-
-bool restart_holds(const struct ike *ike, const struct addr *remote)
-{
-    LIST_FOR (it, &ike->old_sas) {
-        const struct dp_sa_value *v = &CONTAINER_OF(it, struct old_sa, link)->sa;
-        if (addr_equal(v->dir == SA_IN ? &v->src : &v->dst, remote)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool restart_holds_flow(const struct ike *ike, u32 flow)
-{
-    LIST_FOR (it, &ike->old_sas) {
-        if (CONTAINER_OF(it, struct old_sa, link)->sa.flow == flow) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* restart_expire: the data plane ended one of them itself. */
 void restart_expire(struct ike *ike, const struct dp_expire_value *e)
 {
-    LIST_FOR (it, &ike->old_sas) {
-        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
-        if (e->hard && o->sa.spi == e->spi && o->sa.dir == e->dir) {
-            remove_one(ike, o, false);
-        }
+    struct old_sa *o = inherit_find(ike, e->spi, e->dir);
+    if (o && e->hard) {
+        remove_one(ike, o, false);
     }
 }
 
-void restart_tick(struct ike *ike, u64 now)
+void restart_due(struct ike *ike, struct old_sa *o)
 {
-    LIST_FOR (it, &ike->old_sas) {
-        struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
-        if (o->delete_ms && now >= o->delete_ms) {
-            remove_one(ike, o, true);
-        }
-    }
+    remove_one(ike, o, true);
 }
 
-u64 restart_next_ms(const struct ike *ike)
+void restart_tell_dp(struct ike *ike)
 {
-    u64 next = UINT64_MAX;
-    LIST_FOR (it, &ike->old_sas) {
-        const struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
-        next = o->delete_ms && o->delete_ms < next ? o->delete_ms : next;
-    }
-    return next;
+    struct dp_msg m;
+    memset(&m, 0, sizeof m);
+    m.type = DP_SET_SILENCE;
+    m.u.number = live_silence_s(ike);
+    dp_send(ike, &m);
 }
 
-/* restart_dp: the first data plane is where we begin; a later one has none of our SAs, for the one that had them died.
- * Every flow that had some is negotiated again at once (nothing else would: a peer that sends only, sends into the dark),
- * and then the peers hear which SPIs are gone. */
+/* restart_dp: the first data plane is where we begin; a later one has none of our SAs, for the one
+ * that had them died. Every flow that had some is negotiated again at once (nothing else would: a
+ * peer that sends only, sends into the dark), and then the peers hear which SPIs are gone. */
 void restart_dp(struct ike *ike)
 {
     u64 sas = 0, flows = 0;
     bool first = !ike->have_dp;
     ike->have_dp = true;
+    restart_tell_dp(ike);
     if (first) {
         return;
     }
     ike->restart_done = true; /* what we asked the dead one, nobody answers */
     LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
-        if (child_count(ike, f->v.flow, NULL) || restart_holds_flow(ike, f->v.flow)) {
+        if (f->num_children || !list_empty(&f->old_sas)) {
             flows++;
-            flow_want(ike, f, true);
+            todo_want(ike, f->v.flow, true);
         }
     }
     LIST_FOR (it, &ike->old_sas) {
@@ -174,14 +140,12 @@ void restart_dp(struct ike *ike)
     }
     LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
-        u32 flow = c->flow;
         sas += c->in_up + c->out_up;
         if (c->in_up) {
             spi_bury(ike, c->spi_in, &c->remote.a);
         }
-        c->in_up = c->out_up = false; /* nothing to take out of the new one */
+        child_lost_dp(c); /* nothing to take out of the new one */
         child_delete(ike, c, true);
-        flow_lost_child(ike, flow);
     }
     ev_ike_dp_lost(ike->log, 0, NULL, &(struct evb_ike_dp_lost){.sas = sas, .flows = flows});
 }

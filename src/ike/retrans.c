@@ -48,43 +48,40 @@ void retrans_sent(struct ike *ike, struct retrans *rt, const u8 *data, size_t le
     }
 }
 
-void retrans_resend(struct ike *ike, const struct ike_sa *sa, struct retrans *rt)
+bool retrans_again(struct ike *ike, struct retrans *rt)
 {
     u64 now = env_now_ms(ike->clock);
     /* a flood of copies must not make us a flood of answers */
     if (!rt->tx || (rt->resent_ms && now - rt->resent_ms < RESEND_MIN_MS)) {
-        return;
+        return false;
     }
     rt->resent_ms = now;
-    ike->env.send(ike->env.ctx, &sa->local, &sa->remote, rt->tx, rt->tx_len);
+    return true;
 }
 
-bool retrans_due(struct ike *ike, const struct ike_sa *sa, struct xch *x)
+bool retrans_due(struct ike *ike, struct retrans *rt, bool *out_spent)
 {
-    struct retrans *rt = &x->rt;
     u64 now = env_now_ms(ike->clock);
     if (!rt->next_ms || now < rt->next_ms) {
         return false;
     }
     if (rt->sent >= ike->conf->global.retransmit_tries) {
         rt->next_ms = 0;
-        return true;
+        *out_spent = true;
+        return false;
     }
     rt->sent++;
     rt->next_ms = now + ike->conf->global.retransmit_ms;
-    ev_ike_retransmit(ike->log, sa->c.conn_id, &sa->remote.a,
-                      &(struct evb_ike_retransmit){
-                          .phase = x == &sa->main ? 1 : 2,
-                          .state = ev_str(ike_show_state_name(sa_show_state(sa))),
-                          .msgid = x->c.msgid,
-                          .what = ev_str(x == &sa->main ? "sa" : "node"),
-                      });
-    ike->env.send(ike->env.ctx, &sa->local, &sa->remote, rt->tx, rt->tx_len);
-    return false;
+    return true;
 }
 
 void retrans_free(struct retrans *rt)
 {
     free(rt->tx);
     memset(rt, 0, sizeof *rt);
+}
+
+u64 retrans_budget_ms(const struct ike *ike)
+{
+    return (u64)ike->conf->global.retransmit_ms * (ike->conf->global.retransmit_tries + 1);
 }

@@ -1,64 +1,18 @@
 /*
- * sa_table.c: the ISAKMP SAs, their exchanges (nodes) and the far ends, found by cookie, address
- * and number. Owns the memory; writes no protocol state (that is engine_commit's), but deletion,
- * which ends it. On the walk: wire_ike_hdr -> sa_find -> retrans_check.
+ * sa_table.c: the ISAKMP SAs and their exchanges (nodes), found by cookie, number and far end. Owns
+ * the memory; writes no protocol state (that is engine_commit's), but deletion, which ends it.
+ *
+ * An SA is found by OUR cookie, which is random and nobody else's choice; a first message that is
+ * repeated, by a keyed hash of the initiator's cookie and address. On the walk: isakmp_hdr_read ->
+ * sa_find -> retrans_check.
  */
 #include "ike/ike_int.h"
 
 #include <stdlib.h>
 
-/* ---- far ends ---- */
-
-u32 peer_handle(const struct ike_peer *p)
-{
-    return 0x64000000u + p->number * 0x100u +
-           0x0cu; /* stands for the address a router would print */
-}
-
 u32 sa_handle(const struct ike_sa *sa)
 {
     return 0x65000000u + sa->number * 0x100u + 0x94u;
-}
-
-struct ike_peer *peer_find(struct ike *ike, const struct addr *remote)
-{
-    LIST_FOR (it, &ike->peers) {
-        struct ike_peer *p = CONTAINER_OF(it, struct ike_peer, link);
-        if (addr_equal(&p->remote.a, remote)) {
-            return p;
-        }
-    }
-    return NULL;
-}
-
-struct ike_peer *peer_get(struct ike *ike, const struct endpoint *local,
-                          const struct endpoint *remote)
-{
-    struct ike_peer *p = peer_find(ike, &remote->a);
-    if (p) {
-        return p;
-    }
-    p = xcalloc(1, sizeof *p);
-    p->local = *local;
-    p->remote = *remote;
-    p->number = ++ike->next_number;
-    list_push_back(&ike->peers, &p->link);
-    ev_ike_peer_created(ike->log, 0, &remote->a,
-                        &(struct evb_ike_peer_created){.port = remote->port,
-                                                       .handle = peer_handle(p),
-                                                       .number = 0x80000000u + p->number});
-    return p;
-}
-
-/* peer_release: a far end we never talked to successfully is forgotten with its last SA. */
-static void peer_release(struct ike *ike, struct ike_peer *p)
-{
-    if (p && --p->ike_refs == 0 && !p->contacted) {
-        ev_ike_peer_gone(ike->log, 0, &p->remote.a,
-                         &(struct evb_ike_peer_gone){.handle = peer_handle(p)});
-        list_remove(&p->link);
-        free(p);
-    }
 }
 
 /* ---- exchanges ---- */
@@ -66,8 +20,9 @@ static void peer_release(struct ike *ike, struct ike_peer *p)
 struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, bool initiator)
 {
     struct xch *x = xcalloc(1, sizeof *x);
-    (void)sa;
     list_init(&x->link);
+    x->timer.kind = TIMER_XCH;
+    x->sa = sa;
     x->born_ms = env_now_ms(ike->clock);
     x->c.exchange = exchange;
     x->c.msgid = msgid;
@@ -78,7 +33,7 @@ struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, 
 
 struct xch *xch_find(const struct ike_sa *sa, u32 msgid)
 {
-    LIST_FOR (it, &sa->nodes) {
+    LIST_FOR (it, &sa->nodes) { /* those of the last minute: few */
         struct xch *x = CONTAINER_OF(it, struct xch, link);
         if (x->c.msgid == msgid) {
             return x;
@@ -94,39 +49,67 @@ void xch_wipe(struct xch *x)
     x->dh = NULL;
 }
 
-void xch_free(struct xch *x)
+void xch_free(struct ike *ike, struct xch *x)
 {
+    timer_set(ike, &x->timer, 0);
+    list_remove(&x->link);
     xch_wipe(x);
     mem_wipe(&x->c, sizeof x->c);
     retrans_free(&x->rt);
     free(x);
 }
 
+void xch_arm(struct ike *ike, struct xch *x)
+{
+    timer_set(ike, &x->timer, timer_sooner(x->gone_ms, x->rt.next_ms));
+}
+
+/* ---- message ids ---- */
+
+/* msgid_at: where an id stands in the table, or the empty place for it. */
+static u32 *msgid_at(const struct ike_sa *sa, u32 msgid)
+{
+    u32 i = msgid * 2654435761u;
+    while (sa->msgids[i & (sa->cap_msgids - 1)] && sa->msgids[i & (sa->cap_msgids - 1)] != msgid) {
+        i++;
+    }
+    return &sa->msgids[i & (sa->cap_msgids - 1)];
+}
+
 bool msgid_seen(const struct ike_sa *sa, u32 msgid)
 {
-    for (unsigned i = 0; i < MIN(sa->num_msgid, (unsigned)SEEN_MSGIDS); i++) {
-        if (sa->seen_msgid[i] == msgid) {
-            return true;
-        }
-    }
-    return false;
+    return sa->cap_msgids && *msgid_at(sa, msgid) == msgid;
 }
 
 void msgid_remember(struct ike_sa *sa, u32 msgid)
 {
-    sa->seen_msgid[sa->num_msgid++ % SEEN_MSGIDS] = msgid;
-    if (sa->num_msgid >= 2 * SEEN_MSGIDS) {
-        sa->num_msgid -= SEEN_MSGIDS; /* stays "full" and keeps its place in the ring */
+    if (msgid_seen(sa, msgid)) {
+        return;
     }
+    if ((sa->num_msgids + 1) * 2 > sa->cap_msgids) {
+        u32 *old = sa->msgids, num = sa->cap_msgids;
+        sa->cap_msgids = MAX(num * 2, 16u);
+        sa->msgids = xcalloc(sa->cap_msgids, sizeof *sa->msgids);
+        for (u32 i = 0; i < num; i++) {
+            if (old[i]) {
+                *msgid_at(sa, old[i]) = old[i];
+            }
+        }
+        free(old);
+    }
+    *msgid_at(sa, msgid) = msgid;
+    sa->num_msgids++;
 }
 
-u32 msgid_new(struct ike *ike, const struct ike_sa *sa)
+u32 msgid_new(struct ike *ike, struct ike_sa *sa)
 {
-    u32 id;
-    do {
-        id = env_random_u32(ike->clock);
-    } while (msgid_seen(sa, id));
-    return id;
+    if (!sa->next_msgid) {
+        sa->next_msgid = env_random_u32(ike->clock);
+    }
+    do { /* an odd step meets every number once before it comes back */
+        sa->next_msgid += 0x9e3779b1u;
+    } while (!sa->next_msgid || msgid_seen(sa, sa->next_msgid));
+    return sa->next_msgid;
 }
 
 /* ---- SAs ---- */
@@ -135,8 +118,14 @@ struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struc
 {
     struct ike_sa *sa = xcalloc(1, sizeof *sa);
     list_init(&sa->link);
+    list_init(&sa->peer_link);
+    list_init(&sa->guest_link);
     list_init(&sa->nodes);
     list_init(&sa->main.link);
+    sa->timer.kind = TIMER_SA;
+    sa->main.timer.kind = TIMER_XCH;
+    sa->live.timer.kind = TIMER_LIVE;
+    sa->main.sa = sa;
     sa->number = ++ike->next_number;
     sa->local = *local;
     sa->remote = *remote;
@@ -151,22 +140,84 @@ bool sa_half_open(const struct ike_sa *sa)
     return !sa->c.authenticated && !sa->deleted;
 }
 
+static u64 our_cookie(const struct ike_sa *sa)
+{
+    return be64(sa->c.initiator ? sa->c.cookie_i : sa->c.cookie_r);
+}
+
+u64 sa_first_key(const struct ike *ike, const u8 cookie_i[8], const struct endpoint *from)
+{
+    u8 b[27];
+    memcpy(b, cookie_i, 8);
+    b[8] = from->a.family;
+    memcpy(b + 9, from->a.b, 16);
+    put16(b + 25, from->port);
+    return keyed_hash(ike->seed, b, sizeof b);
+}
+
 void sa_link(struct ike *ike, struct ike_sa *sa)
 {
-    sa->listed = true;
+    sa->known = sa->linked = true;
     list_push_back(&ike->sas, &sa->link);
-    if (sa_half_open(sa)) {
-        ike->num_half_open++;
+    list_push_back(&sa->peer->sas, &sa->peer_link);
+    map_put(&ike->sa_number, sa->number, sa);
+    map_put(&ike->sa_cookie, our_cookie(sa), sa);
+    if (!sa->c.initiator) {
+        map_put(&ike->sa_first, sa_first_key(ike, sa->c.cookie_i, &sa->remote), sa);
+        if (sa_half_open(sa)) {
+            list_push_back(&ike->guests, &sa->guest_link);
+            ike->num_guests++;
+        }
+    }
+    xch_arm(ike, &sa->main);
+    sa_arm(ike, sa);
+}
+
+void sa_not_guest(struct ike *ike, struct ike_sa *sa)
+{
+    if (!list_empty(&sa->guest_link)) {
+        list_remove(&sa->guest_link);
+        ike->num_guests--;
     }
 }
 
-static void sa_drop_secrets(struct ike_sa *sa)
+static void sa_unlink(struct ike *ike, struct ike_sa *sa)
+{
+    if (!sa->linked) {
+        return;
+    }
+    u64 key = sa_first_key(ike, sa->c.cookie_i, &sa->remote);
+    sa_not_guest(ike, sa);
+    list_remove(&sa->link);
+    list_remove(&sa->peer_link);
+    map_del(&ike->sa_number, sa->number);
+    map_del(&ike->sa_cookie, our_cookie(sa));
+    if (map_get(&ike->sa_first, key) == sa) {
+        map_del(&ike->sa_first, key);
+    }
+    sa->linked = false;
+}
+
+u64 sa_half_open_end(const struct ike *ike, const struct ike_sa *sa)
+{
+    return sa->born_ms + retrans_budget_ms(ike);
+}
+
+void sa_arm(struct ike *ike, struct ike_sa *sa)
+{
+    u64 at = sa->deleted ? sa->gone_ms : timer_sooner(sa->expire_ms, sa->rekey_ms);
+    if (sa_half_open(sa) && !sa->c.initiator) {
+        at = timer_sooner(at, sa_half_open_end(ike, sa));
+    }
+    timer_set(ike, &sa->timer, sa->linked ? at : 0);
+}
+
+void sa_drop_secrets(struct ike *ike, struct ike_sa *sa)
 {
     LIST_FOR (it, &sa->nodes) {
-        struct xch *x = CONTAINER_OF(it, struct xch, link);
-        list_remove(&x->link);
-        xch_free(x);
+        xch_free(ike, CONTAINER_OF(it, struct xch, link));
     }
+    timer_set(ike, &sa->main.timer, 0);
     xch_wipe(&sa->main);
     retrans_free(&sa->main.rt);
     secret_wipe(&sa->main.c.iv);
@@ -179,12 +230,12 @@ static void sa_drop_secrets(struct ike_sa *sa)
 
 void sa_free(struct ike *ike, struct ike_sa *sa)
 {
-    if (sa->listed && sa_half_open(sa)) {
-        ike->num_half_open--;
-    }
-    list_remove(&sa->link);
-    sa_drop_secrets(sa);
+    sa_unlink(ike, sa);
+    timer_set(ike, &sa->timer, 0);
+    timer_set(ike, &sa->live.timer, 0);
+    sa_drop_secrets(ike, sa);
     peer_release(ike, sa->peer);
+    free(sa->msgids);
     free(sa);
 }
 
@@ -193,77 +244,98 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
     if (sa->deleted) {
         return;
     }
-    if (tell && sa->c.authenticated) {
-        info_delete_sa(ike, sa);
-    }
     ev_ike_deleting(
         ike->log, sa->c.conn_id, &sa->remote.a,
         &(struct evb_ike_deleting){.reason = ev_str(reason),
                                    .role = ev_str(sa_role(sa)),
                                    .state = ev_str(ike_show_state_name(sa_show_state(sa)))});
-    if (sa_half_open(sa)) {
-        ike->num_half_open--;
-    }
+    sa_not_guest(ike, sa);
+    timer_set(ike, &sa->live.timer, 0);
     sa->deleted = true;
     sa->gone_ms = env_now_ms(ike->clock) + DELETED_LINGER_MS;
+    sa_arm(ike, sa);
     if (!sa->fail[0]) {
         str_copy(sa->fail, sizeof sa->fail, reason);
     }
-    sa_drop_secrets(sa);
+    struct todo *t = todo_push(ike, TODO_SA_ENDED);
+    t->sa = sa->number;
+    t->flag = tell;
+}
+
+void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t len)
+{
+    ike->env.send(ike->env.ctx, &sa->local, &sa->remote, data, len);
 }
 
 /* sa_find: by both cookies; by the initiator's alone while the responder's is still to be learnt
  * (message 2), or while the initiator repeats message 1. The address must fit: nobody else may
  * speak for an SA. */
-struct ike_sa *sa_find(struct ike *ike, const struct isakmp_hdr *hdr, const struct endpoint *from)
+struct ike_sa *sa_find(const struct ike *ike, const struct isakmp_hdr *hdr,
+                       const struct endpoint *from)
 {
-    static const u8 zero[8];
-    LIST_FOR (it, &ike->sas) {
-        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (memcmp(sa->c.cookie_i, hdr->cookie_i, 8) != 0 || !endpoint_equal(&sa->remote, from)) {
-            continue;
-        }
-        bool both = memcmp(sa->c.cookie_r, hdr->cookie_r, 8) == 0;
-        bool second =
-            sa->c.initiator && sa->main.c.state == XS_I_MM1; /* cookie_r is about to be learnt */
-        bool first = !sa->c.initiator && memcmp(hdr->cookie_r, zero, 8) == 0;
-        if (both || second || first) {
-            return sa;
-        }
+    u64 ci = be64(hdr->cookie_i), cr = be64(hdr->cookie_r);
+    struct ike_sa *sa = map_get(&ike->sa_cookie, ci);
+    if (sa && sa->c.initiator && endpoint_equal(&sa->remote, from) &&
+        (memcmp(sa->c.cookie_r, hdr->cookie_r, 8) == 0 || sa->main.c.state == XS_I_MM1)) {
+        return sa;
+    }
+    sa = cr ? map_get(&ike->sa_cookie, cr)
+            : map_get(&ike->sa_first, sa_first_key(ike, hdr->cookie_i, from));
+    if (sa && !sa->c.initiator && memcmp(sa->c.cookie_i, hdr->cookie_i, 8) == 0 &&
+        endpoint_equal(&sa->remote, from)) {
+        return sa;
     }
     return NULL;
 }
 
-struct ike_sa *sa_by_conn(struct ike *ike, u32 conn)
+struct ike_sa *sa_by_number(const struct ike *ike, u32 number)
 {
-    LIST_FOR (it, &ike->sas) {
-        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (conn && sa->c.conn_id == conn) {
-            return sa;
-        }
-    }
-    return NULL;
+    return map_get(&ike->sa_number, number);
 }
 
-struct ike_sa *sa_usable(struct ike *ike, const struct addr *local, const struct addr *remote)
+bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct addr *remote)
+{
+    return addr_equal(&sa->remote.a, remote) &&
+           (!local || local->family == AF_NONE || addr_equal(&sa->local.a, local));
+}
+
+/* newest: ended: one that is deleted will do while it has its keys. */
+static struct ike_sa *newest(const struct ike *ike, const struct addr *local,
+                             const struct addr *remote, bool ended)
 {
     struct ike_sa *best = NULL;
-    LIST_FOR (it, &ike->sas) {
-        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (!sa->deleted && sa->c.authenticated && addr_equal(&sa->remote.a, remote) &&
-            (!local || local->family == AF_NONE || addr_equal(&sa->local.a, local)) &&
-            (!best || sa->c.authenticated_ms >= best->c.authenticated_ms)) {
+    struct ike_peer *p = peer_find(ike, remote);
+    for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
+        if ((ended ? sa->c.key.len != 0 : !sa->deleted) && sa->c.authenticated &&
+            sa_serves(sa, local, remote) &&
+            (!best || (best->deleted && !sa->deleted) ||
+             (sa->deleted == best->deleted &&
+              sa->c.authenticated_ms >= best->c.authenticated_ms))) {
             best = sa;
         }
     }
     return best;
 }
 
-struct ike_sa *sa_negotiating(struct ike *ike, const struct addr *remote)
+struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote)
 {
-    LIST_FOR (it, &ike->sas) {
-        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (sa_half_open(sa) && sa->c.initiator && addr_equal(&sa->remote.a, remote)) {
+    return newest(ike, local, remote, false);
+}
+
+struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local,
+                           const struct addr *remote)
+{
+    return newest(ike, local, remote, true);
+}
+
+struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local,
+                              const struct addr *remote)
+{
+    struct ike_peer *p = peer_find(ike, remote);
+    for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
+        if (sa_half_open(sa) && sa->c.initiator && sa_serves(sa, local, remote)) {
             return sa;
         }
     }

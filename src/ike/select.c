@@ -23,16 +23,6 @@ const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *p
     return best;
 }
 
-const struct ike_policy_value *p1_policy(const struct ike *ike, u32 priority)
-{
-    for (const struct conf_policy *p = ike->conf->policies; p; p = p->next) {
-        if (p->v.priority == priority) {
-            return &p->v;
-        }
-    }
-    return NULL;
-}
-
 void p1_read(struct p1_offer *out, const struct isakmp_transform *t)
 {
     struct rd r = rd_init(t->attrs, t->attrs_len);
@@ -165,6 +155,9 @@ static unsigned p1_compare(const struct ike_policy_value *p, const struct p1_off
             p->priority, raw)
     DIFFERS(o->auth != p->auth, "Authentication method", "authentication method %u, policy %u",
             o->auth, p->priority, p->auth == IKE_AUTH_PSK ? "pre-share" : "rsa-sig")
+    snprintf(raw, sizeof raw, "%d at least", P1_LIFE_MIN_S);
+    DIFFERS(o->life_s < P1_LIFE_MIN_S, "Life duration", "a life of %u seconds, policy %u",
+            o->life_s, p->priority, raw)
     DIFFERS(o->surplus, isakmp_p1_attr_name(o->surplus), "attribute %s, policy %u",
             isakmp_p1_attr_name(o->surplus), p->priority, "none of it")
 #undef DIFFERS
@@ -243,14 +236,71 @@ const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *s
     return NULL;
 }
 
-/* p1_answer_ok: message 2 holds exactly one transform, and it is one of ours unchanged. */
+/* same_terms: the answer repeats what was offered; its life may be shorter (some peers say theirs),
+ * never longer. */
+static bool same_terms(const struct p1_offer *ours, const struct p1_offer *answer,
+                       const char **out_what)
+{
+    *out_what = ours->encr_id != answer->encr_id || ours->key_bits != answer->key_bits
+                    ? "Encryption algorithm"
+                : ours->hash_id != answer->hash_id ? "Hash algorithm"
+                : ours->group != answer->group     ? "Diffie-Hellman group"
+                : ours->auth != answer->auth       ? "Authentication method"
+                : answer->surplus                  ? isakmp_p1_attr_name(answer->surplus)
+                : answer->life_s > ours->life_s || answer->life_s < P1_LIFE_MIN_S ? "Life duration"
+                                                                                  : NULL;
+    return *out_what == NULL;
+}
+
+/* offered: which of our transforms the answer repeats: the one with its number (RFC 2408 4.2: it
+ * SHOULD be kept), or one that has the same terms under another. NULL with what differs. */
+static const struct isakmp_transform *offered(const struct isakmp_sa *ours,
+                                              const struct isakmp_transform *answer,
+                                              const struct p1_offer *o, const char **out_what)
+{
+    const struct isakmp_transform *same = NULL;
+    const char *what;
+    *out_what = "transform number";
+    for (unsigned i = 0; i < ours->num_transforms; i++) {
+        struct p1_offer mine;
+        p1_read(&mine, &ours->transform[i]);
+        bool fits = same_terms(&mine, o, &what);
+        if (ours->transform[i].number == answer->number) {
+            if (fits) {
+                return &ours->transform[i];
+            }
+            *out_what = what;
+        }
+        same = fits && !same ? &ours->transform[i] : same;
+    }
+    return same;
+}
+
+/* policy_like: the priority of the policy that says the same now, for the console; 0: it has
+ * changed since. */
+static u32 policy_like(const struct ike *ike, const struct p1_offer *o)
+{
+    const char *what;
+    char why[128];
+    for (const struct conf_policy *p = ike->conf->policies; p; p = p->next) {
+        if (p1_compare(&p->v, o, &what, why) == 0) {
+            return p->v.priority;
+        }
+    }
+    return 0;
+}
+
+/* p1_answer_ok: message 2 holds exactly one transform, and it is one of those that message 1
+ * offered: the configuration may have changed in between. */
 bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                   struct draft *d)
 {
     const struct isakmp_proposal *prop = p1_proposal(&m->sa);
+    struct isakmp_payload body = {
+        .type = PL_SA, .len = d->x.sa_i.len, .off = ISAKMP_HDR, .body = d->x.sa_i.b};
+    struct isakmp_sa ours;
     struct p1_offer o;
-    char why[128];
-    const char *what = "";
+    const char *what = "transforms";
     if (!prop || m->sa.num_proposals != 1 || prop->num != 1) {
         draft_why(d, WHY_NOT_OFFERED,
                   "transforms: %u proposals and %u transforms came back, wanted one",
@@ -259,26 +309,21 @@ bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
     }
     p1_read(&o, &m->sa.transform[0]);
     trace_offer(ike, sa, d->sa.conn_id, &m->sa.transform[0], &o);
-    for (const struct conf_policy *p = ike->conf->policies; p; p = p->next) {
-        if (p->v.auth == IKE_AUTH_PSK && p1_compare(&p->v, &o, &what, why) == 0) {
-            if (o.life_seen && o.life_s > p->v.life_s) { /* a shorter one: some peers say theirs */
-                draft_why(d, WHY_NOT_OFFERED, "life duration (%u, offered %u)", o.life_s,
-                          p->v.life_s);
-                return false;
-            }
-            d->sa.policy = p->v.priority;
-            d->sa.encr = p->v.encr;
-            d->sa.hash = p->v.hash;
-            d->sa.group = p->v.group;
-            d->sa.auth = p->v.auth;
-            d->sa.life_s = MIN(o.life_s, p->v.life_s);
-            ev_ike_p1_accept(ike->log, d->sa.conn_id, &sa->remote.a,
-                             &(struct evb_ike_p1_accept){.next = 0});
-            return true;
-        }
+    struct isakmp_fault f = isakmp_sa_read(&ours, &body);
+    if (f.reason != IW_OK || m->sa.transform[0].id != TRANSFORM_KEY_IKE ||
+        !offered(&ours, &m->sa.transform[0], &o, &what)) {
+        draft_why(d, WHY_NOT_OFFERED, "%s", what);
+        return false;
     }
-    draft_why(d, WHY_NOT_OFFERED, "%s", what[0] ? what : "transform");
-    return false;
+    d->sa.policy = policy_like(ike, &o);
+    d->sa.encr = encr_from_p1(o.encr_id, o.key_bits);
+    d->sa.hash = hash_from_p1(o.hash_id);
+    d->sa.group = o.group;
+    d->sa.auth = o.auth;
+    d->sa.life_s = o.life_s;
+    ev_ike_p1_accept(ike->log, d->sa.conn_id, &sa->remote.a,
+                     &(struct evb_ike_p1_accept){.next = 0});
+    return true;
 }
 
 /* p1_write: every policy with a pre-shared key as one transform of one proposal. */

@@ -37,10 +37,10 @@ static void show_sa(struct ike *ike, const struct ike_sa *sa, u32 tag)
     i->life_s = sa->c.life_s;
     i->left_s = seconds_left(sa->expire_ms, env_now_ms(ike->clock));
     str_copy(i->id, sizeof i->id, sa->c.peer_name);
-    i->dpd = false; /* the capability is about keepalives of ours, which are not configured yet */
+    i->dpd = ike->conf->global.keepalive_s && live_speaks(sa);
     i->nat = sa->c.nat;
     i->policy = sa->c.policy;
-    i->num_children = sa->deleted ? 0 : child_count(ike, 0, &sa->remote.a);
+    i->num_children = sa->deleted ? 0 : sa->peer->num_children;
     str_copy(i->fail, sizeof i->fail, sa->fail);
     if (ike->keylog) {
         i->key_e = sa->c.key;
@@ -83,8 +83,8 @@ static void show_flow(struct ike *ike, const struct flow *f, u32 tag)
     m.type = IKE_FLOW;
     m.tag = tag;
     m.u.flow_info = (struct ike_flow_info){.flow = f->v.flow,
-                                           .num_children = child_count(ike, f->v.flow, NULL),
-                                           .negotiating = flow_negotiating(ike, f),
+                                           .num_children = f->num_children,
+                                           .negotiating = flow_negotiating(f),
                                            .attempts = f->attempts,
                                            .failures = f->failures};
     str_copy(m.u.flow_info.last_error, sizeof m.u.flow_info.last_error, f->last_error);
@@ -129,9 +129,7 @@ void show_answer(struct ike *ike, const struct ike_msg *q)
     answer(ike, &end);
 }
 
-/* ---- clear
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- clear ---- */
 
 static void clear_children(struct ike *ike, const struct ike_clear_value *c)
 {
@@ -139,9 +137,7 @@ static void clear_children(struct ike *ike, const struct ike_clear_value *c)
         struct child *k = CONTAINER_OF(it, struct child, link);
         if ((!c->flow || k->flow == c->flow) &&
             (c->peer.family == AF_NONE || addr_equal(&c->peer, &k->remote.a))) {
-            u32 flow = k->flow;
             child_delete(ike, k, true);
-            flow_lost_child(ike, flow);
         }
     }
 }
@@ -153,7 +149,6 @@ static void clear_sas(struct ike *ike, const struct ike_clear_value *c)
         if (!sa->deleted && (!c->conn_id || sa->c.conn_id == c->conn_id) &&
             (c->peer.family == AF_NONE || addr_equal(&c->peer, &sa->remote.a))) {
             sa_delete(ike, sa, "IKE deletion by operator", true);
-            flow_p1_failed(ike, sa, "the ISAKMP SA was cleared by the operator");
         }
     }
 }

@@ -5,21 +5,15 @@
  */
 #include "ike/ike_int.h"
 
-#include <stdlib.h>
-
 /* ---- receiving ---- */
 
 enum verdict info_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                      struct draft *d)
 {
-    u8 want[HASH_MAX], len = hash_row(sa->c.hash)->len;
+    u8 want[HASH_MAX];
     trace_payload(ike, sa, sa->c.conn_id, "HASH", m->hdr.msgid);
     keys_hash_phase2(want, &d->sa, m->hdr.msgid, NULL, m->signed_part.p, m->signed_part.len);
-    if (m->hash.len != len || !mem_equal_ct(m->hash.p, want, len)) {
-        draft_why(
-            d, WHY_HASH,
-            "the HASH payload of message id %u (%u bytes) does not cover what stands behind it",
-            m->hdr.msgid, m->hash.len);
+    if (!draft_hash_is(m, want, d)) {
         return V_DROP;
     }
     for (unsigned i = 0; i < m->num_notify; i++) {
@@ -30,15 +24,14 @@ enum verdict info_in(struct ike *ike, const struct ike_sa *sa, const struct isak
                                                .spi = n->spi_len == 4 ? be32(n->spi) : 0,
                                                .msgid = m->hdr.msgid,
                                                .handle = sa_handle(sa)});
-        d->effects |= n->type == NTF_INITIAL_CONTACT ? EF_INITIAL_CONTACT : EF_PEER_ERROR;
     }
     for (unsigned i = 0; i < m->num_delete; i++) {
         ev_ike_delete_rx(ike->log, sa->c.conn_id, &sa->remote.a,
                          &(struct evb_ike_delete_rx){.msgid = m->hdr.msgid,
                                                      .protocol = m->del[i].proto,
                                                      .count = m->del[i].num});
-        d->effects |= EF_DELETES;
     }
+    d->effects = EF_INFO;
     return V_NEXT;
 }
 
@@ -51,188 +44,120 @@ enum verdict info_clear_in(struct ike *ike, const struct ike_sa *sa, const struc
     } else {
         /* it may be forged: the negotiation goes on, but the operator reads what the peer seems to
          * say */
-        draft_why(d, WHY_REFUSED, "the peer says %s (unprotected)",
+        draft_why(d, WHY_SAID, "the peer says %s (unprotected)",
                   isakmp_notify_name(m->notify[0].type));
     }
     return V_DROP;
 }
 
-static void notify_error(struct ike *ike, struct ike_sa *sa, const struct isakmp_notify *n)
+/* ---- before phase 1 is done: the keys exist, nobody has proved that he knows the secret ---- */
+
+static bool open_early(const struct ike_sa *sa, const struct isakmp_hdr *hdr, u8 *plain, size_t len,
+                       struct isakmp_msg *m)
 {
-    char why[128];
-    struct xch *found = NULL;
-    unsigned waiting = 0;
-    u32 spi = n->spi_len == 4 ? be32(n->spi) : 0;
-    LIST_FOR (it, &sa->nodes) {
-        struct xch *x = CONTAINER_OF(it, struct xch, link);
-        if (x->c.state == XS_QM_I_QM1) {
-            waiting++;
-            if (spi && x->c.spi_in == spi) {
-                found = x;
-                waiting = 1;
-                break;
-            }
-            found = x;
-        }
+    u8 want[HASH_MAX];
+    struct secret iv;
+    keys_iv_phase2(&iv, &sa->c, &sa->main.c.iv, hdr->msgid);
+    if (!ike_cbc(sa->c.encr, false, sa->c.key.b, iv.b, plain + ISAKMP_HDR, len - ISAKMP_HDR) ||
+        isakmp_decode(m, hdr, plain, len, encr_row(sa->c.encr)->block).reason != IW_OK ||
+        !(m->seen & PB_HASH)) {
+        return false;
     }
-    if (!found || waiting != 1) {
-        return;
-    }
-    snprintf(why, sizeof why, "the peer answered %s", isakmp_notify_name(n->type));
-    report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_REFUSED, why);
-    struct flow *f = flow_find(ike, found->c.flow);
-    list_remove(&found->link);
-    xch_free(found);
-    if (f) {
-        flow_failed(ike, f, why);
-    }
+    keys_hash_phase2(want, &sa->c, hdr->msgid, NULL, m->signed_part.p, m->signed_part.len);
+    return m->hash.len == hash_row(sa->c.hash)->len && mem_equal_ct(m->hash.p, want, m->hash.len);
 }
 
-static void notify_effect(struct ike *ike, struct ike_sa *sa, const struct isakmp_notify *n)
+void info_early(struct ike *ike, struct ike_sa *sa, const struct isakmp_hdr *hdr, const u8 *data,
+                size_t len)
 {
-    struct child *c;
+    u8 plain[ISAKMP_MAX];
+    struct isakmp_msg m;
+    char why[160] = "the peer sent a protected notification that our keys do not open; do the "
+                    "pre-shared keys differ?";
+    memcpy(plain, data, len); /* isakmp_hdr_read has seen that it fits */
+    if (open_early(sa, hdr, plain, len, &m)) {
+        snprintf(why, sizeof why, "the peer says %s (protected, but not authenticated: likely)",
+                 m.num_notify   ? isakmp_notify_name(m.notify[0].type)
+                 : m.num_delete ? "DELETE"
+                                : "nothing");
+    }
+    mem_wipe(plain, sizeof plain);
+    report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_LIKELY, why);
+}
+
+/* ---- what a proved message asks for: into the queue ---- */
+
+static struct todo *heard(struct ike *ike, const struct ike_sa *sa, enum todo_kind kind, u32 spi)
+{
+    struct todo *t = todo_push(ike, kind);
+    t->sa = sa->number;
+    t->spi = spi;
+    return t;
+}
+
+static void notify_effect(struct ike *ike, const struct ike_sa *sa, const struct isakmp_notify *n)
+{
     u32 spi = n->spi_len == 4 ? be32(n->spi) : 0;
-    if (n->type == NTF_R_U_THERE && n->data.len == 4) {
-        u8 cookies[16];
+    if (n->type == NTF_INITIAL_CONTACT) {
+        heard(ike, sa, TODO_CONTACT, 0);
+    } else if (n->type == NTF_R_U_THERE && n->data.len == 4) {
         ev_ike_dpd(ike->log, sa->c.conn_id, &sa->remote.a,
                    &(struct evb_ike_dpd){.sequence = be32(n->data.p)});
-        memcpy(cookies, sa->c.cookie_i, 8);
-        memcpy(cookies + 8, sa->c.cookie_r, 8);
-        info_notify(ike, sa, PROTO_ISAKMP, NTF_R_U_THERE_ACK, cookies, 16, n->data.p, 4);
-    } else if (n->type == NTF_INVALID_SPI) {
-        if (n->data.len == 4 && !spi) {
-            spi = be32(n->data.p);
-        }
-        if ((c = child_by_spi(ike, spi, false, &sa->remote.a)) !=
-            NULL) { /* the peer lost it: start over */
-            u32 flow = c->flow;
-            child_delete(ike, c, true);
-            flow_lost_child(ike, flow);
-        }
-    } else if (n->type == NTF_RESPONDER_LIFETIME &&
-               (c = child_by_spi(ike, spi, false, &sa->remote.a)) != NULL) {
+        heard(ike, sa, TODO_HEARD_THERE, 0)->seconds = be32(n->data.p);
+    } else if (n->type == NTF_R_U_THERE_ACK && n->data.len == 4) {
+        heard(ike, sa, TODO_HEARD_ACK, 0)->seconds = be32(n->data.p);
+    } else if (n->type == NTF_INVALID_SPI) { /* the peer lost it: start over */
+        heard(ike, sa, TODO_HEARD_GONE, n->data.len == 4 && !spi ? be32(n->data.p) : spi)->flag =
+            true;
+    } else if (n->type == NTF_RESPONDER_LIFETIME) {
         struct isakmp_transform t = {.attrs = n->data.p, .attrs_len = n->data.len};
         struct p2_offer o;
         p2_read(&o, &t);
-        u64 hard = c->up_ms + (u64)o.life_s * 1000;
-        if (o.life_seen && hard < c->hard_ms) {
-            c->hard_ms = hard;
-            c->soft_ms = hard - MIN(30000u, (u64)o.life_s * 1000 / 3);
+        if (o.life_seen) {
+            heard(ike, sa, TODO_HEARD_LIFETIME, spi)->seconds = o.life_s;
         }
     } else if (n->type < 8192) { /* RFC 2408 3.14.1: error types */
-        notify_error(ike, sa, n);
+        heard(ike, sa, TODO_HEARD_ERROR, spi)->type = n->type;
     }
 }
 
-static void delete_effect(struct ike *ike, struct ike_sa *sa, const struct isakmp_delete *del)
+static void delete_effect(struct ike *ike, const struct ike_sa *sa, const struct isakmp_delete *del)
 {
     for (u16 i = 0; i < del->num; i++) {
         const u8 *spi = del->spis + (size_t)i * del->spi_len;
         if (del->proto == PROTO_ESP && del->spi_len == 4) {
-            struct child *c = child_by_spi(ike, be32(spi), false, &sa->remote.a);
-            if (c) {
-                u32 flow = c->flow;
-                child_delete(ike, c, false);
-                flow_lost_child(ike, flow);
-            }
+            heard(ike, sa, TODO_HEARD_GONE, be32(spi));
         } else if (del->proto == PROTO_ISAKMP && del->spi_len == 16) {
-            LIST_FOR (it, &ike->sas) {
-                struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, link);
-                if (!o->deleted && memcmp(o->c.cookie_i, spi, 8) == 0 &&
-                    memcmp(o->c.cookie_r, spi + 8, 8) == 0 &&
-                    addr_equal(&o->remote.a, &sa->remote.a)) {
-                    sa_delete(ike, o, "Receive delete from peer", false);
-                    flow_p1_failed(ike, o, "the peer deleted the ISAKMP SA");
-                }
-            }
+            memcpy(heard(ike, sa, TODO_HEARD_DELETE_SA, 0)->bytes, spi, 16);
         }
     }
 }
 
-void info_effects(struct ike *ike, struct ike_sa *sa, struct draft *d)
+void info_effects(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m)
 {
-    const struct isakmp_msg *m = d->m;
-    for (unsigned i = 0; i < m->num_notify && !sa->deleted; i++) {
+    for (unsigned i = 0; i < m->num_notify; i++) {
         notify_effect(ike, sa, &m->notify[i]);
     }
-    for (unsigned i = 0; i < m->num_delete && !sa->deleted; i++) {
+    for (unsigned i = 0; i < m->num_delete; i++) {
         delete_effect(ike, sa, &m->del[i]);
     }
 }
 
-/* ---- sending
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
-struct info {
-    bool del;
-    u8 proto, spi_len;
-    u16 type;
-    const void *spi, *data;
-    size_t len;
-};
-
-static bool write_info(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+bool info_out(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
 {
-    static const u8 zero[HASH_MAX];
     const struct info *n = arg;
     (void)ike;
     keys_iv_phase2(&d->x.iv, &d->sa, &sa->main.c.iv, d->x.msgid);
-    draft_hdr(d, true);
-    isakmp_out_payload(&d->out, PL_HASH, zero, hash_row(d->sa.hash)->len);
-    size_t start = wr_len(&d->out.w);
+    size_t start = draft_begin_hashed(d);
     if (n->del) {
         isakmp_out_delete(&d->out, n->proto, n->spi_len, n->spi, 1);
     } else {
         isakmp_out_notify(&d->out, n->proto, n->type, n->spi, n->spi_len, n->data, n->len);
     }
-    keys_hash_phase2(d->buf + ISAKMP_HDR + 4, &d->sa, d->x.msgid, NULL, d->buf + start,
-                     wr_len(&d->out.w) - start);
+    draft_end_hashed(d, start, NULL);
     return !d->out.w.bad;
-}
-
-static void info_send(struct ike *ike, struct ike_sa *sa, struct info *n)
-{
-    if (!sa->c.authenticated || sa->deleted) {
-        return;
-    }
-    struct xch *x = xch_new(ike, sa, XCH_INFO, msgid_new(ike, sa), true);
-    list_push_back(&sa->nodes, &x->link);
-    msgid_remember(sa, x->c.msgid);
-    ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
-                    &(struct evb_ike_node_new){.msgid = x->c.msgid});
-    engine_start(ike, sa, x, write_info, n, XS_INFO, TM_NONE);
-    ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
-                      &(struct evb_ike_node_purge){.msgid = x->c.msgid});
-    list_remove(&x->link); /* nothing comes back in it */
-    xch_free(x);
-}
-
-void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi,
-                 u8 spi_len, const void *data, size_t len)
-{
-    info_send(ike, sa,
-              &(struct info){.proto = proto,
-                             .type = type,
-                             .spi = spi,
-                             .spi_len = spi_len,
-                             .data = data,
-                             .len = len});
-}
-
-void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi)
-{
-    u8 b[4];
-    put32(b, spi);
-    info_send(ike, sa, &(struct info){.del = true, .proto = PROTO_ESP, .spi = b, .spi_len = 4});
-}
-
-void info_delete_sa(struct ike *ike, struct ike_sa *sa)
-{
-    u8 b[16];
-    memcpy(b, sa->c.cookie_i, 8);
-    memcpy(b + 8, sa->c.cookie_r, 8);
-    info_send(ike, sa, &(struct info){.del = true, .proto = PROTO_ISAKMP, .spi = b, .spi_len = 16});
 }
 
 void info_error_clear(struct ike *ike, const struct ike_sa *sa, const struct isakmp_hdr *hdr,

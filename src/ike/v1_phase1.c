@@ -5,12 +5,6 @@
  */
 #include "ike/ike_int.h"
 
-static void copy_nonce(struct bytes_nonce *out, const struct isakmp_bytes *in)
-{
-    out->len = in->len;
-    memcpy(out->b, in->p, in->len);
-}
-
 static const struct secret *find_psk(struct ike *ike, const struct ike_sa *sa, u32 conn)
 {
     const struct ike_psk_value *k = psk_find(ike, &sa->remote.a);
@@ -22,23 +16,6 @@ static const struct secret *find_psk(struct ike *ike, const struct ike_sa *sa, u
     ev_ike_psk_none(ike->log, conn, &sa->remote.a,
                     &(struct evb_ike_psk_none){.address = sa->remote.a});
     return NULL;
-}
-
-/* make_dh: our key pair of the agreed group; the randomness comes in from outside (law 7). */
-static bool make_dh(struct ike *ike, struct draft *d, u16 group)
-{
-    u8 secret[80];
-    const struct group_row *g = group_row(group);
-    size_t len = !g                ? 0
-                 : g->ecp          ? 80
-                 : g->bits <= 2048 ? 32
-                 : g->bits <= 3072 ? 40
-                 : g->bits <= 4096 ? 48
-                                   : 64;
-    env_random(ike->clock, secret, sizeof secret);
-    d->dh = g ? dh_new(group, secret, len) : NULL;
-    mem_wipe(secret, sizeof secret);
-    return d->dh != NULL;
 }
 
 /* ---- message 1 and 2: the policy ---- */
@@ -87,7 +64,6 @@ enum verdict mm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     accept_policy(ike, m, p, transform, d);
     vendor_read(ike, sa, d->sa.conn_id,
                 m); /* the dialect looks at them again under the new conn-id */
-    d->sa.natt = vendor_natt(d->sa.vids, true);
     return V_NEXT;
 }
 
@@ -110,9 +86,7 @@ enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         return V_DROP;
     }
     d->sa.conn_id = ike->next_conn;
-    d->sa.natt = vendor_natt(d->sa.vids & ~(u32)VB_NATT_RFC, false);
-    if (!make_dh(ike, d, d->sa.group)) {
-        draft_why(d, WHY_KEY_EXCHANGE, "group %u cannot be computed", d->sa.group);
+    if (!draft_dh(ike, d, d->sa.group)) {
         return V_DROP;
     }
     return V_NEXT;
@@ -125,16 +99,10 @@ static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
                   const struct dh *dh, struct draft *d)
 {
     u32 conn = d->sa.conn_id;
-    size_t len = 0;
-    const struct group_row *g = group_row(d->sa.group);
     trace_payload(ike, sa, conn, "KE", 0);
-    if (!dh || !dh_shared(dh, d->x.gxy.b, &len, m->ke.p, m->ke.len)) {
-        draft_why(d, WHY_KEY_EXCHANGE,
-                  "KE payload has %u bytes, group %u wants %u in 2..p-2 (a point of the curve)",
-                  m->ke.len, d->sa.group, g ? g->public_len : 0);
+    if (!draft_agree(dh, m, d->sa.group, d)) {
         return false;
     }
-    d->x.gxy.len = (u16)len;
     ev_ike_processing_nonce(ike->log, conn, &sa->remote.a,
                             &(struct evb_ike_processing_nonce){.msgid = 0});
     const struct secret *psk = find_psk(ike, sa, conn);
@@ -148,9 +116,9 @@ static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
         draft_why(d, WHY_KEY_EXCHANGE, "no key can be made for the agreed cipher");
         return false;
     }
-    ev_ike_skeyid(
-        ike->log, conn, &sa->remote.a,
-        &(struct evb_ike_skeyid){.skeyid_e = ev_key(d->sa.skeyid_e.b, d->sa.skeyid_e.len)});
+    ev_ike_skeyid(ike->log, conn, &sa->remote.a,
+                  &(struct evb_ike_skeyid){
+                      .skeyid_e = ev_key(d->sa.skeyid_e.b, ike->keylog ? d->sa.skeyid_e.len : 0)});
     d->sa.vids |= vendor_read(ike, sa, conn, m);
     natd_check(ike, sa, m, &d->sa);
     mem_wipe(&d->x.gxy, sizeof d->x.gxy);
@@ -160,17 +128,17 @@ static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
 enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                    struct draft *d)
 {
-    if (!make_dh(ike, d, d->sa.group)) {
-        draft_why(d, WHY_KEY_EXCHANGE, "group %u cannot be computed", d->sa.group);
+    if (!dh_public_ok(d->sa.group, m->ke.p, m->ke.len)) { /* before we pay for a key pair */
+        draft_bad_ke(m, d->sa.group, d);
         return V_DROP;
     }
-    const struct group_row *g = group_row(d->sa.group);
-    if (m->ke.len == g->public_len) {
-        memcpy(d->x.gi.b, m->ke.p, m->ke.len);
+    if (!draft_dh(ike, d, d->sa.group)) {
+        return V_DROP;
     }
-    d->x.gi.len = d->x.gr.len = g->public_len;
+    memcpy(d->x.gi.b, m->ke.p, m->ke.len);
+    d->x.gi.len = d->x.gr.len = group_row(d->sa.group)->public_len;
     dh_public(d->dh, d->x.gr.b);
-    copy_nonce(&d->x.ni, &m->nonce);
+    draft_nonce(&d->x.ni, &m->nonce);
     d->x.nr.len = 20;
     env_random(ike->clock, d->x.nr.b, d->x.nr.len);
     bool ok = agree(ike, sa, m, d->dh, d);
@@ -182,11 +150,13 @@ enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp
 enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                    struct draft *d)
 {
-    if (m->ke.len == d->x.gi.len) {
-        memcpy(d->x.gr.b, m->ke.p, m->ke.len);
-        d->x.gr.len = m->ke.len;
+    if (!dh_public_ok(d->sa.group, m->ke.p, m->ke.len)) {
+        draft_bad_ke(m, d->sa.group, d);
+        return V_DROP;
     }
-    copy_nonce(&d->x.nr, &m->nonce);
+    memcpy(d->x.gr.b, m->ke.p, m->ke.len);
+    d->x.gr.len = m->ke.len;
+    draft_nonce(&d->x.nr, &m->nonce);
     return agree(ike, sa, m, sa->main.dh, d) ? V_NEXT : V_DROP;
 }
 

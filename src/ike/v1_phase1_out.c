@@ -44,19 +44,18 @@ void mm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
         isakmp_out_proposal_end(&d->out, &p, true);
         isakmp_out_end(&d->out);
     }
-    vendor_write_natt(ike, sa, d->sa.conn_id, &d->out, d->sa.natt);
+    (void)ike;
+    (void)sa;
 }
 
 /* ---- message 3 and 4 ---- */
 
-static void write_ke(struct draft *d, const struct bytes_big *ke, const struct bytes_nonce *nonce,
-                     const struct ike_sa *sa)
+static void write_ke(struct draft *d, const struct bytes_big *ke, const struct bytes_nonce *nonce)
 {
     draft_hdr(d, false);
     isakmp_out_payload(&d->out, PL_KE, ke->b, ke->len);
     isakmp_out_payload(&d->out, PL_NONCE, nonce->b, nonce->len);
     vendor_write_ours(&d->out, d->sa.cookie_i);
-    natd_write(&d->out, sa, &d->sa);
 }
 
 void mm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
@@ -65,13 +64,15 @@ void mm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     dh_public(d->dh, d->x.gi.b);
     d->x.ni.len = 20;
     env_random(ike->clock, d->x.ni.b, d->x.ni.len);
-    write_ke(d, &d->x.gi, &d->x.ni, sa);
+    (void)sa;
+    write_ke(d, &d->x.gi, &d->x.ni);
 }
 
 void mm_out_4(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
     (void)ike;
-    write_ke(d, &d->x.gr, &d->x.nr, sa);
+    (void)sa;
+    write_ke(d, &d->x.gr, &d->x.nr);
 }
 
 /* ---- message 5 and 6 ---- */
@@ -99,7 +100,7 @@ static void write_identity(struct ike *ike, const struct ike_sa *sa, struct draf
 void mm_out_5(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
     u8 hash[HASH_MAX], spi[16];
-    bool contact = !sa->peer->contacted && !restart_holds(ike, &sa->remote.a);
+    bool contact = sa->contact && !sa->peer->contacted;
     if (contact) {
         ev_ike_send_contact(ike->log, d->sa.conn_id, &sa->remote.a,
                             &(struct evb_ike_send_contact){.sas = 0});
@@ -122,24 +123,21 @@ void mm_out_6(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     isakmp_out_payload(&d->out, PL_HASH, hash, hash_row(d->sa.hash)->len);
 }
 
-/* ---- message 1
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- message 1 ---- */
 
-static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
 {
-    struct flow *f = arg;
+    (void)arg;
     d->sa.initiator = d->x.initiator = true;
     do {
         env_random(ike->clock, d->sa.cookie_i, 8);
     } while (be64(d->sa.cookie_i) == 0);
     ev_ike_no_aggressive(ike->log, 0, &sa->remote.a,
-                         &(struct evb_ike_no_aggressive){.flow = f ? f->v.flow : 0});
+                         &(struct evb_ike_no_aggressive){.flow = sa->flow});
     ev_ike_psk_found(ike->log, 0, &sa->remote.a,
                      &(struct evb_ike_psk_found){.address = sa->remote.a});
     draft_hdr(d, false);
     p1_write(ike, &d->out);
-    vendor_write_offer(ike, sa, 0, &d->out);
     size_t body = be16(d->buf + ISAKMP_HDR + 2) - 4u;
     if (d->out.w.bad || body > sizeof d->x.sa_i.b) {
         return false;
@@ -148,57 +146,6 @@ static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, v
     memcpy(d->x.sa_i.b, d->buf + ISAKMP_HDR + 4, body);
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_MM");
     trace_state(ike, 0, &sa->remote.a, XS_READY, XS_I_MM1, false);
-    ev_ike_begin_mm(ike->log, 0, &sa->remote.a,
-                    &(struct evb_ike_begin_mm){.flow = f ? f->v.flow : 0});
+    ev_ike_begin_mm(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_mm){.flow = sa->flow});
     return true;
-}
-
-static bool any_policy(const struct ike *ike)
-{
-    for (const struct conf_policy *p = ike->conf->policies; p; p = p->next) {
-        if (p->v.auth == IKE_AUTH_PSK) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* mm_start: begins main mode; NULL with the reason reported and noted at the flow when it cannot
- * begin. */
-struct ike_sa *mm_start(struct ike *ike, struct flow *f, const struct addr *local,
-                        const struct addr *remote)
-{
-    char why[128], a[ADDR_STR];
-    struct endpoint from = {*local, 500}, to = {*remote, 500};
-    bool have_policy = any_policy(ike), have_psk = psk_find(ike, remote) != NULL;
-    if (!have_policy || !have_psk) {
-        snprintf(why, sizeof why, "%s for %s",
-                 have_policy ? "no pre-shared key is configured"
-                             : "no ISAKMP policy with pre-share is configured",
-                 addr_str(a, remote));
-        report(ike, NULL, remote, XCH_MAIN, have_policy ? WHY_NO_PSK : WHY_NO_PROPOSAL, why);
-        if (f) {
-            flow_failed(ike, f, why);
-        }
-        return NULL;
-    }
-    struct ike_sa *sa = sa_new(ike, &from, &to);
-    sa->flow = f ? f->v.flow : 0;
-    ev_ike_ke_msg(ike->log, 0, remote, &(struct evb_ike_ke_msg){.a = 1, .b = 1});
-    ev_ike_profile_null(ike->log, 0, remote, &(struct evb_ike_profile_null){.flow = sa->flow});
-    sa->peer = peer_get(ike, &from, &to);
-    sa->peer->ike_refs++;
-    ev_ike_peer_lock(ike->log, 0, remote,
-                     &(struct evb_ike_peer_lock){.handle = peer_handle(sa->peer),
-                                                 .what = ev_str("IKE"),
-                                                 .refs = sa->peer->ike_refs,
-                                                 .who = ev_str("isakmp_initiator")});
-    ev_ike_sa_insert(
-        ike->log, 0, remote,
-        &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
-    if (!engine_start(ike, sa, &sa->main, write_1, f, XS_I_MM1, TM_RESEND)) {
-        sa_free(ike, sa);
-        return NULL;
-    }
-    return sa;
 }

@@ -23,7 +23,8 @@ void p2_read(struct p2_offer *out, const struct isakmp_transform *t)
                 out->life_s = a.value > UINT32_MAX ? UINT32_MAX : (u32)a.value;
                 out->life_seen = true;
             } else if (life_type == LIFE_KILOBYTES) {
-                out->life_kb = a.value;
+                out->life_kb =
+                    MIN(a.value, (u64)UINT32_MAX); /* 4 TB; nothing that multiplies it wraps */
             }
             break;
         case P2_GROUP: out->group = v; break;
@@ -109,9 +110,7 @@ void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *
     }
 }
 
-/* ---- choosing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- choosing ---- */
 
 static const char *mode_name(unsigned mode)
 {
@@ -152,6 +151,11 @@ static unsigned p2_compare(const struct ike_flow_value *f, const struct ike_tran
             o->group)
     DIFFERS((o->group != 0) != have_ke, "PFS group %u and %s KE payload, wanted both or neither",
             o->group, have_ke ? "a" : "no")
+    DIFFERS(o->life_s < P2_LIFE_MIN_S, "offered a life of %u seconds, wanted %d at least",
+            o->life_s, P2_LIFE_MIN_S)
+    DIFFERS(o->life_kb && o->life_kb < P2_LIFE_MIN_KB,
+            "offered a life of %llu kilobytes, wanted %d at least", (unsigned long long)o->life_kb,
+            P2_LIFE_MIN_KB)
     DIFFERS(o->esn, "offered extended sequence numbers, wanted none")
     DIFFERS(o->surplus, "offered attribute %u (%s), wanted none of it", o->surplus,
             isakmp_p2_attr_name(o->surplus))
@@ -226,9 +230,7 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
     return false;
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static void write_attrs(struct wr *w, u8 encr, u8 auth, u8 mode, u16 group, u32 life_s, u64 life_kb)
 {
@@ -322,46 +324,4 @@ void proxy_write(struct isakmp_out *o, struct bytes_id *idi, struct bytes_id *id
     isakmp_out_id_prefix(o, &sel->dst, sel->proto,
                          sel->dport_lo == sel->dport_hi ? sel->dport_lo : 0);
     keep_last_id(idr, o);
-}
-
-/* fits: 2 the same, 1 a part of ours, 0 neither. */
-static int fits(const struct ike_flow_value *f, const struct selector *sel, bool absent)
-{
-    if (absent) { /* no identities: the two endpoints, whatever protocol (RFC 2409 5.5) */
-        return prefix_equal(&f->sel.src, &sel->src) && prefix_equal(&f->sel.dst, &sel->dst) ? 2 : 0;
-    }
-    if (selector_equal(&f->sel, sel)) {
-        return 2;
-    }
-    return !f->tunnel_if && selector_covers(&f->sel, sel) ? 1 : 0;
-}
-
-const struct flow *proxy_flow(struct ike *ike, const struct ike_sa *sa, const struct selector *sel,
-                              bool absent, struct draft *d)
-{
-    const struct flow *best = NULL, *near = NULL;
-    int score = 0;
-    char a[SELECTOR_STR], b[SELECTOR_STR];
-    LIST_FOR (it, &ike->flows) {
-        const struct flow *f = CONTAINER_OF(it, struct flow, link);
-        if (!flow_has_peer(&f->v, &sa->remote.a) ||
-            (f->v.local.family != AF_NONE && !addr_equal(&f->v.local, &sa->local.a))) {
-            continue;
-        }
-        near = near ? near : f;
-        int s = fits(&f->v, sel, absent);
-        if (s > score) {
-            score = s;
-            best = f;
-        }
-    }
-    if (!best && near) {
-        draft_why(d, WHY_PROXY, "peer's proxies (ours -> theirs) %s, %s wants %s",
-                  selector_str(a, sel), near->v.map, selector_str(b, &near->v.sel));
-    } else if (!best) {
-        draft_why(d, WHY_PROXY,
-                  "peer's proxies (ours -> theirs) %s, but nothing is configured with this peer",
-                  selector_str(a, sel));
-    }
-    return best;
 }

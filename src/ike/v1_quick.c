@@ -5,53 +5,6 @@
  */
 #include "ike/ike_int.h"
 
-static void copy_nonce(struct bytes_nonce *out, const struct isakmp_bytes *in)
-{
-    out->len = in->len;
-    memcpy(out->b, in->p, in->len);
-}
-
-static bool hash_ok(const struct isakmp_msg *m, const u8 *want, struct draft *d)
-{
-    u8 len = hash_row(d->sa.hash)->len;
-    if (m->hash.len == len && mem_equal_ct(m->hash.p, want, len)) {
-        return true;
-    }
-    draft_why(d, WHY_HASH,
-              "the HASH payload of message id %u (%u bytes) does not cover what stands behind it",
-              m->hdr.msgid, m->hash.len);
-    return false;
-}
-
-static bool make_dh(struct ike *ike, struct draft *d, u16 group)
-{
-    u8 secret[80];
-    const struct group_row *g = group_row(group);
-    env_random(ike->clock, secret, sizeof secret);
-    d->dh = g ? dh_new(group, secret,
-                       g->ecp            ? 80
-                       : g->bits <= 2048 ? 32
-                       : g->bits <= 4096 ? 48
-                                         : 64)
-              : NULL;
-    mem_wipe(secret, sizeof secret);
-    return d->dh != NULL;
-}
-
-static bool agree(const struct dh *dh, const struct isakmp_msg *m, struct draft *d)
-{
-    size_t len = 0;
-    const struct group_row *g = group_row(d->x.group);
-    if (!dh || !dh_shared(dh, d->x.gxy.b, &len, m->ke.p, m->ke.len)) {
-        draft_why(d, WHY_KEY_EXCHANGE,
-                  "KE payload has %u bytes, group %u wants %u in 2..p-2 (a point of the curve)",
-                  m->ke.len, d->x.group, g ? g->public_len : 0);
-        return false;
-    }
-    d->x.gxy.len = (u16)len;
-    return true;
-}
-
 static void proxy_text(struct ev_str *out, const struct prefix *p, u8 proto, u16 lo, u16 hi)
 {
     char a[ADDR_STR], m[ADDR_STR], t[64];
@@ -98,13 +51,13 @@ static void take_choice(struct draft *d, const struct ike_flow_value *f, const s
     d->x.mode = c->offer.encaps ? (u8)c->offer.encaps : MODE_TUNNEL;
     d->x.group = c->offer.group;
     d->x.spi_out = c->spi;
-    d->x.life_s = MIN(c->offer.life_s, f->life_s);
+    d->x.life_s = MAX(MIN(c->offer.life_s, f->life_s), (u32)P2_LIFE_MIN_S);
     d->x.life_kb = !c->offer.life_kb ? f->life_kb
                    : !f->life_kb     ? c->offer.life_kb
                                      : MIN(c->offer.life_kb, f->life_kb);
     d->x.peer_life_s = c->offer.life_s;
     d->x.flow = f->flow;
-    d->x.chosen = true;
+    d->x.replay_window = f->replay_window;
 }
 
 /* ---- message 1, as responder ---- */
@@ -131,7 +84,7 @@ static bool read_proxies(struct ike *ike, const struct ike_sa *sa, const struct 
         d->x.idr.len = m->id[1].body.len;
         memcpy(d->x.idr.b, m->id[1].body.p, d->x.idr.len);
     }
-    *out = proxy_flow(ike, sa, &d->x.sel, absent, d);
+    *out = flow_by_proxy(ike, sa, &d->x.sel, absent, d);
     if (*out && absent) {
         d->x.sel = (*out)->v.sel;
     }
@@ -147,7 +100,7 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     u32 msgid = m->hdr.msgid;
     trace_payload(ike, sa, sa->c.conn_id, "HASH", msgid);
     keys_hash_phase2(want, &d->sa, msgid, NULL, m->signed_part.p, m->signed_part.len);
-    if (!hash_ok(m, want, d)) {
+    if (!draft_hash_is(m, want, d)) {
         return V_DROP;
     }
     trace_payload(ike, sa, sa->c.conn_id, "SA", msgid);
@@ -164,13 +117,18 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     trace_ipsec(ike, sa, &f->v, &c.set, false);
     take_choice(d, &f->v, &c);
     d->x.sa_i.len = 0;
-    if (d->x.group && (!make_dh(ike, d, d->x.group) || !agree(d->dh, m, d))) {
+    if (d->x.group && !dh_public_ok(d->x.group, m->ke.p, m->ke.len)) {
+        draft_bad_ke(m, d->x.group, d);
+        d->notify = NTF_INVALID_KEY_INFORMATION;
+        return V_REPLY_ERROR;
+    }
+    if (d->x.group && (!draft_dh(ike, d, d->x.group) || !draft_agree(d->dh, m, d->x.group, d))) {
         d->notify = NTF_INVALID_KEY_INFORMATION;
         return V_REPLY_ERROR;
     }
     ev_ike_processing_nonce(ike->log, sa->c.conn_id, &sa->remote.a,
                             &(struct evb_ike_processing_nonce){.msgid = msgid});
-    copy_nonce(&d->x.ni, &m->nonce);
+    draft_nonce(&d->x.ni, &m->nonce);
     for (unsigned i = 0; i < m->num_ids; i++) {
         trace_payload(ike, sa, sa->c.conn_id, "ID", msgid);
     }
@@ -197,23 +155,7 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     return V_NEXT;
 }
 
-/* ---- protected messages: the hash stands first and covers the rest ---- */
-
-static size_t begin_hashed(struct draft *d)
-{
-    static const u8 zero[HASH_MAX];
-    draft_hdr(d, true);
-    isakmp_out_payload(&d->out, PL_HASH, zero, hash_row(d->sa.hash)->len);
-    return wr_len(&d->out.w);
-}
-
-static void end_hashed(struct draft *d, size_t start, const struct bytes_nonce *ni)
-{
-    if (!d->out.w.bad) {
-        keys_hash_phase2(d->buf + ISAKMP_HDR + 4, &d->sa, d->x.msgid, ni, d->buf + start,
-                         wr_len(&d->out.w) - start);
-    }
-}
+/* ---- message 2 ---- */
 
 /* lifetime_notify: when our life is the shorter one the peer is told (RFC 2407 4.6.3.1). */
 static void lifetime_notify(struct draft *d)
@@ -235,7 +177,7 @@ void qm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     u8 spi[4];
     (void)ike;
     (void)sa;
-    size_t start = begin_hashed(d);
+    size_t start = draft_begin_hashed(d);
     put32(spi, d->x.spi_in);
     isakmp_out_sa(&d->out);
     isakmp_out_proposal(&d->out, &p, d->x.sa_i.b[0], PROTO_ESP, spi, 4);
@@ -256,7 +198,7 @@ void qm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
         isakmp_out_payload(&d->out, PL_ID, d->x.idr.b, d->x.idr.len);
     }
     lifetime_notify(d);
-    end_hashed(d, start, &d->x.ni);
+    draft_end_hashed(d, start, &d->x.ni);
 }
 
 /* ---- message 3, as responder ---- */
@@ -268,7 +210,7 @@ enum verdict qm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     (void)ike;
     (void)sa;
     keys_hash3(want, &d->sa, &d->x);
-    if (!hash_ok(m, want, d)) {
+    if (!draft_hash_is(m, want, d)) {
         return V_DROP;
     }
     d->effects = EF_INSTALL_OUT | EF_QM_DONE;
@@ -310,11 +252,42 @@ static void responder_lifetime(const struct isakmp_msg *m, struct draft *d)
         struct p2_offer o;
         if (n->type == NTF_RESPONDER_LIFETIME) {
             p2_read(&o, &t);
+            o.life_s = MAX(o.life_s, (u32)P2_LIFE_MIN_S);
+            o.life_kb = o.life_kb ? MAX(o.life_kb, (u64)P2_LIFE_MIN_KB) : 0;
             d->x.life_s = o.life_seen ? MIN(d->x.life_s, o.life_s) : d->x.life_s;
             d->x.life_kb =
                 o.life_kb ? MIN(d->x.life_kb ? d->x.life_kb : UINT64_MAX, o.life_kb) : d->x.life_kb;
         }
     }
+}
+
+/* answer_ok: exactly one transform, with the terms of what we offered under its number; under
+ * another number it may have those of any transform of ours (RFC 2408 4.2: the number SHOULD be
+ * kept). */
+static bool answer_ok(struct ike *ike, const struct ike_sa *sa, const struct flow *f,
+                      const struct isakmp_msg *m, struct p2_choice *out, struct draft *d)
+{
+    char detail[160];
+    struct ike_flow_value offer = f->v;
+    offer.any_mode = false; /* the answer must be what we offered */
+    u8 number = m->sa.transform[0].number;
+    if (m->sa.num_proposals == 1 && m->sa.num_transforms == 1) {
+        if (number >= 1 && number <= offer.num_transforms) {
+            offer.transform[0] = f->v.transform[number - 1];
+            offer.num_transforms = 1;
+            if (p2_select(ike, sa, &offer, m, out, d)) {
+                return true;
+            }
+        }
+        offer = f->v;
+        offer.any_mode = false;
+        if (p2_select(ike, sa, &offer, m, out, d)) {
+            return true;
+        }
+    }
+    snprintf(detail, sizeof detail, "%.150s", d->why ? d->detail : "number of transforms");
+    draft_why(d, WHY_NOT_OFFERED, "%s", detail);
+    return false;
 }
 
 enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -325,7 +298,7 @@ enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     u32 msgid = m->hdr.msgid;
     trace_payload(ike, sa, sa->c.conn_id, "HASH", msgid);
     keys_hash_phase2(want, &d->sa, msgid, &d->x.ni, m->signed_part.p, m->signed_part.len);
-    if (!hash_ok(m, want, d)) {
+    if (!draft_hash_is(m, want, d)) {
         return V_DROP;
     }
     trace_payload(ike, sa, sa->c.conn_id, "SA", msgid);
@@ -334,13 +307,7 @@ enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         draft_why(d, WHY_NOT_OFFERED, "flow (removed from the configuration)");
         return V_FAIL;
     }
-    struct ike_flow_value offer = f->v;
-    offer.any_mode = false; /* the answer must be what we offered */
-    if (m->sa.num_proposals != 1 || m->sa.num_transforms != 1 ||
-        !p2_select(ike, sa, &offer, m, &c, d)) {
-        char detail[160];
-        snprintf(detail, sizeof detail, "%.150s", d->why ? d->detail : "number of transforms");
-        draft_why(d, WHY_NOT_OFFERED, "%s", detail);
+    if (!answer_ok(ike, sa, f, m, &c, d)) {
         return V_FAIL;
     }
     if (!same_proxies(m, d)) {
@@ -350,10 +317,10 @@ enum verdict qm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     responder_lifetime(m, d);
     ev_ike_processing_nonce(ike->log, sa->c.conn_id, &sa->remote.a,
                             &(struct evb_ike_processing_nonce){.msgid = msgid});
-    copy_nonce(&d->x.nr, &m->nonce);
+    draft_nonce(&d->x.nr, &m->nonce);
     if (d->x.group) {
         struct xch *x = xch_find(sa, msgid);
-        if (!agree(x ? x->dh : NULL, m, d)) {
+        if (!draft_agree(x ? x->dh : NULL, m, d->x.group, d)) {
             return V_FAIL;
         }
     }
@@ -368,13 +335,13 @@ void qm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
     (void)ike;
     (void)sa;
-    begin_hashed(d);
+    draft_begin_hashed(d);
     keys_hash3(d->buf + ISAKMP_HDR + 4, &d->sa, &d->x);
 }
 
 /* ---- message 1, as initiator ---- */
 
-static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+bool qm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
 {
     struct flow *f = arg;
     trace_ipsec(ike, sa, &f->v, &f->v.transform[0], true);
@@ -384,37 +351,19 @@ static bool write_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, v
     d->x.spi_in = spi_new(ike);
     d->x.ni.len = 20;
     env_random(ike->clock, d->x.ni.b, 20);
-    size_t start = begin_hashed(d);
+    size_t start = draft_begin_hashed(d);
     p2_write(&d->out, &f->v, d->x.spi_in);
     isakmp_out_payload(&d->out, PL_NONCE, d->x.ni.b, 20);
     if (f->v.pfs_group) {
-        if (!make_dh(ike, d, f->v.pfs_group)) {
+        if (!draft_dh(ike, d, f->v.pfs_group)) {
             return false;
         }
         dh_public(d->dh, d->x.gi.b);
         isakmp_out_payload(&d->out, PL_KE, d->x.gi.b, group_row(f->v.pfs_group)->public_len);
     }
     proxy_write(&d->out, &d->x.idi, &d->x.idr, &f->v.sel);
-    end_hashed(d, start, NULL);
+    draft_end_hashed(d, start, NULL);
     ev_ike_begin_qm(ike->log, sa->c.conn_id, &sa->remote.a,
                     &(struct evb_ike_begin_qm){.msgid = d->x.msgid});
-    return true;
-}
-
-bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
-{
-    struct xch *x = xch_new(ike, sa, XCH_QUICK, msgid_new(ike, sa), true);
-    ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
-                    &(struct evb_ike_node_new){.msgid = x->c.msgid});
-    list_push_back(&sa->nodes, &x->link);
-    msgid_remember(sa, x->c.msgid);
-    if (!engine_start(ike, sa, x, write_1, f, XS_QM_I_QM1, TM_RESEND)) {
-        list_remove(&x->link);
-        xch_free(x);
-        flow_failed(ike, f, "quick mode could not be started: PFS group or message size");
-        return false;
-    }
-    trace_input(ike, sa, sa->c.conn_id, x->c.msgid, "IKE_MESG_INTERNAL", "IKE_INIT_QM");
-    trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_QM_READY, XS_QM_I_QM1, true);
     return true;
 }

@@ -1,7 +1,7 @@
 /*
- * vendor.c: vendor ids, THE table: what we recognise, what we send. Recognising only sets a bit;
- * the one behaviour that hangs on them is which NAT-D payloads are exchanged (natd.c). RFC
- * 2408 3.16, RFC 3706, RFC 3947.
+ * vendor.c: vendor ids, THE table: what we recognise, what we send. Recognising only sets a bit.
+ * What we do not have we do not announce: the ids of NAT traversal are read and shown, and never
+ * sent. RFC 2408 3.16, RFC 3706, RFC 3947.
  */
 #include "ike/ike_int.h"
 
@@ -123,19 +123,6 @@ u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct
     return bits;
 }
 
-/* vendor_natt: which NAT-D form both ends speak. As initiator we only offered the drafts (IOS 12.4
- * does). */
-enum natt vendor_natt(u32 bits, bool responder)
-{
-    if (responder && (bits & VB_NATT_RFC)) {
-        return NATT_RFC;
-    }
-    return bits & VB_NATT_V7   ? NATT_V7
-           : bits & VB_NATT_V3 ? NATT_V3
-           : bits & VB_NATT_V2 ? NATT_V2
-                               : NATT_NONE;
-}
-
 static void write_vid(struct isakmp_out *o, u16 bit)
 {
     for (unsigned i = 0; i < ARRAY_LEN(vids); i++) {
@@ -145,30 +132,6 @@ static void write_vid(struct isakmp_out *o, u16 bit)
             return;
         }
     }
-}
-
-void vendor_write_natt(struct ike *ike, const struct ike_sa *sa, u32 conn, struct isakmp_out *o,
-                       enum natt n)
-{
-    static const struct {
-        u16 bit;
-        const char *name;
-    } t[] = {[NATT_V2] = {VB_NATT_V2, "vendor-02"},
-             [NATT_V3] = {VB_NATT_V3, "vendor-03"},
-             [NATT_V7] = {VB_NATT_V7, "vendor-07"},
-             [NATT_RFC] = {VB_NATT_RFC, "vendor-rfc3947"}};
-    if (n != NATT_NONE) {
-        ev_ike_vid_made(ike->log, conn, &sa->remote.a,
-                        &(struct evb_ike_vid_made){.name = ev_str(t[n].name)});
-        write_vid(o, t[n].bit);
-    }
-}
-
-void vendor_write_offer(struct ike *ike, const struct ike_sa *sa, u32 conn, struct isakmp_out *o)
-{
-    vendor_write_natt(ike, sa, conn, o, NATT_V7);
-    vendor_write_natt(ike, sa, conn, o, NATT_V3);
-    vendor_write_natt(ike, sa, conn, o, NATT_V2);
 }
 
 void vendor_write_ours(struct isakmp_out *o, const u8 cookie_i[8])

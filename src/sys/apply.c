@@ -1,16 +1,25 @@
 /*
- * apply.c: the difference between the plan that holds and the next one, done: kernel first (links, addresses, rules,
- * routes), then the data plane, then IKE. What is the same in both is not touched, so a change of one line disturbs
- * nothing else.
+ * apply.c: the difference between the plan that holds and the next one, done. In this order, so that at no moment a
+ * covered packet finds an open road:
+ *
+ *   1  new ports (apply_port.c): nothing goes there yet
+ *   2  the new generation to dp and ike, each as one sealed memory file; wait until they have taken it
+ *   3  classifiers on the links with crypto maps; a link that takes none stays down
+ *   4  links, addresses, blackholes, routes, forwarding
+ *   5  what is gone: classifiers of links without a map, old ports
+ *
+ * A generation that is refused leaves everything as it is. What is the same in both plans is not touched, so a change
+ * of one line disturbs nothing else; addresses, routes and classifiers are compared with what the kernel has, because a
+ * former run may have ended badly and hands other than ours may have been at work.
  */
+#include "sys/generation.h"
 #include "sys/router_int.h"
 
 #include <errno.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+enum { IKE_PATIENCE_MS = 3000 };
 
 static const void *item(const struct plan_list *l, size_t i)
 {
@@ -32,7 +41,7 @@ static bool same_list(const struct plan_list *a, const struct plan_list *b)
     return a->num == b->num && (a->num == 0 || memcmp(a->items, b->items, a->num * a->size) == 0);
 }
 
-static void complain(struct router *r, const char *what, const char *which, const char *why)
+void apply_complain(struct router *r, const char *what, const char *which, const char *why)
 {
     char text[64];
     snprintf(text, sizeof text, "%s %.40s", what, which);
@@ -40,89 +49,85 @@ static void complain(struct router *r, const char *what, const char *which, cons
                  &(struct evb_conf_fail){.what = ev_str(text), .why = ev_textf("%s", why)});
 }
 
-/* ---- ports: descriptors that main opens and dp uses ---- */
+/* ---- classifiers ---- */
 
-static int raw_open(const struct dp_port_value *v)
+static const struct plan_map *map_of_link(const struct plan *p, const char *link)
 {
-    int af = v->family == AF_V6 ? AF_INET6 : AF_INET, on = 1, size = 4 << 20, mark = DP_MARK;
-    int fd = socket(af, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                    v->proto == 255 ? IPPROTO_RAW : v->proto);
-    if (fd < 0) {
-        return -1;
-    }
-    (void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
-    if (af == AF_INET6) {
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof on);
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof on);
-        if (v->proto == 255) {
-            (void)setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof on);
+    for (size_t i = 0; i < p->maps.num; i++) {
+        const struct plan_map *m = item(&p->maps, i);
+        if (strcmp(m->link, link) == 0) {
+            return m;
         }
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
-    } else {
-        (void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
     }
-    return fd;
+    return NULL;
 }
 
-static void port_add(struct router *r, const struct dp_port_value *v)
+static bool same_lines(const struct plan *a, const struct plan_map *x, const struct plan *b,
+                       const struct plan_map *y)
 {
-    int fd = v->kind == PORT_RAW ? raw_open(v) : tun_open(v->name);
-    if (fd < 0) {
-        complain(r, "port", v->name, strerror(errno));
-        return;
-    }
-    if (v->kind != PORT_RAW) { /* decrypted packets come in here from anywhere */
-        char path[64];
-        snprintf(path, sizeof path, "net/ipv4/conf/%s/rp_filter", v->name);
-        (void)sysctl_put(path, "0");
-        if (v->kind !=
-            PORT_TUN_TUNNEL) { /* only led-in packets belong here, not the host's own neighbour traffic */
-            snprintf(path, sizeof path, "net/ipv6/conf/%s/disable_ipv6", v->name);
-            (void)sysctl_put(path, "1");
-        }
-    }
-    r->port_fd[v->id] = fd;
-    child_send_dp(r, &(struct dp_msg){.type = DP_CFG_PORT, .u.port = *v}, fd);
+    return x && x->ifindex == y->ifindex && x->num == y->num &&
+           (x->num == 0 || memcmp(item(&a->covered, x->first), item(&b->covered, y->first),
+                                  x->num * a->covered.size) == 0) &&
+           same_list(&a->own, &b->own);
 }
 
-static void port_del(struct router *r, const struct dp_port_value *v, bool goes_for_good)
+/* steer_one: what is wrong, or NULL. */
+static const char *steer_one(struct router *r, const struct plan *next, const struct plan_map *m)
 {
-    child_send_dp(r, &(struct dp_msg){.type = DP_CFG_PORT_DEL, .u.port = *v}, -1);
-    if (r->port_fd[v->id] >= 0) {
-        close(r->port_fd[v->id]);
-        r->port_fd[v->id] = -1;
+    struct router_steer *s = &r->steer[m->number];
+    struct kern_link out, in;
+    if (!m->number) {
+        return "more links with a crypto map than there are places (16)";
     }
-    if (goes_for_good && v->kind != PORT_RAW) {
-        (void)kern_link_delete(r->kern, v->name);
+    if (!kern_link_get(r->kern, m->crypto, &out) || !kern_link_get(r->kern, m->clear, &in)) {
+        return "its TUN device is not there";
+    }
+    bool same = same_lines(&r->plan, map_of_link(&r->plan, m->link), next, m) &&
+                s->tun_out == (u32)out.index && s->tun_in == (u32)in.index;
+    if (same && steer_holds(m->ifindex, s->ids)) {
+        return NULL;
+    }
+    struct steer_link l = {.ifindex = m->ifindex,
+                           .tun_out = (u32)out.index,
+                           .tun_in = (u32)in.index,
+                           .mark = DP_MARK,
+                           .sel = m->num ? item(&next->covered, m->first) : NULL,
+                           .num_sel = m->num,
+                           .own = next->own.items,
+                           .num_own = next->own.num};
+    *s = (struct router_steer){.tun_out = l.tun_out, .tun_in = l.tun_in};
+    return steer_attach(&l, s->ids);
+}
+
+static void apply_steer(struct router *r, const struct plan *next)
+{
+    for (size_t i = 0; i < next->tuns.num; i++) {
+        const struct plan_link *t = item(&next->tuns, i);
+        struct kern_link now;
+        if (kern_link_get(r->kern, t->name, &now) && (!now.up || now.mtu != t->mtu)) {
+            (void)kern_link_set(r->kern, t->name, true, t->mtu);
+        }
+    }
+    for (size_t i = 0; i < next->maps.num; i++) {
+        struct plan_map *m = (struct plan_map *)next->maps.items + i;
+        const char *why = steer_one(r, next, m);
+        m->unprotected = why != NULL;
+        if (why) { /* never half a protection */
+            (void)kern_link_set(r->kern, m->link, false, 0);
+            const struct plan_map *was = map_of_link(&r->plan, m->link);
+            if (!was || !was->unprotected) {
+                apply_complain(r, "crypto map: the interface stays down:", m->link, why);
+            }
+        }
     }
 }
 
-/* port_same: the MTU is dp's to know but needs no new descriptor. */
-static bool port_same(const struct dp_port_value *a, const struct dp_port_value *b)
+/* Links that have no map now, also those a former run left one on. */
+static void unsteer_link(void *ctx, const char *link, int ifindex)
 {
-    return a->id == b->id && a->kind == b->kind && strcmp(a->name, b->name) == 0;
-}
-
-static void apply_ports(struct router *r, const struct plan *next)
-{
-    for (size_t i = 0; i < r->plan.ports.num; i++) {
-        const struct dp_port_value *old = item(&r->plan.ports, i);
-        bool stays = false;
-        for (size_t k = 0; k < next->ports.num; k++) {
-            stays |= port_same(old, item(&next->ports, k));
-        }
-        if (!stays) {
-            port_del(r, old, true);
-        }
-    }
-    for (size_t k = 0; k < next->ports.num; k++) {
-        const struct dp_port_value *v = item(&next->ports, k);
-        if (r->port_fd[v->id] < 0) {
-            port_add(r, v);
-        }
+    const struct plan *next = ctx;
+    if (!map_of_link(next, link)) {
+        (void)steer_detach(ifindex);
     }
 }
 
@@ -132,23 +137,70 @@ static void apply_links(struct router *r, const struct plan *next)
 {
     for (size_t i = 0; i < next->links.num; i++) {
         const struct plan_link *l = item(&next->links, i);
+        const struct plan_map *m = map_of_link(next, l->name);
         struct kern_link now;
+        bool up = l->up && !(m && m->unprotected);
         if (!kern_link_get(r->kern, l->name, &now)) {
             if (!has(&r->plan.links, l)) {
-                complain(r, "interface", l->name,
-                         "there is no such link on this host; map it with --map");
+                apply_complain(r, "interface", l->name,
+                               "there is no such link on this host; map it with --map");
             }
-        } else if (now.up != l->up || (l->mtu && now.mtu != l->mtu)) {
-            const char *why = kern_link_set(r->kern, l->name, l->up, l->mtu);
+        } else if (now.up != up || (l->mtu && now.mtu != l->mtu)) {
+            const char *why = kern_link_set(r->kern, l->name, up, l->mtu);
             if (why) {
-                complain(r, "interface", l->name, why);
+                apply_complain(r, "interface", l->name, why);
             }
         }
     }
 }
 
+static void on_addr(void *ctx, const struct kern_addr_value *a)
+{
+    *(struct kern_addr_value *)plan_add(ctx) = *a;
+}
+
+static bool addr_there(const struct plan_list *have, const struct kern_addr_value *a)
+{
+    for (size_t i = 0; i < have->num; i++) {
+        const struct kern_addr_value *h = item(have, i);
+        if (h->p.len == a->p.len && addr_equal(&h->p.a, &a->p.a) && strcmp(h->link, a->link) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_connected(void *ctx, const struct kern_route_value *v)
+{
+    if (v->proto == NL_PROTO_KERNEL && v->table == TABLE_MAIN) {
+        *(struct kern_route_value *)plan_add(ctx) = *v;
+    }
+}
+
+/* connected_lost: the address is there and its network's route is not: somebody flushed the table, and the kernel
+ * makes such a route only with the address. */
+static bool connected_lost(struct router *r, const struct kern_addr_value *a,
+                           const struct plan_list *connected)
+{
+    struct prefix net = a->p;
+    struct kern_link l;
+    prefix_normalise(&net);
+    for (size_t i = 0; i < connected->num; i++) {
+        const struct kern_route_value *v = item(connected, i);
+        if (prefix_equal(&v->net, &net) && strcmp(v->link, a->link) == 0) {
+            return false;
+        }
+    }
+    return a->p.len < addr_bits(&a->p.a) && kern_link_get(r->kern, a->link, &l) && l.up &&
+           l.carrier;
+}
+
 static void apply_addrs(struct router *r, const struct plan *next)
 {
+    struct plan_list have = {.size = sizeof(struct kern_addr_value)},
+                     connected = {.size = sizeof(struct kern_route_value)};
+    kern_each_addr(r->kern, on_addr, &have);
+    kern_each_route(r->kern, on_connected, &connected);
     for (size_t i = 0; i < r->plan.addrs.num; i++) {
         const struct kern_addr_value *a = item(&r->plan.addrs, i);
         if (!has(&next->addrs, a)) {
@@ -157,165 +209,237 @@ static void apply_addrs(struct router *r, const struct plan *next)
     }
     for (size_t i = 0; i < next->addrs.num; i++) {
         const struct kern_addr_value *a = item(&next->addrs, i);
-        const char *why = has(&r->plan.addrs, a) ? NULL : kern_addr_change(r->kern, a, true);
+        bool there = addr_there(&have, a);
+        if (there && connected_lost(r, a, &connected)) {
+            (void)kern_addr_change(r->kern, a, false);
+            there = false;
+        }
+        const char *why = there ? NULL : kern_addr_change(r->kern, a, true);
         if (why) {
-            complain(r, "address on", a->link, why);
+            apply_complain(r, "address on", a->link, why);
         }
     }
+    free(have.items);
+    free(connected.items);
 }
 
-/* route_there: the kernel has this route. IPv6 calls metric 0 1024. */
-static bool route_there(const struct kern_route_value *v, const struct kern_route_value *have,
-                        size_t num)
+/* route_is: the kernel's route h is v. IPv6 calls metric 0 1024. */
+static bool route_is(const struct kern_route_value *v, const struct kern_route_value *h)
 {
     u32 metric = v->net.a.family == AF_V6 && v->metric == 0 ? 1024 : v->metric;
-    for (size_t i = 0; i < num; i++) {
-        const struct kern_route_value *h = &have[i];
-        if (prefix_equal(&h->net, &v->net) && h->table == v->table && h->metric == metric &&
-            h->kind == v->kind && (!v->link[0] || strcmp(h->link, v->link) == 0) &&
-            (!v->nexthop.family || addr_equal(&h->nexthop, &v->nexthop))) {
+    return prefix_equal(&h->net, &v->net) && h->table == v->table && h->metric == metric &&
+           h->kind == v->kind && (!v->link[0] || strcmp(h->link, v->link) == 0) &&
+           (!v->nexthop.family || addr_equal(&h->nexthop, &v->nexthop));
+}
+
+static bool route_among(const struct kern_route_value *v, const struct plan_list *list,
+                        bool reverse)
+{
+    for (size_t i = 0; i < list->num; i++) {
+        const struct kern_route_value *h = item(list, i);
+        if (reverse ? route_is(h, v) : route_is(v, h)) {
             return true;
         }
     }
     return false;
 }
 
-/* apply_routes: what the kernel has is left alone (a change would be told back to us); a route whose next hop is not
- * reachable yet is tried again when the links change, as on IOS; what a former run left and nobody wants goes last. */
-static void apply_routes(struct router *r, struct plan *next)
+static void on_own_route(void *ctx, const struct kern_route_value *v)
 {
-    enum { CAP = 16384 };
-    struct kern_route_value *have = xcalloc(CAP, sizeof *have);
-    size_t num = kern_own_routes(r->kern, have, CAP);
-    for (size_t i = 0; i < next->routes.num; i++) {
-        const struct kern_route_value *v = item(&next->routes, i);
-        if (!route_there(v, have, num)) {
+    if (v->proto == NL_PROTO) {
+        *(struct kern_route_value *)plan_add(ctx) = *v;
+    }
+}
+
+static void add_routes(struct router *r, const struct plan_list *wanted,
+                       const struct plan_list *have)
+{
+    for (size_t i = 0; i < wanted->num; i++) {
+        const struct kern_route_value *v = item(wanted, i);
+        if (!route_among(v, have, false)) {
             (void)kern_route_change(r->kern, v, true);
         }
     }
-    for (size_t i = 0; i < num; i++) {
-        bool wanted = false;
-        for (size_t k = 0; k < next->routes.num && !wanted; k++) {
-            wanted = route_there(item(&next->routes, k), &have[i], 1);
-        }
-        if (!wanted) {
-            (void)kern_route_change(r->kern, &have[i], false);
-        }
-    }
-    free(have);
 }
 
-static bool rule_same(const struct kern_rule_value *a, const struct kern_rule_value *b)
+/* apply_routes: what the kernel has is left alone (a change would be told back to us); a route whose next hop is not
+ * reachable yet is tried again when the links change, as on IOS; what a former run left and nobody wants goes last.
+ * Blackholes come before the routes they stand behind. */
+static void apply_routes(struct router *r, const struct plan *next)
 {
-    return a->pref == b->pref && a->table == b->table && a->mark == b->mark &&
-           strcmp(a->iif, b->iif) == 0 && selector_equal(&a->sel, &b->sel);
-}
-
-static bool rule_among(const struct kern_rule_value *v, const void *list, size_t num)
-{
-    const struct kern_rule_value *r = list;
-    for (size_t i = 0; i < num; i++) {
-        if (rule_same(v, &r[i])) {
-            return true;
+    struct plan_list have = {.size = sizeof(struct kern_route_value)};
+    kern_each_route(r->kern, on_own_route, &have);
+    add_routes(r, &next->holes, &have);
+    add_routes(r, &next->routes, &have);
+    for (size_t i = 0; i < have.num; i++) {
+        const struct kern_route_value *h = item(&have, i);
+        if (!route_among(h, &next->routes, true) && !route_among(h, &next->holes, true)) {
+            (void)kern_route_change(r->kern, h, false);
         }
     }
-    return false;
-}
-
-/* apply_rules: compared with what the kernel has, not with what we think it has: a former run may have ended badly.
- * New rules come before old ones go, so at no moment protected traffic finds the open road. */
-static void apply_rules(struct router *r, const struct plan *next)
-{
-    enum { CAP = 16384 };
-    struct kern_rule_value local = {
-        .pref = 0, .table = TABLE_LOCAL, .family = AF_V4, .sel = selector_any(AF_V4)};
-    struct kern_rule_value *have = xcalloc(CAP, sizeof *have);
-    size_t num = kern_own_rules(r->kern, AF_V4, have, CAP);
-    bool first = kern_local_first(r->kern);
-    for (size_t i = 0; i < next->rules.num; i++) {
-        const struct kern_rule_value *v = item(&next->rules, i);
-        const char *why = rule_among(v, have, num) ? NULL : kern_rule_change(r->kern, v, true);
-        if (why) {
-            complain(r, "policy rule", "", why);
-        }
-    }
-    if (first ==
-        next->local_moved) { /* it has to stand behind the rules that catch clear text, or first again */
-        (void)kern_rule_change(r->kern, &local, !first);
-    }
-    for (size_t i = 0; i < num; i++) {
-        if (!rule_among(&have[i], next->rules.items, next->rules.num)) {
-            (void)kern_rule_change(r->kern, &have[i], false);
-        }
-    }
-    free(have);
+    free(have.items);
 }
 
 static void apply_forwarding(const struct plan *next)
 {
-    (void)sysctl_put("net/ipv4/ip_forward", next->forward4 ? "1" : "0");
-    (void)sysctl_put("net/ipv6/conf/all/forwarding", next->forward6 ? "1" : "0");
     (void)sysctl_put("net/ipv4/conf/all/rp_filter", "0");
     (void)sysctl_put("net/ipv4/fib_multipath_hash_policy", "0");
+    (void)sysctl_put("net/ipv4/ip_forward", next->forward4 ? "1" : "0");
+    (void)sysctl_put("net/ipv6/conf/all/forwarding", next->forward6 ? "1" : "0");
 }
 
 /* ---- dp, ike ---- */
 
-static void give_dp_generation(struct router *r, const struct plan *p)
+static const struct plan *newest(const struct router *r)
 {
-    child_send_dp(r, &(struct dp_msg){.type = DP_CFG_BEGIN}, -1);
-    for (size_t i = 0; i < p->dp.num; i++) {
-        child_send_dp(r, item(&p->dp, i), -1);
-    }
-    child_send_dp(r, &(struct dp_msg){.type = DP_CFG_COMMIT}, -1);
+    return r->offered ? &r->offer : &r->plan;
 }
 
-static void give_ike_generation(struct router *r, const struct plan *p, bool restarted)
+/* give: a generation to a child; it answers with the number of the one in force. */
+static void give(struct router *r, enum child_id id, const void *values, size_t num, size_t size)
 {
-    child_send_ike(r, &(struct ike_msg){.type = IKE_CFG_BEGIN}, -1);
-    for (size_t i = 0; i < p->ike.num; i++) {
-        struct ike_msg m = *(const struct ike_msg *)item(&p->ike, i);
-        if (m.type == IKE_CFG_GLOBAL) {
-            m.u.global.restarted = restarted;
-        }
-        child_send_ike(r, &m, -1);
+    u64 number = r->given[id] = ++r->generation;
+    int fd = generation_seal(number, values, num, size);
+    if (fd < 0) {
+        apply_complain(r, "configuration for", r->child[id].name, strerror(errno));
+        return;
     }
-    child_send_ike(r, &(struct ike_msg){.type = IKE_CFG_COMMIT}, -1);
+    if (id == CHILD_DP) {
+        child_send_dp(r, &(struct dp_msg){.type = DP_CFG_GENERATION, .u.number = number}, fd);
+    } else {
+        child_send_ike(r, &(struct ike_msg){.type = IKE_CFG_GENERATION, .u.number = number}, fd);
+    }
+    close(fd);
+}
+
+static void give_dp(struct router *r)
+{
+    const struct plan *p = newest(r);
+    give(r, CHILD_DP, p->dp.items, p->dp.num, sizeof(struct dp_msg));
+}
+
+static void give_ike(struct router *r, bool restarted)
+{
+    const struct plan *p = newest(r);
+    size_t len = p->ike.num * sizeof(struct ike_msg);
+    struct ike_msg *m = xcalloc(p->ike.num + 1, sizeof *m);
+    if (len) {
+        memcpy(m, p->ike.items, len);
+    }
+    for (size_t i = 0; i < p->ike.num; i++) {
+        if (m[i].type == IKE_CFG_GLOBAL) {
+            m[i].u.global.restarted = restarted;
+        }
+    }
+    give(r, CHILD_IKE, m, p->ike.num, sizeof *m);
+    mem_wipe(m, len);
+    free(m);
 }
 
 void plan_give_dp(struct router *r)
 {
-    for (size_t i = 0; i < r->plan.ports.num; i++) {
-        const struct dp_port_value *v = item(&r->plan.ports, i);
-        if (r->port_fd[v->id] >= 0) {
-            child_send_dp(r, &(struct dp_msg){.type = DP_CFG_PORT, .u.port = *v},
-                          r->port_fd[v->id]);
-        }
-    }
-    give_dp_generation(r, &r->plan);
+    ports_give(r);
+    give_dp(r);
 }
 
 void plan_give_ike(struct router *r, bool restarted)
 {
-    give_ike_generation(r, &r->plan, restarted);
+    give_ike(r, restarted);
+}
+
+/* ---- offered, taken ---- */
+
+static bool waits_for(const struct router *r, enum child_id id)
+{
+    return r->taken[id] != r->given[id];
+}
+
+/* take: dp protects by the offered plan from now on; the kernel follows. */
+static void take(struct router *r)
+{
+    struct plan *next = &r->offer;
+    apply_steer(r, next);
+    apply_links(r, next);
+    apply_addrs(r, next);
+    apply_routes(r, next);
+    apply_forwarding(next);
+    kern_each_link(r->kern, unsteer_link, next);
+    ports_close(r, next);
+    plan_free(&r->plan);
+    r->plan = r->offer;
+    r->offered = false;
+    for (u8 n = 1; n <= DP_MAX_LINKS; n++) { /* numbers nobody has any more are free again */
+        if (r->map_link[n][0] && !map_of_link(&r->plan, r->map_link[n])) {
+            r->map_link[n][0] = 0;
+            r->steer[n] = (struct router_steer){0};
+        }
+    }
+    uv_timer_stop(&r->patience);
+    router_applied(r);
+}
+
+static void settle(struct router *r, bool without_ike)
+{
+    if (!r->offered || waits_for(r, CHILD_DP)) {
+        return;
+    }
+    if (waits_for(r, CHILD_IKE) && !without_ike) {
+        if (!uv_is_active((uv_handle_t *)&r->patience)) {
+            uv_timer_start(&r->patience, plan_impatient, IKE_PATIENCE_MS, 0);
+        }
+        return;
+    }
+    take(r);
+}
+
+void plan_impatient(uv_timer_t *t)
+{
+    struct router *r = t->data;
+    apply_complain(
+        r, "configuration", "",
+        "the key daemon does not answer; the data plane and the kernel follow without it");
+    settle(r, true);
+}
+
+bool plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force)
+{
+    if (in_force > r->given[id]) {
+        return false; /* nobody gave it that one */
+    }
+    if (asked != (u32)r->given[id]) {
+        return true; /* a newer one is on its way */
+    }
+    if (in_force != r->given[id]) {
+        apply_complain(r, "configuration for", r->child[id].name,
+                       "it was refused; the old one stays in force");
+        if (id == CHILD_DP && r->offered) { /* what dp does not protect by, nobody follows */
+            plan_free(&r->offer);
+            r->offered = false;
+            give_ike(r, false);
+        }
+    }
+    r->taken[id] = r->given[id];
+    settle(r, false);
+    return true;
 }
 
 void plan_apply(struct router *r, struct plan *next)
 {
-    bool dp_changed = !same_list(&r->plan.dp, &next->dp),
-         ike_changed = !same_list(&r->plan.ike, &next->ike);
-    apply_forwarding(next);
-    apply_ports(r, next); /* TUNs are links, so they come first */
-    apply_links(r, next);
-    apply_addrs(r, next);
-    apply_rules(r, next);
-    apply_routes(r, next);
-    plan_free(&r->plan);
-    r->plan = *next;
+    const struct plan *last = newest(r);
+    bool first = r->given[CHILD_DP] == 0;
+    bool dp_changed = first || !same_list(&last->dp, &next->dp),
+         ike_changed = first || !same_list(&last->ike, &next->ike);
+    ports_open(r, next);
+    if (r->offered) {
+        plan_free(&r->offer);
+    }
+    r->offer = *next;
+    r->offered = true;
     if (dp_changed) {
-        give_dp_generation(r, &r->plan);
+        give_dp(r);
     }
     if (ike_changed) {
-        give_ike_generation(r, &r->plan, false);
+        give_ike(r, false);
     }
+    settle(r, false);
 }

@@ -1,6 +1,8 @@
 /*
  * frr.c: `router ospf` becomes FRR's: a configuration file, zebra and ospfd as children of main, in this router's own
  * directory (sockets, pid files), so that many routers live on one machine. They run as the user FRR's package made.
+ * Their routes lead to what tunnels protect, so they stay: a changed line is a reload, not a restart; a daemon that ended
+ * by itself is started again; zebra keeps its routes when it ends.
  */
 #include "sys/router_int.h"
 
@@ -19,11 +21,13 @@ static const char *const daemons[FRR_NUM] = {"zebra", "ospfd"};
 struct frr {
     struct router *r;
     char dir[400];
-    struct strbuf text; /* what the daemons run on */
-    struct daemon *running[FRR_NUM]; /* owned; NULL: not running */
-    bool restart;    /* they are asked to end; when both have, the text starts anew */
-    uv_timer_t wait; /* for zebra's socket: ospfd would try again only after ten seconds */
+    struct strbuf text;                                  /* what the daemons run on */
+    struct daemon *running[FRR_NUM];                     /* owned; NULL: not running */
+    enum frr_end { END_NOT, END_LINES, END_ROUTER } end; /* they are asked to end, and why */
+    bool reloading, reload_again; /* the text changes; it has changed meanwhile */
+    uv_timer_t wait;     /* for zebra's socket: ospfd would try again only after ten seconds */
     uv_timer_t patience; /* with daemons that are asked to end */
+    uv_timer_t again;    /* one ended by itself: start it again soon */
 };
 /* One process with its handle, which lives until libuv gives it back. */
 struct daemon {
@@ -39,7 +43,8 @@ struct frr *frr_new(struct router *r)
     snprintf(f->dir, sizeof f->dir, "%s/frr", r->opt->run_dir);
     uv_timer_init(&r->loop, &f->wait);
     uv_timer_init(&r->loop, &f->patience);
-    f->wait.data = f->patience.data = f;
+    uv_timer_init(&r->loop, &f->again);
+    f->wait.data = f->patience.data = f->again.data = f;
     return f;
 }
 
@@ -123,6 +128,21 @@ static void frr_text(struct frr *f, const struct conf *c, struct strbuf *o)
 /* ---- the daemons ---- */
 
 static void frr_start(struct frr *f);
+static void frr_reload(struct frr *f);
+static void on_again(uv_timer_t *t);
+
+static void complain(struct frr *f, const char *what, const char *why)
+{
+    ev_conf_fail(&f->r->log, 0, NULL,
+                 &(struct evb_conf_fail){.what = ev_str(what), .why = ev_textf("%s", why)});
+}
+
+static void end_one(struct frr *f, int i)
+{
+    if (f->running[i]) {
+        uv_process_kill(&f->running[i]->proc, SIGTERM);
+    }
+}
 
 static void on_closed(uv_handle_t *h)
 {
@@ -131,21 +151,27 @@ static void on_closed(uv_handle_t *h)
 
 static void on_exit_frr(uv_process_t *p, int64_t status, int sig)
 {
+    enum { AGAIN_MS = 1000 };
     struct daemon *d = p->data;
     struct frr *f = d->f;
-    char how[64];
-    f->running[d->i] = NULL;
-    if (!f->restart) {
-        snprintf(how, sizeof how, sig ? "signal %d" : "status %d", sig ? sig : (int)status);
-        ev_conf_fail(&f->r->log, 0, NULL,
-                     &(struct evb_conf_fail){.what = ev_str(daemons[d->i]),
-                                             .why = ev_textf("ended: %s (see %s)", how, f->dir)});
+    char how[512];
+    if (f->running[d->i] == d) {
+        f->running[d->i] = NULL;
     }
     uv_close((uv_handle_t *)p, on_closed);
-    if (f->restart && !f->running[0] && !f->running[1]) { /* both gone: their sockets are free */
-        f->restart = false;
+    if (f->end != END_NOT) { /* the other one, in its turn */
+        end_one(f, 1 - d->i);
+    } else {
+        snprintf(how, sizeof how,
+                 sig ? "ended: signal %d (see %.400s)" : "ended: status %d (see %.400s)",
+                 sig ? sig : (int)status, f->dir);
+        complain(f, daemons[d->i], how);
+        uv_timer_start(&f->again, on_again, AGAIN_MS, 0);
+    }
+    if (f->end == END_LINES && !f->running[0] && !f->running[1]) {
+        f->end = END_NOT;
         uv_timer_stop(&f->patience);
-        if (f->text.len && !f->r->ending) {
+        if (f->text.len && !f->r->ending) { /* the lines came back meanwhile */
             frr_start(f);
         }
     }
@@ -156,10 +182,7 @@ static bool frr_write(struct frr *f)
     char path[512];
     const struct passwd *user = getpwnam("frr");
     if (!user) {
-        ev_conf_fail(&f->r->log, 0, NULL,
-                     &(struct evb_conf_fail){
-                         .what = ev_str("router ospf"),
-                         .why = ev_textf("FRR is not installed; install the package frr")});
+        complain(f, "router ospf", "FRR is not installed; install the package frr");
         return false;
     }
     (void)mkdir(f->dir, 0755);
@@ -176,6 +199,30 @@ static bool frr_write(struct frr *f)
     return ok;
 }
 
+/* leftover_end: one that a killed main left behind holds the same sockets. Its routes stay. */
+static void leftover_end(const char *pid_file)
+{
+    char path[64], args[2048] = "";
+    int pid = 0;
+    FILE *in = fopen(pid_file, "re");
+    if (!in || fscanf(in, "%d", &pid) != 1 || pid <= 1) {
+        pid = 0;
+    }
+    if (in) {
+        fclose(in);
+    }
+    snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
+    in = pid ? fopen(path, "re") : NULL;
+    size_t len = in ? fread(args, 1, sizeof args - 1, in) : 0;
+    if (in) {
+        fclose(in);
+    }
+    if (len && memmem(args, len, pid_file,
+                      strlen(pid_file) + 1)) { /* it is the one, not a number used again */
+        (void)kill(pid, SIGKILL);
+    }
+}
+
 static void daemon_start(struct frr *f, int i)
 {
     char exe[64], conf[512], zserv[512], pid[512], log[512];
@@ -184,12 +231,18 @@ static void daemon_start(struct frr *f, int i)
     snprintf(exe, sizeof exe, "/usr/lib/frr/%s", daemons[i]);
     snprintf(pid, sizeof pid, "%s/%s.pid", f->dir, daemons[i]);
     snprintf(log, sizeof log, "file:%s/%s.log", f->dir, daemons[i]);
-    char *args[] = {exe, "-f",           conf,   "-z",          zserv,       "-i",
-                    pid, "--vty_socket", f->dir, "-A",          "127.0.0.1", "-P",
-                    "0", "--log",        log,    "--log-level", "warnings",  NULL};
+    /* zebra alone knows the last three: its routes stay when it ends, and those of the one before are swept only when
+     * OSPF has had the time to learn them again */
+    char *args[] = {exe,  "-f",           conf,   "-z",          zserv,       "-i",
+                    pid,  "--vty_socket", f->dir, "-A",          "127.0.0.1", "-P",
+                    "0",  "--log",        log,    "--log-level", "warnings",  i == 0 ? "-r" : NULL,
+                    "-K", "120",          NULL};
     uv_stdio_container_t io[3] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
     uv_process_options_t o = {
         .exit_cb = on_exit_frr, .file = exe, .args = args, .stdio_count = 3, .stdio = io};
+    o.flags =
+        UV_PROCESS_DETACHED; /* a signal to our process group is not for them: their order matters */
+    leftover_end(pid);
     struct daemon *d = xcalloc(1, sizeof *d);
     d->f = f;
     d->i = i;
@@ -198,9 +251,7 @@ static void daemon_start(struct frr *f, int i)
     f->running[i] = err == 0 ? d : NULL;
     if (err != 0) {
         uv_close((uv_handle_t *)&d->proc, on_closed);
-        ev_conf_fail(&f->r->log, 0, NULL,
-                     &(struct evb_conf_fail){.what = ev_str(daemons[i]),
-                                             .why = ev_textf("%s", uv_strerror(err))});
+        complain(f, daemons[i], uv_strerror(err));
     }
 }
 
@@ -224,7 +275,7 @@ static void on_wait(uv_timer_t *t)
     struct frr *f = t->data;
     if (!f->running[0] || zebra_listens(f)) {
         uv_timer_stop(t);
-        if (f->running[0]) {
+        if (f->running[0] && !f->running[1]) {
             daemon_start(f, 1);
         }
     }
@@ -242,6 +293,23 @@ static void frr_start(struct frr *f)
     uv_timer_start(&f->wait, on_wait, 10, 10);
 }
 
+static void on_again(uv_timer_t *t)
+{
+    struct frr *f = t->data;
+    if (f->end != END_NOT || !f->text.len || f->r->ending) {
+        return;
+    }
+    if (!f->running[0] &&
+        f->running
+            [1]) { /* it would not tell a new zebra its routes; and it tells neighbours nothing now */
+        uv_process_kill(&f->running[1]->proc, SIGKILL);
+    } else if (!f->running[0]) {
+        frr_start(f);
+    } else if (!f->running[1]) {
+        daemon_start(f, 1);
+    }
+}
+
 static void on_patience(uv_timer_t *t)
 {
     struct frr *f = t->data;
@@ -252,18 +320,74 @@ static void on_patience(uv_timer_t *t)
     }
 }
 
-/* frr_end: asks both to end; on_exit_frr goes on when they are gone. */
-static void frr_end(struct frr *f)
+/* frr_end: asks one to end, and the other when it has. END_LINES: `router ospf` is gone: ospfd first, so that zebra takes
+ * its routes away. END_ROUTER: zebra first, so that the routes stay. */
+static void frr_end(struct frr *f, enum frr_end how)
 {
     enum { PATIENCE_MS = 1000 };
-    f->restart = true;
+    int first = how == END_LINES;
+    f->end = how;
     uv_timer_stop(&f->wait);
-    for (int i = FRR_NUM - 1; i >= 0; i--) {
-        if (f->running[i]) {
-            uv_process_kill(&f->running[i]->proc, SIGTERM);
-        }
-    }
+    uv_timer_stop(&f->again);
+    end_one(f, f->running[first] ? first : 1 - first);
     uv_timer_start(&f->patience, on_patience, PATIENCE_MS, 0);
+}
+
+/* ---- changes ---- */
+
+struct reload {
+    uv_process_t proc;
+    struct frr *f;
+};
+
+static void on_exit_reload(uv_process_t *p, int64_t status, int sig)
+{
+    struct reload *l = p->data;
+    struct frr *f = l->f;
+    f->reloading = false;
+    uv_close((uv_handle_t *)p, on_closed);
+    if (status != 0 || sig) {
+        complain(f, "router ospf",
+                 "the running daemons did not take the changed lines (see frr-reload.log beside "
+                 "FRR's files)");
+    }
+    if (f->reload_again && !f->r->ending && f->end == END_NOT) {
+        frr_reload(f);
+    }
+}
+
+/* frr_reload: the difference to what runs, by FRR's own program: neighbours and routes stay. */
+static void frr_reload(struct frr *f)
+{
+    static char exe[] = "/usr/lib/frr/frr-reload.py";
+    char conf[512], log[512];
+    f->reload_again = f->reloading;
+    if (f->reloading || !frr_write(f)) {
+        return;
+    }
+    snprintf(conf, sizeof conf, "%s/frr.conf", f->dir);
+    snprintf(log, sizeof log, "%s/frr-reload.log", f->dir);
+    int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    char *args[] = {exe,        "--reload", "--stdout", "--vty_socket", f->dir, "--confdir", f->dir,
+                    "--rundir", f->dir,     "--bindir", "/usr/bin",     conf,   NULL};
+    uv_stdio_container_t io[3] = {{.flags = UV_IGNORE},
+                                  {.flags = out < 0 ? UV_IGNORE : UV_INHERIT_FD, .data.fd = out},
+                                  {.flags = out < 0 ? UV_IGNORE : UV_INHERIT_FD, .data.fd = out}};
+    uv_process_options_t o = {
+        .exit_cb = on_exit_reload, .file = exe, .args = args, .stdio_count = 3, .stdio = io};
+    struct reload *l = xcalloc(1, sizeof *l);
+    l->f = f;
+    l->proc.data = l;
+    int err = uv_spawn(&f->r->loop, &l->proc, &o);
+    f->reloading = err == 0;
+    if (err != 0) {
+        uv_close((uv_handle_t *)&l->proc, on_closed);
+        complain(f, "router ospf",
+                 "changed lines need the package frr-pythontools; the old ones stay in force");
+    }
+    if (out >= 0) {
+        close(out);
+    }
 }
 
 void frr_apply(struct frr *f, const struct conf *c)
@@ -280,9 +404,12 @@ void frr_apply(struct frr *f, const struct conf *c)
     }
     sb_free(&f->text);
     f->text = text;
-    if (f->running[0] || f->running[1]) {
-        frr_end(f);
-    } else if (f->text.len) {
+    bool runs = f->running[0] || f->running[1];
+    if (!f->text.len && runs) {
+        frr_end(f, END_LINES);
+    } else if (runs && f->end == END_NOT) {
+        frr_reload(f);
+    } else if (f->text.len && !runs) {
         frr_start(f);
     }
 }
@@ -290,7 +417,7 @@ void frr_apply(struct frr *f, const struct conf *c)
 void frr_free(struct frr *f)
 {
     if (f) {
-        frr_end(f);
+        frr_end(f, END_ROUTER);
         while (f->running[0] || f->running[1]) { /* the loop has ended, so this nests in nothing */
             uv_run(&f->r->loop, UV_RUN_ONCE);
         }

@@ -1,20 +1,19 @@
 /*
- * netlink.c: the kernel stays the router; here its links, addresses, routes and rules are read and changed through
+ * netlink.c: the kernel stays the router; here its links, addresses and routes are read and changed through
  * libnl-route. TUNs are made persistent, so that their routes outlive a crash and nothing leaves in clear.
  */
 #include "sys/netlink.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fib_rules.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/vlan.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
-#include <netlink/route/rule.h>
 #include <netlink/socket.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -50,7 +49,7 @@ struct kern *kern_open(void)
     if (nl_connect(nl->monitor, NETLINK_ROUTE) != 0 ||
         nl_socket_add_memberships(nl->monitor, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
                                   RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-                                  0) != 0) {
+                                  RTNLGRP_TC, 0) != 0) {
         kern_close(nl);
         return NULL;
     }
@@ -115,6 +114,20 @@ bool kern_link_get(struct kern *nl, const char *name, struct kern_link *out)
     return true;
 }
 
+void kern_each_link(struct kern *nl, void (*fn)(void *ctx, const char *link, int ifindex),
+                    void *ctx)
+{
+    struct nl_cache *cache = NULL;
+    if (rtnl_link_alloc_cache(nl->s, AF_UNSPEC, &cache) != 0) {
+        return;
+    }
+    for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
+        struct rtnl_link *l = (struct rtnl_link *)o;
+        fn(ctx, rtnl_link_get_name(l), rtnl_link_get_ifindex(l));
+    }
+    nl_cache_free(cache);
+}
+
 bool kern_link_name(struct kern *nl, int index, char out[NL_NAME])
 {
     struct rtnl_link *l = NULL;
@@ -164,6 +177,35 @@ const char *kern_link_delete(struct kern *nl, const char *name)
     return why(err);
 }
 
+static int vlan_add(struct kern *nl, int parent, const char *name, u16 vlan, int flags)
+{
+    struct rtnl_link *l = rtnl_link_vlan_alloc();
+    if (!l) {
+        return -NLE_NOMEM;
+    }
+    rtnl_link_set_link(l, parent);
+    rtnl_link_set_name(l, name);
+    rtnl_link_vlan_set_id(l, vlan);
+    int err = rtnl_link_add(nl->s, l, flags);
+    rtnl_link_put(l);
+    return err;
+}
+
+const char *kern_vlan_add(struct kern *nl, const char *parent, const char *name, u16 vlan)
+{
+    struct kern_link p;
+    if (!kern_link_get(nl, parent, &p)) {
+        return "the interface it stands on is not there";
+    }
+    return why(vlan_add(nl, p.index, name, vlan, NLM_F_CREATE | NLM_F_EXCL));
+}
+
+bool kern_has_vlans(struct kern *nl)
+{
+    /* on a parent that does not exist: a kernel that knows VLANs complains about that, not about the kind */
+    return vlan_add(nl, 0x7fffffff, "adit-vlan", 1, NLM_F_CREATE | NLM_F_EXCL) != -NLE_OPNOTSUPP;
+}
+
 static int index_of(struct kern *nl, const char *name)
 {
     struct kern_link l;
@@ -202,12 +244,40 @@ const char *kern_addr_change(struct kern *nl, const struct kern_addr_value *v, b
     return why(err);
 }
 
+static struct addr from_nl(struct nl_addr *n, u8 family)
+{
+    struct addr a = {.family = family};
+    if (n && nl_addr_get_len(n) && nl_addr_get_len(n) <= addr_len(&a)) {
+        memcpy(a.b, nl_addr_get_binary_addr(n), nl_addr_get_len(n));
+    }
+    return a;
+}
+
+void kern_each_addr(struct kern *nl, void (*fn)(void *ctx, const struct kern_addr_value *a),
+                    void *ctx)
+{
+    struct nl_cache *cache = NULL;
+    if (rtnl_addr_alloc_cache(nl->s, &cache) != 0) {
+        return;
+    }
+    for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
+        struct rtnl_addr *a = (struct rtnl_addr *)o;
+        struct nl_addr *local = rtnl_addr_get_local(a);
+        struct kern_addr_value v = {0};
+        if (local && kern_link_name(nl, rtnl_addr_get_ifindex(a), v.link)) {
+            v.p.a = from_nl(local, rtnl_addr_get_family(a) == AF_INET6 ? AF_V6 : AF_V4);
+            v.p.len = (u8)rtnl_addr_get_prefixlen(a);
+            fn(ctx, &v);
+        }
+    }
+    nl_cache_free(cache);
+}
+
 /* ---- routes ---- */
 
 const char *kern_route_change(struct kern *nl, const struct kern_route_value *v, bool add)
 {
-    static const u8 types[] = {
-        [NLR_UNICAST] = RTN_UNICAST, [NLR_BLACKHOLE] = RTN_BLACKHOLE, [NLR_THROW] = RTN_THROW};
+    static const u8 types[] = {[NLR_UNICAST] = RTN_UNICAST, [NLR_BLACKHOLE] = RTN_BLACKHOLE};
     struct rtnl_route *r = rtnl_route_alloc();
     struct nl_addr *dst = to_nl(&v->net.a, v->net.len);
     int err;
@@ -216,7 +286,7 @@ const char *kern_route_change(struct kern *nl, const struct kern_route_value *v,
     rtnl_route_set_table(r, v->table);
     rtnl_route_set_protocol(r, NL_PROTO);
     rtnl_route_set_priority(r, v->metric);
-    rtnl_route_set_type(r, types[v->kind]);
+    rtnl_route_set_type(r, types[v->kind == NLR_BLACKHOLE]);
     if (v->kind == NLR_UNICAST) {
         struct rtnl_nexthop *nh = rtnl_route_nh_alloc();
         if (v->link[0]) {
@@ -237,76 +307,47 @@ const char *kern_route_change(struct kern *nl, const struct kern_route_value *v,
     return why(err);
 }
 
-static struct addr from_nl(struct nl_addr *n, u8 family)
+/* route_values: one value per next hop; one for a route without. */
+static void route_values(struct kern *nl, struct rtnl_route *r, u8 family,
+                         void (*fn)(void *, const struct kern_route_value *), void *ctx)
 {
-    struct addr a = {.family = family};
-    if (n && nl_addr_get_len(n) && nl_addr_get_len(n) <= addr_len(&a)) {
-        memcpy(a.b, nl_addr_get_binary_addr(n), nl_addr_get_len(n));
+    struct nl_addr *dst = rtnl_route_get_dst(r);
+    struct kern_route_value v = {.proto = rtnl_route_get_protocol(r),
+                                 .table = rtnl_route_get_table(r),
+                                 .metric = rtnl_route_get_priority(r)};
+    int num = rtnl_route_get_nnexthops(r);
+    v.net.a = from_nl(dst, family);
+    v.net.len = dst ? (u8)nl_addr_get_prefixlen(dst) : 0;
+    v.kind = rtnl_route_get_type(r) == RTN_UNICAST     ? NLR_UNICAST
+             : rtnl_route_get_type(r) == RTN_BLACKHOLE ? NLR_BLACKHOLE
+                                                       : NLR_OTHER;
+    if (v.kind != NLR_UNICAST) {
+        fn(ctx, &v);
+        return;
     }
-    return a;
-}
-
-static bool route_value(struct kern *nl, struct rtnl_route *r, u8 family,
-                        struct kern_route_value *out)
-{
-    struct rtnl_nexthop *nh = rtnl_route_get_nnexthops(r) ? rtnl_route_nexthop_n(r, 0) : NULL;
-    struct nl_addr *dst = rtnl_route_get_dst(r), *gw = nh ? rtnl_route_nh_get_gateway(nh) : NULL;
-    memset(out, 0, sizeof *out);
-    out->net.a = from_nl(dst, family);
-    out->net.len = dst ? (u8)nl_addr_get_prefixlen(dst) : 0;
-    out->table = rtnl_route_get_table(r);
-    out->metric = rtnl_route_get_priority(r);
-    if (rtnl_route_get_type(r) != RTN_UNICAST || !nh ||
-        !kern_link_name(nl, rtnl_route_nh_get_ifindex(nh), out->link)) {
-        return false;
-    }
-    if (gw) {
-        out->nexthop = from_nl(gw, family);
-    }
-    return true;
-}
-
-size_t kern_routes(struct kern *nl, u32 table, u8 family, struct kern_route_value *out, size_t cap)
-{
-    struct nl_cache *cache = NULL;
-    size_t num = 0;
-    if (rtnl_route_alloc_cache(nl->s, family == AF_V6 ? AF_INET6 : AF_INET, 0, &cache) != 0) {
-        return 0;
-    }
-    for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap;
-         o = nl_cache_get_next(o)) {
-        struct rtnl_route *r = (struct rtnl_route *)o;
-        if (rtnl_route_get_table(r) == table && route_value(nl, r, family, &out[num])) {
-            num++;
+    for (int i = 0; i < num; i++) {
+        struct rtnl_nexthop *nh = rtnl_route_nexthop_n(r, i);
+        struct nl_addr *gw = rtnl_route_nh_get_gateway(nh);
+        v.nexthop = gw ? from_nl(gw, family) : (struct addr){0};
+        if (kern_link_name(nl, rtnl_route_nh_get_ifindex(nh), v.link)) {
+            fn(ctx, &v);
         }
     }
-    nl_cache_free(cache);
-    return num;
 }
 
-size_t kern_own_routes(struct kern *nl, struct kern_route_value *out, size_t cap)
+void kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_route_value *r),
+                     void *ctx)
 {
-    size_t num = 0;
     for (u8 family = AF_V4; family <= AF_V6; family = (u8)(family + 2)) {
         struct nl_cache *cache = NULL;
         if (rtnl_route_alloc_cache(nl->s, family == AF_V6 ? AF_INET6 : AF_INET, 0, &cache) != 0) {
             continue;
         }
-        for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap;
-             o = nl_cache_get_next(o)) {
-            struct rtnl_route *r = (struct rtnl_route *)o;
-            if (rtnl_route_get_protocol(r) == NL_PROTO) {
-                (void)route_value(nl, r, family,
-                                  &out[num]); /* has no link when it is no unicast route */
-                out[num].kind = rtnl_route_get_type(r) == RTN_BLACKHOLE ? NLR_BLACKHOLE
-                                : rtnl_route_get_type(r) == RTN_THROW   ? NLR_THROW
-                                                                        : NLR_UNICAST;
-                num++;
-            }
+        for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
+            route_values(nl, (struct rtnl_route *)o, family, fn, ctx);
         }
         nl_cache_free(cache);
     }
-    return num;
 }
 
 struct found_route {
@@ -364,113 +405,6 @@ bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAM
     }
     *out_gw = f.gw;
     return true;
-}
-
-/* ---- rules ---- */
-
-static void rule_selector(struct rtnl_rule *r, const struct selector *s)
-{
-    struct nl_addr *src = to_nl(&s->src.a, s->src.len), *dst = to_nl(&s->dst.a, s->dst.len);
-    if (s->src.len) {
-        rtnl_rule_set_src(r, src);
-    }
-    if (s->dst.len) {
-        rtnl_rule_set_dst(r, dst);
-    }
-    if (s->proto) {
-        rtnl_rule_set_ipproto(r, s->proto);
-    }
-    if (s->sport_lo || s->sport_hi != 0xffff) {
-        rtnl_rule_set_sport_range(r, s->sport_lo, s->sport_hi);
-    }
-    if (s->dport_lo || s->dport_hi != 0xffff) {
-        rtnl_rule_set_dport_range(r, s->dport_lo, s->dport_hi);
-    }
-    nl_addr_put(src);
-    nl_addr_put(dst);
-}
-
-const char *kern_rule_change(struct kern *nl, const struct kern_rule_value *v, bool add)
-{
-    struct rtnl_rule *r = rtnl_rule_alloc();
-    int err;
-    rtnl_rule_set_family(r, v->family == AF_V6 ? AF_INET6 : AF_INET);
-    rtnl_rule_set_prio(r, v->pref);
-    rtnl_rule_set_table(r, v->table);
-    rtnl_rule_set_action(r, FR_ACT_TO_TBL);
-    rule_selector(r, &v->sel);
-    if (v->iif[0]) {
-        rtnl_rule_set_iif(r, v->iif);
-    }
-    if (v->mark) {
-        rtnl_rule_set_mark(r, v->mark);
-        rtnl_rule_set_mask(r, 0xffffffff);
-    }
-    err = add ? rtnl_rule_add(nl->s, r, NLM_F_EXCL) : rtnl_rule_delete(nl->s, r, 0);
-    rtnl_rule_put(r);
-    return add && err == -NLE_EXIST ? NULL : why(err);
-}
-
-static void rule_value(struct rtnl_rule *r, u8 family, struct kern_rule_value *v)
-{
-    struct nl_addr *src = rtnl_rule_get_src(r), *dst = rtnl_rule_get_dst(r);
-    const char *iif = rtnl_rule_get_iif(r);
-    memset(v, 0, sizeof *v);
-    v->pref = rtnl_rule_get_prio(r);
-    v->table = rtnl_rule_get_table(r);
-    v->family = family;
-    v->mark = rtnl_rule_get_mark(r) == UINT32_MAX ? 0 : rtnl_rule_get_mark(r);
-    v->sel = selector_any(family);
-    v->sel.src.a = from_nl(src, family);
-    v->sel.src.len = src ? (u8)nl_addr_get_prefixlen(src) : 0;
-    v->sel.dst.a = from_nl(dst, family);
-    v->sel.dst.len = dst ? (u8)nl_addr_get_prefixlen(dst) : 0;
-    if (rtnl_rule_get_ipproto(r, &v->sel.proto) != 0) {
-        v->sel.proto = 0;
-    }
-    if (rtnl_rule_get_sport(r, &v->sel.sport_lo, &v->sel.sport_hi) != 0) {
-        v->sel.sport_lo = 0, v->sel.sport_hi = 0xffff;
-    }
-    if (rtnl_rule_get_dport(r, &v->sel.dport_lo, &v->sel.dport_hi) != 0) {
-        v->sel.dport_lo = 0, v->sel.dport_hi = 0xffff;
-    }
-    if (iif) {
-        str_copy(v->iif, sizeof v->iif, iif);
-    }
-}
-
-static size_t rules_between(struct kern *nl, u8 family, u32 from, u32 to,
-                            struct kern_rule_value *out, size_t cap)
-{
-    struct nl_cache *cache = NULL;
-    size_t num = 0;
-    int af = family == AF_V6 ? AF_INET6 : AF_INET;
-    if (rtnl_rule_alloc_cache(nl->s, af, &cache) != 0) {
-        return 0;
-    }
-    for (struct nl_object *o = nl_cache_get_first(cache); o && num < cap;
-         o = nl_cache_get_next(o)) {
-        struct rtnl_rule *r = (struct rtnl_rule *)o;
-        u32 prio = rtnl_rule_get_prio(r) == UINT32_MAX ? 0 : rtnl_rule_get_prio(r);
-        if (rtnl_rule_get_family(r) == af && prio >= from &&
-            prio < to) { /* the dump has all families */
-            rule_value(r, family, &out[num]);
-            out[num++].pref = prio;
-        }
-    }
-    nl_cache_free(cache);
-    return num;
-}
-
-size_t kern_own_rules(struct kern *nl, u8 family, struct kern_rule_value *out, size_t cap)
-{
-    return rules_between(nl, family, RULE_FIRST, RULE_END, out, cap);
-}
-
-bool kern_local_first(struct kern *nl)
-{
-    struct kern_rule_value first;
-    return rules_between(nl, AF_V4, 0, 1, &first, 1) == 1 && first.table == TABLE_LOCAL;
 }
 
 /* ---- TUN, sysctl ---- */

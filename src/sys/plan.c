@@ -1,6 +1,6 @@
 /*
- * plan.c: links, addresses and routes of the plan, and the order in which a plan is made. plan_crypto.c derives what
- * ike and dp get.
+ * plan.c: links, addresses and routes of the plan, and the order in which a plan is made. plan_crypto.c and plan_map.c
+ * derive what ike and dp get, plan_hole.c the blackholes.
  */
 #include "sys/plan_int.h"
 
@@ -11,19 +11,27 @@ void plan_init(struct plan *p)
     *p = (struct plan){.links.size = sizeof(struct plan_link),
                        .addrs.size = sizeof(struct kern_addr_value),
                        .routes.size = sizeof(struct kern_route_value),
-                       .rules.size = sizeof(struct kern_rule_value),
+                       .tuns.size = sizeof(struct plan_link),
+                       .maps.size = sizeof(struct plan_map),
+                       .covered.size = sizeof(struct selector),
+                       .own.size = sizeof(struct addr),
+                       .holes.size = sizeof(struct kern_route_value),
                        .ports.size = sizeof(struct dp_port_value),
                        .dp.size = sizeof(struct dp_msg),
                        .ike.size = sizeof(struct ike_msg),
-                       .flows.size = sizeof(struct cli_flow),
-                       .on_if.size = CONF_IFNAME};
+                       .flows.size = sizeof(struct cli_flow)};
+}
+
+void plan_wipe_list(struct plan_list *l)
+{
+    if (l->items) {
+        mem_wipe(l->items, l->cap * l->size); /* keys pass through */
+    }
 }
 
 static void list_free(struct plan_list *l)
 {
-    if (l->items) {
-        mem_wipe(l->items, l->num * l->size); /* keys pass through */
-    }
+    plan_wipe_list(l);
     free(l->items);
     l->items = NULL;
     l->num = l->cap = 0;
@@ -31,8 +39,8 @@ static void list_free(struct plan_list *l)
 
 void plan_free(struct plan *p)
 {
-    struct plan_list *all[] = {&p->links, &p->addrs, &p->routes, &p->rules, &p->ports,
-                               &p->dp,    &p->ike,   &p->flows,  &p->on_if};
+    struct plan_list *all[] = {&p->links, &p->tuns,   &p->maps,  &p->covered, &p->own, &p->holes,
+                               &p->addrs, &p->routes, &p->ports, &p->dp,      &p->ike, &p->flows};
     for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
         list_free(all[i]);
     }
@@ -109,9 +117,34 @@ static void derive_routes(struct planner *k)
     }
 }
 
+static void on_route(void *ctx, const struct kern_route_value *r)
+{
+    struct planner *k = ctx;
+    if (r->table == TABLE_MAIN || r->proto == NL_PROTO) {
+        *(struct kern_route_value *)plan_add(&k->kernel) = *r;
+    }
+}
+
+/* The addresses IKE and ESP may come to: the interfaces', and the local ends of flows. */
+static void derive_own(struct planner *k)
+{
+    const struct kern_addr_value *a = k->p->addrs.items;
+    const struct cli_flow *f = k->p->flows.items;
+    for (size_t i = 0; i < k->p->addrs.num; i++) {
+        *(struct addr *)plan_add(&k->p->own) = a[i].p.a;
+    }
+    for (size_t i = 0; i < k->p->flows.num; i++) {
+        if (f[i].local.family) {
+            *(struct addr *)plan_add(&k->p->own) = f[i].local;
+        }
+    }
+}
+
 void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w)
 {
-    struct planner k = {.p = p, .c = c, .w = w};
+    struct planner k = {.p = p, .c = c, .w = w, .kernel.size = sizeof(struct kern_route_value)};
+    kern_each_route(w->kern, on_route, &k);
+    planner_map_links(&k);
     p->forward4 = true;
     p->forward6 = c->ipv6_routing;
     CONF_FOR(struct conf_if, i, &c->ifs)
@@ -122,4 +155,7 @@ void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *
     planner_ike_global(&k);
     planner_tunnels(&k);
     planner_maps(&k);
+    planner_holes(&k);
+    derive_own(&k);
+    list_free(&k.kernel);
 }

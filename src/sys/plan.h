@@ -12,8 +12,10 @@
 #include "ike/ike.h"
 #include "sys/netlink.h"
 
-enum { PORT_RAW_FIRST = 64, PORT_CRYPTO = 72, PORT_CLEAR = 73 };
-enum { RULE_MARK = 9010, RULE_CLEAR = 9100, RULE_LOCAL = 14000, RULE_CRYPTO = 14001 };
+enum { PORT_RAW_FIRST = 64, PORT_MAP_FIRST = 80 }; /* 0..63 are the tunnels', 80.. four per map link */
+/* Blackholes beside the routes of networks behind protected tunnels; the tunnel's number is added. */
+#define HOLE_METRIC  0xfffd0000u /* of what the configuration says */
+#define HOLE_LEARNED 0xfffe0000u /* of what a routing protocol said */
 
 struct plan_link {
     char name[NL_NAME]; /* kernel */
@@ -25,17 +27,30 @@ struct plan_list {
     void *items; /* owned */
     size_t num, cap, size;
 };
+/* A link with a crypto map. */
+struct plan_map {
+    char link[NL_NAME];      /* kernel */
+    char iface[CONF_IFNAME]; /* console */
+    int ifindex;
+    u8 number;                           /* dp's map link, 1..DP_MAX_LINKS; 0: there are too many */
+    char crypto[NL_NAME], clear[NL_NAME]; /* its TUNs */
+    size_t first, num;                   /* its permit lines in `covered` */
+    bool unprotected;                    /* set on applying: it took no classifier and is kept down */
+};
 struct plan {
     struct plan_list links;  /* struct plan_link */
+    struct plan_list tuns;   /* struct plan_link: those of crypto maps */
+    struct plan_list maps;   /* struct plan_map */
+    struct plan_list covered; /* struct selector: the permit lines of all maps, map by map */
+    struct plan_list own;    /* struct addr: the router's own addresses */
+    struct plan_list holes;  /* struct kern_route_value: blackholes */
     struct plan_list addrs;  /* struct kern_addr_value */
     struct plan_list routes; /* struct kern_route_value */
-    struct plan_list rules;  /* struct kern_rule_value */
     struct plan_list ports;  /* struct dp_port_value */
     struct plan_list dp;     /* struct dp_msg: tunnels, flows, policies, RPF networks, in order */
     struct plan_list ike;    /* struct ike_msg: global, policies, keys, flows */
     struct plan_list flows;  /* struct cli_flow */
-    struct plan_list on_if;  /* char[CONF_IFNAME]: interfaces with a crypto map */
-    bool forward4, forward6, local_moved;
+    bool forward4, forward6;
 };
 /* What the model alone does not know. */
 struct plan_world {
@@ -44,11 +59,13 @@ struct plan_world {
     void (*console_name)(void *ctx, char out[CONF_IFNAME], const char *link);
     u32 (*flow_id)(void *ctx,
                    const char *key); /* the same key has the same id for as long as adit runs */
+    u8 (*link_number)(void *ctx, const char *link); /* the same for map links; 0: none is free */
     void *ctx;
 };
 void plan_init(struct plan *p);
 void plan_free(struct plan *p);
 void *plan_add(struct plan_list *l); /* a zeroed new item */
+void plan_wipe_list(struct plan_list *l); /* zeroes every byte it holds; plan_free does it to all */
 /* plan_derive: fills p from c. */
 void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w);
 /* plan_esp_mtu: the largest plaintext that tunnel-mode ESP with these transforms fits into path_mtu, unfragmented. */

@@ -1,10 +1,6 @@
 /*
- * plan_crypto.c: tunnels and crypto maps of the model as values for dp, ike and the kernel's policy routing.
- *
- * A crypto map on a link is made of: a policy for dp and a flow for ike per permit line; rules that lead matching
- * packets to the TUN crypto0 by a table that mirrors the main one (only routes that leave by that link lead there);
- * rules that lead matching clear packets from outside to the TUN clear0, where dp counts and drops them. What dp
- * sends itself carries DP_MARK and goes by the main table.
+ * plan_crypto.c: IKE's policies and keys, flows, ports and tunnels of the model as values for dp and ike.
+ * plan_map.c does crypto maps, with the functions of plan_int.h that stand here.
  */
 #include "sys/plan_int.h"
 
@@ -22,8 +18,7 @@ u16 plan_esp_mtu(u16 path_mtu, enum encr_id encr, enum hash_id auth, bool outer_
     return (u16)(transport ? room + (outer_v6 ? 40u : 20u) : room);
 }
 
-/* egress_mtu: MTU and console name of the link that leads to dst; 1500 while there is no way. */
-static u16 egress_mtu(struct planner *k, const struct addr *dst, char out_link[NL_NAME])
+u16 planner_egress(struct planner *k, const struct addr *dst, char out_link[NL_NAME])
 {
     struct addr gw;
     struct kern_link l;
@@ -50,7 +45,7 @@ u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i)
     char link[NL_NAME];
     const struct conf_profile *p =
         i->tun.profile[0] ? conf_profile_find(k->c, i->tun.profile) : NULL;
-    u16 mtu = egress_mtu(k, &i->tun.dest, link), worst = mtu;
+    u16 mtu = planner_egress(k, &i->tun.dest, link), worst = mtu;
     bool six = i->tun.mode == CTM_GRE_IPV6 || i->tun.mode == CTM_IPSEC_IPV6;
     if (i->ip_mtu) {
         return (u16)i->ip_mtu;
@@ -73,7 +68,7 @@ static struct ike_msg *ike_add(struct planner *k, enum ike_msg_type type)
     return m;
 }
 
-static struct dp_msg *dp_add(struct planner *k, enum dp_msg_type type)
+struct dp_msg *planner_dp(struct planner *k, enum dp_msg_type type)
 {
     struct dp_msg *m = plan_add(&k->p->dp);
     m->type = type;
@@ -87,6 +82,9 @@ void planner_ike_global(struct planner *k)
     g->invalid_spi_recovery = k->c->invalid_spi_recovery;
     g->retransmit_ms = 10000;
     g->retransmit_tries = 5;
+    g->keepalive_s = k->c->keepalive_s;
+    g->keepalive_retry_s = k->c->keepalive_retry_s;
+    g->keepalive_periodic = k->c->keepalive_periodic;
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
     CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
     {
@@ -106,15 +104,13 @@ void planner_ike_global(struct planner *k)
     }
 }
 
-/* flow_values: one flow for ike, dp and the console. p: what profile or map entry say. */
-static struct ike_flow_value *flow_values(struct planner *k, u32 id, const struct conf_sa_params *p,
-                                          const char *tag, const char *iface,
-                                          const struct addr *local, const struct addr *peer,
-                                          const struct selector *sel)
+struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
+                                 const char *tag, const char *iface, const struct addr *local,
+                                 const struct addr *peer, const struct selector *sel)
 {
     char link[NL_NAME];
-    u16 mtu = egress_mtu(k, peer, link);
-    struct dp_flow_value *d = &dp_add(k, DP_CFG_FLOW)->u.flow;
+    u16 mtu = planner_egress(k, peer, link);
+    struct dp_flow_value *d = &planner_dp(k, DP_CFG_FLOW)->u.flow;
     d->flow = id;
     d->df = (u8)k->c->df;
     d->frag_after = k->c->frag_after;
@@ -155,12 +151,12 @@ static struct ike_flow_value *flow_values(struct planner *k, u32 id, const struc
             t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
         }
     }
-    return v;
+    return (struct planner_flow){.dp = d, .ike = v, .cli = f};
 }
 
 /* ---- tunnels ---- */
 
-static struct dp_port_value *port_add(struct planner *k, u32 id, enum dp_port_kind kind)
+struct dp_port_value *planner_port(struct planner *k, u32 id, enum dp_port_kind kind)
 {
     struct dp_port_value *v = plan_add(&k->p->ports);
     v->id = id;
@@ -168,34 +164,31 @@ static struct dp_port_value *port_add(struct planner *k, u32 id, enum dp_port_ki
     return v;
 }
 
+/* Each kind of socket has its own fixed id, so that ports survive a change of the plan. proto 255 sends what is
+ * sealed, 0 what is in clear and unmarked. */
 static void raw_port(struct planner *k, u8 family, u8 proto)
 {
+    static const struct {
+        u8 family, proto;
+    } row[] = {{AF_V4, 255}, {AF_V6, 255}, {AF_V4, 50}, {AF_V6, 50}, {AF_V4, 47},
+               {AF_V6, 47},  {AF_V4, 41},  {AF_V4, 4},  {AF_V4, 0},  {AF_V6, 0}};
     const struct dp_port_value *have = k->p->ports.items;
-    u32 id = PORT_RAW_FIRST;
+    u32 id = 0;
+    while (id < ARRAY_LEN(row) && (row[id].family != family || row[id].proto != proto)) {
+        id++;
+    }
     for (size_t i = 0; i < k->p->ports.num; i++) {
-        if (have[i].kind == PORT_RAW && have[i].family == family && have[i].proto == proto) {
+        if (have[i].id == PORT_RAW_FIRST + id) {
             return;
         }
     }
-    /* each family and protocol has its own fixed id, so that ports survive a change of the plan */
-    static const u8 protos[] = {255, 50, 47, 41};
-    static const u8 only4[] = {4};
-    for (unsigned n = 0; n < ARRAY_LEN(protos); n++) {
-        if (protos[n] == proto) {
-            id = PORT_RAW_FIRST + n * 2 + (family == AF_V6);
-        }
-    }
-    if (proto == only4[0]) {
-        id = PORT_RAW_FIRST + 3 * 2 +
-             1; /* 41 has no IPv6 socket of ours, so its second place is free */
-    }
-    struct dp_port_value *v = port_add(k, id, PORT_RAW);
+    struct dp_port_value *v = planner_port(k, PORT_RAW_FIRST + id, proto ? PORT_RAW : PORT_OPEN);
     v->family = family;
     v->proto = proto;
     snprintf(v->name, sizeof v->name, "raw%u/%u", family, proto);
 }
 
-static void esp_ports(struct planner *k, u8 family)
+void planner_esp_ports(struct planner *k, u8 family)
 {
     raw_port(k, family, 255);
     raw_port(k, family, 50);
@@ -218,23 +211,23 @@ static struct selector tunnel_selector(const struct conf_if *i, const struct add
 
 static void rpf_networks(struct planner *k, const struct conf_if *i, u32 tunnel)
 {
-    struct kern_route_value *r = xcalloc(4096, sizeof *r);
-    for (u8 family = AF_V4; family <= AF_V6; family = (u8)(family + 2)) {
-        size_t num = kern_routes(k->w->kern, TABLE_MAIN, family, r, 4096);
-        for (size_t n = 0; n < num; n++) {
-            if (strcmp(r[n].link, i->name) == 0) {
-                struct dp_rpf_value *v = &dp_add(k, DP_CFG_RPF)->u.rpf;
-                v->tunnel = tunnel;
-                v->net = r[n].net;
-            }
+    char link[NL_NAME];
+    const struct kern_route_value *r = k->kernel.items;
+    k->w->kernel_name(k->w->ctx, link, i->name);
+    for (size_t n = 0; n < k->kernel.num; n++) {
+        if (r[n].kind == NLR_UNICAST && strcmp(r[n].link, link) == 0 && k->num_rpf < DP_MAX_RPF) {
+            k->num_rpf++; /* what comes after them fails the check: closed, not refused */
+            struct dp_rpf_value *v = &planner_dp(k, DP_CFG_RPF)->u.rpf;
+            v->tunnel = tunnel;
+            v->net = r[n].net;
         }
     }
-    free(r);
 }
 
 static void tunnel_raw_ports(struct planner *k, const struct conf_if *i, u8 family)
 {
     raw_port(k, family, 255);
+    raw_port(k, family, 0);
     switch (i->tun.mode) {
     case CTM_GRE_IP:
     case CTM_GRE_IPV6: raw_port(k, family, 47); break;
@@ -256,17 +249,17 @@ static void tunnel_flow(struct planner *k, const struct conf_if *i, struct dp_tu
     }
     struct selector sel = tunnel_selector(i, &t->src, &t->dst);
     u32 flow = t->flow;
-    struct ike_flow_value *v = flow_values(k, flow, &p->sa, tag, i->name, &t->src, &t->dst, &sel);
+    struct planner_flow f = planner_flow(k, flow, &p->sa, tag, i->name, &t->src, &t->dst, &sel);
+    struct ike_flow_value *v = f.ike;
     v->tunnel_if = true;
     v->any_mode = i->tun.mode != CTM_IPSEC_IPV4 && i->tun.mode != CTM_IPSEC_IPV6;
     v->always_up = !v->any_mode;
     if (i->tun.source_if[0]) { /* IOS names the source interface here, with its own MTU */
-        struct cli_flow *f = (struct cli_flow *)k->p->flows.items + k->p->flows.num - 1;
         const struct conf_if *src = conf_if_find(k->c, i->tun.source_if);
-        str_copy(f->mtu_if, sizeof f->mtu_if, i->tun.source_if);
-        f->mtu = src ? conf_if_kind_row(src->kind)->mtu : f->mtu;
+        str_copy(f.cli->mtu_if, sizeof f.cli->mtu_if, i->tun.source_if);
+        f.cli->mtu = src ? conf_if_kind_row(src->kind)->mtu : f.cli->mtu;
     }
-    esp_ports(k, t->src.family);
+    planner_esp_ports(k, t->src.family);
 }
 
 /* tunnel_value: all but the flow. Plans are compared as bytes, so the padding is zero too. */
@@ -288,7 +281,8 @@ static void tunnel_value(struct planner *k, const struct conf_if *i, u32 id,
     t->flags = (u8)((i->tun.has_key ? TF_KEY : 0) | (i->tun.checksum ? TF_CHECKSUM : 0) |
                     (i->tun.sequence ? TF_SEQUENCE : 0) | (i->rpf || i->rpf6 ? TF_RPF : 0) |
                     (i->tun.pmtud ? TF_PMTUD : 0));
-    t->path_mtu = egress_mtu(k, &t->dst, link);
+    t->path_mtu = planner_egress(k, &t->dst, link);
+    t->link = planner_link_number(k, link);
     str_copy(t->name, sizeof t->name, i->name);
 }
 
@@ -302,7 +296,7 @@ void planner_tunnels(struct planner *k)
         }
         struct dp_tunnel_value t;
         tunnel_value(k, i, id, &t);
-        struct dp_port_value *port = port_add(k, id, PORT_TUN_TUNNEL);
+        struct dp_port_value *port = planner_port(k, id, PORT_TUN_TUNNEL);
         port->mtu = t.mtu;
         k->w->kernel_name(k->w->ctx, port->name, i->name);
         if (t.dst.family) {
@@ -311,185 +305,9 @@ void planner_tunnels(struct planner *k)
         if (i->tun.profile[0]) {
             tunnel_flow(k, i, &t);
         }
-        memcpy(&dp_add(k, DP_CFG_TUNNEL)->u.tunnel, &t, sizeof t);
+        memcpy(&planner_dp(k, DP_CFG_TUNNEL)->u.tunnel, &t, sizeof t);
         if (t.flags & TF_RPF) {
             rpf_networks(k, i, id);
         }
-    }
-}
-
-/* ---- crypto maps ---- */
-
-static struct kern_rule_value *rule_add(struct planner *k, u32 pref, u32 table)
-{
-    struct kern_rule_value *r = plan_add(&k->p->rules);
-    r->pref = pref;
-    r->table = table;
-    r->family = AF_V4;
-    r->sel = selector_any(AF_V4);
-    return r;
-}
-
-static void crypto_base(struct planner *k)
-{
-    static const struct {
-        u8 proto;
-        u16 port;
-    } pass[] = {{50, 0}, {17, 500}, {17, 4500}};
-    if (k->p->local_moved) {
-        return;
-    }
-    k->p->local_moved = true;
-    for (unsigned i = 0; i < ARRAY_LEN(pass);
-         i++) { /* our own ESP and IKE reach us although a wide list covers them */
-        struct kern_rule_value *r = rule_add(k, RULE_FIRST + i, TABLE_LOCAL);
-        r->sel.proto = pass[i].proto;
-        if (pass[i].port) {
-            r->sel.dport_lo = r->sel.dport_hi = pass[i].port;
-        }
-    }
-    rule_add(k, RULE_MARK, TABLE_MAIN)->mark = DP_MARK;
-    rule_add(k, RULE_LOCAL, TABLE_LOCAL);
-    static const struct {
-        const char *name;
-        u8 kind;
-        u32 id, table;
-    } tuns[] = {{"crypto0", PORT_TUN_CRYPTO, PORT_CRYPTO, 0},
-                {"clear0", PORT_TUN_CLEAR, PORT_CLEAR, TABLE_CLEAR}};
-    for (unsigned i = 0; i < ARRAY_LEN(tuns); i++) {
-        struct plan_link *l = plan_add(&k->p->links);
-        str_copy(l->name, sizeof l->name, tuns[i].name);
-        l->up = true;
-        struct dp_port_value *v = port_add(k, tuns[i].id, tuns[i].kind);
-        v->mtu = 1500;
-        str_copy(v->name, sizeof v->name, tuns[i].name);
-        if (tuns[i].table) {
-            struct kern_route_value *r = plan_add(&k->p->routes);
-            r->table = tuns[i].table;
-            r->net.a.family = AF_V4;
-            str_copy(r->link, sizeof r->link, tuns[i].name);
-            struct kern_route_value *hole = plan_add(&k->p->routes);
-            hole->table = tuns[i].table;
-            hole->net.a.family = AF_V4;
-            hole->kind = NLR_BLACKHOLE;
-            hole->metric = 0xffff;
-        }
-    }
-    esp_ports(k, AF_V4);
-}
-
-/* mirror_main: the main table once more, for packets a map on `link` may protect: what leaves by that link goes to
- * crypto0, what is known to leave by another is thrown back to the rules below. A destination whose route has not been
- * seen yet is protected: the kernel may have learned it a moment ago, and the open road would be the wrong guess. */
-static void mirror_main(struct planner *k, const char *link, u32 table)
-{
-    struct kern_route_value *r = xcalloc(4096, sizeof *r);
-    size_t num = kern_routes(k->w->kern, TABLE_MAIN, AF_V4, r, 4096);
-    for (size_t n = 0; n < num; n++) {
-        struct kern_route_value *v = plan_add(&k->p->routes);
-        v->net = r[n].net;
-        v->table = table;
-        v->metric = r[n].metric;
-        if (strcmp(r[n].link, link) == 0) {
-            str_copy(v->link, sizeof v->link, "crypto0");
-        } else {
-            v->kind = NLR_THROW;
-        }
-    }
-    free(r);
-    struct kern_route_value *rest = plan_add(&k->p->routes), *hole;
-    rest->net.a.family = AF_V4;
-    rest->table = table;
-    rest->metric = 0xfffe;
-    str_copy(rest->link, sizeof rest->link, "crypto0");
-    hole = plan_add(
-        &k->p->routes); /* crypto0 is persistent; should it go all the same, nothing leaves */
-    hole->net.a.family = AF_V4;
-    hole->table = table;
-    hole->metric = 0xffff;
-    hole->kind = NLR_BLACKHOLE;
-}
-
-static void map_line(struct planner *k, const struct conf_if *i, const struct conf_map *map,
-                     const struct conf_map_entry *e, const struct conf_ace *ace, u32 table,
-                     const struct addr *local)
-{
-    char key[384], link[NL_NAME];
-    struct dp_policy_value *pol = &dp_add(k, DP_CFG_POLICY)->u.policy;
-    pol->order = ++k->order;
-    pol->action = ACT_PROTECT;
-    pol->entry = e->seq;
-    pol->sel = ace->sel;
-    pol->path_mtu = egress_mtu(k, &e->peers[0], link);
-    str_copy(pol->iface, sizeof pol->iface, i->name);
-    snprintf(key, sizeof key, "map %s %s %u %s", i->name, map->name, e->seq, ace->text);
-    u32 flow = k->w->flow_id(k->w->ctx, key);
-    pol->flow = flow;
-    struct ike_flow_value *v =
-        flow_values(k, flow, &e->sa, map->name, i->name, local, &e->peers[0], &ace->sel);
-    v->seq = e->seq;
-    v->num_peers = (u8)MIN(e->num_peers, IKE_MAX_PEERS);
-    for (unsigned n = 0; n < v->num_peers; n++) {
-        v->peer[n] = e->peers[n];
-    }
-    struct cli_flow *f = (struct cli_flow *)k->p->flows.items + k->p->flows.num - 1;
-    f->seq = e->seq;
-    str_copy(f->acl, sizeof f->acl, e->acl);
-    struct kern_rule_value *out = rule_add(k, RULE_CRYPTO + k->order, table);
-    out->sel = ace->sel;
-    struct kern_rule_value *in = rule_add(k, RULE_CLEAR + k->order, TABLE_CLEAR);
-    in->sel = selector_mirror(&ace->sel);
-    k->w->kernel_name(k->w->ctx, in->iif, i->name);
-}
-
-static void map_entry(struct planner *k, const struct conf_if *i, const struct conf_map *map,
-                      const struct conf_map_entry *e, u32 table, const struct addr *local)
-{
-    const struct conf_acl *acl = conf_acl_find(k->c, e->acl);
-    if (!acl || !e->num_peers) {
-        return; /* the audit named it; IOS keeps such an entry disabled too */
-    }
-    CONF_FOR(struct conf_ace, ace, &acl->aces)
-    {
-        if (ace->remark[0]) {
-            continue;
-        }
-        if (ace->permit) {
-            map_line(k, i, map, e, ace, table, local);
-        } else {
-            struct dp_policy_value *pol = &dp_add(k, DP_CFG_POLICY)->u.policy;
-            pol->order = ++k->order;
-            pol->action = ACT_SKIP;
-            pol->entry = e->seq;
-            pol->sel = ace->sel;
-            str_copy(pol->iface, sizeof pol->iface, i->name);
-        }
-    }
-}
-
-void planner_maps(struct planner *k)
-{
-    u32 table = TABLE_CRYPTO;
-    CONF_FOR(struct conf_if, i, &k->c->ifs)
-    {
-        const struct conf_map *map =
-            i->crypto_map[0] && !i->shutdown ? conf_map_find(k->c, i->crypto_map) : NULL;
-        if (!map) {
-            continue;
-        }
-        char link[NL_NAME];
-        struct addr local =
-            conf_if_address(k->c, map->local_if[0] ? map->local_if : i->name, AF_V4);
-        crypto_base(k);
-        k->w->kernel_name(k->w->ctx, link, i->name);
-        table +=
-            table == TABLE_CRYPTO ? 0 : 2; /* 7001, then odd numbers: 7002 is the clear table */
-        mirror_main(k, link, table);
-        str_copy(plan_add(&k->p->on_if), CONF_IFNAME, i->name);
-        CONF_FOR(struct conf_map_entry, e, &map->entries)
-        {
-            map_entry(k, i, map, e, table, &local);
-        }
-        table++;
     }
 }

@@ -1,5 +1,5 @@
 /*
- * plan_int.h: between plan.c and plan_crypto.c.
+ * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_map.c, plan_hole.c.
  */
 #ifndef ADIT_SYS_PLAN_INT_H
 #define ADIT_SYS_PLAN_INT_H
@@ -10,12 +10,36 @@ struct planner {
     struct plan *p;
     const struct conf *c;
     const struct plan_world *w;
-    u32 order; /* of policies */
+    struct plan_list
+        kernel; /* struct kern_route_value: what the kernel's main table has, and all of ours */
+    u32 order;  /* of policies */
+    unsigned num_rpf;
 };
 void planner_ike_global(struct planner *k);
 void planner_tunnels(struct planner *k);
+/* planner_map_links: which links have maps, their numbers and ports; before tunnels, which ask for the numbers. */
+void planner_map_links(struct planner *k);
 void planner_maps(struct planner *k);
+void planner_holes(struct planner *k);
+
+/* planner_link_number: of the kernel link with that name; 0: it has no map. */
+u8 planner_link_number(const struct planner *k, const char *link);
 /* planner_tunnel_mtu: ip mtu, or what fits the way to the other end with everything around it. */
 u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i);
+/* planner_egress: MTU and kernel name of the link that leads to dst; 1500 and "" while there is no way. */
+u16 planner_egress(struct planner *k, const struct addr *dst, char out_link[NL_NAME]);
+struct dp_msg *planner_dp(struct planner *k, enum dp_msg_type type);
+struct dp_port_value *planner_port(struct planner *k, u32 id, enum dp_port_kind kind);
+void planner_esp_ports(struct planner *k, u8 family);
+/* One flow as the three that need it see it; borrowed until the next is made. */
+struct planner_flow {
+    struct dp_flow_value *dp;
+    struct ike_flow_value *ike;
+    struct cli_flow *cli;
+};
+/* planner_flow: p is what profile or map entry say, tag the map's name for the console. */
+struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
+                                 const char *tag, const char *iface, const struct addr *local,
+                                 const struct addr *peer, const struct selector *sel);
 
 #endif

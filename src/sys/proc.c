@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* One running process with its handles; lives until libuv has given both back, the child may run again by then. */
@@ -37,6 +38,7 @@ static enum value_fault on_dp(struct router *r, const struct dp_msg *m)
     switch (m->type) {
     case DP_EVENT: logbook_event(&r->book, &m->u.event); return VALUE_FINE;
     case DP_PONG: router_child_ready(r, CHILD_DP); return VALUE_FINE;
+    case DP_TAKEN: return plan_taken(r, CHILD_DP, m->tag, m->u.number) ? VALUE_FINE : VALUE_UNASKED;
     case DP_READY: return VALUE_FINE;
     default: return ask_value(r, CHILD_DP, m->type, m->tag, &m->u);
     }
@@ -52,6 +54,8 @@ static enum value_fault on_ike(struct router *r, const struct ike_msg *m)
         }
         return VALUE_FINE;
     case IKE_PONG: router_child_ready(r, CHILD_IKE); return VALUE_FINE;
+    case IKE_TAKEN:
+        return plan_taken(r, CHILD_IKE, m->tag, m->u.number) ? VALUE_FINE : VALUE_UNASKED;
     case IKE_READY: return VALUE_FINE;
     default: return ask_value(r, CHILD_IKE, m->type, m->tag, &m->u);
     }
@@ -243,11 +247,22 @@ void child_start(struct child *c)
     }
 }
 
-void child_stop(struct child *c, int signal)
+void child_end(struct child *c)
+{
+    uv_timer_stop(&c->again);
+    if (c->life && c->id == CHILD_IKE) {
+        child_send_ike(c->r, &(struct ike_msg){.type = IKE_SHUTDOWN}, -1);
+    }
+    if (c->life) {
+        (void)shutdown(c->chan, SHUT_WR); /* read after everything else: then it ends by itself */
+    }
+}
+
+void child_kill(struct child *c)
 {
     uv_timer_stop(&c->again);
     if (c->life) {
-        uv_process_kill(&c->life->proc, signal);
+        uv_process_kill(&c->life->proc, SIGKILL);
     }
 }
 

@@ -60,6 +60,24 @@ u32 router_flow_id(void *ctx, const char *key)
     return n->id;
 }
 
+u8 router_link_number(void *ctx, const char *link)
+{
+    struct router *r = ctx;
+    u8 free_one = 0;
+    for (u8 i = 1; i <= DP_MAX_LINKS; i++) {
+        if (strcmp(r->map_link[i], link) == 0) {
+            return i;
+        }
+        if (!free_one && !r->map_link[i][0]) {
+            free_one = i;
+        }
+    }
+    if (free_one) {
+        str_copy(r->map_link[free_one], NL_NAME, link);
+    }
+    return free_one;
+}
+
 /* ---- the plan ---- */
 
 static void on_finding(void *ctx, const struct conf_finding *f)
@@ -79,18 +97,100 @@ static void on_finding(void *ctx, const struct conf_finding *f)
     }
 }
 
+/* possible: this machine can do what the configuration asks for. Half a protection would be worse than none. */
+static bool possible(struct router *r, const struct conf *c, struct conf_finding *out)
+{
+    if (!conf_fits(c, DP_MAX_LINKS, DP_MAX_POLICIES, out)) {
+        return false;
+    }
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        if (r->opt->check_only) {
+            continue; /* another machine may be meant, and nobody needs rights to look */
+        }
+        if (i->crypto_map[0] && !r->steer_tried) {
+            r->steer_fault = steer_probe();
+            r->steer_tried = true;
+        }
+        const char *why = i->crypto_map[0] ? r->steer_fault : NULL;
+        *out = (struct conf_finding){.src = why ? i->crypto_map_src : i->vlan_src};
+        str_copy(out->what, sizeof out->what, why ? "crypto map" : "encapsulation dot1Q");
+        if (!why && i->vlan && r->kern && !kern_has_vlans(r->kern)) {
+            why = "this kernel has no IEEE 802.1Q (8021q)";
+        }
+        if (why) {
+            str_copy(out->text, sizeof out->text, why);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* make_vlans: links of subinterfaces, down: what has to stand on them comes before they go up. */
+static void make_vlans(struct router *r)
+{
+    CONF_FOR(struct conf_if, i, &r->conf->ifs)
+    {
+        char name[16], parent[16], iface[CONF_IFNAME];
+        struct kern_link l;
+        router_kernel_name(r, name, i->name);
+        if (!i->vlan || kern_link_get(r->kern, name, &l)) {
+            continue;
+        }
+        str_copy(iface, sizeof iface, i->name);
+        iface[strcspn(iface, ".")] = 0;
+        router_kernel_name(r, parent, iface);
+        const char *why = kern_vlan_add(r->kern, parent, name, i->vlan);
+        if (why) {
+            apply_complain(r, "interface", name, why);
+        }
+    }
+}
+
 void router_apply(struct router *r)
 {
     struct plan next;
+    struct conf_finding f;
     struct plan_world w = {.kern = r->kern,
                            .kernel_name = router_kernel_name,
                            .console_name = router_console_name,
                            .flow_id = router_flow_id,
+                           .link_number = router_link_number,
                            .ctx = r};
+    if (!possible(r, r->conf, &f)) { /* a live change: what is in force stays */
+        char where[64];
+        snprintf(where, sizeof where, "%.40s:%u", f.src.file ? f.src.file : "", f.src.line);
+        apply_complain(r, "configuration", where, f.text);
+        return;
+    }
+    make_vlans(r);
     plan_init(&next);
     plan_derive(&next, r->conf, &w);
     plan_apply(r, &next);
+}
+
+static void announce(struct router *r)
+{
+    if (r->announced || r->answered != (1u << CHILD_NUM) - 1 || r->applied < 2 || r->offered) {
+        return;
+    }
+    r->announced = true;
+    line_check(r);
+    fprintf(stderr, "aditd: %s ready\n", r->conf->hostname);
+    if (r->opt->ready_fd > 0) {
+        (void)!write(r->opt->ready_fd, "1", 1);
+        close(r->opt->ready_fd);
+    }
+}
+
+void router_applied(struct router *r)
+{
+    r->applied++;
     frr_apply(r->frr, r->conf);
+    if (r->applied == 1) { /* it made the routes that path MTUs are read from */
+        router_apply(r);
+    }
+    announce(r);
 }
 
 void router_send_masks(struct router *r)
@@ -105,7 +205,7 @@ void router_send_masks(struct router *r)
 
 static void on_settled(uv_timer_t *t)
 {
-    router_apply(t->data); /* static routes that wait for a link, path MTUs, mirrored tables */
+    router_apply(t->data); /* static routes that wait for a link, path MTUs */
     line_check(t->data);
 }
 
@@ -147,6 +247,13 @@ static struct conf *read_config(struct router *r, bool say)
     } else {
         conf_seal(c, &r->env);
     }
+    struct conf_finding f;
+    if (c && !possible(r, c, &f)) {
+        fprintf(stderr, "%s:%u: %s: %s\n", f.src.file ? f.src.file : "", f.src.line, f.what,
+                f.text);
+        conf_free(c);
+        c = NULL;
+    }
     sb_free(&errors);
     mem_wipe(text, strlen(text));
     free(text);
@@ -181,16 +288,7 @@ static int udp_open(int af)
 void router_child_ready(struct router *r, enum child_id id)
 {
     r->answered |= 1u << id;
-    if (r->announced || r->answered != (1u << CHILD_NUM) - 1) {
-        return;
-    }
-    r->announced = true;
-    line_check(r);
-    fprintf(stderr, "aditd: %s ready\n", r->conf->hostname);
-    if (r->opt->ready_fd > 0) {
-        (void)!write(r->opt->ready_fd, "1", 1);
-        close(r->opt->ready_fd);
-    }
+    announce(r);
 }
 
 static void on_event(void *ctx, const struct ev_rec *rec)
@@ -239,6 +337,8 @@ static bool start(struct router *r)
     logbook_open(&r->book, r, path);
     uv_timer_init(&r->loop, &r->settle);
     r->settle.data = r;
+    uv_timer_init(&r->loop, &r->patience);
+    r->patience.data = r;
     ask_init(r);
     list_init(&r->looks);
     list_init(&r->vtyshs);
@@ -246,11 +346,6 @@ static bool start(struct router *r)
     r->identity = identity_claim(&r->first_uid, &why);
     if (r->identity < 0) {
         fprintf(stderr, "aditd: cannot %s: %s\n", why, strerror(errno));
-        return false;
-    }
-    r->kern = kern_open();
-    if (!r->kern) {
-        fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
         return false;
     }
     r->udp[0] = udp_open(AF_INET);
@@ -272,8 +367,6 @@ static bool start(struct router *r)
     router_host(r);
     ev_sys_restart(&r->log, 0, NULL, &(struct evb_sys_restart){.version = ev_str(ADIT_VERSION)});
     router_apply(r);
-    router_apply(
-        r); /* the first one made the routes that path MTUs and mirrored tables are read from */
     for (int i = 0; i < CHILD_NUM; i++) {
         child_start(&r->child[i]);
     }
@@ -313,7 +406,7 @@ static void on_patience(uv_timer_t *t)
 {
     struct router *r = t->data;
     for (int i = 0; i < CHILD_NUM; i++) {
-        child_stop(&r->child[i], SIGKILL);
+        child_kill(&r->child[i]);
     }
 }
 
@@ -322,7 +415,7 @@ static void end_children(struct router *r)
 {
     enum { PATIENCE_MS = 1000 };
     for (int i = 0; i < CHILD_NUM; i++) {
-        child_stop(&r->child[i], SIGTERM);
+        child_end(&r->child[i]);
     }
     uv_timer_start(&r->settle, on_patience, PATIENCE_MS, 0);
     while (r->running) {
@@ -330,12 +423,13 @@ static void end_children(struct router *r)
     }
 }
 
-/* finish: ends the children; TUNs, rules and routes stay, so nothing leaves in clear while adit is away. The kernel's
+/* finish: ends the children; TUNs, classifiers and routes stay, so nothing leaves in clear while adit is away. The kernel's
  * news and consoles end first: nothing begins any more. */
 static void finish(struct router *r)
 {
     uv_close((uv_handle_t *)&r->nl_poll, NULL);
     uv_timer_stop(&r->settle);
+    uv_timer_stop(&r->patience);
     api_free(r->api);
     r->api = NULL;
     ask_cancel(r, r);
@@ -345,13 +439,12 @@ static void finish(struct router *r)
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_loop_close(&r->loop);
     free(r->frr);
-    for (unsigned i = 0; i < ARRAY_LEN(r->port_fd); i++) {
-        if (r->port_fd[i] >= 0) {
-            close(r->port_fd[i]);
-        }
-    }
+    ports_free(r);
     close(r->identity);
     plan_free(&r->plan);
+    if (r->offered) {
+        plan_free(&r->offer);
+    }
     conf_free(r->conf);
     secret_wipe(&r->master);
     kern_close(r->kern);
@@ -374,6 +467,12 @@ int router_main(const struct router_options *o)
     r->opt = o;
     r->env = env_real();
     r->started_ms = env_now_ms(&r->env);
+    r->kern = kern_open();
+    if (!r->kern) {
+        fprintf(stderr, "aditd: netlink: %s\n", strerror(errno));
+        free(r);
+        return 1;
+    }
     r->conf = read_config(r, !o->check_only);
     if (o->ready_fd > 0) {
         fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC); /* the children must not hold it open */
@@ -381,10 +480,13 @@ int router_main(const struct router_options *o)
     if (!r->conf || o->check_only) {
         status = r->conf ? 0 : 1;
         conf_free(r->conf);
+        kern_close(r->kern);
         free(r);
         return status;
     }
-    memset(r->port_fd, 0xff, sizeof r->port_fd);
+    for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
+        r->port[i].fd = -1;
+    }
     plan_init(&r->plan);
     uv_loop_init(&r->loop);
     evlog_init(&r->log, &r->env, EVS_MAIN, r, on_event);

@@ -5,6 +5,7 @@
 #define ADIT_SYS_ROUTER_INT_H
 
 #include "cli/cli.h"
+#include "steer/steer.h"
 #include "sys/plan.h"
 #include "sys/sys.h"
 #include "sys/value.h"
@@ -26,8 +27,10 @@ struct child {
 };
 /* child_start: spawns it and gives it what it needs (ports, configuration); logs when it cannot. */
 void child_start(struct child *c);
-/* child_stop: sends the signal; with router.ending set it is not started again. */
-void child_stop(struct child *c, int signal);
+/* child_end: it is told that the router ends (ike tells its peers) and ends by itself; child_kill: it ends now. With
+ * router.ending set it is not started again. */
+void child_end(struct child *c);
+void child_kill(struct child *c);
 /* child_send_dp / _ike: one value; a child that is not there is fine (it gets everything when it starts). */
 void child_send_dp(struct router *r, const struct dp_msg *m, int fd);
 void child_send_ike(struct router *r, const struct ike_msg *m, int fd);
@@ -83,6 +86,17 @@ struct flow_key {
     u32 id;
     char *key; /* owned */
 };
+/* A port that dp holds, kept for a new dp. */
+struct router_port {
+    int fd;    /* owned; -1: none */
+    int index; /* of the TUN behind it, or of the link it is bound to; 0: neither */
+    struct dp_port_value val;
+};
+/* The classifier on a map link. */
+struct router_steer {
+    u32 tun_out, tun_in; /* interface indexes it leads to */
+    u32 ids[2];          /* its programs */
+};
 struct router {
     const struct router_options *opt;
     uv_loop_t loop;
@@ -95,6 +109,16 @@ struct router {
     struct kern *kern;
     struct conf *conf; /* owned */
     struct plan plan;  /* what holds now */
+    struct plan offer; /* what dp and ike are being given */
+    bool offered;
+    u64 generation;                              /* the last number used */
+    u64 given[CHILD_NUM], taken[CHILD_NUM];      /* numbers: given last, in force */
+    unsigned applied;                            /* plans that the kernel has followed */
+    uv_timer_t patience;                         /* with ike's answer */
+    struct router_steer steer[DP_MAX_LINKS + 1]; /* by map link number */
+    bool steer_tried;
+    const char *steer_fault; /* why this kernel takes no classifier; NULL: it does */
+    char map_link[DP_MAX_LINKS + 1][NL_NAME]; /* kernel links by number, "": free */
     struct child child[CHILD_NUM];
     u32 first_uid;         /* of the children: this and the next (identity.c) */
     int identity;          /* owned: holds these ids for us */
@@ -105,8 +129,8 @@ struct router {
     struct list looks;     /* struct look (look.c) */
     struct list vtyshs;    /* struct vtysh (vtysh.c) */
     uv_timer_t ask_late;
-    int udp[2];                /* 0.0.0.0:500, [::]:500; -1: not open */
-    int port_fd[DP_MAX_PORTS]; /* what dp holds, kept for a new dp; -1: none */
+    int udp[2]; /* 0.0.0.0:500, [::]:500; -1: not open */
+    struct router_port port[DP_MAX_PORTS];
     u32 tag;
     unsigned
         answered; /* children that have taken their first configuration: bits of enum child_id */
@@ -118,13 +142,15 @@ struct router {
     struct flow_key *flow_keys;
     u32 next_flow;
     struct cli_host host;
-    struct api *api;   /* owned */
-    struct frr *frr;   /* owned */
-    struct ping *ping; /* the one that runs, owned */
+    struct api *api;    /* owned */
+    struct frr *frr;    /* owned */
+    struct ping *ping;  /* the one that runs, owned */
     struct line *lines; /* owned: what was last said about each interface */
     enum { LINES_KNOWN, LINES_ASKED, LINES_AGAIN } lines_asked; /* line.c waits for dp's answer */
 };
 void router_apply(struct router *r);
+void router_applied(struct router *r); /* the kernel has followed a plan */
+u8 router_link_number(void *ctx, const char *link);
 /* router_touch: something outside changed: soon apply again and look at the interfaces. */
 void router_touch(struct router *r);
 void router_send_masks(struct router *r);
@@ -136,11 +162,23 @@ u32 router_flow_id(void *ctx, const char *key);
 void router_host(struct router *r); /* fills r->host (host.c) */
 
 /* ---- apply.c ---- */
-/* plan_apply: makes the world match next; then next is what holds. */
+/* plan_apply: offers next (owned from now on) to dp and ike; when they have taken it the kernel follows, and then
+ * next is what holds. */
 void plan_apply(struct router *r, struct plan *next);
+/* plan_taken: a child's answer: it was asked to take one generation, and this one is in force. False: it cannot be. */
+NODISCARD bool plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force);
+void plan_impatient(uv_timer_t *t); /* ike does not answer: go on without */
+void apply_complain(struct router *r, const char *what, const char *which, const char *why);
 /* Everything once more, for a child that has just started. */
 void plan_give_dp(struct router *r);
 void plan_give_ike(struct router *r, bool restarted);
+
+/* ---- apply_port.c ---- */
+/* ports_open: what next has and is not open, or was deleted by hand. */
+void ports_open(struct router *r, const struct plan *next);
+void ports_close(struct router *r, const struct plan *next); /* what next has not */
+void ports_give(struct router *r);                           /* all of them, to a new dp */
+void ports_free(struct router *r);
 
 /* ---- line.c ---- */
 /* line_check: looks at every interface and says what changed, at once or when dp has told of its SAs. */

@@ -5,9 +5,10 @@
  *   chan.c     values over seqpacket, descriptors beside them
  *   identity.c user ids that only this router's children have
  *   rights.c   dropping capabilities, the seccomp filters of ike and dp
- *   netlink.c  links, addresses, routes, rules, TUNs
- *   plan.c     model -> plan: everything that has to be so, as plain values
- *   apply.c    plan difference -> kernel, dp, ike
+ *   generation.c  a configuration generation as one sealed memory file
+ *   netlink.c  links, addresses, routes, TUNs
+ *   plan.c     model -> plan: everything that has to be so, as plain values (plan_crypto.c, plan_map.c, plan_hole.c)
+ *   apply.c    plan difference -> dp, ike, kernel (apply_port.c: the descriptors)
  *   proc.c     the two children: start, restart, dispatch
  *   value.c    what a child may say: every value of theirs is checked like a packet from outside
  *   ask.c      questions to the children; nobody waits for an answer, it is called

@@ -45,6 +45,7 @@ static const struct field dp_fields[] = {
     DP(DP_COUNT, BELOW_U32, count_info.id, EV_NUM),
     DP(DP_END, ANY, number, 0),
     DP(DP_PONG, ANY, number, 0),
+    DP(DP_TAKEN, ANY, number, 0),
     DP(DP_READY, ANY, number, 0),
 };
 static const struct field ike_fields[] = {
@@ -75,6 +76,7 @@ static const struct field ike_fields[] = {
     IKE(IKE_COUNT, BELOW_U32, count_info.id, EV_NUM),
     IKE(IKE_END, ANY, number, 0),
     IKE(IKE_PONG, ANY, number, 0),
+    IKE(IKE_TAKEN, ANY, number, 0),
     IKE(IKE_READY, ANY, number, 0),
 };
 #undef DP

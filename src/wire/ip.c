@@ -72,6 +72,45 @@ enum ip_fault ip6_decode(struct ip_view *out, const u8 *p, size_t len)
     return walk6(out, p);
 }
 
+u32 ip_frag_id(const u8 *p, const struct ip_view *v)
+{
+    if (v->version == 4) {
+        return be16(p + 4);
+    }
+    u8 proto = p[6];
+    unsigned at = IP6_HDR; /* ip6_decode walked here: every length is right */
+    while (at < v->l4 && (proto == 0 || proto == 43 || proto == 60 || proto == 44)) {
+        if (proto == 44) {
+            return be32(p + at + 4);
+        }
+        proto = p[at];
+        at += 8u + p[at + 1] * 8u;
+    }
+    return 0;
+}
+
+bool ip_ecn_decap(u8 outer_tos, u8 *ip, struct ip_view *v)
+{
+    enum { NOT_ECT = 0, ECT1 = 1, ECT0 = 2, CE = 3 };
+    u8 outer = outer_tos & 3, inner = v->tos & 3;
+    if (outer == CE && inner == NOT_ECT) {
+        return false;
+    }
+    bool mark = (outer == CE && inner != CE) || (outer == ECT1 && inner == ECT0);
+    if (!mark) {
+        return true;
+    }
+    u16 old = be16(ip), now = outer == CE ? CE : ECT1;
+    if (v->version == 6) {
+        put16(ip, (u16)((old & ~0x30u) | now << 4));
+    } else {
+        put16(ip, (u16)((old & ~3u) | now));
+        put16(ip + 10, ip_sum_adjust(be16(ip + 10), old, be16(ip)));
+    }
+    v->tos = (u8)((v->tos & ~3u) | now);
+    return true;
+}
+
 struct addr ip_src(const u8 *p)
 {
     return p[0] >> 4 == 4 ? addr_from_bytes(AF_V4, p + 12) : addr_from_bytes(AF_V6, p + 8);

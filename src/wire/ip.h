@@ -70,6 +70,14 @@ static inline bool ip_is_fragment(const struct ip_view *v)
     return v->more || v->frag_off;
 }
 
+/* ip_frag_id: the identification that the fragments of one datagram share (RFC 791 3.1, RFC 8200
+ * 4.5), host order; 0 for an IPv6 packet without a fragment header. The packet was accepted. */
+u32 ip_frag_id(const u8 *p, const struct ip_view *v);
+/* ip_ecn_decap: RFC 6040 4.2: what the outer header (TOS or traffic class) says of congestion goes
+ * into the inner packet at ip, which v describes; v->tos follows. False: the packet must be dropped
+ * (congestion experienced, and the inner packet is not ECN-capable). */
+NODISCARD bool ip_ecn_decap(u8 outer_tos, u8 *ip, struct ip_view *v);
+
 /* ip_src / ip_dst: the addresses of a packet that ip_decode accepted. */
 struct addr ip_src(const u8 *p);
 struct addr ip_dst(const u8 *p);

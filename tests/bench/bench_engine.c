@@ -95,9 +95,10 @@ static void keep(void *ctx, const u8 *data, u16 len)
     }
 }
 
-static void send_nothing(void *ctx, enum dp_origin to, const struct dp_msg *m)
+static bool send_nothing(void *ctx, enum dp_origin to, const struct dp_msg *m)
 {
     (void)ctx, (void)to, (void)m;
+    return true;
 }
 
 static void ctl(struct bench *b, struct dp_msg m)
@@ -170,7 +171,7 @@ static void set_up(struct bench *b, const struct alg *alg)
                                 .dst = f.peer,
                                 .name = "Tunnel0"};
     ctl(b, (struct dp_msg){.type = DP_CFG_TUNNEL, .u.tunnel = t});
-    ctl(b, (struct dp_msg){.type = DP_CFG_COMMIT});
+    ctl(b, (struct dp_msg){.type = DP_CFG_COMMIT, .u.number = 2});
     struct dp_sa_value out = sa_value(alg, SA_OUT), in = sa_value(alg, SA_IN);
     ctl(b, (struct dp_msg){.type = DP_ADD_SA, .u.sa = out});
     ctl(b, (struct dp_msg){.type = DP_ADD_SA, .u.sa = in});

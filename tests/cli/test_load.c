@@ -278,6 +278,37 @@ static void comments_are_kept(void **state)
     sb_free(&out);
 }
 
+static void keepalive(void **state)
+{
+    static const struct {
+        const char *line, *saved;
+        u16 s, retry;
+        bool periodic;
+    } rows[] = {
+        {"crypto isakmp keepalive 10\n", "crypto isakmp keepalive 10\n", 10, 0, false},
+        {"crypto isakmp keepalive 30 5 periodic\n", "crypto isakmp keepalive 30 5 periodic\n", 30,
+         5, true},
+        {"crypto isakmp keepalive 60 2 on-demand\n", "crypto isakmp keepalive 60\n", 60, 2, false},
+        {"crypto isakmp keepalive 60 periodic\n", "crypto isakmp keepalive 60 periodic\n", 60, 0,
+         true},
+        {"crypto isakmp keepalive 60 3 periodic\nno crypto isakmp keepalive 60\n", NULL, 0, 0,
+         false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct conf *c = load_text(rows[i].line);
+        struct strbuf saved = {0};
+        assert_int_equal(c->keepalive_s, rows[i].s);
+        assert_int_equal(c->keepalive_retry_s, rows[i].retry);
+        assert_int_equal(c->keepalive_periodic, rows[i].periodic);
+        cli_running(&saved, c);
+        assert_true(rows[i].saved ? strstr(saved.s, rows[i].saved) != NULL
+                                  : strstr(saved.s, "keepalive") == NULL);
+        sb_free(&saved);
+        conf_free(c);
+    }
+}
+
 static void count_weak(void *ctx, const struct conf_finding *f)
 {
     int *n = ctx;
@@ -367,6 +398,7 @@ int main(void)
                                        cmocka_unit_test(secrets_are_hidden),
                                        cmocka_unit_test(secrets_that_cannot_be_read),
                                        cmocka_unit_test(comments_are_kept),
+                                       cmocka_unit_test(keepalive),
                                        cmocka_unit_test(weak_is_said_once),
                                        cmocka_unit_test(findings)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static void sink(void *ctx, const struct ev_rec *rec)
     sb_free(&b);
 }
 
-static void answer(void *ctx, enum dp_origin to, const struct dp_msg *m)
+static bool answer(void *ctx, enum dp_origin to, const struct dp_msg *m)
 {
     (void)ctx, (void)to;
     if (m->type == DP_FLOW) {
@@ -35,6 +35,7 @@ static void answer(void *ctx, enum dp_origin to, const struct dp_msg *m)
                (unsigned long)f->encaps, (unsigned long)f->decaps, (unsigned long)f->send_errors,
                (unsigned long)f->recv_errors, f->plaintext_mtu);
     }
+    return true;
 }
 
 static void must(bool ok, const char *what)
@@ -101,7 +102,7 @@ static void configure(struct dp *dp, char **a, u16 mtu)
              : v6                     ? TUN_IPSEC_IPV6
                                       : TUN_IPSEC_IPV4;
     dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_TUNNEL, .u.tunnel = t}, -1);
-    dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_COMMIT}, -1);
+    dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_COMMIT, .u.number = 1}, -1);
     for (u8 dir = SA_IN; dir <= SA_OUT; dir++) {
         struct dp_msg s = {.type = DP_ADD_SA,
                            .u.sa = {.flow = 1, .dir = dir, .proto = 50, .replay_window = 64}};

@@ -62,6 +62,7 @@ int main(void)
         key(&v.encr_key, ek);
         key(&v.auth_key, ak);
         rig_begin(r);
+        rig_flow(r, (struct dp_flow_value){.flow = 7});
         for (u32 i = 0; i < 2; i++) {
             struct selector any = {.src = rig_net(i ? "::" : "0.0.0.0", 0),
                                    .dst = rig_net(i ? "::" : "0.0.0.0", 0),

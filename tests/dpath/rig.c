@@ -21,14 +21,18 @@ static void rig_random(void *ctx, u8 *out, size_t len)
     }
 }
 
-static void rig_send(void *ctx, enum dp_origin to, const struct dp_msg *m)
+static bool rig_send(void *ctx, enum dp_origin to, const struct dp_msg *m)
 {
     struct rig *r = ctx;
     (void)to;
+    if (r->deaf) {
+        return false;
+    }
     if (r->num_msg < ARRAY_LEN(r->msg)) {
         r->msg[r->num_msg] = *m;
     }
     r->num_msg++;
+    return true;
 }
 
 static void rig_event(void *ctx, const struct ev_rec *rec)
@@ -89,8 +93,15 @@ struct rig *rig_new(const char *engine)
     static const struct dp_port_value ports[NUM_PORTS] = {
         [TUN0] = {.kind = PORT_TUN_TUNNEL, .mtu = 1476, .name = "Tunnel0"},
         [TUN1] = {.kind = PORT_TUN_TUNNEL, .mtu = 1476, .name = "Tunnel1"},
-        [CRYPTO] = {.kind = PORT_TUN_CRYPTO, .mtu = 1500, .name = "crypto"},
-        [CLEAR] = {.kind = PORT_TUN_CLEAR, .mtu = 1500, .name = "clear"},
+        [CRYPTO] = {.kind = PORT_TUN_CRYPTO, .link = 1, .mtu = 1500, .name = "crypto"},
+        [CLEAR] = {.kind = PORT_TUN_CLEAR, .link = 1, .mtu = 1500, .name = "clear"},
+        [CRYPTO2] = {.kind = PORT_TUN_CRYPTO, .link = 2, .mtu = 1500, .name = "crypto2"},
+        [CLEAR2] = {.kind = PORT_TUN_CLEAR, .link = 2, .mtu = 1500, .name = "clear2"},
+        [OPEN4] = {.kind = PORT_OPEN, .family = AF_V4},
+        [OPEN6] = {.kind = PORT_OPEN, .family = AF_V6},
+        [PASS4] = {.kind = PORT_PASS, .family = AF_V4, .link = 1},
+        [PASS6] = {.kind = PORT_PASS, .family = AF_V6, .link = 1},
+        [PASS4_2] = {.kind = PORT_PASS, .family = AF_V4, .link = 2},
         [RAW4_ESP] = {.kind = PORT_RAW, .family = AF_V4, .proto = 50},
         [RAW4_GRE] = {.kind = PORT_RAW, .family = AF_V4, .proto = 47},
         [RAW4_6IN4] = {.kind = PORT_RAW, .family = AF_V4, .proto = 41},
@@ -178,7 +189,7 @@ static unsigned port_for(const u8 *b)
 unsigned rig_wire(struct rig *a, struct rig *b)
 {
     unsigned n = 0;
-    for (unsigned port = SEND4; port <= SEND6; port++) {
+    for (unsigned port = SEND4; port <= OPEN6; port++) {
         for (struct rig_pkt *p = rig_out(a, port); p; p = rig_out(a, port), n++) {
             rig_in(b, port_for(p->b), p->b, p->len);
         }
@@ -219,27 +230,33 @@ u64 rig_drops(const struct rig *r, enum dp_drop d)
 
 void rig_begin(struct rig *r)
 {
-    rig_ctl(r, (struct dp_msg){.type = DP_CFG_BEGIN});
+    r->staged = 0;
+    rig_ctl(r, (struct dp_msg){.type = DP_CFG_BEGIN, .u.number = ++r->generation});
 }
 
 void rig_tunnel(struct rig *r, struct dp_tunnel_value t)
 {
+    r->staged++;
     rig_ctl(r, (struct dp_msg){.type = DP_CFG_TUNNEL, .u.tunnel = t});
 }
 
 void rig_flow(struct rig *r, struct dp_flow_value f)
 {
+    r->staged++;
+    f.link = f.link ? f.link : 1;
     rig_ctl(r, (struct dp_msg){.type = DP_CFG_FLOW, .u.flow = f});
 }
 
 void rig_policy(struct rig *r, struct dp_policy_value p)
 {
+    r->staged++;
+    p.link = p.link ? p.link : 1;
     rig_ctl(r, (struct dp_msg){.type = DP_CFG_POLICY, .u.policy = p});
 }
 
 void rig_commit(struct rig *r)
 {
-    rig_ctl(r, (struct dp_msg){.type = DP_CFG_COMMIT});
+    rig_ctl(r, (struct dp_msg){.type = DP_CFG_COMMIT, .u.number = r->staged});
 }
 
 struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 auth,

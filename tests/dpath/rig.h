@@ -4,7 +4,11 @@
  *
  *      TUN0 (Tunnel0) ---+            +--- RAW4_* / RAW6_*  (in)
  *      CRYPTO         ---+--- dp -----+
- *      CLEAR          ---+            +--- SEND4 / SEND6    (out)
+ *      CLEAR          ---+            +--- SEND4 / SEND6    (out, sealed)
+ *                                     +--- OPEN4 / OPEN6    (out, unmarked)
+ *                                     +--- PASS4 / PASS6    (out, what the map lets pass)
+ *
+ * CRYPTO, CLEAR and PASS* are map link 1; CRYPTO2, CLEAR2 and PASS4_2 are map link 2.
  */
 #ifndef ADIT_RIG_H
 #define ADIT_RIG_H
@@ -24,6 +28,13 @@ enum {
     RAW6_GRE,
     SEND4,
     SEND6,
+    OPEN4,
+    OPEN6,
+    PASS4,
+    PASS6,
+    CRYPTO2,
+    CLEAR2,
+    PASS4_2,
     NUM_PORTS
 };
 
@@ -53,6 +64,8 @@ struct rig {
     struct rig_end end[NUM_PORTS];
     struct dp_msg msg[64]; /* what dp told, oldest first; the rest is only counted */
     unsigned num_msg;
+    u64 generation, staged; /* of the generation being given */
+    bool deaf;              /* whoever dp tells something has a full queue */
     struct strbuf text; /* every event rendered, one a line */
 };
 
@@ -74,6 +87,7 @@ bool rig_said(const struct rig *r, const char *text); /* an event's wording cont
 void rig_quiet(struct rig *r);                        /* forgets messages and events */
 u64 rig_drops(const struct rig *r, enum dp_drop d);
 
+/* A generation; flows and policies without a link are link 1's. */
 void rig_begin(struct rig *r);
 void rig_tunnel(struct rig *r, struct dp_tunnel_value t);
 void rig_flow(struct rig *r, struct dp_flow_value f);

@@ -308,6 +308,11 @@ static void key_sa(struct rig *r, u32 flow, u32 spi, const char *src, const char
 {
     struct dp_sa_value v = rig_sa_value(flow, spi, SA_IN, MODE_TUNNEL, encr, auth, src, dst);
     u8 k[64];
+    rig_begin(r); /* an SA lets in what an existing line wants */
+    for (u32 id = 1; id <= MAX(flow, 8u); id++) {
+        rig_flow(r, (struct dp_flow_value){.flow = id, .path_mtu = 1500});
+    }
+    rig_commit(r);
     int n = hex_parse(k, sizeof k, ek);
     assert_true(n > 0);
     secret_set(&v.encr_key, k, (size_t)n);

@@ -12,6 +12,7 @@
 #include "sys/sys.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -103,6 +104,20 @@ static bool is_question(u32 type)
                  : type >= IKE_GET_SAS && type <= IKE_GET_COUNTS;
 }
 
+/* taken: a generation of configuration is in force, whatever it was. */
+static void taken(u64 number)
+{
+    static union {
+        struct dp_msg dp;
+        struct ike_msg ike;
+    } m;
+    memset(&m, 0, sizeof m);
+    m.dp.type = is_dp ? (u32)DP_TAKEN : (u32)IKE_TAKEN;
+    m.dp.tag = (u32)number;
+    m.dp.u.number = number;
+    (void)put(&m, value_size(), 0);
+}
+
 static void answer(const char *how, const struct half *q)
 {
     const u32 ping = is_dp ? (u32)DP_PING : (u32)IKE_PING,
@@ -133,8 +148,10 @@ static void answer(const char *how, const struct half *q)
 
 static int play(const char *how)
 {
-    static u8 in[16384];
+    _Alignas(8) static u8 in[16384];
     int fd;
+    signal(SIGTERM, SIG_IGN); /* as the real ones: main says when */
+    signal(SIGINT, SIG_IGN);
     say(is_dp ? (u32)DP_READY : (u32)IKE_READY, 0, 1);
     for (;;) {
         struct pollfd p = {.fd = FD_MAIN, .events = POLLIN};
@@ -148,6 +165,10 @@ static int play(const char *how)
                 close(fd);
             }
             memcpy(&h, in, sizeof h);
+            if (h.type == (u32)(is_dp ? DP_CFG_GENERATION : IKE_CFG_GENERATION) &&
+                strcmp(how, "silent") != 0) {
+                taken(((const struct dp_msg *)(const void *)in)->u.number);
+            }
             answer(how, &h);
             if (strcmp(how, "hangup") == 0) {
                 close(FD_MAIN);

@@ -144,14 +144,14 @@ def lab(tmp_path):
         name = name or f"t{os.getpid() % 10000}-{len(labs)}"
         dst = tmp_path / name
         shutil.copytree(ROOT / "examples" / example, dst)
-        topo = next(dst.glob("*.clab.yml"))
-        topo.write_text(re.sub(r"^name: .*$", f"name: {name}", topo.read_text(), flags=re.M))
         for f, text in (files or {}).items():
             (dst / f).write_text(text)
         for f, (old, new) in (replace or {}).items():
             text = (dst / f).read_text()
             assert old in text
             (dst / f).write_text(text.replace(old, new))
+        topo = next(dst.glob("*.clab.yml"))
+        topo.write_text(re.sub(r"^name: .*$", f"name: {name}", topo.read_text(), flags=re.M))
         labs.append(name)
         made = Lab(dst, name)
         return made

@@ -46,7 +46,7 @@ static void on_event(void *ctx, const struct ev_rec *rec)
     sb_free(&b);
 }
 
-static void on_value(void *ctx, enum dp_origin to, const struct dp_msg *m)
+static bool on_value(void *ctx, enum dp_origin to, const struct dp_msg *m)
 {
     (void)ctx, (void)to;
     if (m->type == DP_FLOW) {
@@ -56,6 +56,7 @@ static void on_value(void *ctx, enum dp_origin to, const struct dp_msg *m)
     } else if (m->type == DP_DROP_COUNT && m->u.drop_info.packets) {
         printf("drop %lu %s\n", (unsigned long)m->u.drop_info.packets, dp_drop_name(m->u.drop_info.reason));
     }
+    return true;
 }
 
 /* ---- what goes in ---- */
@@ -107,7 +108,7 @@ static void raw_port(struct dp *dp, u32 id, u8 family, u8 proto)
 static void line_tun(struct dp *dp, char **w)
 {
     struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
-    struct dp_msg m = {.type = DP_CFG_PORT, .u.port = {.id = (u32)atoi(w[1]), .mtu = (u16)atoi(w[4])}};
+    struct dp_msg m = {.type = DP_CFG_PORT, .u.port = {.id = (u32)atoi(w[1]), .link = 1, .mtu = (u16)atoi(w[4])}};
     int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
     m.u.port.kind = strcmp(w[2], "tunnel") == 0 ? PORT_TUN_TUNNEL : PORT_TUN_CRYPTO;
     str_copy(r.ifr_name, sizeof r.ifr_name, w[3]);
@@ -116,26 +117,31 @@ static void line_tun(struct dp *dp, char **w)
     tell(dp, &m, fd);
 }
 
+static u64 staged; /* values of the generation being given */
+
 static void line_tunnel(struct dp *dp, char **w)
 {
     struct dp_msg m = {.type = DP_CFG_TUNNEL, .u.tunnel = {.mtu = 1400, .path_mtu = 1500, .name = "Tunnel0"}};
     struct dp_tunnel_value *t = &m.u.tunnel;
     t->flow = (u32)atoi(w[1]), t->src = addr_of(w[3]), t->dst = addr_of(w[4]);
     bool v6 = t->src.family == AF_V6, gre = strcmp(w[2], "gre") == 0;
+    staged++;
     t->mode = gre ? (v6 ? TUN_GRE_IPV6 : TUN_GRE_IP) : v6 ? TUN_IPSEC_IPV6 : TUN_IPSEC_IPV4;
     tell(dp, &m, -1);
 }
 
 static void line_flow(struct dp *dp, char **w)
 {
-    struct dp_flow_value f = {.flow = (u32)atoi(w[1]), .path_mtu = 1500, .local = addr_of(w[2]), .peer = addr_of(w[3])};
+    staged++;
+    struct dp_flow_value f = {.flow = (u32)atoi(w[1]), .link = 1, .path_mtu = 1500, .local = addr_of(w[2]), .peer = addr_of(w[3])};
     tell(dp, &(struct dp_msg){.type = DP_CFG_FLOW, .u.flow = f}, -1);
 }
 
 static void line_policy(struct dp *dp, char **w)
 {
     static u32 order;
-    struct dp_policy_value p = {.order = ++order, .flow = (u32)atoi(w[1]), .action = ACT_PROTECT, .path_mtu = 1500};
+    staged++;
+    struct dp_policy_value p = {.order = ++order, .link = 1, .flow = (u32)atoi(w[1]), .action = ACT_PROTECT, .path_mtu = 1500};
     p.sel = (struct selector){.src = prefix_of(w[2]), .dst = prefix_of(w[3]), .proto = (u8)atoi(w[4]), .sport_hi = 0xffff,
                               .dport_hi = 0xffff};
     tell(dp, &(struct dp_msg){.type = DP_CFG_POLICY, .u.policy = p}, -1);
@@ -164,13 +170,14 @@ static void line_del(struct dp *dp, char **w)
 static void line_begin(struct dp *dp, char **w)
 {
     (void)w;
+    staged = 0;
     tell(dp, &(struct dp_msg){.type = DP_CFG_BEGIN}, -1);
 }
 
 static void line_commit(struct dp *dp, char **w)
 {
     (void)w;
-    tell(dp, &(struct dp_msg){.type = DP_CFG_COMMIT}, -1);
+    tell(dp, &(struct dp_msg){.type = DP_CFG_COMMIT, .u.number = staged}, -1);
 }
 
 static void line_stats(struct dp *dp, char **w)

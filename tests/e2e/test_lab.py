@@ -141,19 +141,31 @@ def test_new_routes_do_not_leak(lab, tmp_path):
     assert not [p for p in packets if p[0] == "10.1.0.10"], packets
 
 
+def steered(l, node, link):
+    """adit's classifiers on a link: which of egress and ingress."""
+    return [d for d in ("egress", "ingress") if "steer_" in l.shell(node, f"tc filter show dev {link} {d}")]
+
+
 def test_crypto_map_comes_and_goes(lab):
-    """Taking the map off the link gives the host its own rules back; a restarted daemon tidies up what it finds."""
+    """Taking the map off the link takes classifiers and TUNs with it; a classifier or TUN taken away by hand comes back."""
     l = lab("crypto-map")
-    rules = lambda: l.shell("CE2", "ip rule").split("\n")
-    plain = ["0:\tfrom all lookup local", "32766:\tfrom all lookup main", "32767:\tfrom all lookup default", ""]
-    with_map = rules()
-    assert len(with_map) > len(plain) and not with_map[0].startswith("0:")
+    both = ["egress", "ingress"]
+    ping = lambda: " 0% packet loss" in l.shell("Lima", "ping -c 3 -i 0.2 -W 10 10.1.0.10", check=False)
+    assert steered(l, "CE2", "Fa0-1") == both and steered(l, "CE2", "Fa0-0") == []
     l.config("CE2", "interface fa0/1", " no crypto map VPN")
-    assert rules() == plain
-    assert "crypto0" not in l.shell("CE2", "ip -br link")
+    until(lambda: steered(l, "CE2", "Fa0-1") == [] and not re.search("crypto|clear", l.shell("CE2", "ip -br link")))
     l.config("CE2", "interface fa0/1", " crypto map VPN")
-    assert rules() == with_map
-    assert " 0% packet loss" in l.shell("Lima", "ping -c 3 -i 0.2 -W 10 10.1.0.10")
+    until(lambda: steered(l, "CE2", "Fa0-1") == both)
+    assert ping()
+    l.shell("CE2", "tc qdisc del dev Fa0-1 clsact")
+    until(lambda: steered(l, "CE2", "Fa0-1") == both)
+    assert ping()
+    crypto = re.search(r"crypto\d+", l.shell("CE2", "ip -br link")).group()
+    l.shell("CE2", f"ip link del {crypto}")
+    until(lambda: crypto in l.shell("CE2", "ip -br link"))
+    until(ping)
+    l.shell("CE2", "ip addr flush dev Fa0-1; ip route flush table main")
+    until(ping)
 
 
 def test_routing_daemons_that_hang_or_change(lab):

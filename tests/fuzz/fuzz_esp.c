@@ -60,7 +60,7 @@ static void start(void)
     static struct env env = {.now_ms = now, .random = zeros};
     static const struct dp_port_value ports[] = {
         {.id = 0, .kind = PORT_RAW, .family = AF_V4, .proto = 50},
-        {.id = 1, .kind = PORT_TUN_CRYPTO},
+        {.id = 1, .kind = PORT_TUN_CRYPTO, .link = 1},
         {.id = 2, .kind = PORT_TUN_TUNNEL},
         {.id = 3, .kind = PORT_RAW, .family = AF_V4, .proto = 255},
         {.id = 4, .kind = PORT_RAW, .family = AF_V6, .proto = 255}};
@@ -81,9 +81,9 @@ static void start(void)
                                 .dst = one};
     dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_TUNNEL, .u.tunnel = t}, -1);
     struct dp_policy_value p = {
-        .order = 1, .flow = 1, .action = ACT_PROTECT, .sel = selector_any(AF_V4), .path_mtu = 600};
+        .order = 1, .link = 1, .flow = 1, .action = ACT_PROTECT, .sel = selector_any(AF_V4), .path_mtu = 600};
     dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_POLICY, .u.policy = p}, -1);
-    dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_COMMIT}, -1);
+    dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_COMMIT, .u.number = 2}, -1);
     add_sa(0x11111111, MODE_TUNNEL, ENCR_DES, one, two);
     add_sa(0x22222222, MODE_TRANSPORT, ENCR_DES, one, two);
     add_sa(0x33333333, MODE_TUNNEL, ENCR_NULL, one, two);

@@ -26,6 +26,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
         ip_ports(&sport, &dport, &v, p);
         (void)icmp_too_big_build(out, sizeof out, &from, p, v.total, 1400);
         (void)tcp_mss_clamp(p, &v, 1000);
+        (void)ip_frag_id(p, &v);
+        (void)ip_ecn_decap((u8)len, p, &v);
     }
     free(copy);
     return 0;

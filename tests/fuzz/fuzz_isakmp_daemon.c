@@ -32,12 +32,13 @@ static void no_main(void *ctx, const struct ike_msg *m)
 {
     (void)ctx, (void)m;
 }
-static void no_dp(void *ctx, const struct dp_msg *m)
+static bool no_dp(void *ctx, const struct dp_msg *m)
 {
     (void)ctx;
     if (m->type == DP_ADD_SA) {
         abort(); /* nobody can make an SA without the pre-shared key */
     }
+    return true;
 }
 
 static void configure(struct ike *ike, const struct endpoint *us, const struct endpoint *peer)

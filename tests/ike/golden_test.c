@@ -49,6 +49,33 @@ static void normal(char *out, const char *line, size_t len)
     *out = 0;
 }
 
+/* the peer of seed 000 offers NAT traversal in message 1: NAT-T v7, v3, v2; we do not, so it is put in on the way */
+static struct fate with_vendor_ids(struct world *w, int from, unsigned number, const u8 *data,
+                                   size_t len)
+{
+    static const u8 ids[3][16] = {
+        {0x43, 0x9b, 0x59, 0xf8, 0xba, 0x67, 0x6c, 0x4c, 0x77, 0x37, 0xae, 0x22, 0xea, 0xb8, 0xf5,
+         0x82},
+        {0x7d, 0x94, 0x19, 0xa6, 0x53, 0x10, 0xca, 0x6f, 0x2c, 0x17, 0x9d, 0x92, 0x15, 0x52, 0x9d,
+         0x56},
+        {0x90, 0xcb, 0x80, 0x91, 0x3e, 0xbb, 0x69, 0x6e, 0x08, 0x63, 0x81, 0xb5, 0xec, 0x42, 0x7b,
+         0x1f}};
+    if (from != A || number != 0) {
+        return (struct fate){1, {10}};
+    }
+    u8 m[1024];
+    memcpy(m, data, len);
+    m[28] = PL_VID; /* behind the SA payload */
+    for (unsigned i = 0; i < 3; i++) {
+        memcpy(m + len, (u8[]){i < 2 ? PL_VID : PL_NONE, 0, 0, 20}, 4);
+        memcpy(m + len + 4, ids[i], 16);
+        len += 20;
+    }
+    put32(m + 24, (u32)len);
+    send_raw(w, B, m, len);
+    return (struct fate){0, {0}};
+}
+
 static void responder_as_in_seed_000(void **state)
 {
     (void)state;
@@ -57,6 +84,7 @@ static void responder_as_in_seed_000(void **state)
     assert_non_null(f);
     struct world *w = world_pair(1);
     w->s[B].log.mask = EVC_LOG | EVC_ISAKMP;
+    w->net = with_vendor_ids;
     world_acquire(w, A);
     world_run(w, 2000);
     assert_int_equal(pairs_up(w), 1);
@@ -68,6 +96,9 @@ static void responder_as_in_seed_000(void **state)
         const char *end = strchr(at, '\n');
         assert_non_null(end);
         raw[strcspn(raw, "\r\n")] = 0;
+        if (strstr(raw, "constructed NAT-T vendor-07 ID")) {
+            continue; /* comes back with NAT traversal: what is not there is not announced */
+        }
         normal(want, raw, strlen(raw));
         normal(got, at, (size_t)(end - at));
         if (strcmp(want, got) != 0) {

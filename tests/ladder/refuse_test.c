@@ -121,6 +121,104 @@ static void are_you_there(void **state)
     assert_non_null(
         strstr(w->s[B].debug.s, "DPD/R_U_THERE received from peer 1.1.1.1, sequence 0x102"));
     assert_non_null(strstr(w->s[A].debug.s, "processing NOTIFY R_U_THERE_ACK protocol 1"));
+    sa->live.sent = 1; /* the answer carries the number of the question, and of no other */
+    sa->live.seq = 0x30201;
+    u8 seq[4] = {0, 3, 2, 1};
+    info_notify(w->s[A].ike, sa, PROTO_ISAKMP, NTF_R_U_THERE, spi, 16, seq, 4);
+    world_run(w, 1000);
+    assert_int_equal(sa->live.sent, 0);
+    world_free(w);
+}
+
+/* ---- what a peer says before phase 1 is done ---- */
+
+/* early_info: HDR*, HASH(1), N as a daemon sends it that could not take message 5: under B's keys,
+ * the IV following message 5 */
+static size_t early_info(struct world *w, u16 type, bool forged, u8 *out)
+{
+    static struct draft d;
+    struct ike_sa *sa = CONTAINER_OF(w->s[B].ike->sas.next, struct ike_sa, link);
+    struct xch x = {.c = {.exchange = XCH_INFO, .msgid = 0x11223344}};
+    struct info n = {.proto = PROTO_ISAKMP, .type = type};
+    const u8 *mm5 = w->log_data[4];
+    assert_int_equal(mm5[19], FL_ENCRYPTED);
+    secret_set(&sa->main.c.iv, mm5 + w->log_len[4] - 8, 8);
+    draft_init(&d, sa, &x);
+    assert_true(info_out(w->s[B].ike, sa, &d, &n));
+    d.buf[40] ^= forged; /* a byte of the hash */
+    isakmp_out_pad(&d.out, 8);
+    assert_true(isakmp_out_finish(&d.out));
+    size_t len = wr_len(&d.out.w);
+    assert_true(ike_cbc(sa->c.encr, true, sa->c.key.b, d.x.iv.b, d.buf + 28, len - 28));
+    memcpy(out, d.buf, len);
+    return len;
+}
+
+static void early(const char *psk, u16 type, bool forged, const char *line)
+{
+    u8 m[512];
+    struct world *w = world_pair(37);
+    struct setup b = setup_default(B);
+    b.psk = psk;
+    world_config(w, B, &b);
+    world_acquire(w, A);
+    world_run(w, 45); /* HDR*, IDii, HASH_I --> is under way */
+    assert_int_equal(w->num_log, 5);
+    struct ike_sa *sa = CONTAINER_OF(w->s[A].ike->sas.next, struct ike_sa, link);
+    struct sa_core before = sa->c;
+    size_t len = early_info(w, type, forged, m);
+    send_raw(w, A, m, len);
+    if (!saw(&w->s[A], line)) {
+        fail_msg("wanted \"%s\" in: %s", line, w->s[A].syslog.s ? w->s[A].syslog.s : "(nothing)");
+    }
+    assert_memory_equal(&before, &sa->c, sizeof before); /* told, and no more */
+    assert_int_equal(sa->main.c.state, XS_I_MM5);
+    world_free(w);
+}
+
+static void a_reason_before_phase_1_is_done(void **state)
+{
+    (void)state;
+    early("MY_K3Y", NTF_AUTHENTICATION_FAILED, false,
+          "the peer says AUTHENTICATION_FAILED (protected, but not authenticated: likely)");
+    early("MY_K3Y", NTF_AUTHENTICATION_FAILED, true,
+          "a protected notification that our keys do not open");
+    early("another", NTF_PAYLOAD_MALFORMED, false,
+          "a protected notification that our keys do not open; do the pre-shared keys differ?");
+    /* and a peer that says nothing, as ours with another key: told with the first retransmission */
+    struct world *w = world_pair(38);
+    struct setup b = setup_default(B);
+    b.psk = "another";
+    world_config(w, B, &b);
+    world_acquire(w, A);
+    world_run(w, 11000);
+    assert_true(saw(&w->s[A], "no answer to message 5, which proves who we are; do the pre-shared "
+                              "keys differ?"));
+    world_free(w);
+}
+
+/* a peer that does what we refuse, again and again: the line stands once */
+static void a_refusal_is_said_once(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(39);
+    u8 m[64] = {1, 2, 3, 4,    5, 6, 7, 8, 0, 0, 0, 0, 0, 0,
+                0, 0, 1, 0x10, 4, 0, 0, 0, 0, 0, 0, 0, 0, 64};
+    for (unsigned i = 0; i < 5; i++) {
+        send_raw(w, B, m, 64); /* aggressive mode */
+        world_run(w, 5000);
+    }
+    assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_EXCHANGE), 5);
+    const char *first = strstr(w->s[B].syslog.s, "aggressive mode");
+    assert_true(first && !strstr(first + 1, "aggressive mode"));
+    struct setup b = setup_default(B);
+    b.policy[0].encr = ENCR_AES128;
+    world_config(w, B, &b);
+    world_acquire(w, A);
+    world_run(w, 55000);
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_NO_PROPOSAL) >= 5);
+    first = strstr(w->s[B].syslog.s, "offered DES, policy 10 wants AES 128");
+    assert_true(first && !strstr(first + 1, "offered DES"));
     world_free(w);
 }
 
@@ -157,11 +255,12 @@ static void proxy_shapes(void **state)
     b.flow.sel = selector_mirror(&a.flow.sel);
     assert_int_equal(negotiate(&a, &b, A), 1);
     assert_int_equal(negotiate(&a, &b, B), 1);
-    /* a part of the responder's line is accepted, more than it is not */
+    /* a part of the other end's line is refused as more than it is, whoever begins: a flow has one
+     * pair */
     b.flow.sel = selector_mirror(
         &(struct selector){.src = net("10.1.0.0", 16), .dst = net("10.2.0.0", 16),
                            .sport_hi = 0xffff, .dport_hi = 0xffff});
-    assert_int_equal(negotiate(&a, &b, A), 1);
+    assert_int_equal(negotiate(&a, &b, A), 0);
     assert_int_equal(negotiate(&a, &b, B), 0);
     /* a VTI: any to any */
     a.flow.sel = b.flow.sel = selector_any(AF_V4);
@@ -250,9 +349,14 @@ static void longest_key_wins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_reason),   cmocka_unit_test(late_messages),
-        cmocka_unit_test(are_you_there), cmocka_unit_test(proxy_shapes),
-        cmocka_unit_test(ipv6_outside),  cmocka_unit_test(longest_key_wins),
+        cmocka_unit_test(each_reason),
+        cmocka_unit_test(late_messages),
+        cmocka_unit_test(are_you_there),
+        cmocka_unit_test(a_reason_before_phase_1_is_done),
+        cmocka_unit_test(a_refusal_is_said_once),
+        cmocka_unit_test(proxy_shapes),
+        cmocka_unit_test(ipv6_outside),
+        cmocka_unit_test(longest_key_wins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,12 @@ static void on_event(void *ctx, const struct ev_rec *rec)
     struct strbuf *b = complaint ? &s->syslog : i->cat & EVC_LOG ? &s->news : &s->debug;
     struct strbuf one = {0};
     ev_render_text(&one, rec);
+    if (rec->id == EV_IKE_SKEYID) {
+        struct evb_ike_skeyid e;
+        memcpy(&e, rec->body, sizeof e);
+        s->skeyid_events++;
+        s->skeyid_len = e.skeyid_e.len;
+    }
     if (one.len) {
         assert_null(strstr(one.s, "{")); /* a field misspelt in events.def */
         sb_addn(b, one.s, one.len);
@@ -70,7 +76,24 @@ static void on_send(void *ctx, const struct endpoint *from, const struct endpoin
 {
     struct side *s = ctx;
     struct world *w = s->w;
-    int other = !s->index;
+    int other = -1;
+    struct endpoint seen = *from; /* as the receiver sees the sender */
+    struct endpoint dst = *to;
+    for (int i = 0; i < w->num; i++) {
+        bool natted = i == A && w->nat.family;
+        if (i != s->index && addr_equal(&to->a, natted ? &w->nat : &w->s[i].addr)) {
+            other = i;
+            dst.a = w->s[i].addr;
+        } else if (i != s->index && w->s[i].alias.family && addr_equal(&to->a, &w->s[i].alias)) {
+            other = i;
+        }
+    }
+    if (s->index == A && w->nat.family) {
+        seen.a = w->nat;
+    } else if (!seen.a.family) {
+        seen.a = s->addr; /* the kernel chose */
+    }
+    w->bytes[s->index] += len;
     if (w->num_log < 64) {
         w->log_data[w->num_log] = xcalloc(1, len);
         memcpy(w->log_data[w->num_log], data, len);
@@ -78,35 +101,48 @@ static void on_send(void *ctx, const struct endpoint *from, const struct endpoin
         w->log_from[w->num_log++] = s->index;
     }
     unsigned number = w->sent[s->index]++;
-    if (!addr_equal(&to->a, &w->s[other].addr)) {
+    if (other < 0) {
         return; /* nobody lives there */
     }
     struct fate f = w->net(w, s->index, number, data, len);
     for (unsigned i = 0; i < f.copies; i++) {
-        enqueue(w, other, from, to, data, len, f.delay[i]);
+        enqueue(w, other, &seen, &dst, data, len, f.delay[i]);
     }
 }
 
-static void on_dp(void *ctx, const struct dp_msg *m)
+static bool on_dp(void *ctx, const struct dp_msg *m)
 {
     struct side *s = ctx;
-    if (m->type == DP_ADD_SA) {
+    if (m->type == DP_ADD_SA && s->dp_gone) {
+        return false;
+    }
+    if (m->type == DP_ADD_SA && s->refuse_sas) {
+        s->refused = *m; /* said later, as the real one does */
+        s->has_refused = true;
+    } else if (m->type == DP_SET_SILENCE) {
+        s->silence_s = (u32)m->u.number;
+    } else if (m->type == DP_ADD_SA) {
         assert_true(s->num_sas < WORLD_MAX_SAS);
+        s->order[s->num_sas] = s->added++;
         s->sa[s->num_sas++] = m->u.sa;
-        s->added++;
     } else if (m->type == DP_DEL_SA) {
         for (unsigned i = 0; i < s->num_sas; i++) {
             if (s->sa[i].spi == m->u.del.spi && s->sa[i].dir == m->u.del.dir) {
                 s->sa[i] = s->sa[--s->num_sas];
+                s->order[i] = s->order[s->num_sas];
                 s->deleted++;
-                return;
+                return true;
             }
+        }
+        if (s->refuse_sas || s->dp_gone) {
+            return !s->dp_gone;
         }
         fail_msg("DEL_SA of an SA that is not there: %08x", m->u.del.spi);
     } else if (m->type == DP_GET_SAS) {
         s->get_sas = true;
         s->get_tag = m->tag;
     }
+    return true;
 }
 
 static void on_main(void *ctx, const struct ike_msg *m)
@@ -136,9 +172,8 @@ static void start(struct world *w, int i)
                         .send = on_send,
                         .to_dp = on_dp,
                         .to_main = on_main};
-    static struct env env;
-    env = e.env;
-    evlog_init(&s->log, &env, EVS_IKE, s, on_event);
+    s->env = e.env;
+    evlog_init(&s->log, &s->env, EVS_IKE, s, on_event);
     s->log.mask = EVC_LOG | EVC_ISAKMP | EVC_IPSEC;
     s->ike = ike_new(&e);
 }
@@ -152,14 +187,22 @@ void world_init(struct world *w, u64 seed)
     for (int i = A; i <= B; i++) {
         w->s[i].w = w;
         w->s[i].index = i;
-        w->s[i].addr = addr_v4(i == A ? 0x01010101 : 0x02020202);
+        w->s[i].addr = addr_v4(0x01010101u * (u32)(i + 1));
         start(w, i);
     }
+    w->num = 2;
+}
+
+void world_third(struct world *w)
+{
+    w->s[C] = (struct side){.w = w, .index = C, .addr = addr_v4(0x03030303)};
+    start(w, C);
+    w->num = 3;
 }
 
 void world_free(struct world *w)
 {
-    for (int i = A; i <= B; i++) {
+    for (int i = 0; i < w->num; i++) {
         ike_free(w->s[i].ike);
         sb_free(&w->s[i].debug);
         sb_free(&w->s[i].syslog);
@@ -230,6 +273,11 @@ void world_config(struct world *w, int side, const struct setup *s)
         m.u.flow = s->flow;
         ike_ctl(ike, &m);
     }
+    for (unsigned i = 0; i < s->num_more; i++) {
+        m.type = IKE_CFG_FLOW;
+        m.u.flow = s->more[i];
+        ike_ctl(ike, &m);
+    }
     m.type = IKE_CFG_COMMIT;
     ike_ctl(ike, &m);
 }
@@ -260,13 +308,21 @@ void world_run(struct world *w, u64 ms)
 {
     u64 end = w->now + ms;
     for (unsigned guard = 0; guard < 2000000; guard++) {
-        for (int i = A; i <= B; i++) {
+        u64 next = UINT64_MAX;
+        for (int i = 0; i < w->num; i++) {
             if (w->s[i].get_sas) {
                 answer_dp(&w->s[i]);
             }
+            if (w->s[i].has_refused) {
+                const struct dp_sa_value *v = &w->s[i].refused.u.sa;
+                struct dp_msg m = {.type = DP_SA_REFUSED};
+                m.u.expire = (struct dp_expire_value){v->flow, v->spi, v->dir, true, v->dst};
+                w->s[i].has_refused = false;
+                ike_from_dp(w->s[i].ike, &m);
+            }
+            next = MIN(next, ike_next_ms(w->s[i].ike));
         }
         int p = due_packet(w);
-        u64 next = MIN(ike_next_ms(w->s[A].ike), ike_next_ms(w->s[B].ike));
         if (p >= 0 && w->q[p].at <= next) {
             if (w->q[p].at > end) {
                 break;
@@ -280,18 +336,24 @@ void world_run(struct world *w, u64 ms)
             break;
         } else {
             w->now = MAX(w->now, next);
-            ike_tick(w->s[A].ike);
-            ike_tick(w->s[B].ike);
+            for (int i = 0; i < w->num; i++) {
+                ike_tick(w->s[i].ike);
+            }
         }
     }
     w->now = MAX(w->now, end);
 }
 
-void world_acquire(struct world *w, int side)
+void world_acquire_flow(struct world *w, int side, u32 flow)
 {
     struct dp_msg m = {.type = DP_ACQUIRE};
-    m.u.acquire.flow = 7;
+    m.u.acquire.flow = flow;
     ike_from_dp(w->s[side].ike, &m);
+}
+
+void world_acquire(struct world *w, int side)
+{
+    world_acquire_flow(w, side, 7);
 }
 
 void world_snapshot(struct world *w, int side)
@@ -351,6 +413,22 @@ unsigned pairs_up(const struct world *w)
     return n;
 }
 
+static bool carries_to(const struct side *from, const struct side *to)
+{
+    int best = -1;
+    for (unsigned i = 0; i < from->num_sas; i++) {
+        if (from->sa[i].dir == SA_OUT && (best < 0 || from->order[i] > from->order[best])) {
+            best = (int)i;
+        }
+    }
+    return best >= 0 && same_sa(&from->sa[best], sa_with(to, from->sa[best].spi, SA_IN));
+}
+
+bool carries(const struct world *w)
+{
+    return carries_to(&w->s[A], &w->s[B]) && carries_to(&w->s[B], &w->s[A]);
+}
+
 struct world *world_pair(u64 seed)
 {
     struct world *w = xcalloc(1, sizeof *w);
@@ -364,6 +442,11 @@ struct world *world_pair(u64 seed)
 
 void send_raw(struct world *w, int to, const u8 *data, size_t len)
 {
-    struct endpoint from = {w->s[!to].addr, 500}, dst = {w->s[to].addr, 500};
-    ike_input(w->s[to].ike, data, len, &from, &dst);
+    send_from(w, to, &w->s[!to].addr, data, len);
+}
+
+void send_from(struct world *w, int to, const struct addr *from, const u8 *data, size_t len)
+{
+    struct endpoint src = {*from, 500}, dst = {w->s[to].addr, 500};
+    ike_input(w->s[to].ike, data, len, &src, &dst);
 }

@@ -1,7 +1,7 @@
 /*
- * world.h: two whole key daemons in one thread, on a fake clock, over a network that loses,
- * repeats, delays and reorders as the test says. What they install is kept as a list of SAs per
- * side, what they say as text.
+ * world.h: two (or three) whole key daemons in one thread, on a fake clock, over a network that
+ * loses, repeats, delays and reorders as the test says. What they install is kept as a list of SAs
+ * per side, what they say as text.
  */
 #ifndef ADIT_TEST_WORLD_H
 #define ADIT_TEST_WORLD_H
@@ -13,7 +13,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-enum { A, B, WORLD_MAX_SAS = 64, WORLD_MAX_QUEUE = 512 };
+enum { A, B, C, SIDES, WORLD_MAX_SAS = 512, WORLD_MAX_QUEUE = 8192 };
 
 struct world;
 struct side {
@@ -21,10 +21,19 @@ struct side {
     int index;
     struct ike *ike;
     struct evlog log;
+    struct env env; /* what log borrows */
     struct addr addr;
+    unsigned skeyid_events, skeyid_len; /* SKEYID_e: how often made, its bytes in the last event */
+    struct addr alias; /* a second address of this side */
     struct strbuf debug, syslog, news; /* rendered lines: EVC_ISAKMP..., EVC_LOG */
     struct dp_sa_value sa[WORLD_MAX_SAS];
+    unsigned order[WORLD_MAX_SAS]; /* when each was added: the newest outbound one is sent on */
     unsigned num_sas, added, deleted;
+    bool refuse_sas; /* this data plane takes no SA, and says so */
+    bool dp_gone;    /* nothing can be given to it */
+    struct dp_msg refused;
+    bool has_refused;
+    u32 silence_s; /* as ike told it */
     bool get_sas;
     u32 get_tag;
     struct ike_sa_info info[32];
@@ -53,9 +62,12 @@ typedef struct fate (*net_fn)(struct world *w, int from, unsigned number, const 
                               size_t len);
 struct world {
     u64 now, rng;
-    struct side s[2];
+    struct side s[SIDES];
+    int num; /* sides that live: 2, or 3 after world_third */
     struct packet q[WORLD_MAX_QUEUE];
-    unsigned num_q, sent[2];
+    unsigned num_q, sent[SIDES];
+    size_t bytes[SIDES];
+    struct addr nat; /* what others see instead of A's address; AF_NONE: A itself */
     net_fn net;
     void *ctx;
     u8 *log_data[64]; /* the first datagrams, kept for tests that change them */
@@ -69,7 +81,8 @@ struct setup {
     struct ike_policy_value policy[4];
     unsigned num_policies;
     const char *psk;
-    struct ike_flow_value flow;
+    struct ike_flow_value flow, more[3]; /* more: further flows */
+    unsigned num_more;
     struct ike_global_value global;
 };
 
@@ -80,6 +93,9 @@ struct setup setup_default(
 void world_config(struct world *w, int side, const struct setup *s);
 void world_run(struct world *w, u64 ms);
 void world_acquire(struct world *w, int side);
+void world_acquire_flow(struct world *w, int side, u32 flow);
+/* world_third: a third daemon at 3.3.3.3, not configured yet. */
+void world_third(struct world *w);
 void world_snapshot(struct world *w, int side);
 void world_restart(struct world *w, int side); /* the process dies; its data plane stays */
 u64 world_random(struct world *w);
@@ -87,7 +103,11 @@ u64 count_of(const struct side *s, enum ev_id id);
 bool saw(const struct side *s, const char *text); /* in the syslog */
 /* pairs_up: pairs both sides have whole, with equal keys and mirrored. */
 unsigned pairs_up(const struct world *w);
+/* carries: what either end sends now, on its newest outbound SA, the other can take in. */
+bool carries(const struct world *w);
 struct world *world_pair(u64 seed); /* both with the default setup */
 void send_raw(struct world *w, int to, const u8 *data, size_t len);
+/* send_from: the same with any source address; port 500. */
+void send_from(struct world *w, int to, const struct addr *from, const u8 *data, size_t len);
 
 #endif

@@ -152,11 +152,24 @@ static void arenas(void **state)
     assert_null(a.head);
 }
 
+/* the vectors of the SipHash paper's reference code: key 00..0f, input 00, 00 01, ... */
+static void keyed_hashes(void **state)
+{
+    (void)state;
+    u8 key[16], in[16];
+    for (u8 i = 0; i < 16; i++) {
+        key[i] = in[i] = i;
+    }
+    assert_true(keyed_hash(key, in, 0) == 0x726fdb47dd0e0e31ull);
+    assert_true(keyed_hash(key, in, 8) == 0x93f5f5799a932462ull);
+    assert_true(keyed_hash(key, in, 15) == 0xa129ca6149be45e5ull);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reader),    cmocka_unit_test(writer), cmocka_unit_test(addresses),
         cmocka_unit_test(selectors), cmocka_unit_test(maps),   cmocka_unit_test(hex_and_secrets),
-        cmocka_unit_test(arenas)};
+        cmocka_unit_test(arenas), cmocka_unit_test(keyed_hashes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

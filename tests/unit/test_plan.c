@@ -1,11 +1,494 @@
 /*
- * The arithmetic of plan_crypto.c: what still fits into a path after ESP, against sizes computed packet by packet.
+ * test_plan.c: the planner (sys/plan.c and its parts) on a kernel made of tables: what a configuration
+ * becomes for the kernel, dp and ike, value by value; and the arithmetic of what fits into a path after
+ * ESP, against sizes computed packet by packet.
  */
 #include "sys/plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <stdlib.h>
+
+/* ---- a kernel of tables (in place of sys/netlink.c) ------------------------------------------- */
+
+static struct kern_link links[] = {
+    {.name = "Fa0-0",
+     .index = 5,
+     .up = true,
+     .carrier = true,
+     .mtu = 1500,
+     .mac = {2, 0, 0, 0xaa, 0xbb, 0xcc}},
+    {.name = "Fa0-1", .index = 7, .up = true, .carrier = true, .mtu = 1400},
+    {.name = "Fa1-0", .index = 9, .up = true, .carrier = true, .mtu = 1500},
+    {.name = "Tunnel0", .index = 11, .up = true, .carrier = true, .mtu = 1400},
+};
+static struct kern_route_value routes[8];
+static size_t num_routes;
+
+bool kern_link_get(struct kern *nl, const char *name, struct kern_link *out)
+{
+    (void)nl;
+    for (unsigned i = 0; i < ARRAY_LEN(links); i++) {
+        if (strcmp(links[i].name, name) == 0) {
+            *out = links[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAME],
+                   struct addr *out_gw)
+{
+    (void)nl;
+    *out_gw = (struct addr){0};
+    str_copy(out_link, NL_NAME, dst->b[0] == 9 ? "Fa1-0" : "Fa0-1");
+    return true;
+}
+
+void kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_route_value *r),
+                     void *ctx)
+{
+    (void)nl;
+    for (size_t i = 0; i < num_routes; i++) {
+        fn(ctx, &routes[i]);
+    }
+}
+
+static void kernel_name(void *ctx, char out[16], const char *ifname)
+{
+    (void)ctx;
+    conf_if_kernel(out, ifname);
+}
+
+static void console_name(void *ctx, char out[CONF_IFNAME], const char *link)
+{
+    (void)ctx;
+    str_copy(out, CONF_IFNAME, link);
+}
+
+static char keys[32][400];
+static u32 flow_id(void *ctx, const char *key)
+{
+    (void)ctx;
+    for (u32 i = 0; i < ARRAY_LEN(keys); i++) {
+        if (!keys[i][0]) {
+            str_copy(keys[i], sizeof keys[i], key);
+        }
+        if (strcmp(keys[i], key) == 0) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+static u8 link_number(void *ctx, const char *link)
+{
+    (void)ctx;
+    return strcmp(link, "Fa0-1") == 0 ? 3 : strcmp(link, "Fa1-0") == 0 ? 1 : 0;
+}
+
+/* plan_of: the plan of a configuration; *out_conf is the caller's. */
+static struct plan plan_of(const char *text, struct conf **out_conf)
+{
+    struct strbuf errors = {0};
+    struct plan p;
+    struct plan_world w = {.kernel_name = kernel_name,
+                           .console_name = console_name,
+                           .flow_id = flow_id,
+                           .link_number = link_number};
+    *out_conf = conf_new();
+    char *copy = xstrdup(text);
+    if (!cli_load(*out_conf, "t.cfg", copy, &errors)) {
+        print_message("%s\n", errors.s);
+        fail();
+    }
+    free(copy);
+    sb_free(&errors);
+    plan_init(&p);
+    plan_derive(&p, *out_conf, &w);
+    return p;
+}
+
+#define HEAD                                                                                       \
+    "crypto isakmp policy 10\n encr aes\n authentication pre-share\n group 14\n"                   \
+    "crypto isakmp key k address 0.0.0.0 0.0.0.0\n"                                                \
+    "crypto ipsec transform-set T esp-aes esp-sha-hmac\n"                                          \
+    "crypto ipsec transform-set U esp-aes esp-sha-hmac\n mode transport\n"
+#define WAN                                                                                        \
+    "interface FastEthernet0/1\n ip address 1.1.1.1 255.255.255.0\n ipv6 address 2001:DB8::1/64\n"
+
+static const struct dp_policy_value *policy(const struct plan *p, unsigned n)
+{
+    const struct dp_msg *m = p->dp.items;
+    for (size_t i = 0; i < p->dp.num; i++) {
+        if (m[i].type == DP_CFG_POLICY && n-- == 0) {
+            return &m[i].u.policy;
+        }
+    }
+    return NULL;
+}
+
+static const struct dp_flow_value *dp_flow(const struct plan *p, u32 id)
+{
+    const struct dp_msg *m = p->dp.items;
+    for (size_t i = 0; i < p->dp.num; i++) {
+        if (m[i].type == DP_CFG_FLOW && m[i].u.flow.flow == id) {
+            return &m[i].u.flow;
+        }
+    }
+    return NULL;
+}
+
+static const struct ike_flow_value *ike_flow(const struct plan *p, u32 id)
+{
+    const struct ike_msg *m = p->ike.items;
+    for (size_t i = 0; i < p->ike.num; i++) {
+        if (m[i].type == IKE_CFG_FLOW && m[i].u.flow.flow == id) {
+            return &m[i].u.flow;
+        }
+    }
+    return NULL;
+}
+
+static bool has_hole(const struct plan *p, const char *net, u8 len, u32 metric)
+{
+    const struct kern_route_value *r = p->holes.items;
+    struct addr a;
+    assert_true(addr_parse(&a, net));
+    for (size_t i = 0; i < p->holes.num; i++) {
+        if (r[i].kind == NLR_BLACKHOLE && r[i].metric == metric && r[i].net.len == len &&
+            addr_equal(&r[i].net.a, &a)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- crypto maps ------------------------------------------------------------------------------ */
+
+/* Lines in the order of the entries' numbers; a deny is no flow and covers nothing. */
+static void t_map_lines(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(
+        HEAD "crypto map M 20 ipsec-isakmp\n set peer 2.2.2.1\n set transform-set T\n match "
+             "address 101\n"
+             "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set peer 2.2.2.3\n set "
+             "transform-set U T\n set pfs group5\n"
+             " set security-association lifetime seconds 600\n match address 100\n"
+             "access-list 100 remark not for me\n"
+             "access-list 100 deny ip 10.1.0.0 0.0.0.255 10.2.9.0 0.0.0.255\n"
+             "access-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.255.255\n"
+             "access-list 101 permit udp 10.1.0.0 0.0.0.255 10.3.0.0 0.0.0.255 eq 5000\n" WAN
+             " crypto map M\nend\n",
+        &c);
+    const struct dp_policy_value *deny = policy(&p, 0), *first = policy(&p, 1),
+                                 *second = policy(&p, 2);
+    assert_null(policy(&p, 3));
+    assert_int_equal(deny->action, ACT_SKIP);
+    assert_int_equal(deny->flow, 0);
+    assert_int_equal(deny->entry, 10);
+    assert_int_equal(first->action, ACT_PROTECT);
+    assert_int_equal(first->entry, 10);
+    assert_int_equal(second->entry, 20);
+    assert_true(deny->order < first->order && first->order < second->order);
+    assert_true(deny->link == 3 && first->link == 3 && second->link == 3);
+    assert_int_equal(second->sel.dport_lo, 5000);
+    assert_int_equal(second->sel.proto, 17);
+    assert_true(first->flow && second->flow && first->flow != second->flow);
+    /* the classifier: one link, the permits only */
+    const struct plan_map *m = p.maps.items;
+    assert_int_equal(p.maps.num, 1);
+    assert_string_equal(m->link, "Fa0-1");
+    assert_string_equal(m->crypto, "crypto7");
+    assert_string_equal(m->clear, "clear7");
+    assert_int_equal(m->num, 2);
+    assert_int_equal(p.covered.num, 2);
+    assert_true(selector_equal((const struct selector *)p.covered.items + m->first, &first->sel));
+    /* what ike gets */
+    const struct ike_flow_value *f = ike_flow(&p, first->flow), *g = ike_flow(&p, second->flow);
+    assert_int_equal(f->num_peers, 2);
+    assert_int_equal(f->life_s, 600);
+    assert_int_equal(g->life_s, 3600);
+    assert_int_equal(f->pfs_group, 5);
+    assert_int_equal(g->pfs_group, 0);
+    assert_int_equal(f->num_transforms, 2);
+    assert_int_equal(f->transform[0].mode, MODE_TRANSPORT);
+    assert_int_equal(f->transform[1].mode, MODE_TUNNEL);
+    assert_int_equal(f->replay_window, 64);
+    assert_false(f->always_up);
+    assert_int_equal(f->seq, 10);
+    assert_int_equal(addr_v4_host(&f->local), 0x01010101);
+    /* what dp gets */
+    assert_int_equal(dp_flow(&p, first->flow)->link, 3);
+    assert_int_equal(dp_flow(&p, first->flow)->path_mtu, 1400);
+    unsigned ports = 0;
+    const struct dp_port_value *v = p.ports.items;
+    for (size_t i = 0; i < p.ports.num; i++) {
+        ports += v[i].link == 3;
+        assert_true(v[i].kind != PORT_PASS || strcmp(v[i].name, "Fa0-1") == 0);
+        for (size_t k = 0; k < i; k++) {
+            assert_int_not_equal(v[i].id, v[k].id);
+        }
+    }
+    assert_int_equal(ports, 4);
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* One list on two links: each link's lines and flows are its own, whichever comes first. */
+static void t_two_links(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(
+        HEAD "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match "
+             "address 100\n"
+             "access-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\n" WAN
+             " crypto map M\n"
+             "interface FastEthernet1/0\n ip address 9.9.9.1 255.255.255.0\n crypto map M\nend\n",
+        &c);
+    const struct dp_policy_value *a = policy(&p, 0), *b = policy(&p, 1);
+    assert_int_equal(p.maps.num, 2);
+    assert_int_equal(a->link, 3);
+    assert_int_equal(b->link, 1);
+    assert_int_not_equal(a->flow, b->flow);
+    assert_int_equal(addr_v4_host(&ike_flow(&p, a->flow)->local), 0x01010101);
+    assert_int_equal(addr_v4_host(&ike_flow(&p, b->flow)->local), 0x09090901);
+    plan_free(&p);
+    conf_free(c);
+}
+
+static void t_ipv6_list(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(
+        HEAD
+        "ipv6 access-list SIX\n permit icmp 2001:DB8:1::/64 2001:DB8:2::/64\n deny ipv6 any any\n"
+        "crypto map M 10 ipsec-isakmp\n set peer 2001:DB8::2\n set transform-set T\n match address "
+        "SIX\n" WAN " crypto map M\nend\n",
+        &c);
+    const struct dp_policy_value *a = policy(&p, 0), *b = policy(&p, 1);
+    assert_int_equal(a->sel.src.a.family, AF_V6);
+    assert_int_equal(a->sel.src.len, 64);
+    assert_int_equal(a->sel.proto, 58);
+    assert_int_equal(b->action, ACT_SKIP);
+    assert_int_equal(b->sel.dst.a.family, AF_V6);
+    assert_int_equal(ike_flow(&p, a->flow)->local.family, AF_V6);
+    bool esp6 = false;
+    const struct dp_port_value *v = p.ports.items;
+    for (size_t i = 0; i < p.ports.num; i++) {
+        esp6 |= v[i].kind == PORT_RAW && v[i].family == AF_V6 && v[i].proto == 50;
+    }
+    assert_true(esp6);
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* A map without a peer, without a list, on a link that is not there or shut: nothing half. */
+static void t_map_disabled(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(
+        HEAD "crypto map M 10 ipsec-isakmp\n set transform-set T\n match address 100\n"
+             "access-list 100 permit ip any any\ninterface FastEthernet5/0\n crypto map M\n"
+             "interface FastEthernet1/0\n shutdown\n crypto map M\n" WAN " crypto map M\nend\n",
+        &c);
+    assert_null(policy(&p, 0));
+    assert_int_equal(p.maps.num, 1);
+    assert_int_equal(((const struct plan_map *)p.maps.items)->num, 0);
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* ---- the kernel's part ------------------------------------------------------------------------- */
+
+static void t_addresses_and_routes(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(
+        "ipv6 unicast-routing\ninterface Loopback0\n ip address 5.5.5.5 255.255.255.255\n"
+        "interface FastEthernet0/0\n ipv6 address 2001:DB8:5::/64 eui-64\n"
+        "interface FastEthernet0/1\n ip unnumbered Loopback0\n"
+        "ip route 10.0.0.0 255.0.0.0 1.1.1.9 200\nip route 10.8.0.0 255.255.0.0 Null0\nend\n",
+        &c);
+    const struct kern_addr_value *a = p.addrs.items;
+    struct addr eui;
+    bool found = false, borrowed = false;
+    assert_true(addr_parse(&eui, "2001:db8:5::ff:feaa:bbcc"));
+    for (size_t i = 0; i < p.addrs.num; i++) {
+        found |= strcmp(a[i].link, "Fa0-0") == 0 && addr_equal(&a[i].p.a, &eui) && a[i].p.len == 64;
+        borrowed |= strcmp(a[i].link, "Fa0-1") == 0 && addr_v4_host(&a[i].p.a) == 0x05050505 &&
+                    a[i].p.len == 32;
+    }
+    assert_true(found && borrowed);
+    const struct kern_route_value *r = p.routes.items;
+    assert_int_equal(p.routes.num, 2);
+    assert_int_equal(r[0].metric, 200);
+    assert_int_equal(r[0].kind, NLR_UNICAST);
+    assert_int_equal(r[1].kind, NLR_BLACKHOLE);
+    assert_true(p.forward6);
+    /* every address of its own may be reached by IKE and ESP */
+    const struct addr *own = p.own.items;
+    bool lo = false;
+    for (size_t i = 0; i < p.own.num; i++) {
+        lo |= addr_v4_host(&own[i]) == 0x05050505;
+    }
+    assert_true(lo);
+    plan_free(&p);
+    conf_free(c);
+}
+
+#define TUNNEL                                                                                     \
+    HEAD "crypto ipsec profile P\n set transform-set T\n set security-association lifetime "       \
+         "seconds 900\n" WAN "interface Tunnel0\n ip address 172.16.0.1 255.255.255.252\n tunnel " \
+                             "source FastEthernet0/1\n tunnel destination 2.2.2.2\n"               \
+         " tunnel mode ipsec ipv4\n"
+#define PROTECTED " tunnel protection ipsec profile P\n"
+#define ROUTES                                                                                     \
+    "ip route 10.7.0.0 255.255.0.0 Tunnel0\nip route 10.6.0.0 255.255.0.0 172.16.0.2\nip route "   \
+    "10.5.0.0 255.255.0.0 1.1.1.9\nend\n"
+
+static void kernel_routes(void)
+{
+    struct addr a;
+    assert_true(addr_parse(&a, "10.9.0.0"));
+    num_routes = 0;
+    routes[num_routes++] = (struct kern_route_value){
+        .net = {a, 16}, .kind = NLR_UNICAST, .proto = 188, .link = "Tunnel0", .table = TABLE_MAIN};
+    a.b[1] = 10; /* learned once, gone since: the hole is the memory */
+    routes[num_routes++] = (struct kern_route_value){.net = {a, 16},
+                                                     .kind = NLR_BLACKHOLE,
+                                                     .proto = NL_PROTO,
+                                                     .metric = HOLE_LEARNED,
+                                                     .table = TABLE_MAIN};
+    a.b[1] = 11; /* leads elsewhere */
+    routes[num_routes++] = (struct kern_route_value){
+        .net = {a, 16}, .kind = NLR_UNICAST, .proto = 188, .link = "Fa0-1", .table = TABLE_MAIN};
+    a.b[1] = 12; /* of an address, not of routing */
+    routes[num_routes++] = (struct kern_route_value){.net = {a, 16},
+                                                     .kind = NLR_UNICAST,
+                                                     .proto = NL_PROTO_KERNEL,
+                                                     .link = "Tunnel0",
+                                                     .table = TABLE_MAIN};
+}
+
+static void t_holes(void **state)
+{
+    (void)state;
+    static const char *const how[] = {TUNNEL PROTECTED ROUTES,
+                                      TUNNEL PROTECTED " shutdown\n" ROUTES, TUNNEL ROUTES,
+                                      TUNNEL PROTECTED " no adit blackhole\n" ROUTES};
+    kernel_routes();
+    for (unsigned i = 0; i < ARRAY_LEN(how); i++) {
+        struct conf *c;
+        struct plan p = plan_of(how[i], &c);
+        bool want = i < 2; /* also while it is shut */
+        assert_int_equal(has_hole(&p, "10.7.0.0", 16, HOLE_METRIC), want);
+        assert_int_equal(has_hole(&p, "10.6.0.0", 16, HOLE_METRIC), want);
+        assert_int_equal(has_hole(&p, "172.16.0.0", 30, HOLE_METRIC), want);
+        assert_int_equal(has_hole(&p, "10.9.0.0", 16, HOLE_LEARNED), want);
+        assert_int_equal(has_hole(&p, "10.10.0.0", 16, HOLE_LEARNED), want);
+        assert_int_equal(p.holes.num, want ? 5 : 0);
+        plan_free(&p);
+        conf_free(c);
+    }
+    num_routes = 0;
+}
+
+static void t_tunnels(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p =
+        plan_of("crypto ipsec security-association replay disable\ncrypto ipsec df-bit set\n" TUNNEL
+                    PROTECTED ROUTES,
+                &c);
+    const struct dp_msg *m = p.dp.items;
+    const struct dp_tunnel_value *t = NULL;
+    for (size_t i = 0; i < p.dp.num; i++) {
+        t = m[i].type == DP_CFG_TUNNEL ? &m[i].u.tunnel : t;
+    }
+    assert_non_null(t);
+    assert_true(t->flow && t->link == 0);
+    assert_int_equal(t->path_mtu, 1400);
+    const struct ike_flow_value *f = ike_flow(&p, t->flow);
+    assert_int_equal(f->life_s, 900);
+    assert_int_equal(f->replay_window, 0);
+    assert_true(f->always_up && f->tunnel_if);
+    assert_int_equal(dp_flow(&p, t->flow)->df, DF_SET);
+    assert_int_equal(dp_flow(&p, t->flow)->link, 0);
+    plan_free(&p);
+    conf_free(c);
+    /* the same configuration is the same plan, byte for byte: nothing is given twice */
+    struct plan a = plan_of(TUNNEL PROTECTED ROUTES, &c);
+    struct conf *d;
+    struct plan b = plan_of(TUNNEL PROTECTED ROUTES, &d);
+    assert_int_equal(a.dp.num, b.dp.num);
+    assert_memory_equal(a.dp.items, b.dp.items, a.dp.num * a.dp.size);
+    assert_memory_equal(a.ike.items, b.ike.items, a.ike.num * a.ike.size);
+    plan_free(&a);
+    plan_free(&b);
+    conf_free(c);
+    conf_free(d);
+}
+
+/* A tunnel under a link with a map: dp is told which link it is thought to take. */
+static void t_tunnel_under_a_map(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p =
+        plan_of(HEAD "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n "
+                     "match address 100\n"
+                     "access-list 100 permit gre host 1.1.1.1 host 2.2.2.2\n" WAN " crypto map M\n"
+                     "interface Tunnel0\n ip address 172.16.0.1 255.255.255.252\n tunnel source "
+                     "FastEthernet0/1\n tunnel destination 2.2.2.2\nend\n",
+                &c);
+    const struct dp_msg *m = p.dp.items;
+    bool open = false;
+    for (size_t i = 0; i < p.dp.num; i++) {
+        if (m[i].type == DP_CFG_TUNNEL) {
+            assert_int_equal(m[i].u.tunnel.link, 3);
+            assert_int_equal(m[i].u.tunnel.flow, 0);
+        }
+    }
+    const struct dp_port_value *v = p.ports.items;
+    for (size_t i = 0; i < p.ports.num; i++) {
+        open |= v[i].kind == PORT_OPEN && v[i].family == AF_V4;
+    }
+    assert_true(open);
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* Keys pass through plans: what is freed holds none. */
+static void t_keys_are_wiped(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of("crypto isakmp key Seventeen-Hippos address 2.2.2.2\nend\n", &c);
+    struct ike_msg *m = p.ike.items;
+    bool there = false;
+    for (size_t i = 0; i < p.ike.num; i++) {
+        there |= memmem(&m[i], sizeof m[i], "Seventeen-Hippos", 16) != NULL;
+    }
+    assert_true(there);
+    size_t len = p.ike.num * sizeof *m;
+    void *items = p.ike.items;
+    plan_wipe_list(&p.ike); /* what plan_free does first; afterwards nobody may look any more */
+    assert_null(memmem(items, len, "Seventeen-Hippos", 16));
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* ---- what fits --------------------------------------------------------------------------------- */
 
 /* RFC 4303 2.4: outer, SPI and sequence, IV, text padded with the two trailer bytes to the alignment, ICV. */
 static unsigned esp_size(unsigned inner, enum encr_id e, enum hash_id h, bool six)
@@ -16,7 +499,7 @@ static unsigned esp_size(unsigned inner, enum encr_id e, enum hash_id h, bool si
            icv;
 }
 
-static void esp_mtu(void **state)
+static void t_esp_mtu(void **state)
 {
     (void)state;
     for (enum encr_id e = ENCR_NULL; e < ENCR_NUM; e++) {
@@ -34,6 +517,17 @@ static void esp_mtu(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(esp_mtu)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(t_map_lines),
+        cmocka_unit_test(t_two_links),
+        cmocka_unit_test(t_ipv6_list),
+        cmocka_unit_test(t_map_disabled),
+        cmocka_unit_test(t_addresses_and_routes),
+        cmocka_unit_test(t_holes),
+        cmocka_unit_test(t_tunnels),
+        cmocka_unit_test(t_tunnel_under_a_map),
+        cmocka_unit_test(t_keys_are_wiped),
+        cmocka_unit_test(t_esp_mtu),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,145 @@
+/*
+ * flow_table.c: the flows as the configuration has them: by number, by peer, by the proxy
+ * identities of a quick mode (RFC 2409 5.5). Finds; decides nothing. Who wants a negotiation is
+ * flow.c's.
+ */
+#include "ike/ike_int.h"
+
+#include <stdlib.h>
+
+struct flow *flow_find(const struct ike *ike, u32 id)
+{
+    return map_get(&ike->flow_map, id);
+}
+
+bool flow_has_peer(const struct ike_flow_value *v, const struct addr *remote)
+{
+    for (unsigned i = 0; i < v->num_peers && i < IKE_MAX_PEERS; i++) {
+        if (addr_is_any(&v->peer[i]) || addr_equal(&v->peer[i], remote)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct addr *flow_peer(const struct flow *f)
+{
+    return f->peer < f->v.num_peers ? &f->v.peer[f->peer] : NULL;
+}
+
+/* ---- by proxy identities ---- */
+
+static size_t put_addr(u8 *b, const struct addr *a)
+{
+    b[0] = a->family;
+    memcpy(b + 1, a->b, 16);
+    return 17;
+}
+
+static u64 proxy_key(const struct ike *ike, const struct addr *local, const struct addr *remote,
+                     const struct selector *s)
+{
+    static const struct addr any = {0};
+    u8 b[4 * 17 + 11];
+    size_t n = put_addr(b, local && local->family ? local : &any);
+    n += put_addr(b + n, remote && !addr_is_any(remote) ? remote : &any);
+    n += put_addr(b + n, &s->src.a);
+    n += put_addr(b + n, &s->dst.a);
+    b[n++] = s->src.len;
+    b[n++] = s->dst.len;
+    b[n++] = s->proto;
+    put16(b + n, s->sport_lo), put16(b + n + 2, s->sport_hi);
+    put16(b + n + 4, s->dport_lo), put16(b + n + 6, s->dport_hi);
+    return keyed_hash(ike->seed, b, n + 8);
+}
+
+/* proxies_of: all the keys a flow is found by, one for each peer. */
+static unsigned proxies_of(const struct ike *ike, const struct flow *f, u64 key[IKE_MAX_PEERS])
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < f->v.num_peers; i++) {
+        key[n++] = proxy_key(ike, &f->v.local, &f->v.peer[i], &f->v.sel);
+    }
+    return n;
+}
+
+void flow_index(struct ike *ike, struct flow *f)
+{
+    u64 key[IKE_MAX_PEERS];
+    unsigned n = proxies_of(ike, f, key);
+    map_put(&ike->flow_map, f->v.flow, f);
+    for (unsigned i = 0; i < n; i++) {
+        bool any = addr_is_any(&f->v.peer[i]);
+        f->at_peer[i].flow = f;
+        f->at_peer[i].peer = any ? NULL : peer_at(ike, &f->v.peer[i]);
+        list_push_back(any ? &ike->any_flows : &f->at_peer[i].peer->flows, &f->at_peer[i].link);
+        if (!map_get(&ike->flow_proxy, key[i])) { /* the first line wins */
+            map_put(&ike->flow_proxy, key[i], f);
+        }
+    }
+}
+
+void flow_unindex(struct ike *ike, struct flow *f)
+{
+    u64 key[IKE_MAX_PEERS];
+    unsigned n = proxies_of(ike, f, key);
+    map_del(&ike->flow_map, f->v.flow);
+    for (unsigned i = 0; i < n; i++) {
+        if (map_get(&ike->flow_proxy, key[i]) == f) {
+            map_del(&ike->flow_proxy, key[i]);
+        }
+        list_remove(&f->at_peer[i].link);
+        if (f->at_peer[i].peer) {
+            peer_settle(ike, f->at_peer[i].peer);
+        }
+    }
+}
+
+static const struct flow *exact(const struct ike *ike, const struct ike_sa *sa,
+                                const struct selector *sel)
+{
+    const struct addr *local[] = {&sa->local.a, NULL}, *remote[] = {&sa->remote.a, NULL};
+    for (unsigned i = 0; i < 4; i++) {
+        const struct flow *f =
+            map_get(&ike->flow_proxy, proxy_key(ike, local[i & 1], remote[i >> 1], sel));
+        if (f && selector_equal(&f->v.sel, sel) && flow_has_peer(&f->v, &sa->remote.a) &&
+            (f->v.local.family == AF_NONE || addr_equal(&f->v.local, &sa->local.a))) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+/* endpoints: no identities in the message: the two endpoints, whatever protocol (RFC 2409 5.5) */
+static const struct flow *endpoints(const struct ike *ike, const struct ike_sa *sa,
+                                    struct selector sel)
+{
+    static const u8 protos[] = {0, 47, 4, 41};
+    const struct flow *f = NULL;
+    for (unsigned i = 0; i < ARRAY_LEN(protos) && !f; i++) {
+        sel.proto = protos[i];
+        f = exact(ike, sa, &sel);
+    }
+    return f;
+}
+
+const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa,
+                                 const struct selector *sel, bool absent, struct draft *d)
+{
+    const struct flow *f = absent ? endpoints(ike, sa, *sel) : exact(ike, sa, sel);
+    char a[SELECTOR_STR], b[SELECTOR_STR];
+    if (f) {
+        return f;
+    }
+    const struct list *known = !list_empty(&sa->peer->flows) ? &sa->peer->flows : &ike->any_flows;
+    if (!list_empty(known)) {
+        const struct flow *near = CONTAINER_OF(known->next, struct flow_ref, link)->flow;
+        draft_why(d, WHY_PROXY, "peer's proxies (ours -> theirs) %s, %s wants %s",
+                  selector_str(a, sel), near->v.map, selector_str(b, &near->v.sel));
+    } else {
+        draft_why(d, WHY_PROXY,
+                  "peer's proxies (ours -> theirs) %s, but nothing is configured with this peer",
+                  selector_str(a, sel));
+    }
+    return NULL;
+}

@@ -1,0 +1,120 @@
+/*
+ * initiator.c: the exchanges we begin: main mode, quick mode, informational. Each makes the
+ * exchange, has its first message written (v1_phase1_out.c, v1_quick.c, v1_info.c) and sent
+ * (engine_start). Says why when it cannot begin; what follows from that is the caller's. RFC 2409
+ * 5.4, 5.5, 5.7.
+ */
+#include "ike/ike_int.h"
+
+/* ---- main mode ---- */
+
+static bool any_policy(const struct ike *ike)
+{
+    for (const struct conf_policy *p = ike->conf->policies; p; p = p->next) {
+        if (p->v.auth == IKE_AUTH_PSK) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
+                        const struct addr *remote, bool contact, char why[START_WHY])
+{
+    char a[ADDR_STR];
+    struct endpoint from = {*local, 500}, to = {*remote, 500};
+    bool have_policy = any_policy(ike), have_psk = psk_find(ike, remote) != NULL;
+    if (!have_policy || !have_psk) {
+        snprintf(why, START_WHY, "%s for %s",
+                 have_policy ? "no pre-shared key is configured"
+                             : "no ISAKMP policy with pre-share is configured",
+                 addr_str(a, remote));
+        report(ike, NULL, remote, XCH_MAIN, have_policy ? WHY_NO_PSK : WHY_NO_PROPOSAL, why);
+        return NULL;
+    }
+    struct ike_sa *sa = sa_new(ike, &from, &to);
+    sa->flow = flow;
+    sa->contact = contact;
+    ev_ike_ke_msg(ike->log, 0, remote, &(struct evb_ike_ke_msg){.a = 1, .b = 1});
+    ev_ike_profile_null(ike->log, 0, remote, &(struct evb_ike_profile_null){.flow = flow});
+    sa->peer = peer_hold(ike, &from, &to, "isakmp_initiator");
+    ev_ike_sa_insert(
+        ike->log, 0, remote,
+        &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
+    if (!engine_start(ike, sa, &sa->main, mm_out_1, NULL, XS_I_MM1, TM_RESEND)) {
+        snprintf(why, START_WHY,
+                 "main mode could not be started: the policies do not fit a message");
+        sa_free(ike, sa);
+        return NULL;
+    }
+    sa_link(ike, sa);
+    return sa;
+}
+
+/* ---- quick mode ---- */
+
+bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
+{
+    struct xch *x = xch_new(ike, sa, XCH_QUICK, msgid_new(ike, sa), true);
+    ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
+                    &(struct evb_ike_node_new){.msgid = x->c.msgid});
+    list_push_back(&sa->nodes, &x->link);
+    if (!engine_start(ike, sa, x, qm_out_1, f, XS_QM_I_QM1, TM_RESEND)) {
+        xch_free(ike, x);
+        return false;
+    }
+    trace_input(ike, sa, sa->c.conn_id, x->c.msgid, "IKE_MESG_INTERNAL", "IKE_INIT_QM");
+    trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_QM_READY, XS_QM_I_QM1, true);
+    return true;
+}
+
+/* ---- informational: one message, nothing comes back in it ---- */
+
+static void info_send(struct ike *ike, struct ike_sa *sa, struct info *n)
+{
+    if (!sa->c.authenticated) {
+        return;
+    }
+    struct xch *x = xch_new(ike, sa, XCH_INFO, msgid_new(ike, sa), true);
+    ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
+                    &(struct evb_ike_node_new){.msgid = x->c.msgid});
+    engine_start(ike, sa, x, info_out, n, XS_INFO, TM_NONE);
+    ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
+                      &(struct evb_ike_node_purge){.msgid = x->c.msgid});
+    xch_free(ike, x);
+}
+
+void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi,
+                 u8 spi_len, const void *data, size_t len)
+{
+    info_send(ike, sa,
+              &(struct info){.proto = proto,
+                             .type = type,
+                             .spi = spi,
+                             .spi_len = spi_len,
+                             .data = data,
+                             .len = len});
+}
+
+void info_notify_sa(struct ike *ike, struct ike_sa *sa, u16 type, const void *data, size_t len)
+{
+    u8 b[16]; /* RFC 2408 3.14: the SPI of an ISAKMP SA is both cookies */
+    memcpy(b, sa->c.cookie_i, 8);
+    memcpy(b + 8, sa->c.cookie_r, 8);
+    info_notify(ike, sa, PROTO_ISAKMP, type, b, 16, data, len);
+}
+
+void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi)
+{
+    u8 b[4];
+    put32(b, spi);
+    info_send(ike, sa, &(struct info){.del = true, .proto = PROTO_ESP, .spi = b, .spi_len = 4});
+}
+
+void info_delete_sa(struct ike *ike, struct ike_sa *sa)
+{
+    u8 b[16];
+    memcpy(b, sa->c.cookie_i, 8);
+    memcpy(b + 8, sa->c.cookie_r, 8);
+    info_send(ike, sa, &(struct info){.del = true, .proto = PROTO_ISAKMP, .spi = b, .spi_len = 16});
+}

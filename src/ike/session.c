@@ -1,0 +1,508 @@
+/*
+ * session.c: what follows. The files below push consequences (todo.c); session_settle does them,
+ * one after the other, at the end of each entry point of ike.c, and again for what those bring.
+ * Also the clock of ISAKMP SAs and their exchanges. The only place that knows both SAs and flows.
+ *
+ * On the walk: ike_input -> engine_run -> ... -> [session_settle].
+ */
+#include "ike/ike_int.h"
+
+static struct ike_sa *live(struct ike *ike, u32 number)
+{
+    struct ike_sa *sa = sa_by_number(ike, number);
+    return sa && !sa->deleted ? sa : NULL;
+}
+
+/* ---- phase 1 ---- */
+
+static void p1_up(struct ike *ike, struct ike_sa *sa)
+{
+    u64 now = env_now_ms(ike->clock);
+    u64 life = (u64)sa->c.life_s * 1000, jitter = env_random_u32(ike->clock) % REKEY_JITTER_MS;
+    /* both ends would start a new main mode: the initiator is meant to be first; either has the
+     * time to try as long as a main mode may take */
+    u64 early = retrans_budget_ms(ike) + (sa->c.initiator ? 50000 : 20000) + jitter;
+    sa->expire_ms = now + life;
+    sa->rekey_ms = sa->expire_ms - MIN(early, life / 3);
+    sa_arm(ike, sa);
+    live_arm(ike, sa);
+    sa->peer->contacted = true;
+    sa->fail[0] = 0;
+    trace_input(ike, sa, sa->c.conn_id, 0, "IKE_MESG_INTERNAL", "IKE_PHASE1_COMPLETE");
+    trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_P1_COMPLETE, XS_P1_COMPLETE, false);
+    flow_p1_up(ike, sa);
+}
+
+/* initial_contact: the peer has just started: what it does not know any more goes. What was made
+ * after this very negotiation began is known to it, so two ends that greet each other at once do
+ * not delete each other's work. */
+static void initial_contact(struct ike *ike, struct ike_sa *sa)
+{
+    LIST_FOR (it, &sa->peer->sas) {
+        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
+        if (o != sa && !o->deleted && endpoint_equal(&o->remote, &sa->remote) &&
+            o->c.authenticated && o->c.authenticated_ms <= sa->born_ms) {
+            sa_delete(ike, o, "Receive initial contact", false);
+        }
+    }
+    LIST_FOR (it, &sa->peer->children) {
+        struct child *c = CONTAINER_OF(it, struct child, peer_link);
+        if (c->started_ms <= sa->born_ms) {
+            child_delete(ike, c, false);
+        }
+    }
+}
+
+/* sa_ended: the Delete it was to send, its exchanges, its keys, and whoever waited for it. */
+static void sa_ended(struct ike *ike, struct ike_sa *sa, bool tell)
+{
+    if (tell && sa->c.authenticated) {
+        info_delete_sa(ike, sa);
+    }
+    LIST_FOR (it, &sa->nodes) {
+        struct xch *x = CONTAINER_OF(it, struct xch, link);
+        if (!x->gone_ms) {
+            todo_quick_lost(ike, sa, x, sa->fail)->flag = true;
+        }
+    }
+    sa_drop_secrets(ike, sa);
+    flow_p1_failed(ike, sa, sa->fail);
+}
+
+/* rekey: phase 1 is made anew while somebody needs it; asked again every 30 s until there is
+ * another. */
+static void rekey(struct ike *ike, struct ike_sa *sa)
+{
+    char why[START_WHY];
+    bool needed = !ike->ending && (sa->peer->num_children || !list_empty(&sa->nodes));
+    sa->rekey_ms = env_now_ms(ike->clock) + 30000;
+    if (needed && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
+        !sa_negotiating(ike, &sa->local.a, &sa->remote.a)) {
+        mm_start(ike, 0, &sa->local.a, &sa->remote.a, false, why);
+    }
+    sa_arm(ike, sa);
+}
+
+static void phase1_timeout(struct ike *ike, struct ike_sa *sa)
+{
+    char why[256], seen[160];
+    str_copy(seen, sizeof seen, sa->fail);
+    snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s",
+             ike_state_name(sa->main.c.state), seen[0] ? "; last seen: " : "", seen);
+    report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_TIMEOUT, why);
+    str_copy(sa->fail, sizeof sa->fail, why);
+    sa_delete(ike, sa, "Death by retransmission P1", false);
+}
+
+/* ---- phase 2 ---- */
+
+/* quick_lost: a quick mode ended without a pair; the flow hears of it, and half a pair goes. */
+static void quick_lost(struct ike *ike, const struct todo *t)
+{
+    struct flow *f = t->flow ? flow_find(ike, t->flow) : NULL;
+    struct child *c = child_by_number(ike, t->child);
+    if (c && !c->up_ms) {
+        child_delete(ike, c, true);
+    }
+    if (f && t->flag) {
+        flow_quick_lost(ike, f, t->why);
+    } else if (f) {
+        flow_failed(ike, f, t->why);
+    }
+}
+
+/* quick_timeout: the peer was silent in phase 2. It may have lost the ISAKMP SA: a flow that used
+ * an old one gets one more try on a new one. */
+static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
+{
+    struct flow *f = flow_find(ike, x->c.flow);
+    bool initiator = x->c.initiator, stale = x->born_ms - sa->c.authenticated_ms > 5000;
+    const char *why = "Death by retransmission P2: the peer did not answer quick mode";
+    report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_TIMEOUT, why);
+    ev_ike_node_done(ike->log, sa->c.conn_id, &sa->remote.a,
+                     &(struct evb_ike_node_done){.msgid = x->c.msgid,
+                                                 .error = ev_str("TRUE"),
+                                                 .reason = ev_str("Death by retransmission P2")});
+    if (initiator) {
+        if (f) {
+            flow_failed(ike, f, why);
+        }
+        xch_free(ike, x);
+        sa_delete(ike, sa, "Death by retransmission P2", true);
+        if (f && stale) {
+            todo_want(ike, f->v.flow, true);
+        }
+        return;
+    }
+    todo_quick_lost(ike, sa, x, why); /* we answered, the third message never came */
+    xch_free(ike, x);
+}
+
+/* ---- what the peer says (only what its hash proved) ---- */
+
+/* refused_quick: which quick mode of ours an error is about: the one whose SPI it names; when it
+ * names the ISAKMP SA or nothing, and only one runs, that one. */
+static struct xch *refused_quick(const struct ike_sa *sa, const struct todo *t)
+{
+    struct xch *found = NULL;
+    unsigned waiting = 0;
+    LIST_FOR (it, &sa->nodes) {
+        struct xch *x = CONTAINER_OF(it, struct xch, link);
+        if (x->c.state != XS_QM_I_QM1) {
+            continue;
+        }
+        if (t->spi && x->c.spi_in == t->spi) {
+            return x;
+        }
+        waiting++;
+        found = x;
+    }
+    return !t->spi && waiting == 1 ? found : NULL;
+}
+
+static void heard_error(struct ike *ike, struct ike_sa *sa, const struct todo *t)
+{
+    char why[128];
+    struct xch *x = refused_quick(sa, t);
+    if (!x) {
+        return;
+    }
+    snprintf(why, sizeof why, "the peer answered %s", isakmp_notify_name(t->type));
+    report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_REFUSED, why);
+    struct flow *f = flow_find(ike, x->c.flow);
+    xch_free(ike, x);
+    if (f) {
+        flow_failed(ike, f, why);
+    }
+}
+
+/* heard_gone: the peer has lost, or deletes, its inbound SA: ours towards it is of no use. */
+static void heard_gone(struct ike *ike, struct ike_sa *sa, u32 spi, bool tell)
+{
+    struct child *c = child_by_spi(ike, spi, false, &sa->remote.a);
+    if (c) {
+        child_delete(ike, c, tell);
+    }
+}
+
+static void heard_lifetime(struct ike *ike, struct ike_sa *sa, const struct todo *t)
+{
+    struct child *c = child_by_spi(ike, t->spi, false, &sa->remote.a);
+    if (c) {
+        child_shorten(ike, c, t->seconds);
+    }
+}
+
+static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct todo *t)
+{
+    LIST_FOR (it, &sa->peer->sas) { /* those with the same far end alone */
+        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
+        if (!o->deleted && memcmp(o->c.cookie_i, t->bytes, 8) == 0 &&
+            memcmp(o->c.cookie_r, t->bytes + 8, 8) == 0) {
+            sa_delete(ike, o, "Receive delete from peer", false);
+        }
+    }
+    if (sa_usable(ike, &sa->local.a, &sa->remote.a)) {
+        return; /* there is a newer one */
+    }
+    /* without it the peer may have dropped the pairs as well, and need not have said so: new
+     * ones */
+    LIST_FOR (it, &sa->peer->children) {
+        const struct child *c = CONTAINER_OF(it, struct child, peer_link);
+        if (c->up_ms && !c->closing) {
+            todo_want(ike, c->flow, true);
+        }
+    }
+}
+
+/* ---- does the peer live? ---- */
+
+void session_silent(struct ike *ike, u32 flow)
+{
+    struct flow *f = flow_find(ike, flow);
+    struct child *c = child_of_flow(ike, flow);
+    u64 now = env_now_ms(ike->clock);
+    if (!f || !c) {
+        return;
+    }
+    struct ike_sa *sa = sa_usable(ike, &c->local.a, &c->remote.a);
+    if (sa && live_speaks(sa)) {
+        live_ask(ike, sa);
+    } else if (!f->probe_ms || now - f->probe_ms >= PROBE_EVERY_MS) {
+        f->probe_ms = now; /* it cannot be asked: a new pair, or none */
+        flow_want(ike, f, true);
+    }
+}
+
+/* peer_dead: what we have with it goes, nothing is said to it; its flows try their next peer. */
+static void peer_dead(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_peer *p = sa->peer;
+    report(ike, sa, &sa->remote.a, XCH_INFO, WHY_DEAD,
+           "no answer to R-U-THERE; its SAs are taken away");
+    LIST_FOR (it, &p->children) {
+        struct child *c = CONTAINER_OF(it, struct child, peer_link);
+        if (!addr_equal(&c->local.a, &sa->local.a)) {
+            continue;
+        }
+        if (c->of && flow_peer(c->of) && addr_equal(flow_peer(c->of), &sa->remote.a)) {
+            c->of->peer = (c->of->peer + 1) % c->of->v.num_peers;
+        }
+        child_delete(ike, c, false);
+    }
+    LIST_FOR (it, &p->sas) {
+        struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
+        if (!sa_half_open(o) && addr_equal(&o->local.a, &sa->local.a)) {
+            sa_delete(ike, o, "peer is dead", false);
+        }
+    }
+    p->contacted = false; /* it will not know what we had: the next greeting says so */
+}
+
+/* ---- the data plane ---- */
+
+static void pair_refused(struct ike *ike, struct child *c, u8 dir)
+{
+    struct flow *f = c->of;
+    const char *why =
+        "the data plane did not take the SA: algorithm, keys or addresses it does not "
+        "support, or it is full, or gone";
+    report(ike, NULL, &c->remote.a, XCH_QUICK, WHY_NO_DP, why);
+    child_not_taken(c, dir);
+    child_delete(ike, c, true);
+    if (f) {
+        flow_failed(ike, f, why);
+        f->hold_ms = env_now_ms(ike->clock) + f->backoff_ms;
+    }
+}
+
+void session_refused(struct ike *ike, const struct dp_expire_value *e)
+{
+    const struct flow *f = flow_find(ike, e->flow);
+    struct child *found = NULL;
+    for (struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
+        struct child *c = CONTAINER_OF(it, struct child, flow_link);
+        found = (e->dir == SA_IN ? c->spi_in : c->spi_out) == e->spi ? c : found;
+    }
+    if (found) {
+        pair_refused(ike, found, e->dir);
+    }
+}
+
+/* session_shutdown: the peers hear that everything ends; no answer is waited for. */
+void session_shutdown(struct ike *ike)
+{
+    ike->ending = true;
+    LIST_FOR (it, &ike->children) {
+        struct child *c = CONTAINER_OF(it, struct child, link);
+        struct ike_sa *sa = sa_usable(ike, &c->local.a, &c->remote.a);
+        if (sa) {
+            info_delete_spi(ike, sa, c->spi_in);
+        }
+    }
+    LIST_FOR (it, &ike->sas) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
+        if (!sa->deleted && sa->c.authenticated) {
+            sa_delete(ike, sa, "the router ends", true);
+        }
+    }
+}
+
+/* unknown_spi: ESP came for an SA we do not have. If we deleted it lately, the Delete was lost: say
+ * it again. Else, with invalid-spi-recovery, tell the peer, or start IKE so it learns that we are
+ * new. */
+void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
+{
+    u64 now = env_now_ms(ike->clock);
+    if (u->proto != IPPROTO_ESP_ || (ike->unknown_spi_ms && now - ike->unknown_spi_ms < 1000)) {
+        return; /* once a second is enough for honest peers, and floods come from the others */
+    }
+    struct ike_sa *sa = sa_usable(ike, &u->dst, &u->src);
+    if (sa && spi_buried(ike, u->spi, &u->src)) {
+        ike->unknown_spi_ms = now;
+        info_delete_spi(ike, sa, u->spi);
+        return;
+    }
+    if (!ike->conf->global.invalid_spi_recovery) {
+        return;
+    }
+    ike->unknown_spi_ms = now;
+    if (sa) {
+        u8 spi[4];
+        put32(spi, u->spi);
+        info_notify(ike, sa, PROTO_ESP, NTF_INVALID_SPI, spi, 4, spi, 4);
+        return;
+    }
+    const struct ike_peer *p = peer_find(ike, &u->src);
+    if (p && !list_empty(&p->flows)) { /* even with a pair up: theirs is another one */
+        flow_want(ike, CONTAINER_OF(p->flows.next, struct flow_ref, link)->flow, true);
+    }
+}
+
+/* ---- the queue ---- */
+
+static void say_delete(struct ike *ike, const struct todo *t)
+{
+    struct ike_sa *sa = sa_speaking(ike, &t->local, &t->remote);
+    if (sa) {
+        info_delete_spi(ike, sa, t->spi);
+    }
+}
+
+static void settle_sa(struct ike *ike, const struct todo *t, struct ike_sa *sa)
+{
+    u8 b[4];
+    switch (t->kind) {
+    case TODO_P1_UP: p1_up(ike, sa); break;
+    case TODO_P1_SPENT: rekey(ike, sa); break;
+    case TODO_CONTACT: initial_contact(ike, sa); break;
+    case TODO_NOTIFY: /* the SPI the peer proposed: how it knows which negotiation is meant */
+        put32(b, t->spi);
+        info_notify(ike, sa, PROTO_ESP, t->type, b, t->spi ? 4 : 0, NULL, 0);
+        break;
+    case TODO_HEARD_ERROR: heard_error(ike, sa, t); break;
+    case TODO_HEARD_GONE: heard_gone(ike, sa, t->spi, t->flag); break;
+    case TODO_HEARD_DELETE_SA: heard_delete_sa(ike, sa, t); break;
+    case TODO_HEARD_LIFETIME: heard_lifetime(ike, sa, t); break;
+    case TODO_HEARD_THERE:
+        put32(b, t->seconds);
+        info_notify_sa(ike, sa, NTF_R_U_THERE_ACK, b, 4);
+        break;
+    case TODO_HEARD_ACK: live_answer(ike, sa, t->seconds); break;
+    default: break;
+    }
+}
+
+static void settle_flow(struct ike *ike, const struct todo *t)
+{
+    struct flow *f = flow_find(ike, t->flow);
+    switch (t->kind) {
+    case TODO_PAIR_UP:
+        if (f) {
+            restart_flow_up(ike, f);
+        }
+        break;
+    case TODO_QUICK_DONE:
+        if (f) {
+            flow_up(ike, f, t->flag);
+        }
+        break;
+    case TODO_PAIR_LOST:
+        if (f) {
+            flow_lost_child(ike, f);
+        }
+        break;
+    case TODO_WANT:
+        if (f) {
+            flow_want(ike, f, t->flag);
+        }
+        break;
+    default: break;
+    }
+}
+
+void session_settle(struct ike *ike)
+{
+    struct todo t;
+    while (todo_pop(ike, &t)) {
+        struct ike_sa *sa = t.sa ? sa_by_number(ike, t.sa) : NULL;
+        if (t.kind == TODO_SA_ENDED) {
+            if (sa) {
+                sa_ended(ike, sa, t.flag);
+            }
+        } else if (t.kind == TODO_QUICK_LOST) {
+            quick_lost(ike, &t);
+        } else if (t.kind == TODO_PAIR_REFUSED) {
+            struct child *c = child_by_number(ike, t.child);
+            if (c) {
+                pair_refused(ike, c, (u8)t.type);
+            }
+        } else if (t.kind == TODO_DELETE_SPI) {
+            say_delete(ike, &t);
+        } else if (t.sa) {
+            if (live(ike, t.sa)) {
+                settle_sa(ike, &t, sa);
+            }
+        } else {
+            settle_flow(ike, &t);
+        }
+    }
+}
+
+/* ---- time ---- */
+
+/* again: sends again when it is time; true when the tries are used up. */
+static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
+{
+    bool spent = false;
+    if (!retrans_due(ike, &x->rt, &spent)) {
+        return spent;
+    }
+    ev_ike_retransmit(ike->log, sa->c.conn_id, &sa->remote.a,
+                      &(struct evb_ike_retransmit){
+                          .phase = x == &sa->main ? 1 : 2,
+                          .state = ev_str(ike_show_state_name(sa_show_state(sa))),
+                          .msgid = x->c.msgid,
+                          .what = ev_str(x == &sa->main ? "sa" : "node"),
+                      });
+    sa_send(ike, sa, x->rt.tx, x->rt.tx_len);
+    if (sa->main.c.state == XS_I_MM5) {
+        report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_UNHEARD,
+               "no answer to message 5, which proves who we are; do the pre-shared keys differ?");
+    }
+    return false;
+}
+
+static void xch_due(struct ike *ike, struct xch *x, u64 now)
+{
+    struct ike_sa *sa = x->sa;
+    if (x != &sa->main && x->gone_ms && now >= x->gone_ms) {
+        ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
+                          &(struct evb_ike_node_purge){.msgid = x->c.msgid});
+        xch_free(ike, x);
+    } else if (!again(ike, sa, x)) {
+        xch_arm(ike, x);
+    } else if (x == &sa->main) {
+        phase1_timeout(ike, sa);
+    } else {
+        quick_timeout(ike, sa, x);
+    }
+}
+
+static void sa_due(struct ike *ike, struct ike_sa *sa, u64 now)
+{
+    if (sa->deleted) {
+        sa_free(ike, sa);
+    } else if (sa_half_open(sa) && !sa->c.initiator && now >= sa_half_open_end(ike, sa)) {
+        phase1_timeout(ike, sa);
+    } else if (sa->expire_ms && now >= sa->expire_ms) {
+        sa_delete(ike, sa, "IKE SA Lifetime Exceeded", true);
+    } else {
+        if (sa->rekey_ms && now >= sa->rekey_ms) {
+            rekey(ike, sa);
+        }
+        sa_arm(ike, sa);
+    }
+}
+
+static void live_timer(struct ike *ike, struct ike_sa *sa)
+{
+    if (!live_due(ike, sa)) {
+        peer_dead(ike, sa);
+    }
+}
+
+void session_tick(struct ike *ike, u64 now)
+{
+    for (struct timer *t; (t = timer_due(ike, now)) != NULL; session_settle(ike)) {
+        switch ((enum timer_kind)t->kind) {
+        case TIMER_SA: sa_due(ike, CONTAINER_OF(t, struct ike_sa, timer), now); break;
+        case TIMER_XCH: xch_due(ike, CONTAINER_OF(t, struct xch, timer), now); break;
+        case TIMER_CHILD: child_due(ike, CONTAINER_OF(t, struct child, timer), now); break;
+        case TIMER_FLOW: flow_due(ike, CONTAINER_OF(t, struct flow, timer)); break;
+        case TIMER_OLD: restart_due(ike, CONTAINER_OF(t, struct old_sa, timer)); break;
+        case TIMER_LIVE: live_timer(ike, CONTAINER_OF(t, struct ike_sa, live.timer)); break;
+        case TIMER_HALF_OPEN: half_open_tick(ike, now); break;
+        }
+    }
+}

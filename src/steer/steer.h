@@ -1,0 +1,36 @@
+/*
+ * steer: covered packets to dp by the link they leave or come in by. A BPF classifier (steer.bpf.c) on
+ * clsact of every link with a crypto map sends what a line of the map may cover to that link's own
+ * TUNs. It stays when the process that attached it ends, in whatever way: nothing leaves in clear
+ * while adit is away.
+ */
+#ifndef ADIT_STEER_H
+#define ADIT_STEER_H
+
+#include "base/base.h"
+
+/* What stands on one link. Everything is borrowed for the time of the call. */
+struct steer_link {
+    int ifindex;         /* the link with the crypto map */
+    u32 tun_out, tun_in; /* interface indexes: where covered packets that leave, that come in, go */
+    u32 mark;            /* SO_MARK of packets that dp or ike sent themselves: they pass */
+    const struct selector *sel; /* of every permit line; src = our side; ports are not looked at */
+    size_t num_sel;
+    const struct addr *own; /* the router's own addresses: IKE, ESP and AH to them pass */
+    size_t num_own;
+};
+
+/* steer_attach: puts the classifier on the link, or another in the place of the one that is there,
+ * without a moment between. out_ids: the programs of out and in, for steer_holds. NULL: done; else
+ * what went wrong (constant text, or errno's), and what was there before is there still. */
+NODISCARD const char *steer_attach(const struct steer_link *l, u32 out_ids[2]);
+/* steer_holds: these programs still stand on the link: nobody took them away by hand. */
+NODISCARD bool steer_holds(int ifindex, const u32 ids[2]);
+/* steer_detach: takes adit's classifiers off the link, also those of a former run; nothing there is
+ * fine. True: something was there. */
+bool steer_detach(int ifindex);
+/* steer_probe: NULL when this kernel can do it (BPF, clsact tried on the loopback's namespace link);
+ * else why not. Changes nothing. */
+const char *steer_probe(void);
+
+#endif

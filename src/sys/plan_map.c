@@ -1,0 +1,168 @@
+/*
+ * plan_map.c: crypto maps of the model: per link with a map a pair of TUNs and a classifier that leads covered
+ * packets there (steer/), per permit line a policy for dp and a flow for ike, per deny line a policy that ends its
+ * entry (RFC 4301 4.4.1).
+ */
+#include "sys/plan_int.h"
+
+enum { PORTS_OF_LINK = 4 }; /* crypto, clear, pass IPv4, pass IPv6 */
+
+u8 planner_link_number(const struct planner *k, const char *link)
+{
+    const struct plan_map *m = k->p->maps.items;
+    for (size_t i = 0; i < k->p->maps.num; i++) {
+        if (link[0] && strcmp(m[i].link, link) == 0) {
+            return m[i].number;
+        }
+    }
+    return 0;
+}
+
+/* ---- the link's ports ---- */
+
+static void tun_port(struct planner *k, const struct plan_map *m, unsigned at, const char *name,
+                     u32 mtu)
+{
+    struct plan_link *l = plan_add(&k->p->tuns);
+    str_copy(l->name, sizeof l->name, name);
+    l->up = true;
+    l->mtu = mtu;
+    struct dp_port_value *v =
+        planner_port(k, PORT_MAP_FIRST + (m->number - 1u) * PORTS_OF_LINK + at,
+                     at ? PORT_TUN_CLEAR : PORT_TUN_CRYPTO);
+    v->link = m->number;
+    v->mtu = (u16)MIN(mtu, 65535u);
+    str_copy(v->name, sizeof v->name, name);
+}
+
+static void pass_port(struct planner *k, const struct plan_map *m, u8 family)
+{
+    struct dp_port_value *v = planner_port(
+        k, PORT_MAP_FIRST + (m->number - 1u) * PORTS_OF_LINK + 2u + (family == AF_V6), PORT_PASS);
+    v->link = m->number;
+    v->family = family;
+    str_copy(v->name, sizeof v->name, m->link); /* SO_BINDTODEVICE */
+}
+
+/* map_on: the link's place in the plan; NULL: the link is not there (nothing can leave by it) or cannot be protected
+ * (apply.c keeps it down then). */
+static struct plan_map *map_on(struct planner *k, const struct conf_if *i)
+{
+    struct kern_link found;
+    char link[NL_NAME];
+    k->w->kernel_name(k->w->ctx, link, i->name);
+    if (!kern_link_get(k->w->kern, link, &found)) {
+        return NULL;
+    }
+    struct plan_map *m = plan_add(&k->p->maps);
+    str_copy(m->link, sizeof m->link, link);
+    str_copy(m->iface, sizeof m->iface, i->name);
+    m->ifindex = found.index;
+    m->number = k->w->link_number(k->w->ctx, link);
+    m->first = k->p->covered.num;
+    snprintf(m->crypto, sizeof m->crypto, "crypto%d", found.index);
+    snprintf(m->clear, sizeof m->clear, "clear%d", found.index);
+    if (m->number) {
+        tun_port(k, m, 0, m->crypto, found.mtu);
+        tun_port(k, m, 1, m->clear, found.mtu);
+        pass_port(k, m, AF_V4);
+        pass_port(k, m, AF_V6);
+    }
+    return m;
+}
+
+/* ---- lines ---- */
+
+/* line: what an entry's protect and deny lines have in common. */
+static struct dp_policy_value *line(struct planner *k, const struct plan_map *m,
+                                    const struct conf_map_entry *e, const struct conf_ace *ace)
+{
+    struct dp_policy_value *pol = &planner_dp(k, DP_CFG_POLICY)->u.policy;
+    pol->order = ++k->order;
+    pol->action = ace->permit ? ACT_PROTECT : ACT_SKIP;
+    pol->link = m->number;
+    pol->entry = e->seq;
+    pol->sel = ace->sel;
+    return pol;
+}
+
+static void permit(struct planner *k, struct plan_map *m, const struct conf_map *map,
+                   const struct conf_map_entry *e, const struct conf_ace *ace)
+{
+    char key[384], link[NL_NAME];
+    struct addr local =
+        conf_if_address(k->c, map->local_if[0] ? map->local_if : m->iface, e->peers[0].family);
+    struct dp_policy_value *pol = line(k, m, e, ace);
+    u16 mtu = planner_egress(k, &e->peers[0], link);
+    snprintf(key, sizeof key, "map %s %s %u %s", m->iface, map->name, e->seq, ace->text);
+    u32 flow = k->w->flow_id(k->w->ctx, key);
+    pol->flow = flow;
+    pol->path_mtu = mtu;
+    *(struct selector *)plan_add(&k->p->covered) = ace->sel;
+    m->num++;
+    struct planner_flow f =
+        planner_flow(k, flow, &e->sa, map->name, m->iface, &local, &e->peers[0], &ace->sel);
+    f.dp->link = m->number;
+    f.cli->seq = e->seq;
+    str_copy(f.cli->acl, sizeof f.cli->acl, e->acl);
+    f.ike->seq = e->seq;
+    f.ike->num_peers = (u8)MIN(e->num_peers, IKE_MAX_PEERS);
+    for (unsigned n = 0; n < f.ike->num_peers; n++) {
+        f.ike->peer[n] = e->peers[n];
+    }
+    planner_esp_ports(k, e->peers[0].family);
+}
+
+static void entry(struct planner *k, struct plan_map *m, const struct conf_map *map,
+                  const struct conf_map_entry *e)
+{
+    const struct conf_acl *acl = conf_acl_find(k->c, e->acl);
+    if (!acl || !e->num_peers) {
+        return; /* the audit named it; IOS keeps such an entry disabled too */
+    }
+    CONF_FOR(struct conf_ace, ace, &acl->aces)
+    {
+        if (ace->remark[0]) {
+            continue;
+        }
+        if (ace->permit) {
+            permit(k, m, map, e, ace);
+        } else {
+            (void)line(k, m, e, ace);
+        }
+    }
+}
+
+static const struct conf_map *map_of(const struct planner *k, const struct conf_if *i)
+{
+    return i->crypto_map[0] && !i->shutdown ? conf_map_find(k->c, i->crypto_map) : NULL;
+}
+
+void planner_map_links(struct planner *k)
+{
+    CONF_FOR(struct conf_if, i, &k->c->ifs)
+    {
+        if (map_of(k, i)) {
+            (void)map_on(k, i);
+        }
+    }
+}
+
+void planner_maps(struct planner *k)
+{
+    CONF_FOR(struct conf_if, i, &k->c->ifs)
+    {
+        const struct conf_map *map = map_of(k, i);
+        for (size_t n = 0; map && n < k->p->maps.num; n++) {
+            struct plan_map *m = (struct plan_map *)k->p->maps.items + n;
+            if (strcmp(m->iface, i->name) != 0 || !m->number) {
+                continue;
+            }
+            m->first = k->p->covered.num;
+            CONF_FOR(struct conf_map_entry, e, &map->entries)
+            {
+                entry(k, m, map, e);
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+/*
+ * alive_test.c: a far end that is gone is found out and given up, one that comes back is met at
+ * once, and who ends says so. The silence of the data plane (DP_SILENT) is played by the tests:
+ * packets that go out and do not come back.
+ */
+#include "world.h"
+
+#include <stdlib.h>
+
+static struct world *up(u64 seed)
+{
+    struct world *w = world_pair(seed);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 1);
+    return w;
+}
+
+static struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)from, (void)number, (void)data, (void)len;
+    return (struct fate){0, {0}};
+}
+
+static struct fate calm(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)from, (void)number, (void)data, (void)len;
+    return (struct fate){1, {10}};
+}
+
+/* one second of traffic from A: the data plane's part, as src/dp/sa.c does it */
+static unsigned alone_s;
+static void a_second_of_traffic(struct world *w)
+{
+    bool have_out = false;
+    for (unsigned i = 0; i < w->s[A].num_sas; i++) {
+        have_out = have_out || w->s[A].sa[i].dir == SA_OUT;
+    }
+    if (!have_out) {
+        world_acquire(w, A);
+        alone_s = 0;
+    } else if (carries(w)) {
+        alone_s = 0;
+    } else if (++alone_s > w->s[A].silence_s) {
+        alone_s = 1;
+        ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_SILENT, .u.number = 7});
+    }
+    world_run(w, 1000);
+}
+
+static void reboot(struct world *w, int side)
+{
+    struct setup s = setup_default(side);
+    world_restart(w, side);
+    w->s[side].num_sas = 0;
+    world_config(w, side, &s);
+}
+
+/* ---- the far end went without a word ---- */
+
+static void a_silent_reboot_is_over_in_half_a_minute(void **state)
+{
+    (void)state;
+    struct world *w = up(91);
+    assert_int_equal(w->s[A].silence_s, 20);
+    world_run(w, 100000);
+    reboot(w, B);
+    unsigned s = 0;
+    for (alone_s = 0; s < 60 && !carries(w); s++) {
+        a_second_of_traffic(w);
+    }
+    assert_true(carries(w));
+    assert_true(s <= 30);
+    assert_true(saw(&w->s[A], "%ADIT-5-PEER_DEAD: Peer 2.2.2.2 is dead"));
+    assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT),
+                     1); /* of whatever was before, nothing counts */
+    assert_int_equal(w->s[A].num_sas, 2);
+    world_free(w);
+}
+
+/* one that lives and only sends nothing is asked, and stays */
+static void one_way_traffic_is_no_death(void **state)
+{
+    (void)state;
+    struct world *w = up(92);
+    for (unsigned i = 0; i < 20; i++) {
+        ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_SILENT, .u.number = 7});
+        world_run(w, 20000);
+    }
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[A].added, 2);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_DPD), 20);
+    assert_int_equal(count_of(&w->s[A], EV_IKE_FAIL_DEAD), 0);
+    world_free(w);
+}
+
+/* an answer of another time does not count; the number is the same until it is answered (RFC 3706
+ * 5.4) */
+static void the_sequence_number_counts(void **state)
+{
+    (void)state;
+    struct world *w = up(93);
+    struct ike_sa *sa = sa_usable(w->s[A].ike, NULL, &w->s[B].addr);
+    w->net = all_lost;
+    live_ask(w->s[A].ike, sa);
+    u32 seq = sa->live.seq;
+    assert_int_equal(sa->live.sent, 1);
+    live_answer(w->s[A].ike, sa, seq - 1);
+    assert_int_equal(sa->live.sent, 1);
+    world_run(w, 2500);
+    assert_int_equal(sa->live.sent, 2);
+    assert_int_equal(sa->live.seq, seq);
+    live_answer(w->s[A].ike, sa, seq);
+    assert_int_equal(sa->live.sent, 0);
+    live_ask(w->s[A].ike, sa);
+    assert_int_equal(sa->live.seq, seq + 1);
+    world_free(w);
+}
+
+static void keepalive(struct world *w, bool periodic)
+{
+    for (int i = A; i <= B; i++) {
+        struct setup s = setup_default(i);
+        s.global.keepalive_s = i == A ? 10 : 0;
+        s.global.keepalive_retry_s = 3;
+        s.global.keepalive_periodic = periodic;
+        world_config(w, i, &s);
+    }
+}
+
+static void keepalive_as_configured(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(94);
+    keepalive(w, true);
+    world_acquire(w, A);
+    world_run(w, 100500);
+    assert_true(count_of(&w->s[B], EV_IKE_DPD) >= 9 && count_of(&w->s[B], EV_IKE_DPD) <= 10);
+    world_snapshot(w, A);
+    world_snapshot(w, B);
+    assert_true(w->s[A].info[0].dpd);
+    assert_false(w->s[B].info[0].dpd);
+    w->net = all_lost; /* no traffic at all: found out all the same: 10 s and 5 times 3 s */
+    world_run(w, 30000);
+    assert_int_equal(w->s[A].num_sas, 0);
+    world_free(w);
+    w = world_pair(95);
+    keepalive(
+        w,
+        false); /* on demand: nothing while nothing is missing, and sooner than 20 s when something is */
+    world_acquire(w, A);
+    world_run(w, 100000);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_DPD), 0);
+    assert_int_equal(w->s[A].silence_s, 10);
+    world_free(w);
+}
+
+/* the second peer of a flow takes over when the first one dies */
+static void a_dead_peer_makes_room_for_the_next(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(96);
+    world_third(w);
+    struct setup a = setup_default(A), b = setup_default(B), c = setup_default(B);
+    a.flow.peer[1] = w->s[C].addr;
+    a.flow.num_peers = 2;
+    a.flow.tunnel_if = b.flow.tunnel_if = false;
+    a.flow.sel = (struct selector){.proto = 6, .sport_hi = 0xffff, .dport_hi = 0xffff};
+    assert_true(addr_parse(&a.flow.sel.src.a, "10.1.0.0") &&
+                addr_parse(&a.flow.sel.dst.a, "10.2.0.0"));
+    a.flow.sel.src.len = a.flow.sel.dst.len = 16;
+    b.flow.sel = selector_mirror(&a.flow.sel);
+    c.flow = b.flow;
+    c.flow.local = w->s[C].addr;
+    world_config(w, A, &a);
+    world_config(w, B, &b);
+    world_config(w, C, &c);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(w->s[B].num_sas, 2);
+    assert_int_equal(w->s[C].num_sas, 0);
+    w->s[B].addr = addr_v4(0x7f000001); /* nobody is there any more */
+    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_SILENT, .u.number = 7});
+    world_run(w, 8000);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(w->s[C].num_sas, 2);
+    assert_int_equal(w->s[A].num_sas, 2);
+    world_free(w);
+}
+
+/* ---- words that come alone ---- */
+
+static struct fate no_more_deletes(struct world *w, int from, unsigned number, const u8 *data,
+                                   size_t len)
+{
+    const unsigned *first = w->ctx;
+    (void)data, (void)len;
+    bool rest = from == B && number > *first && number <= *first + 3;
+    return rest ? (struct fate){0, {0}} : (struct fate){1, {10}};
+}
+
+/* racoon says Delete for the ISAKMP SA and drops the pairs with it, in silence */
+static void a_delete_for_phase_1_alone_brings_a_new_pair(void **state)
+{
+    (void)state;
+    struct world *w = up(97);
+    world_run(w, 20000);
+    unsigned first = w->sent[B];
+    w->net = no_more_deletes;
+    w->ctx = &first;
+    ike_ctl(w->s[B].ike, &(struct ike_msg){.type = IKE_CLEAR_SA});
+    ike_ctl(w->s[B].ike,
+            &(struct ike_msg){.type = IKE_CLEAR_CHILD}); /* nothing can be said any more */
+    assert_int_equal(w->s[B].num_sas, 0);
+    w->net = calm;
+    world_run(w, 20000);
+    assert_true(carries(w));
+    assert_int_equal(w->s[A].num_sas, 2);
+    world_free(w);
+}
+
+/* ---- who ends says so; who starts says so ---- */
+
+static void shutdown_tells_every_peer(void **state)
+{
+    (void)state;
+    struct world *w = up(98);
+    struct setup a = setup_default(A);
+    a.flow.always_up = true;
+    world_config(w, A, &a);
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_SHUTDOWN});
+    unsigned sent = w->sent[A];
+    world_run(w, 100);
+    assert_int_equal(w->s[B].num_sas, 0);
+    world_snapshot(w, B);
+    assert_true(w->s[B].info[0].deleted);
+    world_acquire(w, A);
+    world_run(w, 60000);
+    assert_int_equal(w->sent[A], sent); /* nothing is begun any more */
+    world_free(w);
+}
+
+/* killed and started again: an always-up flow greets the peer without waiting for a packet */
+static void started_again_greets_at_once(void **state)
+{
+    (void)state;
+    struct world *w = up(99);
+    struct setup a = setup_default(A);
+    a.flow.always_up = true;
+    world_restart(w, A);
+    w->s[A].num_sas = 0;
+    world_config(w, A, &a);
+    world_run(w, 3000);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT), 2);
+    assert_int_equal(w->s[B].num_sas, 2);
+    assert_true(carries(w));
+    world_free(w);
+}
+
+/* ---- the data plane does not take an SA ---- */
+
+static void a_refused_sa_is_not_up(void **state)
+{
+    (void)state;
+    for (unsigned gone = 0; gone < 2; gone++) {
+        struct world *w = world_pair(100);
+        *(gone ? &w->s[A].dp_gone : &w->s[A].refuse_sas) = true;
+        world_acquire(w, A);
+        world_run(w, 5000);
+        world_snapshot(w, A);
+        assert_int_equal(w->s[A].num_child, 0);
+        assert_int_equal(w->s[B].num_sas, 0); /* the peer was told */
+        assert_true(saw(&w->s[A], "%ADIT-3-NO_SA: The data plane took no SA with 2.2.2.2"));
+        unsigned sent = w->sent[A];
+        for (unsigned i = 0; i < 5; i++) { /* and packets do not make us try without end */
+            world_acquire(w, A);
+            world_run(w, 500);
+        }
+        assert_int_equal(w->sent[A], sent);
+        w->s[A].dp_gone = w->s[A].refuse_sas = false;
+        world_run(w, 10000);
+        world_acquire(w, A);
+        world_run(w, 3000);
+        assert_int_equal(pairs_up(w), 1);
+        world_free(w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_silent_reboot_is_over_in_half_a_minute),
+        cmocka_unit_test(one_way_traffic_is_no_death),
+        cmocka_unit_test(the_sequence_number_counts),
+        cmocka_unit_test(keepalive_as_configured),
+        cmocka_unit_test(a_dead_peer_makes_room_for_the_next),
+        cmocka_unit_test(a_delete_for_phase_1_alone_brings_a_new_pair),
+        cmocka_unit_test(shutdown_tells_every_peer),
+        cmocka_unit_test(started_again_greets_at_once),
+        cmocka_unit_test(a_refused_sa_is_not_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,410 @@
+/*
+ * life_test.c: what must hold over the life of a session: nobody waits for ever, a rekey ends in
+ * one pair whatever stands between the two ends, lifetimes have a floor, and something usable is
+ * there at every moment.
+ */
+#include "world.h"
+
+#include <stdlib.h>
+
+static struct world *up(u64 seed)
+{
+    struct world *w = world_pair(seed);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 1);
+    return w;
+}
+
+static struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)from, (void)number, (void)data, (void)len;
+    return (struct fate){0, {0}};
+}
+
+static struct fate calm(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)from, (void)number, (void)data, (void)len;
+    return (struct fate){1, {10}};
+}
+
+/* ---- who waits for whom ---- */
+
+/* two tunnel sources of A to one peer: the second must not wait for the first one's main mode */
+static void two_sources_to_one_peer(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(61);
+    struct setup a = setup_default(A), b = setup_default(B);
+    w->s[A].alias = addr_v4(0x01010102);
+    a.more[0] = a.flow;
+    a.more[0].flow = 8;
+    a.more[0].local = w->s[A].alias;
+    a.more[0].sel.src = prefix_host(&w->s[A].alias);
+    b.more[0] = b.flow;
+    b.more[0].flow = 8;
+    b.more[0].peer[0] = w->s[A].alias;
+    b.more[0].sel.dst = prefix_host(&w->s[A].alias);
+    a.num_more = b.num_more = 1;
+    world_config(w, A, &a);
+    world_config(w, B, &b);
+    world_acquire_flow(w, A, 7);
+    world_acquire_flow(w, A, 8);
+    world_run(w, 30000);
+    assert_int_equal(w->s[A].num_sas, 4);
+    assert_int_equal(pairs_up(w), 2);
+    world_free(w);
+}
+
+static struct fate hold_quick(struct world *w, int from, unsigned number, const u8 *data,
+                              size_t len)
+{
+    (void)w, (void)number, (void)len;
+    return from == A && data[18] == XCH_QUICK ? (struct fate){0, {0}} : (struct fate){1, {10}};
+}
+
+/* the peer deletes phase 1 in the middle of quick mode: the flow that wanted it is tried again */
+static void phase_1_deleted_under_quick_mode(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(62);
+    struct setup a = setup_default(A);
+    a.flow.always_up = true;
+    w->net = hold_quick;
+    world_config(w, A, &a);
+    world_run(w, 1000);
+    assert_non_null(sa_usable(w->s[A].ike, NULL, &w->s[B].addr));
+    assert_int_equal(w->s[A].num_sas, 0);
+    ike_ctl(w->s[B].ike, &(struct ike_msg){.type = IKE_CLEAR_SA}); /* <-- HDR*, HASH(1), D */
+    world_run(w, 100);
+    w->net = calm;
+    world_run(w, 10000);
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
+static struct fate lose_qm3(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)number;
+    bool qm3 = from == A && data[18] == XCH_QUICK && len < 80;
+    return qm3 ? (struct fate){0, {0}} : (struct fate){1, {10}};
+}
+
+/* the same at the responder: its half of a pair goes with the exchange that was to complete it */
+static void half_a_pair_goes_with_its_phase_1(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(63);
+    w->net = lose_qm3;
+    world_acquire(w, A);
+    world_run(w, 500);
+    assert_int_equal(w->s[B].num_sas, 1);
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_SA});
+    world_run(w, 1000);
+    assert_int_equal(w->s[B].num_sas, 0);
+    world_free(w);
+}
+
+/* ---- rekeys ---- */
+
+static void soft(struct world *w, int side)
+{
+    struct dp_msg m = {.type = DP_EXPIRE};
+    const struct side *s = &w->s[side];
+    for (unsigned i = 0; i < s->num_sas; i++) {
+        if (s->sa[i].dir == SA_OUT) {
+            m.u.expire =
+                (struct dp_expire_value){.flow = 7, .spi = s->sa[i].spi, .dir = s->sa[i].dir};
+        }
+    }
+    ike_from_dp(w->s[side].ike, &m);
+}
+
+/* both ends renew at the same moment; between them an address translation, so each sees other
+ * addresses */
+static void crossed_rekeys_leave_one_pair(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 3; kind++) {
+        for (u64 seed = 0; seed < 8; seed++) {
+            struct world *w = world_pair(640 + seed);
+            struct setup a = setup_default(A), b = setup_default(B);
+            static const u32 inside[] = {0x01010101, 0x03030303, 0x01010101},
+                             outside[] = {0x01010101, 0x01010101, 0x09090909};
+            w->s[A].addr = addr_v4(inside[kind]);
+            w->nat = kind ? addr_v4(outside[kind]) : (struct addr){0};
+            a.flow.local = w->s[A].addr;
+            a.flow.sel.src = prefix_host(&a.flow.local);
+            b.flow.peer[0] = addr_v4(outside[kind]);
+            b.flow.sel = selector_mirror(&a.flow.sel);
+            a.flow.any_mode = b.flow.any_mode = false;
+            world_config(w, A, &a);
+            world_config(w, B, &b);
+            world_acquire(w, A);
+            world_run(w, 20000);
+            assert_int_equal(w->s[A].num_sas, 2);
+            soft(w, A);
+            soft(w, B);
+            for (unsigned i = 0; i < 60; i++) {
+                world_run(w, 500);
+                assert_true(w->s[A].num_sas >= 2 && w->s[B].num_sas >= 2);
+            }
+            assert_int_equal(w->s[A].num_sas, 2);
+            assert_int_equal(w->s[B].num_sas, 2);
+            world_free(w);
+        }
+    }
+}
+
+/* B answers, and begins nothing by itself */
+static struct fate passive_b(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)number, (void)len;
+    bool first = from == B && data[18] == XCH_MAIN && be64(data + 8) == 0;
+    return first ? (struct fate){0, {0}} : (struct fate){1, {10}};
+}
+
+/* the peer has forgotten the ISAKMP SA: that is found out, and mended, before the pair ends */
+static void a_stale_phase_1_does_not_cost_the_pair(void **state)
+{
+    (void)state;
+    for (u64 seed = 65; seed < 75; seed++) {
+        struct world *w = up(seed);
+        world_run(w, 30000);
+        w->net = all_lost;
+        ike_ctl(w->s[B].ike, &(struct ike_msg){.type = IKE_CLEAR_SA});
+        world_run(w, 100);
+        w->net = passive_b;
+        for (unsigned t = 0; t < 3700; t += 5) {
+            world_run(w, 5000);
+            assert_true(carries(w));
+        }
+        world_free(w);
+    }
+}
+
+/* phase 1 ends all the time; quick modes never meet its end */
+static void phase_1_is_renewed_in_time(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(76);
+    for (int i = A; i <= B; i++) {
+        struct setup s = setup_default(i);
+        s.policy[0].life_s = 400;
+        s.policy[0].group = 1;
+        s.flow.life_s = 300;
+        world_config(w, i, &s);
+    }
+    world_acquire(w, A);
+    world_run(w, 3000);
+    for (unsigned t = 0; t < 20000; t++) {
+        world_run(w, 1000);
+        assert_true(carries(w));
+        assert_non_null(sa_usable(w->s[A].ike, NULL, &w->s[B].addr));
+    }
+    world_snapshot(w, A);
+    assert_int_equal(w->s[A].flow[0].failures, 0);
+    assert_true(w->s[A].num_sas <= 4);
+    world_free(w);
+}
+
+static struct fate slow_qm3(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    int starter = *(int *)w->ctx;
+    (void)number;
+    bool qm3 = from == starter && data[18] == XCH_QUICK && len < 80;
+    return (struct fate){1, {qm3 ? 900 : 10}};
+}
+
+/* the third message of quick mode takes its time: until it has arrived nothing is sent on the new
+ * pair, for other daemons than ours take their inbound half in only then; and at every moment
+ * something is sent on, whoever renews */
+static void a_rekey_loses_nothing(void **state)
+{
+    (void)state;
+    for (int starter = A; starter <= B; starter++) {
+        struct world *w = up(84);
+        world_run(w, 20000);
+        w->net = slow_qm3;
+        w->ctx = &starter;
+        soft(w, starter);
+        unsigned sent = w->sent[starter];
+        for (unsigned t = 0; t < 40000; t += 5) {
+            world_run(w, 5);
+            assert_true(carries(w));
+            if (w->sent[starter] < sent + 1 || t < 900) {
+                assert_true(w->s[starter].added <= 3);
+            }
+        }
+        assert_int_equal(w->s[A].added, 4);
+        assert_int_equal(w->s[A].num_sas, 2);
+        assert_int_equal(w->s[B].num_sas, 2);
+        world_free(w);
+    }
+}
+
+/* the peer takes the old pair away at once: then there is nothing to spare the new one for */
+static void an_old_pair_deleted_at_once(void **state)
+{
+    (void)state;
+    struct world *w = up(85);
+    world_run(w, 20000);
+    u32 old = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        old = w->s[B].sa[i].dir == SA_IN ? w->s[B].sa[i].spi : old;
+    }
+    soft(w, A);
+    world_run(w, 35); /* HDR*, HASH(3) --> has arrived */
+    assert_int_equal(w->s[A].added, 3);
+    struct ike_sa *sa = sa_usable(w->s[B].ike, NULL, &w->s[A].addr);
+    info_delete_spi(w->s[B].ike, sa, old);
+    world_run(w, 12);
+    assert_int_equal(w->s[A].added, 4);
+    world_free(w);
+}
+
+/* ---- lifetimes ---- */
+
+static void a_life_has_a_floor(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(77);
+    struct setup a = setup_default(A);
+    a.flow.life_s = 1;
+    world_config(w, A, &a);
+    world_acquire(w, A);
+    world_run(w, 60000);
+    assert_int_equal(w->s[B].added, 0);
+    assert_true(saw(&w->s[B], "offered a life of 1 seconds"));
+    world_free(w);
+    w = world_pair(83);
+    a.flow.life_s = 3600;
+    a.flow.life_kb = 10;
+    world_config(w, A, &a);
+    world_acquire(w, A);
+    world_run(w, 60000);
+    assert_int_equal(w->s[B].added, 0);
+    assert_true(saw(&w->s[B], "offered a life of 10 kilobytes"));
+    world_free(w);
+    /* as initiator: what the peer says about its life shortens ours, but not below the floor */
+    w = world_pair(78);
+    struct setup b = setup_default(B);
+    b.flow.life_s = 1;
+    world_config(w, B, &b);
+    world_acquire(w, A);
+    world_run(w, 500);
+    assert_true(w->s[A].num_sas >= 1 && w->s[A].sa[0].hard_s >= 4);
+    world_free(w);
+    /* phase 1 */
+    w = world_pair(79);
+    a = setup_default(A);
+    a.policy[0].life_s = 1;
+    world_config(w, A, &a);
+    world_acquire(w, A);
+    world_run(w, 5000);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_AUTHENTICATED), 0);
+    assert_true(saw(&w->s[B], "offered a life of 1 seconds"));
+    world_free(w);
+}
+
+static void volumes_do_not_wrap(void **state)
+{
+    (void)state;
+    static const u8 attrs[] = {0x80, 1, 0, 2, 0, 2, 0, 8, 0x00, 0x40, 0, 0, 0, 0, 0, 0};
+    struct isakmp_transform t = {.attrs = attrs, .attrs_len = sizeof attrs};
+    struct p2_offer o;
+    p2_read(&o, &t); /* 2^54 kilobytes: times 1024 that is 0 */
+    assert_true(o.life_kb > 0 && o.life_kb <= UINT32_MAX);
+}
+
+static void the_shorter_life_and_volume_win(void **state)
+{
+    (void)state;
+    for (int shorter = A; shorter <= B; shorter++) {
+        struct world *w = world_pair(80);
+        struct setup s = setup_default(shorter);
+        s.flow.life_s = 1200;
+        s.flow.life_kb = 100000;
+        world_config(w, shorter, &s);
+        world_acquire(w, A);
+        world_run(w, 1000);
+        assert_int_equal(w->s[B].num_sas, 2);
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(w->s[B].sa[i].hard_s, 1200);
+            assert_int_equal(w->s[B].sa[i].hard_kb, 100000);
+            assert_int_equal(w->s[A].sa[i].hard_s, 1200);
+            assert_true(w->s[A].sa[i].hard_kb >= 100000);
+        }
+        world_free(w);
+    }
+}
+
+/* ---- answers ---- */
+
+/* the configuration changes while message 2 is under way: what counts is what was offered */
+static void answers_fit_what_was_offered(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(81);
+    struct setup a = setup_default(A);
+    world_acquire(w, A);
+    world_run(w, 15); /* HDR, SA --> has arrived; <-- HDR, SA is under way */
+    a.policy[0] = (struct ike_policy_value){20, ENCR_AES128, HASH_SHA1, IKE_AUTH_PSK, 5, 86400};
+    world_config(w, A, &a);
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 1);
+    struct ike_sa *sa = sa_usable(w->s[A].ike, NULL, &w->s[B].addr);
+    assert_true(sa && sa->c.encr == ENCR_DES && sa->c.group == 2);
+    world_free(w);
+}
+
+static struct fate longer_life(struct world *w, int from, unsigned number, const u8 *data,
+                               size_t len)
+{
+    (void)number;
+    if (from == B && data[18] == XCH_MAIN && number == 0) {
+        u8 m[2048];
+        memcpy(m, data, len);
+        for (size_t i = 28; i + 8 <= len; i++) {
+            if (memcmp(m + i, "\x00\x0c\x00\x04\x00\x01\x51\x80", 8) == 0) {
+                m[i + 4] = 1; /* 86400 seconds become more */
+                send_raw(w, A, m, len);
+                return (struct fate){0, {0}};
+            }
+        }
+        fail_msg("no life in message 2");
+    }
+    return (struct fate){1, {10}};
+}
+
+static void a_longer_phase_1_life_was_not_offered(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(82);
+    w->net = longer_life;
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 0);
+    assert_int_equal(count_of(&w->s[A], EV_IKE_FAIL_NOT_OFFERED), 1);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_sources_to_one_peer),
+        cmocka_unit_test(phase_1_deleted_under_quick_mode),
+        cmocka_unit_test(half_a_pair_goes_with_its_phase_1),
+        cmocka_unit_test(crossed_rekeys_leave_one_pair),
+        cmocka_unit_test(a_stale_phase_1_does_not_cost_the_pair),
+        cmocka_unit_test(phase_1_is_renewed_in_time),
+        cmocka_unit_test(a_rekey_loses_nothing),
+        cmocka_unit_test(an_old_pair_deleted_at_once),
+        cmocka_unit_test(a_life_has_a_floor),
+        cmocka_unit_test(volumes_do_not_wrap),
+        cmocka_unit_test(the_shorter_life_and_volume_win),
+        cmocka_unit_test(answers_fit_what_was_offered),
+        cmocka_unit_test(a_longer_phase_1_life_was_not_offered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

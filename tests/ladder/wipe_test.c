@@ -1,0 +1,235 @@
+/*
+ * wipe_test.c: keys do not stay behind in memory (law 6): the key daemon runs on a stack of the
+ * test's own and every block it frees is looked at, so whatever it leaves there is found. What
+ * libcrypto keeps for itself is not ours.
+ */
+#include "world.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+enum { STACK = 4 << 20, NEEDLES = 40 };
+
+static struct {
+    const char *name;
+    size_t len;
+    u8 b[64];
+} needle[NEEDLES];
+static unsigned num_needles;
+static bool watching;
+static const char *left; /* the name of what was found in a freed block */
+
+static const char *find(const u8 *p, size_t len)
+{
+    for (unsigned i = 0; i < num_needles; i++) {
+        if (len >= needle[i].len && memmem(p, len, needle[i].b, needle[i].len)) {
+            return needle[i].name;
+        }
+    }
+    return NULL;
+}
+
+void __real_free(void *p);
+void __wrap_free(void *p);
+void __wrap_free(void *p)
+{
+    if (p && watching && !left) {
+        left = find(p, malloc_usable_size(p));
+    }
+    __real_free(p);
+}
+
+static void keep(const char *name, const void *p, size_t len)
+{
+    assert_true(num_needles < NEEDLES && len >= 8 && len <= 64);
+    needle[num_needles].name = name;
+    needle[num_needles].len = len;
+    memcpy(needle[num_needles++].b, p, len);
+}
+
+static struct world *setting_up(const char *psk)
+{
+    struct world *w = world_pair(121);
+    for (int i = A; i <= B; i++) {
+        struct setup s = setup_default(i);
+        s.policy[0] = (struct ike_policy_value){10, ENCR_AES128, HASH_SHA1, IKE_AUTH_PSK, 2, 86400};
+        s.flow.transform[0] = (struct ike_transform){"T", ENCR_AES256, HASH_SHA256, MODE_TUNNEL};
+        s.flow.pfs_group = 2;
+        s.psk = psk;
+        world_config(w, i, &s);
+    }
+    return w;
+}
+
+/* ---- the other stack ---- */
+
+static ucontext_t back, there;
+static struct world *the_world;
+
+static void begin(void)
+{
+    world_acquire(the_world, A);
+}
+
+static void one_ms(void)
+{
+    world_run(the_world, 1);
+}
+
+static void on_that_stack(u8 *stack, void (*what)(void))
+{
+    assert_int_equal(getcontext(&there), 0);
+    there.uc_stack.ss_sp = stack;
+    there.uc_stack.ss_size = STACK;
+    there.uc_link = &back;
+    makecontext(&there, what, 0);
+    assert_int_equal(swapcontext(&back, &there), 0);
+}
+
+/* look: what the daemons installed so far, and their phase 1, on the stack they ran on */
+static void look(const struct world *w, const u8 *stack)
+{
+    num_needles = 0;
+    for (int i = A; i <= B; i++) {
+        for (unsigned k = 0; k < w->s[i].num_sas; k++) {
+            keep("ESP key", w->s[i].sa[k].encr_key.b, w->s[i].sa[k].encr_key.len);
+            keep("ESP authentication key", w->s[i].sa[k].auth_key.b, w->s[i].sa[k].auth_key.len);
+        }
+        LIST_FOR (it, &w->s[i].ike->sas) {
+            const struct sa_core *c = &CONTAINER_OF(it, struct ike_sa, link)->c;
+            if (c->key.len) {
+                keep("SKEYID", c->skeyid.b, c->skeyid.len);
+                keep("SKEYID_d", c->skeyid_d.b, c->skeyid_d.len);
+                keep("phase 1 key", c->key.b, c->key.len);
+            }
+        }
+    }
+    const char *found = find(stack, STACK);
+    if (found) {
+        fail_msg("%s was left on the stack", found);
+    }
+}
+
+static void keep_session(struct world *w)
+{
+    for (int i = A; i <= B; i++) {
+        struct ike_sa *sa = sa_usable(w->s[i].ike, NULL, &w->s[!i].addr);
+        assert_non_null(sa);
+        keep("SKEYID", sa->c.skeyid.b, sa->c.skeyid.len);
+        keep("SKEYID_d", sa->c.skeyid_d.b, sa->c.skeyid_d.len);
+        keep("SKEYID_a", sa->c.skeyid_a.b, sa->c.skeyid_a.len);
+        keep("SKEYID_e", sa->c.skeyid_e.b, sa->c.skeyid_e.len);
+        keep("phase 1 key", sa->c.key.b, sa->c.key.len);
+        for (unsigned k = 0; k < w->s[i].num_sas; k++) {
+            keep("ESP key", w->s[i].sa[k].encr_key.b, w->s[i].sa[k].encr_key.len);
+            keep("ESP authentication key", w->s[i].sa[k].auth_key.b, w->s[i].sa[k].auth_key.len);
+        }
+        static const u8 zero[DH_MAX];
+        LIST_FOR (it,
+                  &sa->nodes) { /* quick mode stays a minute for its duplicates, g^xy does not */
+            const struct xch *x = CONTAINER_OF(it, struct xch, link);
+            assert_memory_equal(x->c.gxy.b, zero, sizeof zero);
+            assert_null(x->dh);
+        }
+        assert_memory_equal(sa->main.c.gxy.b, zero, sizeof zero);
+        assert_null(sa->main.dh);
+    }
+}
+
+static void nothing_stays_on_the_stack(void **state)
+{
+    (void)state;
+    u8 *stack = xcalloc(1, STACK);
+    num_needles = 0;
+    the_world = setting_up("a pre-shared key of some length");
+    the_world->s[A].log.mask = the_world->s[B].log.mask = EVC_LOG;
+    on_that_stack(stack, begin);
+    for (unsigned ms = 0; ms < 200; ms++) {
+        on_that_stack(stack, one_ms);
+        look(the_world, stack);
+    }
+    assert_int_equal(pairs_up(the_world), 1);
+    world_free(the_world);
+    __real_free(stack);
+}
+
+static void nothing_stays_in_freed_memory(void **state)
+{
+    (void)state;
+    static const char psk[] = "a pre-shared key of some length";
+    num_needles = 0;
+    struct world *w = setting_up(psk);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 1);
+    keep_session(w);
+    keep("pre-shared key", psk, sizeof psk - 1);
+    left = NULL;
+    watching = true;
+    world_run(w, 120000); /* quick mode's exchange is forgotten */
+    for (int i = A; i <= B; i++) {
+        struct setup s =
+            setup_default(i); /* another generation, another key; the flow's terms change */
+        world_config(w, i, &s);
+        world_run(w, 1000);
+    }
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_SESSION});
+    world_run(w, 200000); /* and the SAs are */
+    watching = false;
+    assert_true(list_empty(&w->s[A].ike->sas) && list_empty(&w->s[B].ike->sas));
+    if (left) {
+        fail_msg("%s was left in freed memory", left);
+    }
+    world_free(w);
+}
+
+/* a daemon that ends in the middle of everything */
+static void nothing_stays_of_one_that_ends(void **state)
+{
+    (void)state;
+    static const char psk[] = "a pre-shared key of some length";
+    num_needles = 0;
+    struct world *w = setting_up(psk);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    keep_session(w);
+    keep("pre-shared key", psk, sizeof psk - 1);
+    struct dp_msg m = {.type = DP_EXPIRE}; /* a rekey is under way: half its keys are held back */
+    for (unsigned i = 0; i < 2; i++) {
+        if (w->s[A].sa[i].dir == SA_OUT) {
+            m.u.expire =
+                (struct dp_expire_value){.flow = 7, .spi = w->s[A].sa[i].spi, .dir = SA_OUT};
+        }
+    }
+    ike_from_dp(w->s[A].ike, &m);
+    world_run(w, 100);
+    bool held = false;
+    LIST_FOR (it, &w->s[A].ike->children) {
+        const struct child *c = CONTAINER_OF(it, struct child, link);
+        if (c->later) {
+            held = true;
+            keep("ESP key held back", c->later->u.sa.encr_key.b, c->later->u.sa.encr_key.len);
+        }
+    }
+    assert_true(held);
+    left = NULL;
+    watching = true;
+    world_restart(w, A);
+    world_restart(w, B);
+    watching = false;
+    if (left) {
+        fail_msg("%s was left in freed memory", left);
+    }
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_stays_on_the_stack),
+        cmocka_unit_test(nothing_stays_in_freed_memory),
+        cmocka_unit_test(nothing_stays_of_one_that_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
