@@ -119,8 +119,7 @@ static void make_add(const struct ike_sa *sa, const struct xch *x, const struct 
     v->sel = in ? selector_mirror(&c->sel) : c->sel;
     v->hard_kb = x->c.life_kb;
     /* room for what is under way while the next pair is negotiated */
-    v->soft_kb =
-        x->c.life_kb ? x->c.life_kb - MIN(x->c.life_kb / 4, MAX(256, x->c.life_kb / 16)) : 0;
+    v->soft_kb = x->c.life_kb - x->c.life_kb / 4;
     v->hard_s = x->c.life_s;
     v->soft_s = 0; /* the time is ours to watch */
     keys_keymat(keymat, elen + alen, &sa->c, &x->c, PROTO_ESP, v->spi);
@@ -258,26 +257,28 @@ void child_send_now(struct ike *ike, struct child *c)
 }
 
 /* replaces: another pair of the flow is up and can carry what is sent a moment longer. */
-static bool replaces(const struct child *c)
+static const struct child *replaces(const struct child *c)
 {
     for (struct list *it = c->of ? c->of->children.next : NULL; c->of && it != &c->of->children;
          it = it->next) {
         const struct child *o = CONTAINER_OF(it, struct child, flow_link);
         if (o != c && o->out_up) {
-            return true;
+            return o;
         }
     }
-    return false;
+    return NULL;
 }
 
 static void install_out(struct ike *ike, struct ike_sa *sa, struct xch *x, struct child *c)
 {
     c->later = xcalloc(1, sizeof *c->later);
     make_add(sa, x, c, false, c->later);
-    if (c->initiator && replaces(c)) {
+    const struct child *old = c->initiator ? replaces(c) : NULL;
+    if (old) {
         /* the peer takes its inbound half in when our third message has arrived and been worked on:
          * what we send under it before that is lost, so the old pair sends on for a while */
-        c->later_ms = env_now_ms(ike->clock) + OUT_DELAY_MS;
+        c->later_ms =
+            env_now_ms(ike->clock) + (old->spent ? OUT_DELAY_SPENT_MS : (u64)OUT_DELAY_MS);
     } else {
         child_send_now(ike, c);
     }
@@ -412,6 +413,7 @@ void child_expire(struct ike *ike, const struct dp_expire_value *e)
     if (e->hard) {
         child_delete(ike, c, true);
     } else if (!c->closing) {
+        c->spent = true;
         renew(ike, c, env_now_ms(ike->clock));
         child_arm(ike, c);
     }

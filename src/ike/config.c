@@ -24,6 +24,7 @@ void config_free(struct ike_conf *c)
     for (struct conf_psk *p = c->psks; p; p = p->next) {
         secret_wipe(&p->v.key);
     }
+    map_free(&c->psk_map);
     arena_free(&c->arena);
     free(c);
 }
@@ -39,12 +40,16 @@ static void add_policy(struct ike_conf *c, const struct ike_policy_value *v)
     *at = n;
 }
 
-static void add_psk(struct ike_conf *c, const struct ike_psk_value *v)
+static void add_psk(const struct ike *ike, struct ike_conf *c, const struct ike_psk_value *v)
 {
     struct conf_psk *n = arena_alloc(&c->arena, sizeof *n);
     n->v = *v;
     n->next = c->psks;
     c->psks = n;
+    if (v->peer.len <= addr_bits(&v->peer.a)) {
+        c->psk_lens[v->peer.len / 8] |= (u8)(1u << v->peer.len % 8);
+        map_put(&c->psk_map, psk_key(ike, &v->peer.a, v->peer.len), n);
+    }
 }
 
 static void add_flow(struct ike_conf *c, const struct ike_flow_value *v)
@@ -85,16 +90,30 @@ static void drop_children(struct ike *ike, struct flow *f)
     }
 }
 
+static void drop_of_peer(struct ike *ike, const struct ike_peer *p, u32 flow)
+{
+    LIST_FOR (it, &p->sas) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
+        LIST_FOR (n, &sa->nodes) {
+            struct xch *x = CONTAINER_OF(n, struct xch, link);
+            if (x->c.flow == flow && !x->gone_ms) {
+                xch_free(ike, x);
+            }
+        }
+    }
+}
+
 /* drop_exchanges: quick modes that negotiate for it, ours and the peers'. */
 static void drop_exchanges(struct ike *ike, const struct flow *f)
 {
-    LIST_FOR (it, &ike->sas) { /* a change of configuration, no message: a walk may be */
-        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        LIST_FOR (n, &sa->nodes) {
-            struct xch *x = CONTAINER_OF(n, struct xch, link);
-            if (x->c.flow == f->v.flow && !x->gone_ms) {
-                xch_free(ike, x);
-            }
+    for (unsigned i = 0; i < f->v.num_peers; i++) {
+        if (f->at_peer[i].peer) {
+            drop_of_peer(ike, f->at_peer[i].peer, f->v.flow);
+        }
+    }
+    if (!list_empty(&ike->any_flows)) { /* a flow with any peer: one of these it may be */
+        LIST_FOR (it, &ike->peers) {
+            drop_of_peer(ike, CONTAINER_OF(it, struct ike_peer, link), f->v.flow);
         }
     }
 }
@@ -209,7 +228,7 @@ void config_msg(struct ike *ike, const struct ike_msg *m)
         }
         break;
     case IKE_CFG_POLICY: add_policy(ike->building, &m->u.policy); break;
-    case IKE_CFG_PSK: add_psk(ike->building, &m->u.psk); break;
+    case IKE_CFG_PSK: add_psk(ike, ike->building, &m->u.psk); break;
     case IKE_CFG_FLOW: add_flow(ike->building, &m->u.flow); break;
     case IKE_CFG_COMMIT: commit(ike); break;
     default: break;

@@ -4,7 +4,8 @@
  *
  *   a datagram  ike_input -> isakmp_hdr_read -> sa_find (or half_open_find, or a candidate for
  *               message 1) -> engine_run: find_exchange -> retrans_check -> row_find ->
- *               open_message -> decode -> row_check -> handler (v1_*.c writes a draft) -> answer -> seal -> engine_commit -> child_install
+ *               open_message -> decode -> row_check -> handler (v1_*.c writes a draft) -> answer ->
+ *               seal -> engine_commit -> child_install
  *               (in) -> send_draft -> child_install (out)
  *   a value     ike_ctl -> config.c, show.c;  ike_from_dp -> flow.c, child.c, restart.c
  *   the clock   ike_tick -> session_tick: the timers that are due

@@ -33,6 +33,7 @@ enum {
     MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
     REKEY_JITTER_MS = 10000,
     OUT_DELAY_MS = 2000,          /* a new pair of ours that replaces one sends after that long */
+    OUT_DELAY_SPENT_MS = 500,     /* the same when what it replaces has little of its volume left */
     LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
     PROBE_EVERY_MS = 300000,      /* a quick mode to see whether a peer lives that cannot be asked */
     SAID_MS = 60000,              /* the same line about the same peer is not said again that long */
@@ -193,6 +194,7 @@ struct child {
     u32 number, flow, spi_in, spi_out, conn_in, isakmp_conn;
     u8 encr, auth, mode;
     bool initiator, in_up, out_up, closing;
+    bool spent; /* its volume is nearly used up */
     struct selector sel;
     struct endpoint local, remote;
     struct dp_msg *later; /* owned, wiped: the outbound half, not given to the data plane yet */
@@ -286,6 +288,8 @@ struct ike_conf { /* one generation; owns everything in it */
     struct ike_global_value global;
     struct conf_policy *policies; /* by priority */
     struct conf_psk *psks;
+    struct map psk_map;    /* psk_key: the last one of a prefix */
+    u8 psk_lens[129 / 8 + 1]; /* a bit for each prefix length that a key has */
     struct conf_flow *flows, *last_flow;
 };
 
@@ -571,6 +575,7 @@ const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *s
                                          bool have_psk, unsigned *out_transform, u32 conn, struct draft *d);
 bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
 void p1_write(struct ike *ike, struct isakmp_out *o);
+u64 psk_key(const struct ike *ike, const struct addr *peer, u8 len); /* of a prefix, in ike_conf.psk_map */
 const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer);
 
 /* v1_proposal.c: phase 2 */

@@ -5,22 +5,26 @@
  */
 #include "ike/ike_int.h"
 
+u64 psk_key(const struct ike *ike, const struct addr *peer, u8 len)
+{
+    struct prefix p = {*peer, len};
+    prefix_normalise(&p);
+    return peer_key(ike, &p.a, len + 1u);
+}
+
 const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer)
 {
-    const struct ike_psk_value *best = NULL;
-    for (const struct conf_psk *p = ike->conf->psks; p; p = p->next) {
-        bool any =
-            p->v.peer.len ==
-            0; /* 0.0.0.0/0 is also written for every IPv6 peer by no one: same family only */
-        if (p->v.peer.a.family != AF_NONE && p->v.peer.a.family != peer->family) {
-            continue;
-        }
-        if ((any || prefix_contains(&p->v.peer, peer)) &&
-            (!best || p->v.peer.len > best->peer.len)) {
-            best = &p->v;
+    const struct ike_conf *c = ike->conf;
+    for (int len = addr_bits(peer); len >= 0; len--) { /* the longest match wins */
+        if (c->psk_lens[len / 8] & 1u << len % 8) {
+            const struct conf_psk *k = map_get(&c->psk_map, psk_key(ike, peer, (u8)len));
+            if (k && k->v.peer.len == len && k->v.peer.a.family == peer->family &&
+                (len == 0 || prefix_contains(&k->v.peer, peer))) {
+                return &k->v;
+            }
         }
     }
-    return best;
+    return NULL;
 }
 
 void p1_read(struct p1_offer *out, const struct isakmp_transform *t)

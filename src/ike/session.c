@@ -309,8 +309,9 @@ void session_shutdown(struct ike *ike)
 }
 
 /* unknown_spi: ESP came for an SA we do not have. If we deleted it lately, the Delete was lost: say
- * it again. Else, with invalid-spi-recovery, tell the peer, or start IKE so it learns that we are
- * new. */
+ * it again. If it is from a peer we have not met since we started, we are the ones who forgot: start
+ * IKE, whose INITIAL-CONTACT tells it. Else only with invalid-spi-recovery: tell the peer, or start
+ * IKE. */
 void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
 {
     u64 now = env_now_ms(ike->clock);
@@ -323,7 +324,9 @@ void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
         info_delete_spi(ike, sa, u->spi);
         return;
     }
-    if (!ike->conf->global.invalid_spi_recovery) {
+    const struct ike_peer *p = peer_find(ike, &u->src);
+    bool forgot = !sa && p && !p->contacted;
+    if (!forgot && !ike->conf->global.invalid_spi_recovery) {
         return;
     }
     ike->unknown_spi_ms = now;
@@ -333,7 +336,6 @@ void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
         info_notify(ike, sa, PROTO_ESP, NTF_INVALID_SPI, spi, 4, spi, 4);
         return;
     }
-    const struct ike_peer *p = peer_find(ike, &u->src);
     if (p && !list_empty(&p->flows)) { /* even with a pair up: theirs is another one */
         flow_want(ike, CONTAINER_OF(p->flows.next, struct flow_ref, link)->flow, true);
     }

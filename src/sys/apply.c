@@ -110,7 +110,7 @@ static void apply_steer(struct router *r, const struct plan *next)
     }
     for (size_t i = 0; i < next->maps.num; i++) {
         struct plan_map *m = (struct plan_map *)next->maps.items + i;
-        const char *why = steer_one(r, next, m);
+        const char *why = m->ifindex ? steer_one(r, next, m) : NULL;
         m->unprotected = why != NULL;
         if (why) { /* never half a protection */
             (void)kern_link_set(r->kern, m->link, false, 0);

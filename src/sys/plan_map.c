@@ -44,22 +44,20 @@ static void pass_port(struct planner *k, const struct plan_map *m, u8 family)
     str_copy(v->name, sizeof v->name, m->link); /* SO_BINDTODEVICE */
 }
 
-/* map_on: the link's place in the plan; NULL: the link is not there (nothing can leave by it) or cannot be protected
- * (apply.c keeps it down then). */
-static struct plan_map *map_on(struct planner *k, const struct conf_if *i)
+/* map_on: the link's place in the plan. A link that is not there now has one, too, without ports: should it be there
+ * after all, its classifier stays. */
+static void map_on(struct planner *k, const struct conf_if *i)
 {
     struct kern_link found;
-    char link[NL_NAME];
-    k->w->kernel_name(k->w->ctx, link, i->name);
-    if (!kern_link_get(k->w->kern, link, &found)) {
-        return NULL;
-    }
     struct plan_map *m = plan_add(&k->p->maps);
-    str_copy(m->link, sizeof m->link, link);
+    k->w->kernel_name(k->w->ctx, m->link, i->name);
     str_copy(m->iface, sizeof m->iface, i->name);
-    m->ifindex = found.index;
-    m->number = k->w->link_number(k->w->ctx, link);
     m->first = k->p->covered.num;
+    if (!kern_link_get(k->w->kern, m->link, &found)) {
+        return;
+    }
+    m->ifindex = found.index;
+    m->number = k->w->link_number(k->w->ctx, m->link);
     snprintf(m->crypto, sizeof m->crypto, "crypto%d", found.index);
     snprintf(m->clear, sizeof m->clear, "clear%d", found.index);
     if (m->number) {
@@ -68,7 +66,6 @@ static struct plan_map *map_on(struct planner *k, const struct conf_if *i)
         pass_port(k, m, AF_V4);
         pass_port(k, m, AF_V6);
     }
-    return m;
 }
 
 /* ---- lines ---- */
@@ -90,16 +87,22 @@ static void permit(struct planner *k, struct plan_map *m, const struct conf_map 
                    const struct conf_map_entry *e, const struct conf_ace *ace)
 {
     char key[384], link[NL_NAME];
-    struct addr local =
-        conf_if_address(k->c, map->local_if[0] ? map->local_if : m->iface, e->peers[0].family);
     struct dp_policy_value *pol = line(k, m, e, ace);
-    u16 mtu = planner_egress(k, &e->peers[0], link);
     snprintf(key, sizeof key, "map %s %s %u %s", m->iface, map->name, e->seq, ace->text);
     u32 flow = k->w->flow_id(k->w->ctx, key);
     pol->flow = flow;
-    pol->path_mtu = mtu;
     *(struct selector *)plan_add(&k->p->covered) = ace->sel;
     m->num++;
+    if (!e->num_peers) { /* its peer is being changed, or was forgotten: covered, and nobody to protect it */
+        struct dp_flow_value *f = &planner_dp(k, DP_CFG_FLOW)->u.flow;
+        f->flow = flow;
+        f->link = m->number;
+        str_copy(f->name, sizeof f->name, map->name);
+        return;
+    }
+    pol->path_mtu = planner_egress(k, &e->peers[0], link);
+    struct addr local =
+        conf_if_address(k->c, map->local_if[0] ? map->local_if : m->iface, e->peers[0].family);
     struct planner_flow f =
         planner_flow(k, flow, &e->sa, map->name, m->iface, &local, &e->peers[0], &ace->sel);
     f.dp->link = m->number;
@@ -117,8 +120,8 @@ static void entry(struct planner *k, struct plan_map *m, const struct conf_map *
                   const struct conf_map_entry *e)
 {
     const struct conf_acl *acl = conf_acl_find(k->c, e->acl);
-    if (!acl || !e->num_peers) {
-        return; /* the audit named it; IOS keeps such an entry disabled too */
+    if (!acl) {
+        return; /* the audit named it: it covers nothing, on IOS too */
     }
     CONF_FOR(struct conf_ace, ace, &acl->aces)
     {
@@ -143,7 +146,7 @@ void planner_map_links(struct planner *k)
     CONF_FOR(struct conf_if, i, &k->c->ifs)
     {
         if (map_of(k, i)) {
-            (void)map_on(k, i);
+            map_on(k, i);
         }
     }
 }

@@ -41,6 +41,7 @@ crypto isakmp policy 30
  authentication pre-share
  group 2
 crypto isakmp key a-s3cret address 192.0.2.2
+crypto ipsec security-association lifetime kilobytes 2560
 crypto ipsec transform-set T1 esp-3des esp-sha-hmac
  mode {mode}
 crypto ipsec transform-set T2 esp-aes esp-sha-hmac
@@ -237,6 +238,24 @@ def test_rekey_by_strongswan(quiet):
         out = ping.communicate(timeout=30)[0]
         assert "150 packets transmitted, 150 received" in out, out + s.state()
         until(lambda: len(s.spis()) == 2 and not s.spis() & old, 30)  # the old pair goes
+
+
+def test_rekey_by_adit(quiet):
+    """The volume is used up again and again: adit renews, and sends on the old pair until strongSwan, which takes its inbound
+    half in only when the third message of quick mode is worked off, can have done so. With its default, delete_rekeyed = no."""
+    s = quiet
+    s.far.sh("echo 'charon { delete_rekeyed = no }' >/etc/strongswan.d/adit.conf")
+    s.start("aes128-sha1")
+    s.up()
+    ns, dst = (s.lab.ns("H1"), "10.2.2.1") if s.kind == "map" else (s.lab.ns("R1"), "10.9.0.2")
+    first, seen = s.spis(), set()
+    ping = subprocess.Popen(["ip", "netns", "exec", ns, "ping", "-q", "-n", "-i", "0.002", "-c", "6000", "-s", "1200", "-W", "2", dst],
+                            stdout=subprocess.PIPE, text=True)
+    until(lambda: seen.update(s.spis()) or ping.poll() is not None, 120)
+    out = ping.communicate()[0]
+    s.far.sh("echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf")
+    assert len(seen - first) >= 4, seen  # two rekeys at least
+    assert "6000 packets transmitted, 6000 received" in out, out + s.state()
 
 
 def test_phase1_again_by_strongswan(quiet):

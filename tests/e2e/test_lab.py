@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 
 from conftest import ADIT, Capture, number, until
 
@@ -298,3 +299,33 @@ def test_bad_topologies(tmp_path):
     assert "x.clab.yml:2:1: error:" in up("name: [\n")
     assert "R1.cfg:1:1: error:" in up(head, [("R1.cfg", "nonsense here\n")])
     assert f"bad{os.getpid() % 10000}" not in subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout
+
+
+FORGE = """
+import socket, struct, sys
+spi, mtu = int(sys.argv[1], 16), int(sys.argv[2])
+def checksum(b):
+    s = sum(struct.unpack(f"!{len(b) // 2}H", b))
+    s = (s & 0xffff) + (s >> 16)
+    return ~((s & 0xffff) + (s >> 16)) & 0xffff
+ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1400, 7, 0x4000, 60, 50, 0, socket.inet_aton("1.1.1.1"), socket.inet_aton("2.2.2.1"))
+icmp = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + ip + struct.pack("!II", spi, 99)
+icmp = icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:]
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+for _ in range(20):
+    s.sendto(icmp, ("1.1.1.1", 0))
+"""
+
+
+def test_path_mtu_is_learned_from_live_spis_only(lab):
+    """Fragmentation needed about an SPI that is none changes nothing, neither here nor in the kernel's own table; about a live one it is believed."""
+    l = lab("crypto-map")
+    big = lambda: l.shell("Bob", "ping -M do -s 1300 -c 2 -i 0.2 -W 3 10.2.0.10", check=False)
+    until(lambda: " 0% packet loss" in big(), 30)
+    l.shell("ISP", f"{sys.executable} -c '{FORGE}' deadbeef 576")
+    assert " 0% packet loss" in big()
+    assert " 0% packet loss" in l.shell("Bob", "ip route flush cache; ping -M do -s 1300 -c 3 -i 0.2 -W 3 10.2.0.10", check=False)
+    spi = re.search(r"outbound esp sas:\s+spi: 0x([0-9A-F]+)", l.exec("CE1", "show crypto ipsec sa")).group(1)
+    l.shell("ISP", f"{sys.executable} -c '{FORGE}' {spi} 1200")
+    until(lambda: " 0% packet loss" not in big())
+    assert " 0% packet loss" in l.shell("Bob", "ping -M do -s 1000 -c 3 -i 0.2 -W 3 10.2.0.10")

@@ -258,6 +258,36 @@ static void started_again_greets_at_once(void **state)
     world_free(w);
 }
 
+/* the same with a flow that waits for packets: the peer's, which we cannot read, are enough */
+static void started_again_by_the_peers_packets(void **state)
+{
+    (void)state;
+    struct world *w = up(101);
+    world_restart(w, A);
+    w->s[A].num_sas = 0;
+    struct setup a = setup_default(A);
+    world_config(w, A, &a);
+    world_run(w, 3000);
+    assert_int_equal(w->s[A].num_sas, 0);
+    struct dp_msg m = {.type = DP_UNKNOWN_SPI};
+    struct addr stranger = addr_v4(0x09090909);
+    m.u.unknown_spi = (struct dp_unknown_spi_value){0x1234567, 50, stranger, w->s[A].addr};
+    unsigned sent = w->sent[A];
+    ike_from_dp(w->s[A].ike, &m); /* of somebody we do not know: nothing */
+    assert_int_equal(w->sent[A], sent);
+    m.u.unknown_spi.src = w->s[B].addr;
+    ike_from_dp(w->s[A].ike, &m);
+    world_run(w, 3000);
+    assert_true(carries(w));
+    assert_int_equal(w->s[B].num_sas, 2);
+    sent = w->sent[A];
+    world_run(w, 3000);
+    ike_from_dp(w->s[A].ike,
+                &m); /* now it is known: it has to be configured that we say anything */
+    assert_int_equal(w->sent[A], sent);
+    world_free(w);
+}
+
 /* ---- the data plane does not take an SA ---- */
 
 static void a_refused_sa_is_not_up(void **state)
@@ -298,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_delete_for_phase_1_alone_brings_a_new_pair),
         cmocka_unit_test(shutdown_tells_every_peer),
         cmocka_unit_test(started_again_greets_at_once),
+        cmocka_unit_test(started_again_by_the_peers_packets),
         cmocka_unit_test(a_refused_sa_is_not_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

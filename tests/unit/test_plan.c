@@ -289,19 +289,33 @@ static void t_ipv6_list(void **state)
     conf_free(c);
 }
 
-/* A map without a peer, without a list, on a link that is not there or shut: nothing half. */
+/* A map without a list, on a link that is not there or shut: nothing half. Without a peer the line is covered all the
+ * same, and nobody negotiates for it. */
 static void t_map_disabled(void **state)
 {
     (void)state;
     struct conf *c;
     struct plan p = plan_of(
         HEAD "crypto map M 10 ipsec-isakmp\n set transform-set T\n match address 100\n"
-             "access-list 100 permit ip any any\ninterface FastEthernet5/0\n crypto map M\n"
+             "crypto map M 20 ipsec-isakmp\n set peer 2.2.2.2\n match address NONE\n"
+             "access-list 100 permit ip any 10.2.0.0 0.0.255.255\n"
+             "interface FastEthernet5/0\n crypto map M\n"
              "interface FastEthernet1/0\n shutdown\n crypto map M\n" WAN " crypto map M\nend\n",
         &c);
-    assert_null(policy(&p, 0));
-    assert_int_equal(p.maps.num, 1);
-    assert_int_equal(((const struct plan_map *)p.maps.items)->num, 0);
+    const struct dp_policy_value *pol = policy(&p, 0);
+    const struct plan_map *m = p.maps.items;
+    assert_null(policy(&p, 1));
+    assert_int_equal(pol->action, ACT_PROTECT);
+    assert_non_null(dp_flow(&p, pol->flow));
+    assert_null(ike_flow(&p, pol->flow));
+    assert_int_equal(p.maps.num,
+                     2); /* the one that is not there keeps its classifier, should it be there */
+    unsigned there = m[0].ifindex ? 0 : 1;
+    assert_string_equal(m[there].link, "Fa0-1");
+    assert_int_equal(m[there].num, 1);
+    assert_string_equal(m[1 - there].link, "Fa5-0");
+    assert_int_equal(m[1 - there].number, 0);
+    assert_int_equal(m[1 - there].num, 0);
     plan_free(&p);
     conf_free(c);
 }
@@ -348,7 +362,7 @@ static void t_addresses_and_routes(void **state)
 #define TUNNEL                                                                                     \
     HEAD "crypto ipsec profile P\n set transform-set T\n set security-association lifetime "       \
          "seconds 900\n" WAN "interface Tunnel0\n ip address 172.16.0.1 255.255.255.252\n tunnel " \
-                             "source FastEthernet0/1\n tunnel destination 2.2.2.2\n"               \
+         "source FastEthernet0/1\n tunnel destination 2.2.2.2\n"                                   \
          " tunnel mode ipsec ipv4\n"
 #define PROTECTED " tunnel protection ipsec profile P\n"
 #define ROUTES                                                                                     \
