@@ -619,6 +619,7 @@ static void match_line(struct match *m, const struct grammar *g, u32 mode, const
     finish(m, r, first, line, tell);
     if (m->no && m->result == MATCH_INCOMPLETE && r->num > 0 && r->num_cand > 0) {
         m->result = MATCH_OK; /* "no tunnel source": what follows need not be said */
+        m->partial = true;
         m->row = first_row(r->cand[0]);
         collect(m, r, r->cand_parent[0], first);
     }
