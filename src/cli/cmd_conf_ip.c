@@ -183,6 +183,9 @@ static bool read_rule(struct cfg *k, const struct match *m, const struct conf_ac
                       struct conf_ace *out)
 {
     struct ace_reader r = {.k = k, .m = m, .i = start};
+    if (m->partial) { /* `no deny` alone: which one? */
+        return cfg_fail(k, m, NULL, "the line ends too early: say the whole rule");
+    }
     bool (*read_host)(struct ace_reader *, struct prefix *) = acl->ipv6 ? read_addr6 : read_addr;
     memset(out, 0, sizeof *out);
     out->permit = strcmp(m->arg[r.i++].text, "permit") == 0;

@@ -29,7 +29,8 @@ static bool read_secret(struct cfg *k, const struct match *m, bool hash, struct 
     }
     out->type = type == 7 ? 0 : (u8)type;
     if (type == 7) {
-        return password_reveal7(out->text, text);
+        return (password_reveal7(out->text, text) && !strchr(out->text, ' ')) ||
+               cfg_fail(k, m, "secret", "this password has blanks, which are not read here");
     }
     return str_copy(out->text, sizeof out->text, text);
 }
@@ -51,6 +52,9 @@ bool cfg_username(struct cfg *k, const struct match *m)
     const char *name = match_text(m, "name");
     struct conf_password p = {0};
     bool secret = match_has(m, "secret");
+    if (!name) {
+        return cfg_fail(k, m, NULL, "the line ends too early; expected the user's name");
+    }
     if ((secret || match_has(m, "password")) && !read_secret(k, m, secret, &p)) {
         return false;
     }
@@ -173,7 +177,8 @@ bool cfg_line_keep(struct cfg *k, const struct match *m)
     }
     bool typed = (rest[0] == '0' || rest[0] == '7') && rest[1] == ' '; /* password 7 ... */
     const char *word = typed ? rest + 1 + strspn(rest + 1, " ") : rest;
-    bool fits = typed && rest[0] == '7' ? password_reveal7(clear, word)
+    bool fits = typed && rest[0] == '7' ? password_reveal7(clear, word) && clear[0] != ' ' &&
+                                              clear[strlen(clear) - 1] != ' '
                                         : str_copy(clear, sizeof clear / 2, word);
     if (!fits) {
         return cfg_fail(k, m, "rest",

@@ -35,7 +35,7 @@ struct gnode {
     int num_next;
 };
 
-enum { MAX_NODES = 4096, MODES = 32, LETTERS = 27 /* a to z, and all else */ };
+enum { MAX_NODES = 16384, MODES = 32, LETTERS = 27 /* a to z, and all else */ };
 struct grammar {
     struct arena arena;
     struct gnode **start; /* per row */
@@ -245,18 +245,20 @@ struct run {
     u8 fit[MAX_STATES]; /* how well each takes the token at hand (node_matches) */
     int num_cand;
     u8 marked[MAX_NODES / 8]; /* nodes that are candidates already */
+    size_t num_marked;        /* bytes of it that this grammar's nodes need */
     const char *line;
 };
 
 static void no_candidates(struct run *r)
 {
     r->num_cand = 0;
-    memset(r->marked, 0, sizeof r->marked);
+    memset(r->marked, 0, r->num_marked);
 }
 
 /* run_init: the arrays stay as they are; their counts say what is used of them. */
-static void run_init(struct run *r)
+static void run_init(struct run *r, const struct grammar *g)
 {
+    r->num_marked = g->num_nodes / 8 + 1;
     r->num = r->num_tok = 0;
     r->line = "";
     no_candidates(r);
@@ -298,6 +300,7 @@ static int by_text(const void *a, const void *b)
 static void compile_first(struct grammar *g)
 {
     struct run *r = xcalloc(1, sizeof *r);
+    run_init(r, g);
     for (unsigned mode = 0; mode < MODES; mode++) {
         struct first *f = &g->first[mode];
         no_candidates(r);
@@ -581,7 +584,7 @@ static void match_line(struct match *m, const struct grammar *g, u32 mode, const
     struct run run, *r = &run;
     bool ambiguous = false, took_line = false;
     int first = 0;
-    run_init(r);
+    run_init(r, g);
     memset(m, 0, offsetof(struct match, buf));
     m->row = -1;
     if (!tokenize(r, m, line)) {
@@ -616,6 +619,7 @@ static void match_line(struct match *m, const struct grammar *g, u32 mode, const
     finish(m, r, first, line, tell);
     if (m->no && m->result == MATCH_INCOMPLETE && r->num > 0 && r->num_cand > 0) {
         m->result = MATCH_OK; /* "no tunnel source": what follows need not be said */
+        m->partial = true;
         m->row = first_row(r->cand[0]);
         collect(m, r, r->cand_parent[0], first);
     }
@@ -643,7 +647,7 @@ int grammar_choices(struct match_choice *out, int cap, bool *out_end, const stru
     size_t len = strlen(line);
     bool open_word = len && line[len - 1] != ' ';
     *out_end = false;
-    run_init(r);
+    run_init(r, g);
     if (!tokenize(r, m, line)) {
         goto done;
     }

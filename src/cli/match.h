@@ -31,7 +31,8 @@ struct match_arg {
 enum match_result { MATCH_OK, MATCH_INVALID, MATCH_INCOMPLETE, MATCH_AMBIGUOUS, MATCH_EMPTY };
 struct match {
     enum match_result result;
-    bool no; /* the line began with `no` */
+    bool no;      /* the line began with `no` */
+    bool partial; /* ... and said less than the row has: arguments may be missing */
     int row; /* index of the matched row */
     int num;
     struct match_arg arg[MATCH_MAX_TOKENS];

@@ -60,7 +60,11 @@ static void running_line(struct strbuf *o, const struct conf *c, const char *tex
             sb_addf(o, "%s7 %s\n", word, hidden);
             mem_wipe(clear, sizeof clear);
         } else {
-            sb_addf(o, "%.*s\n", (int)len, text);
+            const char *clear_text = text + sizeof word - 1; /* "7 x" in clear is no type 7 */
+            bool typed = strncmp(text, word, sizeof word - 1) == 0 && len > sizeof word &&
+                         (clear_text[0] == '0' || clear_text[0] == '7') && clear_text[1] == ' ';
+            sb_addf(o, "%s%.*s\n", typed ? " password 0 " : "",
+                    (int)(typed ? len - (sizeof word - 1) : len), typed ? clear_text : text);
         }
         text += len + (text[len] == '\n');
     }

@@ -125,6 +125,21 @@ static void fuzzer_found(void **state)
     struct conf *c = load_text("interface Loopback0\nexi\nhostname A\n");
     assert_string_equal(c->hostname, "A");
     conf_free(c);
+    static const char *const cut[] = {"no deny",
+                                      "no permit tcp",
+                                      "no permit tcp any",
+                                      "no permit udp any eq",
+                                      "no permit udp any range 5",
+                                      "no permit ip host",
+                                      "no permit ip 10.0.0.0"};
+    for (unsigned i = 0; i < ARRAY_LEN(cut); i++) { /* on a console these ended the router */
+        char text[128];
+        snprintf(text, sizeof text, "ip access-list extended L\n permit ip any any\n %s\n", cut[i]);
+        rejects(text, "R9.cfg:3:", "the line ends too early");
+    }
+    rejects("no username\n", "R9.cfg:1:1:", "the line ends too early");
+    rejects("ipv6 access-list L\n permit ipv6 any any\n no permit ipv6 host\n",
+            "R9.cfg:3:", "the line ends too early");
     rejects("crypto ipsec profile "
             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
             ":1:22:", "the name is longer than 63 characters");
@@ -237,6 +252,29 @@ static void secrets_are_hidden(void **state)
     assert_non_null(strstr(once, "crypto isakmp key ZQ5 address 1.2.3.4\n"));
     assert_non_null(strstr(once, "line vty 0 4\n password ZQ8\n"));
     free(once);
+}
+
+/* Found by the fuzzer: a password in clear that looks like a type, or like nothing at its ends. */
+static void passwords_like_types(void **state)
+{
+    (void)state;
+    char *once =
+        printed_as("line vty 0 4\n password 0 7 0131372A4F1E\nline con 0\n password 0 0 4\n", NULL);
+    char *twice = printed_as(once, NULL);
+    assert_non_null(strstr(once, "line vty 0 4\n password 0 7 0131372A4F1E\n"));
+    assert_non_null(strstr(once, "line con 0\n password 0 0 4\n"));
+    assert_string_equal(once, twice);
+    free(once);
+    free(twice);
+    char blank[PASSWORD_TEXT], text[PASSWORD_TEXT + 64];
+    static const char *const odd[] = {" x", "x "};
+    for (unsigned i = 0; i < ARRAY_LEN(odd); i++) {
+        password_hide7(blank, odd[i]);
+        snprintf(text, sizeof text, "line vty 0 4\n password 7 %s\n", blank);
+        rejects(text, "R9.cfg:2:11: error:", "no password of type 7");
+        snprintf(text, sizeof text, "enable password 7 %s\n", blank);
+        rejects(text, "R9.cfg:1:19: error:", "has blanks");
+    }
 }
 
 static void secrets_that_cannot_be_read(void **state)
@@ -397,6 +435,7 @@ int main(void)
                                        cmocka_unit_test(fuzzer_found),
                                        cmocka_unit_test(secrets_are_hidden),
                                        cmocka_unit_test(secrets_that_cannot_be_read),
+                                       cmocka_unit_test(passwords_like_types),
                                        cmocka_unit_test(comments_are_kept),
                                        cmocka_unit_test(keepalive),
                                        cmocka_unit_test(weak_is_said_once),

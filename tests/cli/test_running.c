@@ -146,6 +146,7 @@ static const struct {
     {" password 7 09444F1A11061606", " no password 7 09444F1A11061606"},
     {" ip address 203.0.113.100 255.255.255.255", " no ip address"},
     {" ip address 10.9.0.1 255.255.255.252", " no ip address"},
+    {" ip address 198.18.20.1 255.255.255.0", " no ip address"},
     {" ip unnumbered Loopback0", " no ip address"},
 };
 /* Lines whose `no` form is another matter: tested below, or refused because it lacks the address. */
