@@ -4,6 +4,7 @@
   includes   a room includes only rooms below it, as the table in docs/DESIGN.md says; no circle can arise
   sizes      no file over 800 lines, no function over 100
   walks      every function and file that docs/DESIGN.md names in backticks exists
+  circles    in the rooms of NO_CIRCLES no two files call each other, directly or over others
   format     every file opens with a comment that says what it is
 
 Prints one line per fault and `N checks passed, N failed`; exit status 1 when something failed.
@@ -26,6 +27,7 @@ ALLOWED = {  # room -> headers it may include from other rooms
     "lab": {"base", "conf", "cli/cli.h", "sys/sys.h"},
     "": {"base", "event", "conf", "crypto/crypto.h", "ike/ike.h", "dp/dp.h", "cli/cli.h", "sys/sys.h", "sys/generation.h", "lab/lab.h"},
 }
+NO_CIRCLES = ["ike"]
 passed = failed = 0
 
 
@@ -79,6 +81,27 @@ def sizes():
                 check(length <= 100, f"{path.relative_to(root)}:{start}: {name} has {length} lines (100 at most)")
 
 
+def calls(room):
+    """{file: {file it calls: a function called}} of a room, by the names of its functions."""
+    text, home = {}, {}
+    for path in sorted((root / "src" / room).glob("*.c")):
+        text[path.name] = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        for m in re.finditer(r"^(?!static)[a-z][\w \*]*?\b(\w+)\([^;{]*?\)\n\{", text[path.name], re.M | re.S):
+            home[m.group(1)] = path.name
+    return {f: {home[n]: n for n in set(re.findall(r"\b\w+\b", t)) & set(home) if home[n] != f} for f, t in text.items()}
+
+
+def circles():
+    for room in NO_CIRCLES:
+        edges = calls(room)
+        below = {f: set(edges[f]) for f in edges}
+        for _ in edges:  # what can be reached
+            below = {f: b.union(*(below[g] for g in b)) for f, b in below.items()}
+        for f in sorted(edges):
+            back = sorted(g for g in edges[f] if f in below[g])
+            check(not back, f"src/{room}/{f} calls {', '.join(f'{edges[f][g]}() of {g}' for g in back)}, which leads back to it")
+
+
 def heads():
     for path in sorted((root / "src").rglob("*.[ch]")) + sorted((root / "tests").rglob("*.c")):
         check(path.read_text().lstrip().startswith("/*"), f"{path.relative_to(root)} does not open with what it is")
@@ -97,6 +120,7 @@ def walks():
 
 includes()
 sizes()
+circles()
 heads()
 walks()
 print(f"{passed} checks passed, {failed} failed")

@@ -269,6 +269,17 @@ static const struct child *replaces(const struct child *c)
     return NULL;
 }
 
+/* out_delay: how long the old pair sends on. When its volume ends (three quarters were used from up_ms
+ * to spent_ms) not longer than half of what is left will last, and not longer than a moment. */
+static u64 out_delay(const struct child *old, u64 now)
+{
+    if (!old->spent_ms) {
+        return OUT_DELAY_MS;
+    }
+    u64 end = old->spent_ms + (old->spent_ms - old->up_ms) / 3;
+    return end > now ? MIN((end - now) / 2, (u64)OUT_DELAY_SPENT_MS) : 0;
+}
+
 static void install_out(struct ike *ike, struct ike_sa *sa, struct xch *x, struct child *c)
 {
     c->later = xcalloc(1, sizeof *c->later);
@@ -277,8 +288,7 @@ static void install_out(struct ike *ike, struct ike_sa *sa, struct xch *x, struc
     if (old) {
         /* the peer takes its inbound half in when our third message has arrived and been worked on:
          * what we send under it before that is lost, so the old pair sends on for a while */
-        c->later_ms =
-            env_now_ms(ike->clock) + (old->spent ? OUT_DELAY_SPENT_MS : (u64)OUT_DELAY_MS);
+        c->later_ms = env_now_ms(ike->clock) + out_delay(old, env_now_ms(ike->clock));
     } else {
         child_send_now(ike, c);
     }
@@ -413,7 +423,7 @@ void child_expire(struct ike *ike, const struct dp_expire_value *e)
     if (e->hard) {
         child_delete(ike, c, true);
     } else if (!c->closing) {
-        c->spent = true;
+        c->spent_ms = env_now_ms(ike->clock);
         renew(ike, c, env_now_ms(ike->clock));
         child_arm(ike, c);
     }

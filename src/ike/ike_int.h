@@ -33,7 +33,7 @@ enum {
     MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
     REKEY_JITTER_MS = 10000,
     OUT_DELAY_MS = 2000,          /* a new pair of ours that replaces one sends after that long */
-    OUT_DELAY_SPENT_MS = 500,     /* the same when what it replaces has little of its volume left */
+    OUT_DELAY_SPENT_MS = 500,     /* the same at most when what it replaces has little of its volume left */
     LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
     PROBE_EVERY_MS = 300000,      /* a quick mode to see whether a peer lives that cannot be asked */
     SAID_MS = 60000,              /* the same line about the same peer is not said again that long */
@@ -194,11 +194,10 @@ struct child {
     u32 number, flow, spi_in, spi_out, conn_in, isakmp_conn;
     u8 encr, auth, mode;
     bool initiator, in_up, out_up, closing;
-    bool spent; /* its volume is nearly used up */
     struct selector sel;
     struct endpoint local, remote;
     struct dp_msg *later; /* owned, wiped: the outbound half, not given to the data plane yet */
-    u64 started_ms, up_ms, later_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
+    u64 started_ms, up_ms, later_ms, spent_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
 };
 enum flow_state { FLOW_IDLE, FLOW_P1 /* waits for an ISAKMP SA */, FLOW_QM /* our quick mode runs */ };
 struct flow_ref { /* a flow at one of its peers */

@@ -54,7 +54,6 @@ void xch_free(struct ike *ike, struct xch *x)
     timer_set(ike, &x->timer, 0);
     list_remove(&x->link);
     xch_wipe(x);
-    mem_wipe(&x->c, sizeof x->c);
     retrans_free(&x->rt);
     free(x);
 }

@@ -275,6 +275,20 @@ static void acquire(u8 *m, const struct addr *from)
     ike_from_dp(net.end[HUB], &a);
 }
 
+static u32 all_flows; /* in the hub's configuration */
+
+static void show_flows(u8 *m, const struct addr *from)
+{
+    (void)m, (void)from;
+    ike_ctl(net.end[HUB], &(struct ike_msg){.type = IKE_GET_FLOWS});
+}
+
+static void same_configuration(u8 *m, const struct addr *from)
+{
+    (void)m, (void)from;
+    configure(net.end[HUB], HUB, 0, all_flows);
+}
+
 static void row(const char *what, void (*one)(u8 *, const struct addr *), unsigned num)
 {
     u8 m[2048];
@@ -295,6 +309,8 @@ static void messages(u32 peers)
     row("a forged quick mode in a living SA", forged_quick, 50000);
     row("a tick with nothing due", tick, 1000);
     row("an ACQUIRE for a pair that is up", acquire, 100000);
+    row("all flows shown", show_flows, 3);
+    row("the same configuration again", same_configuration, 3);
 }
 
 /* ---- floods ---- */
@@ -357,7 +373,8 @@ int main(int argc, char **argv)
     net.rng = 88172645463325252ull;
     net.addr[HUB] = addr_v4(0xc0000201);
     net.end[HUB] = make(HUB);
-    configure(net.end[HUB], HUB, 0, most + 1);
+    all_flows = most + 1;
+    configure(net.end[HUB], HUB, 0, all_flows);
     for (unsigned s = 0; s < 2; s++) {
         double t = cpu_us();
         u32 from = at;

@@ -60,16 +60,21 @@ class Capture:
     """tcpdump on a link; close() returns the packets as lists of tshark fields."""
 
     def __init__(self, ns, link, path):
-        self.path = path
+        self.path, self.ns, self.link = str(path), ns, link
         self.p = subprocess.Popen(["ip", "netns", "exec", ns, "tcpdump", "-i", link, "-w", path, "-U", "--immediate-mode", "-Z", "root"],
                                   stderr=subprocess.PIPE, text=True)
         assert "listening on" in self.p.stderr.readline()
 
     def close(self, *fields):
+        # a frame of our own (IEEE 802 local experimental) goes last: when it is in the file, so is everything before it
+        mark = b"last frame of " + self.path.encode()[-20:]
+        send = f"import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(({self.link!r}, 0)); s.send(bytes(12) + b'\\x88\\xb5' + {mark!r}.ljust(60))"
+        sh(["ip", "netns", "exec", self.ns, "/usr/bin/python3", "-c", send])
+        until(lambda: mark in Path(self.path).read_bytes()[-4096:], 10)
         self.p.send_signal(signal.SIGINT)
         self.p.wait(10)
         self.p.stderr.close()
-        args = ["tshark", "-r", self.path, "-T", "fields", "-E", "occurrence=f"]
+        args = ["tshark", "-r", self.path, "-Y", "!(eth.type == 0x88b5)", "-T", "fields", "-E", "occurrence=f"]
         for f in fields or ("ip.src", "ip.dst", "ip.proto", "ip.len"):
             args += ["-e", f]
         return [line.split("\t") for line in sh(args).splitlines()]

@@ -264,6 +264,7 @@ def test_requests_wait_for_the_one_before(double):
 def test_odd_pings(double):
     d = double("honest")
     sh(["ip", "-n", d.ns, "link", "set", "lo", "up", "mtu", "1500"])
+    until(lambda: "1.1.1.1" in sh(["ip", "-n", d.ns, "addr"]), 10)  # the kernel follows the children
     c = opened(d)
     for to, size in (("::1", 36), ("::1", 47)):
         text, o = c.say(f"ping {to} size {size} repeat 1")

@@ -8,6 +8,8 @@ from conftest import Capture, sh, until
 
 def keys(l, node):
     """-> options for tshark."""
+    # both ends of a VTI may have begun at once: one of the two pairs goes
+    until(lambda: len(re.findall(r'^"IPv', l.exec(node, "show crypto keys wireshark"), re.M)) == 2, 30)
     out = l.exec(node, "show crypto keys wireshark")
     esp = [line for line in out.splitlines() if line.startswith('"IPv')]
     ike = [line for line in out.splitlines() if re.fullmatch(r"[0-9a-f]{16},[0-9a-f]+", line)]

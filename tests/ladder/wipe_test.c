@@ -53,7 +53,7 @@ static struct world *setting_up(const char *psk)
     struct world *w = world_pair(121);
     for (int i = A; i <= B; i++) {
         struct setup s = setup_default(i);
-        s.policy[0] = (struct ike_policy_value){10, ENCR_AES128, HASH_SHA1, IKE_AUTH_PSK, 2, 86400};
+        s.policy[0] = (struct ike_policy_value){10, ENCR_AES128, HASH_SHA256, IKE_AUTH_PSK, 2, 86400};
         s.flow.transform[0] = (struct ike_transform){"T", ENCR_AES256, HASH_SHA256, MODE_TUNNEL};
         s.flow.pfs_group = 2;
         s.psk = psk;
