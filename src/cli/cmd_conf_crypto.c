@@ -325,19 +325,19 @@ bool cfg_map(struct cfg *k, const struct match *m)
 {
     const char *name = match_text(m, "name");
     u32 seq = (u32)match_number(m, "seq", 0);
-    struct conf_map *map = name ? conf_map_find(k->c, name) : NULL;
-    if (m->no) {
-        CONF_FOR(struct conf_map_entry, e,
-                 &(map ? map : conf_map_get(k->c, name ? name : "", k->src))->entries)
+    struct conf_map *map = conf_map_find(k->c, name);
+    if (m->no && map) { /* without a number the whole map */
+        CONF_FOR(struct conf_map_entry, e, &map->entries)
         {
             if (!seq || e->seq == seq) {
                 list_remove(&e->link);
             }
         }
-        map = name ? conf_map_find(k->c, name) : NULL;
-        if (map && list_empty(&map->entries)) {
+        if (list_empty(&map->entries)) {
             list_remove(&map->link);
         }
+    }
+    if (m->no) {
         return true;
     }
     map = conf_map_get(k->c, name, k->src);
@@ -356,8 +356,14 @@ bool cfg_map(struct cfg *k, const struct match *m)
 
 bool cfg_map_local(struct cfg *k, const struct match *m)
 {
-    struct conf_map *map = conf_map_get(k->c, match_text(m, "name"), k->src);
-    str_copy(map->local_if, sizeof map->local_if, m->no ? "" : match_text(m, "if"));
+    if (m->no && !match_has(m, "local-address")) {
+        return cfg_map(k, m); /* `no crypto map NAME` */
+    }
+    const char *name = match_text(m, "name");
+    struct conf_map *map = m->no ? conf_map_find(k->c, name) : conf_map_get(k->c, name, k->src);
+    if (map) {
+        str_copy(map->local_if, sizeof map->local_if, m->no ? "" : match_text(m, "if"));
+    }
     return true;
 }
 

@@ -52,9 +52,6 @@ bool cfg_username(struct cfg *k, const struct match *m)
     const char *name = match_text(m, "name");
     struct conf_password p = {0};
     bool secret = match_has(m, "secret");
-    if (!name) {
-        return cfg_fail(k, m, NULL, "the line ends too early; expected the user's name");
-    }
     if ((secret || match_has(m, "password")) && !read_secret(k, m, secret, &p)) {
         return false;
     }

@@ -60,6 +60,16 @@ static bool mismatch(struct cfg *k, const struct match *m, const char *line)
     return false;
 }
 
+/* A `no` line may say less than its row, but not leave open what it is about. */
+static bool names_there(struct cfg *k, const struct match *m, const struct cmd *row)
+{
+    if (m->partial && strstr(row->syntax, "WORD:name") && !match_text(m, "name") &&
+        row->cfg != cfg_hostname && row->cfg != cfg_keep) {
+        return cfg_fail(k, m, NULL, "the line ends too early; expected the name");
+    }
+    return true;
+}
+
 /* A name that would be cut when it is kept would be another name. */
 static bool names_fit(struct cfg *k, const struct match *m)
 {
@@ -114,7 +124,8 @@ bool cfg_line(struct cfg *k, const char *line)
         cfg_enter(k, M_CONF, NULL);
         return true;
     }
-    bool ok = row ? names_fit(k, m) && row->cfg(k, m) : mismatch(k, m, line);
+    bool ok =
+        row ? names_fit(k, m) && names_there(k, m, row) && row->cfg(k, m) : mismatch(k, m, line);
     mem_wipe(sub.buf, strlen(line)); /* it may hold a secret */
     mem_wipe(top.buf, strlen(line));
     return ok;

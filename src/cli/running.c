@@ -374,6 +374,9 @@ static void running_acls(struct strbuf *o, const struct conf *c)
 {
     CONF_FOR(struct conf_acl, l, &c->acls)
     {
+        if (l->numbered && list_empty(&l->aces)) {
+            continue; /* a numbered list is nothing but its lines */
+        }
         if (!l->numbered) {
             sb_addf(o, "%s %s\n",
                     l->ipv6       ? "ipv6 access-list"

@@ -137,7 +137,17 @@ static void fuzzer_found(void **state)
         snprintf(text, sizeof text, "ip access-list extended L\n permit ip any any\n %s\n", cut[i]);
         rejects(text, "R9.cfg:3:", "the line ends too early");
     }
-    rejects("no username\n", "R9.cfg:1:1:", "the line ends too early");
+    static const char *const nameless[] = {"no username",
+                                           "no crypto map",
+                                           "no ip access-list extended",
+                                           "no ipv6 access-list",
+                                           "no crypto ipsec transform-set",
+                                           "no crypto ipsec profile"};
+    for (unsigned i = 0; i < ARRAY_LEN(nameless); i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s\n", nameless[i]);
+        rejects(text, "R9.cfg:1:1:", "expected the name");
+    }
     rejects("ipv6 access-list L\n permit ipv6 any any\n no permit ipv6 host\n",
             "R9.cfg:3:", "the line ends too early");
     rejects("crypto ipsec profile "

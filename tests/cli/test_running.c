@@ -233,6 +233,48 @@ static void every_no(void **state)
     free(text);
 }
 
+/* Whole things go by their name alone; what is not there goes without a trace. */
+static void whole_things(void **state)
+{
+    static const char *const gone[] = {"crypto map M",
+                                       "access-list 101",
+                                       "ip access-list extended LIST",
+                                       "router ospf 1",
+                                       "interface Tunnel1",
+                                       "crypto ipsec profile P",
+                                       "crypto isakmp policy 10",
+                                       "crypto map NONE",
+                                       "access-list 199",
+                                       "ip access-list extended NONE",
+                                       "router ospf 9",
+                                       "interface Tunnel9",
+                                       "crypto ipsec profile NONE",
+                                       "crypto isakmp policy 99",
+                                       "username nobody",
+                                       "crypto map NONE 10",
+                                       "crypto map NONE local-address Loopback0",
+                                       "line vty 5 15"};
+    (void)state;
+    char *text = golden();
+    for (unsigned i = 0; i < ARRAY_LEN(gone); i++) {
+        struct strbuf all = {0};
+        char head[80];
+        sb_addn(&all, text, strlen(text) - strlen("end\n"));
+        sb_addf(&all, "no %s\n", gone[i]);
+        char *got = printed(all.s);
+        snprintf(head, sizeof head, "\n%s", gone[i]);
+        if (strstr(got, head)) {
+            fail_msg("\"no %s\" leaves something of it", gone[i]);
+        }
+        if (!strstr(text, head)) { /* it was not there: nothing changes */
+            assert_string_equal(got, text);
+        }
+        free(got);
+        sb_free(&all);
+    }
+    free(text);
+}
+
 /* The two forms of a kept line never stand side by side; a line is a place, said twice it is the same. */
 static void one_form_only(void **state)
 {
@@ -343,9 +385,11 @@ static void examples(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_line),    cmocka_unit_test(sorted),
-                                       cmocka_unit_test(other_values),  cmocka_unit_test(every_no),
-                                       cmocka_unit_test(one_form_only), cmocka_unit_test(examples)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_line),   cmocka_unit_test(sorted),
+        cmocka_unit_test(other_values), cmocka_unit_test(every_no),
+        cmocka_unit_test(whole_things), cmocka_unit_test(one_form_only),
+        cmocka_unit_test(examples)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;
