@@ -331,13 +331,33 @@ static void uninstall(struct ike *ike, const struct child *c, bool in)
     dp_send(ike, &m);
 }
 
+static void say_delete(struct ike *ike, struct child *c)
+{
+    struct todo *t = todo_push(ike, TODO_DELETE_SPI);
+    t->spi = c->spi_in;
+    t->local = c->local.a;
+    t->remote = c->remote.a;
+    c->said = true;
+}
+
+/* child_retire: nothing is sent on it any more and Delete is said; what the peer sent before it heard
+ * that is still taken in for a while. */
+static void child_retire(struct ike *ike, struct child *c, u64 now)
+{
+    if (c->out_up) {
+        uninstall(ike, c, false);
+        c->out_up = false;
+    }
+    forget_later(c);
+    say_delete(ike, c);
+    c->delete_ms = now + IN_GRACE_MS;
+    child_arm(ike, c);
+}
+
 void child_delete(struct ike *ike, struct child *c, bool tell)
 {
-    if (tell) {
-        struct todo *t = todo_push(ike, TODO_DELETE_SPI);
-        t->spi = c->spi_in;
-        t->local = c->local.a;
-        t->remote = c->remote.a;
+    if (tell && !c->said) {
+        say_delete(ike, c);
     }
     if (c->out_up) { /* first what sends, so nothing leaves that cannot be answered */
         uninstall(ike, c, false);
@@ -396,6 +416,10 @@ void child_shorten(struct ike *ike, struct child *c, u32 life_s)
 
 void child_due(struct ike *ike, struct child *c, u64 now)
 {
+    if (c->delete_ms && now >= c->delete_ms && !c->said && now < c->hard_ms) {
+        child_retire(ike, c, now);
+        return;
+    }
     if ((c->delete_ms && now >= c->delete_ms) || (c->hard_ms && now >= c->hard_ms)) {
         child_delete(ike, c, true);
         return;

@@ -32,6 +32,7 @@ enum {
     GUESTS_PER_ADDRESS = 24,
     MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
     REKEY_JITTER_MS = 10000,
+    IN_GRACE_MS = 2000,           /* a pair that goes takes in that long what was under way when we said Delete */
     OUT_DELAY_MS = 2000,          /* a new pair of ours that replaces one sends after that long */
     OUT_DELAY_SPENT_MS = 500,     /* the same at most when what it replaces has little of its volume left */
     LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
@@ -193,7 +194,7 @@ struct child {
     struct timer timer;
     u32 number, flow, spi_in, spi_out, conn_in, isakmp_conn;
     u8 encr, auth, mode;
-    bool initiator, in_up, out_up, closing;
+    bool initiator, in_up, out_up, closing, said; /* said: Delete was said */
     struct selector sel;
     struct endpoint local, remote;
     struct dp_msg *later; /* owned, wiped: the outbound half, not given to the data plane yet */

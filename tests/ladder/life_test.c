@@ -256,6 +256,53 @@ static void a_rekey_loses_nothing(void **state)
     }
 }
 
+static u32 sends_on(const struct side *s)
+{
+    int best = -1;
+    for (unsigned i = 0; i < s->num_sas; i++) {
+        if (s->sa[i].dir == SA_OUT && (best < 0 || s->order[i] > s->order[best])) {
+            best = (int)i;
+        }
+    }
+    return best < 0 ? 0 : s->sa[best].spi;
+}
+
+static bool takes_in(const struct side *s, u32 spi)
+{
+    for (unsigned i = 0; i < s->num_sas; i++) {
+        if (s->sa[i].dir == SA_IN && s->sa[i].spi == spi) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* a packet every millisecond, ten on the way: each is taken in when it arrives, also while both ends renew at once and one
+ * of the two pairs goes again */
+static void what_is_under_way_arrives(void **state)
+{
+    (void)state;
+    for (u64 seed = 660; seed < 700; seed++) {
+        struct world *w = up(seed);
+        u32 sent[2][12] = {{0}};
+        world_run(w, 20000);
+        soft(w, A);
+        world_run(w, seed % 40); /* before, between and after A's messages */
+        soft(w, B);
+        for (unsigned t = 0; t < 60000; t++) {
+            for (int i = A; i <= B; i++) {
+                u32 arrives = sent[i][(t + 2) % 12]; /* ten milliseconds old */
+                assert_true(!arrives || takes_in(&w->s[!i], arrives));
+                sent[i][t % 12] = sends_on(&w->s[i]);
+            }
+            world_run(w, 1);
+        }
+        assert_int_equal(w->s[A].num_sas, 2);
+        assert_int_equal(w->s[B].num_sas, 2);
+        world_free(w);
+    }
+}
+
 /* the peer takes the old pair away at once: then there is nothing to spare the new one for */
 static void an_old_pair_deleted_at_once(void **state)
 {
@@ -412,6 +459,7 @@ int main(void)
         cmocka_unit_test(a_stale_phase_1_does_not_cost_the_pair),
         cmocka_unit_test(phase_1_is_renewed_in_time),
         cmocka_unit_test(a_rekey_loses_nothing),
+        cmocka_unit_test(what_is_under_way_arrives),
         cmocka_unit_test(an_old_pair_deleted_at_once),
         cmocka_unit_test(a_life_has_a_floor),
         cmocka_unit_test(volumes_do_not_wrap),
