@@ -192,6 +192,9 @@ static struct cut *cut_find(struct worker *w, const struct cut_key *k)
 static void cut_remember(struct worker *w, const struct cut_key *k, u32 flow)
 {
     struct cut *at = cut_find(w, k), *oldest = &w->cut[0];
+    if (at && at->flow && !flow) { /* a forged first fragment does not lay open what a real one protected */
+        return;
+    }
     for (unsigned i = 0; !at && i < MAX_CUTS; i++) { /* a free one is the oldest of all */
         oldest = w->cut[i].since_ms < oldest->since_ms ? &w->cut[i] : oldest;
     }

@@ -25,6 +25,8 @@
 enum {
     P_IP = 0x0800,
     P_IPV6 = 0x86dd,
+    P_8021Q = 0x8100,
+    P_8021AD = 0x88a8,
     PROTO_UDP = 17,
     PROTO_ESP = 50,
     PROTO_AH = 51,
@@ -182,54 +184,73 @@ static __always_inline int may_cover(const struct view *v, const __u32 *from, co
     return 0;
 }
 
-/* 0: not IP, not ours to judge; 1: v is filled; -1: claims to be IP and is not. A frame with a VLAN
- * tag belongs to the subinterface of that tag. */
-static __always_inline int look(struct __sk_buff *skb, struct view *v)
+enum look { NOT_OURS, READ, BROKEN, DOUBLE_TAG };
+
+/* look: READ: v is filled. BROKEN: claims to be IP and is not. NOT_OURS: no IP, or a frame with a VLAN
+ * tag, which belongs to the subinterface of that tag. VLAN 0 is a priority only (IEEE 802.1Q 9.6), and
+ * the kernel takes such a frame for one without a tag; of two such tags it takes off the second one
+ * behind our back, so there is no use for that frame: DOUBLE_TAG. */
+static __always_inline enum look look(struct __sk_buff *skb, struct view *v)
 {
-    if (skb->vlan_present) {
-        return 0;
+    if (skb->vlan_present && (skb->vlan_tci & 0xfff)) {
+        return NOT_OURS;
+    }
+    if (skb->protocol == bpf_htons(P_8021Q) || skb->protocol == bpf_htons(P_8021AD)) {
+        __u16 inner = 0;
+        return read_net(skb, 0, &inner, sizeof inner) || !(inner & bpf_htons(0xfff)) ? DOUBLE_TAG
+                                                                                       : NOT_OURS;
     }
     if (skb->protocol == bpf_htons(P_IP)) {
-        return read_v4(skb, v) ? -1 : 1;
+        return read_v4(skb, v) ? BROKEN : READ;
     }
     if (skb->protocol == bpf_htons(P_IPV6)) {
-        return read_v6(skb, v) ? -1 : 1;
+        return read_v6(skb, v) ? BROKEN : READ;
     }
-    return 0;
+    return NOT_OURS;
+}
+
+/* To a TUN, which knows no tags. */
+static __always_inline int lead(struct __sk_buff *skb, __u32 tun)
+{
+    if (skb->vlan_present) {
+        bpf_skb_vlan_pop(skb);
+    }
+    return bpf_redirect(tun, 0);
 }
 
 SEC("tc")
 int steer_out(struct __sk_buff *skb)
 {
     struct view v = {};
-    int is = look(skb, &v);
-    if (is == 0 || skb->mark == own_mark) {
+    enum look is = look(skb, &v);
+    if (is == NOT_OURS || skb->mark == own_mark) {
         return TC_ACT_UNSPEC;
     }
-    if (is < 0) {
-        return bpf_redirect(tun_out, 0);
+    if (is == DOUBLE_TAG) {
+        return TC_ACT_SHOT;
     }
-    if (is_neighbour(skb, &v) || !may_cover(&v, v.src, v.dst)) {
+    if (is == READ && (is_neighbour(skb, &v) || !may_cover(&v, v.src, v.dst))) {
         return TC_ACT_UNSPEC;
     }
-    return bpf_redirect(tun_out, 0);
+    return lead(skb, tun_out);
 }
 
 SEC("tc")
 int steer_in(struct __sk_buff *skb)
 {
     struct view v = {};
-    int is = look(skb, &v);
-    if (is == 0) {
+    enum look is = look(skb, &v);
+    if (is == NOT_OURS) {
         return TC_ACT_UNSPEC;
     }
-    if (is < 0) {
-        return bpf_redirect(tun_in, 0);
+    if (is == DOUBLE_TAG) {
+        return TC_ACT_SHOT;
     }
-    if (is_ours(skb, &v) || is_neighbour(skb, &v) || !may_cover(&v, v.dst, v.src)) {
+    if (is == READ &&
+        (is_ours(skb, &v) || is_neighbour(skb, &v) || !may_cover(&v, v.dst, v.src))) {
         return TC_ACT_UNSPEC;
     }
-    return bpf_redirect(tun_in, 0);
+    return lead(skb, tun_in);
 }
 
 char _license[] SEC("license") = "Apache-2.0";

@@ -153,10 +153,15 @@ static void t_fragments_follow(void **state)
     give(r, CRYPTO, b, udp(b, "10.1.0.2", "10.2.0.1", 0, 2, 80, false)); /* of somebody else */
     assert_int_equal(flow_get(r->dp, 7)->held, 4);
     assert_int_equal(left_in_clear(r), 2);
+    give(r, CRYPTO, b,
+         udp(b, "10.1.0.1", "10.2.0.1", 53, 1, 0, true)); /* a first one forged over it */
+    give(r, CRYPTO, b, udp(b, "10.1.0.1", "10.2.0.1", 0, 1, 160, false));
+    assert_int_equal(flow_get(r->dp, 7)->held, 5);
+    assert_int_equal(left_in_clear(r), 3); /* the forged one itself */
     rig_later(r, CUT_MS + 1);
     give(r, CRYPTO, b,
          udp(b, "10.1.0.1", "10.2.0.1", 0, 2, 160, false)); /* too old to be believed */
-    assert_int_equal(left_in_clear(r), 2);
+    assert_int_equal(left_in_clear(r), 3);
     rig_free(r);
     /* a flood of first fragments takes the memory of others, and then they are protected */
     r = rig_new(NULL);

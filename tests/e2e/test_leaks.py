@@ -428,6 +428,32 @@ for i in range(50):
 """
 
 
+TAGGED = """
+import socket, struct, sys
+here, there = open("/sys/class/net/Fa0-0/address").read().strip(), sys.argv[3]
+mac = lambda t: bytes(int(x, 16) for x in t.split(":"))
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("Fa0-0", 0))
+def checksum(b):
+    c = sum(struct.unpack("!10H", b))
+    c = (c & 0xffff) + (c >> 16)
+    return ~((c & 0xffff) + (c >> 16)) & 0xffff
+for i in range(50):
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 84, i, 0, 64, 17, 0, socket.inet_aton(sys.argv[1]), socket.inet_aton(sys.argv[2]))
+    ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+    s.send(mac(there) + mac(here) + b"".join(struct.pack("!HH", 0x8100, int(t)) for t in sys.argv[4:]) + struct.pack("!H", 0x0800) + ip + struct.pack("!HHHH", 6000, 6001, 64, 0) + bytes(56))
+"""
+
+
+def inject_tagged(b, src, dst, path, *tags):
+    """The same in frames with VLAN tags (priority and number in the 16 bits of each)."""
+    mac = b.l.shell("CE1", "cat /sys/class/net/Fa0-1/address").strip()
+    cap = Capture(b.l.ns("Bob"), "eth0", path)
+    b.l.shell("ISP", f"{sys.executable} -c '{TAGGED}' {src} {dst} {mac} {' '.join(map(str, tags))}")
+    time.sleep(0.5)
+    return len([f for f in cap.close("ip.src", "ip.dst") if f[:2] == [src, dst]])
+
+
 def inject(b, src, dst, path):
     """Packets from ISP towards CE1's LAN; how many Bob's link saw."""
     b.l.shell("ISP", "ip route replace 10.1.0.0/24 via 1.1.1.1")
@@ -444,6 +470,13 @@ def test_clear_packets_never_come_in(bed, tmp_path):
     assert inject(b, "10.2.0.10", "10.1.0.10", tmp_path / "in1.pcap") == 0
     assert re.search(r"RECVD_PKT_NOT_IPSEC", b.l.log("CE1"))
     assert inject(b, "10.9.0.10", "10.1.0.10", tmp_path / "in2.pcap") > 0
+    # a priority tag (VLAN 0) is no VLAN: the kernel takes such a frame for one without a tag
+    priority = 5 << 13
+    assert inject_tagged(b, "10.2.0.10", "10.1.0.10", tmp_path / "in3.pcap", priority) == 0
+    assert inject_tagged(b, "10.9.0.10", "10.1.0.10", tmp_path / "in4.pcap", priority) > 0
+    assert inject_tagged(b, "10.2.0.10", "10.1.0.10", tmp_path / "in5.pcap", priority, priority) == 0
+    assert inject_tagged(b, "10.2.0.10", "10.1.0.10", tmp_path / "in6.pcap", priority, priority, priority) == 0
+    assert inject_tagged(b, "10.2.0.10", "10.1.0.10", tmp_path / "in7.pcap", priority | 77) == 0
 
 
 def test_deny_works_both_ways(bed, tmp_path):
