@@ -297,6 +297,14 @@ bool cfg_acl_remark(struct cfg *k, const struct match *m)
     return remark_put(k, m, conf_acl_get(k->c, num->text, extended, true, k->src));
 }
 
+/* number_fits: as `access-list NUMBER` takes it, so that what is printed can be read. */
+static bool number_fits(const char *name, bool extended)
+{
+    unsigned long n = name[0] == '0' || strlen(name) > 4 ? 0 : strtoul(name, NULL, 10);
+    return extended ? (n >= 100 && n <= 199) || (n >= 2000 && n <= 2699)
+                    : (n >= 1 && n <= 99) || (n >= 1300 && n <= 1999);
+}
+
 bool cfg_acl_named(struct cfg *k, const struct match *m)
 {
     const char *name = match_text(m, "name");
@@ -312,6 +320,11 @@ bool cfg_acl_named(struct cfg *k, const struct match *m)
         return cfg_fail(k, m, "name", "access list %.60s is of the other kind", name);
     }
     bool numbered = strspn(name, "0123456789") == strlen(name);
+    if (numbered && !number_fits(name, extended)) {
+        return cfg_fail(k, m, "name", "the number of %s list is %s",
+                        extended ? "an extended" : "a standard",
+                        extended ? "100 to 199 or 2000 to 2699" : "1 to 99 or 1300 to 1999");
+    }
     cfg_enter(k, extended ? M_EXTACL : M_STDACL,
               conf_acl_get(k->c, name, extended, numbered, k->src));
     return true;

@@ -465,6 +465,7 @@ int router_main(const struct router_options *o)
     struct router *r = xcalloc(1, sizeof *r);
     int status = 1;
     r->opt = o;
+    r->lock = -1;
     r->env = env_real();
     r->started_ms = env_now_ms(&r->env);
     r->kern = kern_open();
@@ -496,6 +497,8 @@ int router_main(const struct router_options *o)
         uv_run(&r->loop, UV_RUN_DEFAULT);
         status = 0;
         finish(r);
+    } else if (r->lock >= 0) { /* what was made for a start that failed goes again */
+        claim_end(o->run_dir, r->lock, o->own_run_dir);
     }
     free(r);
     return status;

@@ -148,6 +148,10 @@ static void fuzzer_found(void **state)
         snprintf(text, sizeof text, "%s\n", nameless[i]);
         rejects(text, "R9.cfg:1:1:", "expected the name");
     }
+    rejects("ip access-list extended 0\n", "R9.cfg:1:25:", "100 to 199 or 2000 to 2699");
+    rejects("ip access-list extended 99\n", "R9.cfg:1:25:", "100 to 199 or 2000 to 2699");
+    rejects("ip access-list standard 100\n", "R9.cfg:1:25:", "1 to 99 or 1300 to 1999");
+    rejects("ip access-list standard 01\n", "R9.cfg:1:25:", "1 to 99 or 1300 to 1999");
     rejects("ipv6 access-list L\n permit ipv6 any any\n no permit ipv6 host\n",
             "R9.cfg:3:", "the line ends too early");
     rejects("crypto ipsec profile "

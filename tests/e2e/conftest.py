@@ -162,11 +162,14 @@ def lab(tmp_path):
         return made
 
     yield make
-    stderr = ""
+    stderr, refused = "", []
     for name in labs:
         for f in Path(f"/run/adit/lab/{name}").glob("*/stderr"):
             stderr += f.read_text()
+        for f in Path(f"/run/adit/lab/{name}").glob("*/log"):  # main understands all that its own children say
+            refused += [line for line in f.read_text().splitlines() if "%ADIT-3-CHILD_VALUE" in line]
         subprocess.run([ADIT, "lab", "down", name], capture_output=True, timeout=60)
     assert "Sanitizer" not in stderr and "runtime error" not in stderr, stderr
+    assert not refused, refused
     left = [n for n in os.listdir("/run/netns") if any(n.startswith(f"adit-{name}-") for name in labs)] if os.path.isdir("/run/netns") else []
     assert not left, f"namespaces left behind: {left}"

@@ -310,6 +310,8 @@ def test_names_and_second_instances(tmp_path):
         assert second.returncode == 1 and f"a router runs already in /run/adit/{name}: process {first.pid}\n" in second.stderr
         other = subprocess.run([*inside, ADITD, "-r", tmp_path / "run", cfg], capture_output=True, text=True)
         assert other.returncode == 1 and re.search(rf"UDP port 500: Address already in use: process {first.pid} \(aditd\)", other.stderr), other.stderr
+        third = subprocess.run([*inside, ADITD, "-n", name + "b", "-s", tmp_path / "b", cfg], capture_output=True, text=True)
+        assert third.returncode == 1 and not os.path.exists(f"/run/adit/{name}b"), third.stderr  # a start that failed leaves nothing
         assert "N uptime" in subprocess.run([ADIT, "-n", name, "show version"], capture_output=True, text=True).stdout
         first.send_signal(signal.SIGTERM)
         assert first.wait(2) == 0
