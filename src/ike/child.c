@@ -425,7 +425,13 @@ void child_due(struct ike *ike, struct child *c, u64 now)
         return;
     }
     if (c->later_ms && now >= c->later_ms) {
-        child_send_now(ike, c);
+        /* overtaken by a newer pair that sends already: then this one only receives, or the data
+         * plane would send on a pair that we no longer renew */
+        const struct child *best = child_of_flow(ike, c->flow);
+        c->later_ms = 0;
+        if (!best || best == c || !best->out_up) {
+            child_send_now(ike, c);
+        }
     }
     if (c->soft_ms && now >= c->soft_ms && !c->closing) {
         renew(ike, c, now);

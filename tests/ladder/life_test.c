@@ -294,6 +294,9 @@ static void what_is_under_way_arrives(void **state)
                 u32 arrives = sent[i][(t + 2) % 12]; /* ten milliseconds old */
                 assert_true(!arrives || takes_in(&w->s[!i], arrives));
                 sent[i][t % 12] = sends_on(&w->s[i]);
+                /* and what is sent on is what would be renewed */
+                const struct child *c = child_of_flow(w->s[i].ike, 7);
+                assert_true(!c->out_up || c->spi_out == sends_on(&w->s[i]));
             }
             world_run(w, 1);
         }
