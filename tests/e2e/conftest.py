@@ -70,7 +70,7 @@ class Capture:
         mark = b"last frame of " + self.path.encode()[-20:]
         send = f"import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(({self.link!r}, 0)); s.send(bytes(12) + b'\\x88\\xb5' + {mark!r}.ljust(60))"
         sh(["ip", "netns", "exec", self.ns, "/usr/bin/python3", "-c", send])
-        until(lambda: mark in Path(self.path).read_bytes()[-4096:], 10)
+        until(lambda: mark in Path(self.path).read_bytes(), 20)
         self.p.send_signal(signal.SIGINT)
         self.p.wait(10)
         self.p.stderr.close()
