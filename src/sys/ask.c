@@ -81,6 +81,10 @@ static void on_late(uv_timer_t *t)
         LIST_FOR (it, &r->questions) {
             struct question *q = CONTAINER_OF(it, struct question, link);
             if (q->until_ms <= now) {
+                if (q->until_ms) { /* 0: it was not even asked, or said too much */
+                    r->given_up[r->num_given_up++ % ARRAY_LEN(r->given_up)] =
+                        (struct given_up){q->tag, q->id};
+                }
                 settle(q, false);
                 more = true;
                 break;
@@ -151,6 +155,19 @@ static void keep(struct question *q, const void *value)
     memcpy((char *)q->a.items + q->a.num++ * size, value, size);
 }
 
+/* is_late: it answers a question that was given up: a child that stood still says so when it goes on. */
+static bool is_late(struct router *r, enum child_id id, bool end, u32 tag)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(r->given_up); i++) {
+        struct given_up *g = &r->given_up[i];
+        if (g->tag == tag && tag && g->id == id) {
+            g->tag = end ? 0 : tag; /* once */
+            return true;
+        }
+    }
+    return false;
+}
+
 enum value_fault ask_value(struct router *r, enum child_id id, u32 type, u32 tag, const void *value)
 {
     const u32 end = id == CHILD_DP ? DP_END : IKE_END;
@@ -175,5 +192,5 @@ enum value_fault ask_value(struct router *r, enum child_id id, u32 type, u32 tag
         keep(q, value);
         return VALUE_FINE;
     }
-    return VALUE_UNASKED;
+    return is_late(r, id, type == end, tag) ? VALUE_FINE : VALUE_UNASKED;
 }

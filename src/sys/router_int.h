@@ -97,6 +97,11 @@ struct router_steer {
     u32 tun_out, tun_in; /* interface indexes it leads to */
     u32 ids[2];          /* its programs */
 };
+/* A question nobody waits for any more. */
+struct given_up {
+    u32 tag; /* 0: none */
+    enum child_id id;
+};
 struct router {
     const struct router_options *opt;
     uv_loop_t loop;
@@ -128,6 +133,8 @@ struct router {
     struct list questions; /* struct question (ask.c) */
     struct list looks;     /* struct look (look.c) */
     struct list vtyshs;    /* struct vtysh (vtysh.c) */
+    struct given_up given_up[64]; /* the last ones */
+    unsigned num_given_up;
     uv_timer_t ask_late;
     int udp[2]; /* 0.0.0.0:500, [::]:500; -1: not open */
     struct router_port port[DP_MAX_PORTS];

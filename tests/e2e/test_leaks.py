@@ -383,6 +383,37 @@ def test_peer_reboots(bed):
     row("peer rebooted", *b.run(peer_reboots))
 
 
+def test_ike_stopped_for_a_minute(bed):
+    """The SAs carry on without ike, and what has none waits or is dropped."""
+    b = bed()
+    b.warm()
+
+    def stopped(b):
+        b.kill("ike", signal.SIGSTOP)
+
+    sent, clear, protected = b.run(stopped, seconds=60)
+    b.kill("ike", signal.SIGCONT)
+    row("ike stopped for a minute", sent, clear, protected)
+    assert protected > sent["udp4"], "the SAs did not carry on"
+    b.warm()
+
+
+def test_sa_runs_out_while_ike_is_stopped(bed):
+    """Nobody renews the SA: its volume ends, and nothing takes the open road."""
+    b = bed()
+    b.l.config("CE1", "crypto ipsec security-association lifetime kilobytes 2560")
+    b.warm()
+
+    def stopped(b):
+        b.kill("ike", signal.SIGSTOP)
+        until(lambda: re.search(r"^\d+ +SA lifetime over", b.l.exec("CE1", "show drops"), re.M), 40)
+
+    sent, clear, protected = b.run(stopped)
+    b.kill("ike", signal.SIGCONT)
+    row("SA ran out, ike stopped", sent, clear, protected)
+    b.warm()
+
+
 def test_first_start(bed):
     """A start with 1000 static routes on a machine where nothing of adit is left, with traffic already coming."""
     routes = "\n".join(f"ip route 10.{100 + i // 250}.{i % 250}.0 255.255.255.0 1.1.1.2" for i in range(1000))
