@@ -255,7 +255,12 @@ def test_rekey_by_adit(quiet):
     out = ping.communicate()[0]
     s.far.sh("echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf")
     assert len(seen - first) >= 4, seen  # two rekeys at least
-    assert "6000 packets transmitted, 6000 received" in out, out + s.state()
+    # what we can help: nothing went out on an SA that the far end had not, nothing of its was refused here
+    wrong = [line.split() for line in s.far.sh("cat /proc/net/xfrm_stat").splitlines() if line.startswith("XfrmIn") and not line.endswith("\t0")]
+    drops = [line for line in s.lab.exec("R1", "show drops").splitlines() if re.match(r"\d", line) and "listener report" not in line]
+    assert not wrong and not drops, (wrong, drops, out + s.state())
+    # a machine that is busy may lose one in a queue of the far end's on the way back (XfrmAcquireError, its socket buffers)
+    assert number(r"(\d+) received", out) >= 5990, out + s.state()
 
 
 def test_phase1_again_by_strongswan(quiet):

@@ -67,11 +67,14 @@ def test_tshark_opens_it(lab, tmp_path, case):
     assert not tshark(path, [], inner + " and esp", "frame.number")  # and nothing of it without the keys
 
     # IKE: identification and hash in message 5, the proposal of quick mode
-    cookie = [a for a in args if "ikev1_decryption" in a][-1].split(":")[2].split(",")[0]
+    # both ends of a VTI may have begun: the ISAKMP SA that the living pair was made under is the one
+    cookies = [a.split(":")[2].split(",")[0] for a in args if "ikev1_decryption" in a]
+    quick_of = lambda c: tshark(path, args, f"isakmp.ispi == {c} and isakmp.exchangetype == 32", "isakmp.prop.transforms", "isakmp.trans.id", "isakmp.spi", "isakmp.nonce")
+    offered_in = lambda quick: {"0x" + s for r in quick[:2] for s in r[2].replace(":", "").split(",") if s}
+    cookie = next((c for c in cookies if offered_in(quick_of(c)) == set(spis)), cookies[-1])
     sa = f"isakmp.ispi == {cookie}"
     main = tshark(path, args, f"{sa} and isakmp.exchangetype == 2 and isakmp.flag_e == 1", "isakmp.id.data.ipv4_addr", "isakmp.hash")
     assert len(main) == 2 and all(r[0] and r[1] for r in main), main
-    quick = tshark(path, args, f"{sa} and isakmp.exchangetype == 32", "isakmp.prop.transforms", "isakmp.trans.id", "isakmp.spi", "isakmp.nonce")
+    quick = quick_of(cookie)
     assert len(quick) >= 3 and set(quick[0][1].split(",")) <= transform, quick
-    offered = {"0x" + s for r in quick[:2] for s in r[2].replace(":", "").split(",") if s}
-    assert offered == set(spis), (offered, spis)
+    assert offered_in(quick) == set(spis), (offered_in(quick), spis)
