@@ -1,7 +1,8 @@
 #!/bin/bash
 # fuzz.sh SECONDS [TARGET...]: builds tests/fuzz with clang, libFuzzer, ASan and UBSan into build-fuzz (BUILD_FUZZ
 # overrides) and runs every target for SECONDS seconds, two at a time. A finding leaves its input in
-# build-fuzz/findings/TARGET-* and makes the exit status 1. The corpus of each target stays in build-fuzz/corpus.
+# build-fuzz/findings/TARGET-* and makes the exit status 1. The corpus of each target stays in build-fuzz/corpus; it begins with the minimised
+# one of tests/fuzz/corpus (made by `fuzz_X -merge=1`).
 # FUZZ_SEED (1) makes a run like the last one; long runs use others.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -22,6 +23,7 @@ mkdir -p "$build/findings" "$build/corpus"
 one() { # TARGET: one run; seeds for the readers of text are the examples
     local t=$1 seeds="$build/corpus/$1" words=()
     mkdir -p "$seeds"
+    [ ! -e "$root/tests/fuzz/corpus/$t.tar.gz" ] || tar -C "$seeds" -xzf "$root/tests/fuzz/corpus/$t.tar.gz" --no-same-owner
     case $t in
     fuzz_config) # section by section, and the words of the grammar; short inputs, for each line walks the whole grammar
         awk -v dir="$seeds" 'FNR == 1 || !/^[ \302]/ {close(out); out = sprintf("%s/section%04d", dir, ++n)} {print >out}' \
