@@ -186,8 +186,11 @@ static bool identity_slow(const struct selector *s, const struct pkt *p)
     if (any) {
         return true;
     }
+    if (p->v.frag_off) { /* its ports came with the first one, by this SA or not at all (RFC 4301 7) */
+        return true;
+    }
     ip_ports(&sport, &dport, &p->v, p->data);
-    return !p->v.frag_off && sport >= s->sport_lo && sport <= s->sport_hi && dport >= s->dport_lo &&
+    return sport >= s->sport_lo && sport <= s->sport_hi && dport >= s->dport_lo &&
            dport <= s->dport_hi;
 }
 

@@ -61,7 +61,7 @@ void policy_settle(struct config *c)
 struct key {
     u8 version, proto;
     bool hidden;  /* IPv6 with extension headers: the kernel did not look for the protocol */
-    bool later;   /* a fragment without the ports */
+    bool later;   /* without its ports: a later fragment, or a first one that ends before them */
     bool unknown; /* a later fragment behind further extension headers: no protocol either */
     u32 src4, dst4;
     struct addr src, dst;
@@ -83,7 +83,7 @@ static void key_make(struct key *k, const u8 *ip, const struct ip_view *v, bool 
     *k = (struct key){.version = v->version,
                       .proto = v->proto,
                       .hidden = v->version == 6 && is_extension(ip[6]),
-                      .later = v->frag_off != 0,
+                      .later = v->frag_off != 0 || v->l4 + 4u > v->total,
                       .src = inbound ? dst : src,
                       .dst = inbound ? src : dst,
                       .sport = inbound && !icmp ? dport : sport,

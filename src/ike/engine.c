@@ -172,15 +172,22 @@ static void push_sa(struct ike *ike, enum todo_kind kind, const struct ike_sa *s
     todo_push(ike, kind)->sa = sa->number;
 }
 
+/* remember: an id is used up; in time before there is no more room phase 1 is renewed. */
+static void remember(struct ike *ike, struct ike_sa *sa, u32 msgid)
+{
+    msgid_remember(sa, msgid);
+    if (sa->num_msgids >= MSGIDS_MAX * 3 / 4 && !sa->spent_told) {
+        sa->spent_told = true;
+        push_sa(ike, TODO_P1_SPENT, sa);
+    }
+}
+
 /* commit_node: an informational message is over with its arrival, only its number is kept; a quick
  * mode stays for its duplicates. */
 static void commit_node(struct ike *ike, struct run *r)
 {
     if (r->fresh) {
-        msgid_remember(r->sa, r->hdr->msgid);
-        if (r->sa->num_msgids == MSGIDS_MAX * 3 / 4) {
-            push_sa(ike, TODO_P1_SPENT, r->sa);
-        }
+        remember(ike, r->sa, r->hdr->msgid);
         if (r->row->next == XS_INFO) {
             return;
         }
@@ -286,7 +293,7 @@ static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict
 {
     r->sa->wrong++;
     if (r->fresh && d->proved) {
-        msgid_remember(r->sa, r->hdr->msgid); /* it came from the peer: once is enough */
+        remember(ike, r->sa, r->hdr->msgid); /* it came from the peer: once is enough */
     }
     report(ike, r->sa, &r->sa->remote.a, r->hdr->exchange, d->why, d->detail);
     if (v == V_REPLY_ERROR && r->row->encrypted) {

@@ -171,6 +171,7 @@ struct ike_sa {
     char fail[160];
     u32 *msgids; /* owned: all message ids the peer has used, an open table */
     u32 num_msgids, cap_msgids, next_msgid;
+    bool spent_told; /* TODO_P1_SPENT was pushed */
     u32 wrong; /* messages refused */
     struct {
         struct timer timer;

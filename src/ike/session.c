@@ -336,8 +336,13 @@ void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
         info_notify(ike, sa, PROTO_ESP, NTF_INVALID_SPI, spi, 4, spi, 4);
         return;
     }
-    if (p && !list_empty(&p->flows)) { /* even with a pair up: theirs is another one */
-        flow_want(ike, CONTAINER_OF(p->flows.next, struct flow_ref, link)->flow, true);
+    struct flow *f = p && !list_empty(&p->flows)
+                         ? CONTAINER_OF(p->flows.next, struct flow_ref, link)->flow
+                         : NULL;
+    /* even with a pair up: theirs is another one. Only with the peer the flow is with now: else anybody
+     * who sends in the name of a dead one makes us leave the one that lives. */
+    if (f && addr_equal(&f->v.peer[f->peer], &u->src)) {
+        flow_want(ike, f, true);
     }
 }
 

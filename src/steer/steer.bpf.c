@@ -35,6 +35,7 @@ enum {
     ND_LAST = 137,
     PORT_IKE = 500,
     PORT_NAT = 4500,
+    PACKET_OTHERHOST = 3, /* linux/if_packet.h */
 };
 
 /* Set by steer.c before the program is loaded. */
@@ -152,7 +153,8 @@ static __always_inline int is_ours(struct __sk_buff *skb, const struct view *v)
         }
         return port == bpf_htons(PORT_IKE) || port == bpf_htons(PORT_NAT);
     }
-    return 1; /* a later fragment of UDP is of use only to a first one that was let in */
+    /* a later fragment of UDP could join a datagram whose first one came in protected */
+    return v->proto != PROTO_UDP;
 }
 
 /* May some line of the map cover a packet from `from` to `to`? */
@@ -240,7 +242,7 @@ int steer_in(struct __sk_buff *skb)
 {
     struct view v = {};
     enum look is = look(skb, &v);
-    if (is == NOT_OURS) {
+    if (is == NOT_OURS || skb->pkt_type == PACKET_OTHERHOST) { /* the kernel drops what is for others */
         return TC_ACT_UNSPEC;
     }
     if (is == DOUBLE_TAG) {

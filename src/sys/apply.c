@@ -401,6 +401,16 @@ void plan_impatient(uv_timer_t *t)
     settle(r, true);
 }
 
+void plan_insist(struct router *r)
+{
+    if (waits_for(r, CHILD_DP) && r->child[CHILD_DP].chan >= 0) {
+        give_dp(r);
+    }
+    if (waits_for(r, CHILD_IKE) && r->child[CHILD_IKE].chan >= 0) {
+        give_ike(r, false);
+    }
+}
+
 bool plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force)
 {
     if (in_force > r->given[id]) {

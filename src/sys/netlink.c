@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
@@ -54,6 +55,12 @@ struct kern *kern_open(void)
         return NULL;
     }
     nl_socket_set_nonblocking(nl->monitor);
+    /* Our own changes alone can fill it. What does not fit is lost without an error: that something changed is known all
+     * the same, for what did fit is read after it, and then everything is looked at. */
+    int size = 4 << 20, on = 1;
+    (void)setsockopt(nl_socket_get_fd(nl->monitor), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    (void)setsockopt(nl_socket_get_fd(nl->monitor), SOL_NETLINK, NETLINK_NO_ENOBUFS, &on,
+                     sizeof on);
     return nl;
 }
 
@@ -75,7 +82,12 @@ bool kern_monitor_drain(struct kern *nl)
 {
     nl->changed = false;
     nl->memo_index = 0; /* a link may have gone or changed its name */
-    while (nl_recvmsgs_default(nl->monitor) == 0) {
+    for (unsigned n = 0, err = 0; n < 100000; n++) {
+        err = (unsigned)-nl_recvmsgs_default(nl->monitor);
+        if (err == NLE_AGAIN) {
+            break;
+        }
+        nl->changed = nl->changed || err != 0; /* what cannot be read may be anything */
     }
     return nl->changed;
 }

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { LOOK_MS = 20000 };
+
 /* ---- names ---- */
 
 void router_kernel_name(void *ctx, char out[16], const char *ifname)
@@ -220,9 +222,21 @@ static void on_kernel(uv_poll_t *p, int status, int events)
 {
     struct router *r = p->data;
     (void)events;
-    if (status == 0 && kern_monitor_drain(r->kern) && !uv_is_active((uv_handle_t *)&r->settle)) {
-        uv_timer_start(&r->settle, on_settled, 100, 0);
+    if (status != 0) { /* an error stops the handle: it must go on, and something was missed */
+        (void)kern_monitor_drain(r->kern);
+        uv_poll_start(p, UV_READABLE, on_kernel);
+        router_touch(r);
+    } else if (kern_monitor_drain(r->kern)) {
+        router_touch(r);
     }
+}
+
+/* on_look: now and then, whatever the kernel said or failed to say. */
+static void on_look(uv_timer_t *t)
+{
+    struct router *r = t->data;
+    plan_insist(r);
+    router_touch(r);
 }
 
 /* ---- start ---- */
@@ -337,6 +351,9 @@ static bool start(struct router *r)
     logbook_open(&r->book, r, path);
     uv_timer_init(&r->loop, &r->settle);
     r->settle.data = r;
+    uv_timer_init(&r->loop, &r->look);
+    r->look.data = r;
+    uv_timer_start(&r->look, on_look, LOOK_MS, LOOK_MS);
     uv_timer_init(&r->loop, &r->patience);
     r->patience.data = r;
     ask_init(r);
@@ -429,6 +446,7 @@ static void finish(struct router *r)
 {
     uv_close((uv_handle_t *)&r->nl_poll, NULL);
     uv_timer_stop(&r->settle);
+    uv_timer_stop(&r->look);
     uv_timer_stop(&r->patience);
     api_free(r->api);
     r->api = NULL;

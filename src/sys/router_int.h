@@ -119,6 +119,7 @@ struct router {
     u64 generation;                              /* the last number used */
     u64 given[CHILD_NUM], taken[CHILD_NUM];      /* numbers: given last, in force */
     unsigned applied;                            /* plans that the kernel has followed */
+    uv_timer_t look;                           /* at the kernel, now and then */
     uv_timer_t patience;                         /* with ike's answer */
     struct router_steer steer[DP_MAX_LINKS + 1]; /* by map link number */
     bool steer_tried;
@@ -174,6 +175,7 @@ void router_host(struct router *r); /* fills r->host (host.c) */
 void plan_apply(struct router *r, struct plan *next);
 /* plan_taken: a child's answer: it was asked to take one generation, and this one is in force. False: it cannot be. */
 NODISCARD bool plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force);
+void plan_insist(struct router *r); /* what a child that runs was given and has not taken is given again */
 void plan_impatient(uv_timer_t *t); /* ike does not answer: go on without */
 void apply_complain(struct router *r, const char *what, const char *which, const char *why);
 /* Everything once more, for a child that has just started. */

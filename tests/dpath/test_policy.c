@@ -180,6 +180,77 @@ static void t_fragments_follow(void **state)
     rig_free(r);
 }
 
+/* A first fragment that ends before its ports shows nothing: it and what follows are taken for covered, out and in. */
+static void t_ports_not_in_the_first(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    u8 b[200];
+    rig_begin(r);
+    flow(r, 7);
+    struct selector s = between("10.1.0.0", 16, "10.2.0.0", 16);
+    s.proto = 17, s.dport_lo = s.dport_hi = 5000;
+    line(r, 1, 10, ACT_PROTECT, 7, s);
+    struct selector six = between("2001:db8:1::", 48, "2001:db8:2::", 48);
+    six.proto = 17, six.dport_lo = six.dport_hi = 5000;
+    line(r, 2, 10, ACT_PROTECT, 7, six);
+    rig_commit(r);
+    (void)udp(b, "10.1.0.1", "10.2.0.1", 5000, 1, 0, true);
+    put16(b + 2, 20); /* IPv4: nothing but a header */
+    ip4_checksum_set(b, 20);
+    give(r, CRYPTO, b, 20);
+    give(r, CRYPTO, b, udp(b, "10.1.0.1", "10.2.0.1", 0, 1, 8, false));
+    assert_int_equal(flow_get(r->dp, 7)->held, 2);
+    static const u8 options[8] = {17, 0, 1,
+                                  4}; /* IPv6: the options in one, the ports in the next */
+    struct addr x = rig_addr("2001:db8:1::1"), y = rig_addr("2001:db8:2::1");
+    for (unsigned in = 0; in < 2; in++) {
+        struct ip_make m = {
+            .proto = 44, .ttl = 64, .payload = 16, .src = in ? y : x, .dst = in ? x : y};
+        unsigned h = ip_build(b, &m);
+        memset(b + h, 0, 48);
+        b[h] = 60, b[h + 3] = 1, b[h + 7] = 9;
+        memcpy(b + h + 8, options, 8);
+        give(r, in ? CLEAR : CRYPTO, b, h + 16);
+        b[h + 3] = 0, put16(b + h + 2, 8);
+        put16(b + h + 8, 40000), put16(b + h + 10, 5000), put16(b + h + 12, 8);
+        give(r, in ? CLEAR : CRYPTO, b, h + 16);
+    }
+    assert_int_equal(flow_get(r->dp, 7)->held, 4);
+    assert_int_equal(left_in_clear(r), 0);
+    assert_int_equal(rig_num_out(r, CLEAR), 0);
+    assert_int_equal(rig_drops(r, DROP_CLEAR_PROTECTED), 2);
+    rig_free(r);
+}
+
+/* A fragmented datagram of a ported line arrives whole at the other end. */
+static void t_ported_fragments_arrive(void **state)
+{
+    (void)state;
+    struct rig *a = rig_new(NULL), *c = rig_new(NULL);
+    u8 b[200];
+    struct selector s = between("10.1.0.0", 16, "10.2.0.0", 16);
+    s.proto = 17, s.dport_lo = s.dport_hi = 5000;
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig *r = i ? c : a;
+        rig_begin(r);
+        flow(r, 7);
+        line(r, 1, 10, ACT_PROTECT, 7, i ? selector_mirror(&s) : s);
+        rig_commit(r);
+        struct dp_sa_value v = rig_sa_value(7, 0x1000, i ? SA_IN : SA_OUT, MODE_TUNNEL, ENCR_AES128,
+                                            HASH_SHA1, RIG_A4, RIG_B4);
+        v.sel = s;
+        rig_sa(r, v);
+    }
+    give(a, CRYPTO, b, udp(b, "10.1.0.1", "10.2.0.1", 5000, 1, 0, true));
+    give(a, CRYPTO, b, udp(b, "10.1.0.1", "10.2.0.1", 0, 1, 80, false));
+    assert_int_equal(rig_wire(a, c), 2);
+    assert_int_equal(rig_num_out(c, CRYPTO), 2);
+    assert_int_equal(rig_drops(c, DROP_BAD_IDENTITY), 0);
+    rig_free(a);
+    rig_free(c);
+}
+
 /* IPv6: the kernel does not look for the protocol behind extension headers; here it is looked for. */
 static void t_extension_headers(void **state)
 {
@@ -542,6 +613,8 @@ int main(void)
         cmocka_unit_test(t_deny_ends_its_entry_only),
         cmocka_unit_test(t_ports_and_unmatched),
         cmocka_unit_test(t_fragments_follow),
+        cmocka_unit_test(t_ports_not_in_the_first),
+        cmocka_unit_test(t_ported_fragments_arrive),
         cmocka_unit_test(t_extension_headers),
         cmocka_unit_test(t_two_links),
         cmocka_unit_test(t_clear_in),

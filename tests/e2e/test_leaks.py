@@ -444,6 +444,21 @@ def test_first_start(bed):
             p.wait(20)
 
 
+def test_many_routes_and_then_hands(bed):
+    """After a thousand routes of its own the router still hears what happens to its devices: a classifier taken away comes back."""
+    routes = "\n".join(f"ip route 10.{100 + i // 250}.{i % 250}.0 255.255.255.0 1.1.1.2" for i in range(1000))
+    b = bed(more=SECOND_LINK + "\n" + routes)
+    b.warm()
+    for _ in range(3):
+        b.l.shell("CE1", "tc qdisc del dev Fa0-1 clsact")
+        until(lambda: "steer" in b.l.shell("CE1", "tc filter show dev Fa0-1 egress"), 10)
+    b.l.shell("CE1", "for i in $(seq 4000); do echo route add 66.$((i / 250)).$((i % 250)).0/24 via 3.3.3.2; done | ip -batch -")
+    b.l.shell("CE1", "tc qdisc del dev Fa0-1 clsact")
+    until(lambda: "steer" in b.l.shell("CE1", "tc filter show dev Fa0-1 egress"), 10)
+    row("many routes", *b.run(tun_deleted))
+    b.warm()
+
+
 # ---- inwards ----
 
 INJECT = """
@@ -476,9 +491,9 @@ for i in range(50):
 """
 
 
-def inject_tagged(b, src, dst, path, *tags):
+def inject_tagged(b, src, dst, path, *tags, mac=None):
     """The same in frames with VLAN tags (priority and number in the 16 bits of each)."""
-    mac = b.l.shell("CE1", "cat /sys/class/net/Fa0-1/address").strip()
+    mac = mac or b.l.shell("CE1", "cat /sys/class/net/Fa0-1/address").strip()
     cap = Capture(b.l.ns("Bob"), "eth0", path)
     b.l.shell("ISP", f"{sys.executable} -c '{TAGGED}' {src} {dst} {mac} {' '.join(map(str, tags))}")
     time.sleep(0.5)
@@ -508,6 +523,9 @@ def test_clear_packets_never_come_in(bed, tmp_path):
     assert inject_tagged(b, "10.2.0.10", "10.1.0.10", tmp_path / "in5.pcap", priority, priority) == 0
     assert inject_tagged(b, "10.2.0.10", "10.1.0.10", tmp_path / "in6.pcap", priority, priority, priority) == 0
     assert inject_tagged(b, "10.2.0.10", "10.1.0.10", tmp_path / "in7.pcap", priority | 77) == 0
+    # what is for another machine on the link is not ours to take, let alone to forward
+    assert inject_tagged(b, "10.9.0.10", "10.1.0.10", tmp_path / "in8.pcap") > 0
+    assert inject_tagged(b, "10.9.0.10", "10.1.0.10", tmp_path / "in9.pcap", mac="02:00:00:00:99:99") == 0
 
 
 def test_deny_works_both_ways(bed, tmp_path):

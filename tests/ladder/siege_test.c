@@ -541,9 +541,37 @@ static void keys_stay(void **state)
     world_free(w);
 }
 
+/* Who sends ESP in the name of a flow's dead first peer does not make us leave the one that lives. */
+static void esp_of_a_dead_first_peer(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(70);
+    struct setup a = setup_default(A);
+    a.flow.peer[1] = a.flow.peer[0];
+    a.flow.peer[0] = addr_v4(0x09090909);
+    a.flow.num_peers = 2;
+    world_config(w, A, &a);
+    for (unsigned i = 0; i < 2 && !pairs_up(w); i++) {
+        world_acquire(w, A);
+        world_run(w, 200000);
+    }
+    assert_int_equal(pairs_up(w), 1);
+    unsigned added = w->s[A].added;
+    for (u32 i = 0; i < 60; i++) {
+        struct dp_msg m = {.type = DP_UNKNOWN_SPI};
+        m.u.unknown_spi =
+            (struct dp_unknown_spi_value){0x12345678 + i, 50, addr_v4(0x09090909), w->s[A].addr};
+        ike_from_dp(w->s[A].ike, &m);
+        world_run(w, 1100);
+    }
+    assert_int_equal(w->s[A].added, added);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(esp_of_a_dead_first_peer),
         cmocka_unit_test(spoofed_first_messages_lock_nobody_out),
         cmocka_unit_test(a_flood_costs_so_much_memory_and_no_more),
         cmocka_unit_test(guests_of_one_address),

@@ -366,7 +366,8 @@ static void t_addresses_and_routes(void **state)
          " tunnel mode ipsec ipv4\n"
 #define PROTECTED " tunnel protection ipsec profile P\n"
 #define ROUTES                                                                                     \
-    "ip route 10.7.0.0 255.255.0.0 Tunnel0\nip route 10.6.0.0 255.255.0.0 172.16.0.2\nip route "   \
+    "ip route 10.7.0.0 255.255.0.0 Tunnel0\nip route 10.6.0.0 255.255.0.0 172.16.0.2\n"            \
+    "ip route 10.3.0.0 255.255.0.0 10.6.0.9\nip route "                                            \
     "10.5.0.0 255.255.0.0 1.1.1.9\nend\n"
 
 static void kernel_routes(void)
@@ -406,10 +407,11 @@ static void t_holes(void **state)
         bool want = i < 2; /* also while it is shut */
         assert_int_equal(has_hole(&p, "10.7.0.0", 16, HOLE_METRIC), want);
         assert_int_equal(has_hole(&p, "10.6.0.0", 16, HOLE_METRIC), want);
+        assert_int_equal(has_hole(&p, "10.3.0.0", 16, HOLE_METRIC), want); /* by another line */
         assert_int_equal(has_hole(&p, "172.16.0.0", 30, HOLE_METRIC), want);
         assert_int_equal(has_hole(&p, "10.9.0.0", 16, HOLE_LEARNED), want);
         assert_int_equal(has_hole(&p, "10.10.0.0", 16, HOLE_LEARNED), want);
-        assert_int_equal(p.holes.num, want ? 5 : 0);
+        assert_int_equal(p.holes.num, want ? 6 : 0);
         plan_free(&p);
         conf_free(c);
     }
