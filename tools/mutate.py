@@ -144,6 +144,7 @@ def copy_tree():
             [*run, "--buildtype=debugoptimized"],
             check=True, stdout=subprocess.DEVNULL, env={**os.environ, "CC": os.environ.get("CC", "gcc")},
         )
+    subprocess.run(["ninja", "--quiet", "-C", BUILD, "build.ninja"], check=True, stdout=subprocess.DEVNULL)
 
 
 # ---- tests ----
