@@ -21,6 +21,9 @@ test: deps-test
 bench: deps-test all
 	@tools/bench.sh $(BUILD)
 
+mutate: deps-test
+	@tools/mutate.py $(if $(FAULTS),"$(FAULTS)")
+
 deps-run:
 	@tools/deps.sh build run
 deps-test:
@@ -30,13 +33,14 @@ install: all
 	@meson install -C $(BUILD) --no-rebuild --skip-subprojects
 
 clean:
-	@rm -rf $(BUILD) $(SAN) build-clang build-fuzz
+	@rm -rf $(BUILD) $(SAN) build-clang build-fuzz build-mutate
 
 help:
 	@echo "make        build aditd and adit into $(BUILD)/src"
 	@echo "make demo   two routers of the first seed, an IPv6-in-IPv4 GRE tunnel under IPsec, live"
 	@echo "make test   all tests, with sanitizers"
+	@echo "make mutate FAULTS=REGEX   puts faults into a copy, one at a time: is there a test that notices?"
 	@echo "make bench  measurements beside the raw cipher and plain forwarding"
 	@echo "make install PREFIX=$(PREFIX)"
 
-.PHONY: all deps deps-run deps-test demo test bench install clean help
+.PHONY: all deps deps-run deps-test demo test bench mutate install clean help

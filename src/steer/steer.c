@@ -10,6 +10,7 @@
 
 #include <bpf/bpf.h>
 #include <string.h>
+#include <unistd.h>
 
 /* First in the chain: a filter of somebody else that ends it must not come before ours. */
 enum { PRIORITY = 1, HANDLE = 0xad17 };
@@ -189,6 +190,19 @@ const char *steer_attach(const struct steer_link *l, u32 out_ids[2])
     }
     steer_bpf__destroy(o); /* the filters keep programs and maps alive */
     return why;
+}
+
+const char *steer_programs(const struct steer_link *l, int out_fds[2])
+{
+    const char *why;
+    struct steer_bpf *o = load(l, &why);
+    if (!o) {
+        return why;
+    }
+    out_fds[0] = dup(bpf_program__fd(o->progs.steer_out));
+    out_fds[1] = dup(bpf_program__fd(o->progs.steer_in));
+    steer_bpf__destroy(o);
+    return NULL;
 }
 
 bool steer_holds(int ifindex, const u32 ids[2])

@@ -24,6 +24,9 @@ struct steer_link {
  * without a moment between. out_ids: the programs of out and in, for steer_holds. NULL: done; else
  * what went wrong (constant text, or errno's), and what was there before is there still. */
 NODISCARD const char *steer_attach(const struct steer_link *l, u32 out_ids[2]);
+/* steer_programs: the programs of out and in as steer_attach would put them on the link, without any
+ * link: descriptors, the caller's to close. For tests, which run packets through them. */
+NODISCARD const char *steer_programs(const struct steer_link *l, int out_fds[2]);
 /* steer_holds: these programs still stand on the link: nobody took them away by hand. */
 NODISCARD bool steer_holds(int ifindex, const u32 ids[2]);
 /* steer_detach: takes adit's classifiers off the link, also those of a former run; nothing there is

@@ -74,6 +74,7 @@ static void errors_say_where(void **state)
             "R9.cfg:1:38: error:", "one ESP cipher");
     rejects("crypto ipsec transform-set T esp-gcm esp-sha-hmac\n",
             "R9.cfg:1:28: error:", "AES-GCM authenticates itself");
+    rejects("crypto ipsec transform-set T esp-null\n", "R9.cfg:1:28: error:", "protects nothing");
     rejects("crypto isakmp\n", "R9.cfg:1:14: error:", "ends too early");
     rejects("interface FastEthernet0/0\n ip access-group 101 in\n",
             "R9.cfg:2:5: error:", "not there yet");
@@ -439,6 +440,24 @@ static void findings(void **state)
     conf_free(c);
 }
 
+/* What does not fit is refused by the line that is the first too many. */
+static void what_fits(void **state)
+{
+    (void)state;
+    struct conf *c = load_text(
+        "access-list 100 remark not counted\naccess-list 100 permit ip any host 1.1.1.1\n"
+        "access-list 100 deny ip any host 2.2.2.2\ncrypto map M 10 ipsec-isakmp\n match address "
+        "100\ninterface FastEthernet0/0\n crypto map M\ninterface FastEthernet0/1\n crypto map "
+        "M\n");
+    struct conf_finding f;
+    assert_true(conf_fits(c, 2, 4, &f));
+    assert_false(conf_fits(c, 2, 3, &f)); /* the list counts on each link */
+    assert_int_equal(f.src.line, 3);
+    assert_false(conf_fits(c, 1, 4, &f));
+    assert_int_equal(f.src.line, 9);
+    conf_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(seed_model),
@@ -453,7 +472,8 @@ int main(void)
                                        cmocka_unit_test(comments_are_kept),
                                        cmocka_unit_test(keepalive),
                                        cmocka_unit_test(weak_is_said_once),
-                                       cmocka_unit_test(findings)};
+                                       cmocka_unit_test(findings),
+                                       cmocka_unit_test(what_fits)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

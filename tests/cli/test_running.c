@@ -306,6 +306,24 @@ static void one_form_only(void **state)
     free(got);
 }
 
+/* `no` of what is off by default, or on: the default. */
+static void defaults_again(void **state)
+{
+    static const char *const lines[] = {"crypto ipsec security-association replay disable",
+                                        "crypto ipsec security-association replay window-size 512",
+                                        "crypto ipsec df-bit set", "crypto isakmp keepalive 10"};
+    (void)state;
+    char *nothing = printed("");
+    for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
+        char both[200];
+        snprintf(both, sizeof both, "%s\nno %s\n", lines[i], lines[i]);
+        char *got = printed(both);
+        assert_string_equal(got, nothing);
+        free(got);
+    }
+    free(nothing);
+}
+
 /* ---- the examples ---- */
 
 /* Where the operator wrote what is printed another way. "": the default, which is not printed. */
@@ -386,10 +404,10 @@ static void examples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_line),   cmocka_unit_test(sorted),
-        cmocka_unit_test(other_values), cmocka_unit_test(every_no),
-        cmocka_unit_test(whole_things), cmocka_unit_test(one_form_only),
-        cmocka_unit_test(examples)};
+        cmocka_unit_test(every_line),     cmocka_unit_test(sorted),
+        cmocka_unit_test(other_values),   cmocka_unit_test(every_no),
+        cmocka_unit_test(whole_things),   cmocka_unit_test(one_form_only),
+        cmocka_unit_test(defaults_again), cmocka_unit_test(examples)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -237,6 +237,8 @@ static void history(void **state)
     say(f, "enable");
     say(f, "conf t");
     say(f, "enable secret ZQ");
+    say(f, "crypto isakmp key ZQ address 1.2.3.4");
+    say(f, "username u password ZQ");
     say(f, "hostname H");
     say(f, "end");
     const char *out = say(f, "show history");
@@ -302,6 +304,24 @@ static void help(void **state)
     sb_free(&b);
 }
 
+/* The configuration was read again: what the submode stood on is gone. */
+static void replaced(void **state)
+{
+    struct fake *f = *state;
+    say(f, "enable");
+    session_conf_replaced(f->s); /* no mode of the configuration: nothing to leave */
+    assert_string_equal(session_prompt(f->s), "Router#");
+    say(f, "conf t");
+    say(f, "crypto isakmp policy 10");
+    assert_string_equal(session_prompt(f->s), "Router(config-isakmp)#");
+    conf_free(f->c);
+    f->c = conf_new();
+    session_conf_replaced(f->s);
+    assert_string_equal(session_prompt(f->s), "Router(config)#");
+    say(f, "group 14"); /* is no line of this mode */
+    assert_int_equal(f->status, CLI_ERROR);
+}
+
 static void saving(void **state)
 {
     struct fake *f = *state;
@@ -318,9 +338,9 @@ static void saving(void **state)
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, setup, teardown)
-    const struct CMUnitTest tests[] = {T(modes_and_prompts), T(carets),    T(secrets),
-                                       T(filters),           T(debugging), T(filters_tell_errors),
-                                       T(history),           T(help),      T(saving)};
+    const struct CMUnitTest tests[] = {
+        T(modes_and_prompts),   T(carets),  T(secrets), T(filters), T(debugging),
+        T(filters_tell_errors), T(history), T(help),    T(saving),  T(replaced)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

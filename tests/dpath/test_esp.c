@@ -26,7 +26,10 @@ static void t_refused_algorithms(void **state)
     v = rig_sa_value(7, 4, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4);
     v.encap_src.port = v.encap_dst.port = 4500;
     rig_sa(r, v);
-    for (u32 spi = 1; spi <= 4; spi++) {
+    v = rig_sa_value(7, 5, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4);
+    v.auth_key.len = 16;
+    rig_sa(r, v);
+    for (u32 spi = 1; spi <= 5; spi++) {
         assert_null(rig_find_sa(r, spi, SA_OUT));
     }
     assert_true(rig_said(r, "refused"));
@@ -312,6 +315,185 @@ static void t_identity(void **state)
     two_free(t);
 }
 
+/* A packet that a lets out under an SA, which b looks at: does it come in? */
+static bool let_in(struct two *t, const u8 *b, size_t len)
+{
+    rig_in(t->a, CRYPTO, b, len);
+    rig_run(t->a);
+    struct rig_pkt *p = rig_out(t->a, SEND4);
+    assert_non_null(p);
+    return opens(t, p);
+}
+
+/* select_for: both ends have a new pair; a lets everything out, b in what the selector says. */
+static void select_for(struct two *t, u32 spi, struct selector s)
+{
+    struct dp_sa_value v =
+        rig_sa_value(7, spi, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4);
+    v.sel = s;
+    rig_sa(t->b, v);
+    v.dir = SA_OUT;
+    rig_sa(t->a, v);
+}
+
+/* Each thing a selector says is looked at (RFC 4301 5.2): both addresses, the protocol, both ends of both
+ * ranges of ports; a fragment that shows no ports is not what was negotiated. */
+static void t_identity_in_full(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct selector s = {.src = rig_net("10.1.0.0", 24),
+                         .dst = rig_net("10.2.0.0", 24),
+                         .proto = 1,
+                         .sport_hi = 0xffff,
+                         .dport_hi = 0xffff};
+    u8 b[200];
+    select_for(&t, 0x1001, s);
+    rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
+    assert_true(let_in(&t, b, 100));
+    rig_ping(b, "10.1.0.1", "10.2.1.1", 100, false);
+    assert_false(let_in(&t, b, 100));
+    rig_ping(b, "10.1.1.1", "10.2.0.1", 100, false);
+    assert_false(let_in(&t, b, 100));
+    size_t n = rig_tcp_syn(b, "10.1.0.1", "10.2.0.1", 1460);
+    assert_false(let_in(&t, b, n)); /* another protocol */
+    u16 sport = be16(b + 20), dport = be16(b + 22);
+    s.proto = 6;
+    const struct {
+        u16 slo, shi, dlo, dhi;
+        bool in;
+    } row[] = {{sport, sport, dport, dport, true},
+               {0, (u16)(sport - 1), 0, 0xffff, false},
+               {(u16)(sport + 1), 0xffff, 0, 0xffff, false},
+               {0, 0xffff, 0, (u16)(dport - 1), false},
+               {0, 0xffff, (u16)(dport + 1), 0xffff, false}};
+    for (unsigned i = 0; i < ARRAY_LEN(row); i++) {
+        s.sport_lo = row[i].slo, s.sport_hi = row[i].shi;
+        s.dport_lo = row[i].dlo, s.dport_hi = row[i].dhi;
+        select_for(&t, 0x1100 + i, s);
+        assert_int_equal(let_in(&t, b, n), row[i].in);
+    }
+    s.sport_lo = 0, s.sport_hi = 0xfff0, s.dport_lo = 0, s.dport_hi = 0xfff0;
+    select_for(&t, 0x1200, s);
+    put16(b + 6, 0x0010); /* a later fragment: where ports stood is anything */
+    ip4_checksum_set(b, IP4_HDR);
+    assert_false(let_in(&t, b, n));
+    two_free(t);
+}
+
+/* The slot of an SA that was removed holds no key, neither as it was given nor as the engine expanded
+ * it. */
+static void t_removed_keys_are_wiped(void **state)
+{
+    (void)state;
+    static const u8 zero[sizeof(struct bulk_key)];
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct sa *sa = rig_find_sa(t.a, 0x1000, SA_OUT);
+    assert_int_equal(sa->val.encr_key.len, 16);
+    assert_memory_not_equal(&sa->key, zero, sizeof sa->key);
+    rig_ctl(t.a,
+            (struct dp_msg){
+                .type = DP_DEL_SA,
+                .u.del = {.spi = 0x1000, .proto = 50, .dir = SA_OUT, .dst = rig_addr(RIG_B4)}});
+    assert_null(rig_find_sa(t.a, 0x1000, SA_OUT));
+    assert_memory_equal(&sa->val.encr_key, zero, sizeof sa->val.encr_key);
+    assert_memory_equal(&sa->val.auth_key, zero, sizeof sa->val.auth_key);
+    assert_memory_equal(&sa->key, zero, sizeof sa->key);
+    two_free(t);
+}
+
+/* Told again, an SA goes on with its numbers: a key never sees one twice. */
+static void t_told_again(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct rig_pkt p;
+    seal_ping(&t, &p, 100);
+    rig_pair(t.a, t.b, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, false);
+    struct rig_pkt old = p;
+    assert_true(opens(&t, &p));
+    seal_ping(&t, &p, 100);
+    assert_int_equal(be32(p.b + 24), 2);
+    rig_pair(t.a, t.b, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, false);
+    assert_false(opens(&t, &old));
+    two_free(t);
+}
+
+/* RFC 4301 5.1.2.1: the whole TOS byte or traffic class travels outside; bytes behind the end of a packet
+ * do not travel at all. */
+static void t_outer_tos_and_length(void **state)
+{
+    (void)state;
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        struct rig *r = rig_new(NULL);
+        u8 b[200] = {0};
+        rig_crypto_map(r, v6, DF_COPY, false);
+        rig_sa(r, rig_sa_value(7, 0x1000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1,
+                               v6 ? RIG_A6 : RIG_A4, v6 ? RIG_B6 : RIG_B4));
+        rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
+        b[1] = 0xba;
+        ip4_checksum_set(b, IP4_HDR);
+        rig_in(r, CRYPTO, b, 100);
+        rig_in(r, CRYPTO, b, 150);
+        rig_run(r);
+        struct rig_pkt *p = rig_out(r, v6 ? SEND6 : SEND4);
+        assert_non_null(p);
+        u16 len = p->len;
+        assert_int_equal(v6 ? (be16(p->b) >> 4) & 0xff : p->b[1], 0xba);
+        p = rig_out(r, v6 ? SEND6 : SEND4);
+        assert_non_null(p);
+        assert_int_equal(p->len, len);
+        rig_free(r);
+    }
+}
+
+/* RFC 4303 3.3.4: transport mode protects whole datagrams. */
+static void t_no_fragments_under_transport(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TRANSPORT, ENCR_AES128, HASH_SHA1);
+    u8 b[100];
+    for (unsigned word = 0; word < 3; word++) {
+        rig_ping(b, RIG_A4, RIG_B4, 100, false);
+        put16(b + 6, word == 0 ? 0 : word == 1 ? IP4_MF : 4);
+        ip4_checksum_set(b, IP4_HDR);
+        rig_in(t.a, CRYPTO, b, 100);
+        rig_run(t.a);
+    }
+    assert_int_equal(rig_num_out(t.a, SEND4), 1);
+    assert_int_equal(rig_drops(t.a, DROP_FRAGMENT), 2);
+    two_free(t);
+}
+
+/* No ICMP error answers an ICMP error, or a packet to many (RFC 1122 3.2.2, RFC 4443 2.4). */
+static void t_no_errors_about_errors(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    static u8 b[1500];
+    static const struct {
+        const char *src, *dst;
+        u8 type;
+        bool told;
+    } row[] = {{"10.1.0.1", "10.2.0.1", 8, true},   {"10.1.0.1", "10.2.0.1", 3, false},
+               {"10.1.0.1", "10.2.0.1", 11, false}, {"10.1.0.1", "10.2.0.1", 13, true},
+               {"10.1.0.1", "224.1.1.1", 8, false}, {"0.0.0.0", "10.2.0.1", 8, false},
+               {"fd00::1", "fd00::2", 128, true},   {"fd00::1", "fd00::2", 1, false},
+               {"fd00::1", "fd00::2", 3, false},    {"fd00::1", "ff0e::2", 128, true},
+               {"ff02::1", "fd00::2", 128, false}};
+    for (unsigned i = 0; i < ARRAY_LEN(row); i++) {
+        rig_ping(b, row[i].src, row[i].dst, 1490, true);
+        b[b[0] >> 4 == 4 ? 20 : 40] = row[i].type;
+        rig_in(t.a, CRYPTO, b, 1490);
+        rig_run(t.a);
+        if ((rig_out(t.a, CRYPTO) != NULL) != row[i].told) {
+            fail_msg("row %u", i);
+        }
+        assert_int_equal(rig_drops(t.a, DROP_TOO_BIG), i + 1);
+    }
+    two_free(t);
+}
+
 /* Bad insides under a right ICV: the peer itself is wrong. The reference engine seals what build
  * would never make. */
 static void forge(struct two *t, struct rig_pkt *out, const u8 *text, u16 crypt, u32 seq)
@@ -330,6 +512,30 @@ static void forge(struct two *t, struct rig_pkt *out, const u8 *text, u16 crypt,
                         .src = rig_addr(RIG_A4),
                         .dst = rig_addr(RIG_B4)};
     ip_build(out->b, &m);
+}
+
+/* What the window is for (RFC 4303 3.4.3): number 0 is nobody's first; without integrity, none is kept,
+ * for a forged number would lock the real ones out. */
+static void t_numbers_of_nobody(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct rig_pkt p;
+    u8 x[48] = {0};
+    rig_ping(x, "10.1.0.1", "10.2.0.1", 40, false);
+    x[40] = 1, x[41] = 2, x[42] = 3, x[43] = 4, x[44] = 5, x[45] = 6, x[46] = 6, x[47] = 4;
+    forge(&t, &p, x, 48, 0);
+    assert_false(opens(&t, &p));
+    assert_int_equal(rig_drops(t.b, DROP_REPLAY), 1);
+    forge(&t, &p, x, 48, 1);
+    assert_true(opens(&t, &p));
+    two_free(t);
+    struct two bare = two_new(MODE_TUNNEL, ENCR_AES128, HASH_NONE);
+    seal_ping(&bare, &p, 100);
+    assert_true(opens(&bare, &p));
+    assert_true(opens(&bare, &p));
+    assert_int_equal(rig_drops(bare.b, DROP_REPLAY), 0);
+    two_free(bare);
 }
 
 static void t_bad_insides(void **state)
@@ -714,6 +920,13 @@ int main(void)
         cmocka_unit_test(t_refused_algorithms),
         cmocka_unit_test(t_refused_sa_is_told),
         cmocka_unit_test(t_silence_is_told),
+        cmocka_unit_test(t_identity_in_full),
+        cmocka_unit_test(t_numbers_of_nobody),
+        cmocka_unit_test(t_removed_keys_are_wiped),
+        cmocka_unit_test(t_told_again),
+        cmocka_unit_test(t_outer_tos_and_length),
+        cmocka_unit_test(t_no_fragments_under_transport),
+        cmocka_unit_test(t_no_errors_about_errors),
         cmocka_unit_test(t_replay),
         cmocka_unit_test(t_replay_model),
         cmocka_unit_test(t_forged_changes_nothing),

@@ -135,6 +135,74 @@ static void t_mixed(void **state)
     two_free(t);
 }
 
+/* Pieces of one id that came under SAs of two flows, or are of two protocols, are not one datagram. */
+static void t_never_across(void **state)
+{
+    (void)state;
+    u8 x[2000], inner[2000];
+    size_t n = gre_around(x, inner, 1500);
+    struct two t = joined(false, 5);
+    rig_begin(t.b); /* the same tunnel, and another flow beside it */
+    for (u32 id = 5; id <= 6; id++) {
+        rig_flow(t.b, (struct dp_flow_value){.flow = id,
+                                             .path_mtu = 1500,
+                                             .local = rig_addr(RIG_B4),
+                                             .peer = rig_addr(RIG_A4)});
+    }
+    struct dp_tunnel_value v = {.port = TUN0,
+                                .flow = 5,
+                                .mode = TUN_GRE_IP,
+                                .mtu = 1400,
+                                .path_mtu = 1500,
+                                .src = rig_addr(RIG_B4),
+                                .dst = rig_addr(RIG_A4)};
+    rig_tunnel(t.b, v);
+    v.id = 1, v.port = TUN1, v.flow = 0, v.mode = TUN_IPIP;
+    rig_tunnel(t.b, v);
+    rig_commit(t.b);
+    rig_sa(t.b,
+           rig_sa_value(6, 0x1001, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4));
+    send_piece(t, false, 1, x, 0, 800, true); /* of another protocol */
+    u8 b[1000];
+    struct ip_make m = {.proto = 4,
+                        .ttl = 255,
+                        .id = 1,
+                        .payload = (u16)(n - 800),
+                        .src = rig_addr(RIG_A4),
+                        .dst = rig_addr(RIG_B4)};
+    ip_build(b, &m);
+    put16(b + 6, 800 / 8);
+    ip4_checksum_set(b, IP4_HDR);
+    memcpy(b + IP4_HDR, x + 800, n - 800);
+    rig_in(t.a, CRYPTO, b, IP4_HDR + n - 800);
+    rig_run(t.a);
+    assert_int_equal(rig_wire(t.a, t.b), 1);
+    assert_null(rig_out(t.b, TUN0));
+    assert_int_equal(t.b->dp->w.num_joining, 2);
+    send_piece(t, false, 2, x, 0, 800, true); /* under the SA of another flow */
+    rig_sa(t.a,
+           rig_sa_value(7, 0x1001, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4));
+    send_piece(t, false, 2, x, 800, (unsigned)n - 800, false);
+    assert_null(rig_out(t.b, TUN0));
+    assert_int_equal(t.b->dp->w.num_joining, 4);
+    two_free(t);
+}
+
+/* What is no packet of the tunnel does not come in under the SA that protects the tunnel. */
+static void t_sa_of_a_tunnel(void **state)
+{
+    (void)state;
+    struct two t = joined(false, 5);
+    u8 b[100];
+    rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
+    rig_in(t.a, CRYPTO, b, 100);
+    rig_run(t.a);
+    assert_int_equal(rig_wire(t.a, t.b), 1);
+    assert_int_equal(rig_num_out(t.b, CRYPTO) + rig_num_out(t.b, TUN0), 0);
+    assert_int_equal(rig_drops(t.b, DROP_BAD_IDENTITY), 1);
+    two_free(t);
+}
+
 static void t_refused(void **state)
 {
     (void)state;
@@ -335,7 +403,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(t_every_order),    cmocka_unit_test(t_mixed),
-        cmocka_unit_test(t_refused),        cmocka_unit_test(t_times_out),
+        cmocka_unit_test(t_refused),        cmocka_unit_test(t_never_across),
+        cmocka_unit_test(t_sa_of_a_tunnel), cmocka_unit_test(t_times_out),
         cmocka_unit_test(t_bounded),        cmocka_unit_test(t_only_ours),
         cmocka_unit_test(t_told_about_esp), cmocka_unit_test(t_told_about_gre),
     };

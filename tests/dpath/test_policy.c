@@ -578,6 +578,91 @@ static void t_expire_is_told_again(void **state)
     rig_free(r);
 }
 
+/* Both ends of both ranges of ports count, and the lines are asked in their own order, not in that in which
+ * they came. */
+static void t_ranges_and_order(void **state)
+{
+    (void)state;
+    u8 b[200];
+    static const struct {
+        u16 slo, shi, dlo, dhi;
+        bool protects;
+    } row[] = {{40000, 40000, 5000, 5000, true},
+               {0, 39999, 0, 0xffff, false},
+               {40001, 0xffff, 0, 0xffff, false},
+               {0, 0xffff, 0, 4999, false},
+               {0, 0xffff, 5001, 0xffff, false}};
+    for (unsigned i = 0; i < ARRAY_LEN(row); i++) {
+        struct rig *r = rig_new(NULL);
+        struct selector s = between("10.1.0.0", 16, "10.2.0.0", 16);
+        s.proto = 17;
+        s.sport_lo = row[i].slo, s.sport_hi = row[i].shi;
+        s.dport_lo = row[i].dlo, s.dport_hi = row[i].dhi;
+        rig_begin(r);
+        flow(r, 7);
+        line(r, 1, 10, ACT_PROTECT, 7, s);
+        rig_commit(r);
+        give(r, CRYPTO, b, udp(b, "10.1.0.1", "10.2.0.1", 5000, 1, 0, false));
+        assert_int_equal(flow_get(r->dp, 7)->held, row[i].protects);
+        assert_int_equal(left_in_clear(r), !row[i].protects);
+        rig_free(r);
+    }
+    struct rig *r = rig_new(NULL);
+    rig_begin(r);
+    flow(r, 7), flow(r, 8);
+    line(r, 2, 20, ACT_PROTECT, 8, between("10.0.0.0", 8, "10.0.0.0", 8));
+    line(r, 1, 10, ACT_PROTECT, 7, between("10.1.0.0", 16, "10.2.0.0", 16));
+    rig_commit(r);
+    rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
+    give(r, CRYPTO, b, 100);
+    assert_int_equal(flow_get(r->dp, 7)->held, 1);
+    assert_int_equal(flow_get(r->dp, 8)->held, 0);
+    rig_free(r);
+}
+
+/* An SA whose flow no line names lets nothing in: the key daemon alone cannot open a way. */
+static void t_sa_without_a_line(void **state)
+{
+    (void)state;
+    struct rig *a = rig_new(NULL), *b = rig_new(NULL);
+    u8 ping[100];
+    rig_crypto_map(a, false, DF_COPY, false);
+    rig_crypto_map(b, false, DF_COPY, false);
+    rig_sa(a, rig_sa_value(7, 0x1000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4));
+    rig_sa(b, rig_sa_value(9, 0x1000, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4));
+    rig_ping(ping, "10.1.0.1", "10.2.0.1", 100, false);
+    give(a, CRYPTO, ping, 100);
+    struct rig_pkt *p = rig_out(a, SEND4);
+    give(b, RAW4_ESP, p->b, p->len);
+    assert_int_equal(rig_num_out(b, CRYPTO), 0);
+    assert_int_equal(rig_drops(b, DROP_NOT_FOR_US), 1);
+    assert_true(rig_said(b, "the line of this SA is gone"));
+    rig_free(a);
+    rig_free(b);
+}
+
+/* A length past the end of what arrived is not believed. */
+static void t_lengths_are_not_believed(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    u8 b[100];
+    rig_crypto_map(r, false, DF_COPY, false);
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        for (unsigned more = 0; more < 2; more++) {
+            rig_ping(b, v6 ? "fd00::1" : "10.1.0.1", v6 ? "fd00::2" : "10.2.0.1", 100, false);
+            put16(b + (v6 ? 4 : 2), (u16)((v6 ? 60 : 100) + more));
+            if (!v6) {
+                ip4_checksum_set(b, IP4_HDR);
+            }
+            give(r, CRYPTO, b, 100);
+        }
+        assert_int_equal(rig_drops(r, DROP_MALFORMED_IP), v6 + 1);
+    }
+    assert_int_equal(flow_get(r->dp, 7)->held, 2);
+    rig_free(r);
+}
+
 /* A tunnel in clear leaves unmarked when no line of the link it is thought to take wants it: the
  * classifier of the link it really takes decides. */
 static void t_open_tunnel_is_unmarked(void **state)
@@ -626,6 +711,9 @@ int main(void)
         cmocka_unit_test(t_who_may_say),
         cmocka_unit_test(t_expire_is_told_again),
         cmocka_unit_test(t_open_tunnel_is_unmarked),
+        cmocka_unit_test(t_ranges_and_order),
+        cmocka_unit_test(t_sa_without_a_line),
+        cmocka_unit_test(t_lengths_are_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

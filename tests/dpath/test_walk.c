@@ -389,6 +389,53 @@ static void t_rpf(void **state)
     two_free(t);
 }
 
+/* The reverse path is asked of packets in clear as well. */
+static void t_rpf_in_clear(void **state)
+{
+    (void)state;
+    struct two t = joined(TUN_GRE_IP, 0, 0, 0, 0);
+    struct dp_tunnel_value v = side(TUN_GRE_IP, "2.2.2.2", "1.1.1.1", 0);
+    v.flags = TF_RPF;
+    rig_begin(t.b);
+    rig_tunnel(t.b, v);
+    t.b->staged++;
+    rig_ctl(t.b, (struct dp_msg){.type = DP_CFG_RPF,
+                                 .u.rpf = {.tunnel = 0, .net = rig_net("10.1.0.0", 16)}});
+    rig_commit(t.b);
+    assert_true(through(t.a, t.b, "10.1.0.1", "10.2.0.1", 100) != 0);
+    assert_int_equal(through(t.a, t.b, "10.5.0.1", "10.2.0.1", 100), 0);
+    assert_int_equal(rig_drops(t.b, DROP_RPF), 1);
+    two_free(t);
+}
+
+/* RFC 6040: what a delivery header in clear met on its way is told to the packet in it. */
+static void t_gre_ecn(void **state)
+{
+    (void)state;
+    struct two t = joined(TUN_GRE_IP, 0, 0, 0, 0);
+    for (u8 inner = 0; inner < 3; inner += 2) {
+        u8 b[124], *in = b + 24;
+        struct ip_make m = {.proto = 47,
+                            .tos = 3,
+                            .ttl = 9,
+                            .payload = 104,
+                            .src = rig_addr("1.1.1.1"),
+                            .dst = rig_addr("2.2.2.2")};
+        ip_build(b, &m);
+        put16(b + 20, 0), put16(b + 22, 0x0800);
+        rig_ping(in, "10.1.0.1", "10.2.0.1", 100, false);
+        in[1] = inner;
+        ip4_checksum_set(in, IP4_HDR);
+        rig_in(t.b, RAW4_GRE, b, sizeof b);
+        rig_run(t.b);
+        struct rig_pkt *o = rig_out(t.b, TUN0);
+        assert_int_equal(o != NULL, inner == 2);
+        assert_true(!o || (o->b[1] & 3) == 3);
+        assert_int_equal(rig_drops(t.b, DROP_ECN), 1); /* the one that does not know ECN */
+    }
+    two_free(t);
+}
+
 static void t_mss(void **state)
 {
     (void)state;
@@ -666,6 +713,8 @@ int main(void)
         cmocka_unit_test(t_wrong_flow),
         cmocka_unit_test(t_gre_under_crypto_map),
         cmocka_unit_test(t_rpf),
+        cmocka_unit_test(t_rpf_in_clear),
+        cmocka_unit_test(t_gre_ecn),
         cmocka_unit_test(t_mss),
         cmocka_unit_test(t_tunnel_mtu),
         cmocka_unit_test(t_ipv6_minimum),

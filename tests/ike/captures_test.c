@@ -218,12 +218,45 @@ static void every_reason(void **state)
     }
 }
 
+/* Proxy identities as prefixes: a mask has its ones on the left, a range is one address or all. */
+static void identities(void **state)
+{
+    (void)state;
+    static const struct {
+        u8 type;
+        const char *data;
+        int len; /* -1: refused */
+    } row[] = {
+        {ID_IPV4_SUBNET, "0a010200fffffe00", 23},
+        {ID_IPV4_SUBNET, "0a010200ff00ff00", -1},
+        {ID_IPV4_RANGE, "0a0102030a010203", 32},
+        {ID_IPV4_RANGE, "00000000ffffffff", 0},
+        {ID_IPV4_RANGE, "0a0102030a010204", -1},
+        {ID_IPV6_SUBNET, "20010db8000000000000000000000000ffffffff000000000000000000000000", 32},
+        {ID_IPV6_SUBNET, "20010db8000000000000000000000000ffffffff000000000000000000000001", -1},
+        {ID_IPV6_SUBNET, "20010db8000000000000000000000000ff00ff00000000000000000000000000", -1},
+        {ID_IPV6_RANGE, "20010db800000000000000000000000020010db8000000000000000000000001", -1},
+        {ID_FQDN, "61", -1}};
+    for (unsigned i = 0; i < ARRAY_LEN(row); i++) {
+        u8 raw[64];
+        struct prefix p = {.len = 0};
+        int len = hex_parse(raw, sizeof raw, row[i].data);
+        assert_true(len > 0);
+        struct isakmp_id id = {.type = row[i].type, .data = {raw, (u16)len}};
+        bool ok = isakmp_id_prefix(&p, &id);
+        if (ok != (row[i].len >= 0) || (ok && p.len != row[i].len)) {
+            fail_msg("type %u %s: %d", row[i].type, row[i].data, ok ? p.len : -1);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(captures),
         cmocka_unit_test(captures_damaged),
         cmocka_unit_test(every_reason),
+        cmocka_unit_test(identities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,9 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <openssl/bn.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 static bool is(const json_t *o, const char *key, const char *text)
 {
@@ -160,14 +163,91 @@ static void bad_public_values(void **state)
         assert_false(dh_shared(d, z, &len, y, g->public_len)); /* 0 */
         y[g->public_len - 1] = 1;
         assert_false(dh_shared(d, z, &len, y, g->public_len)); /* 1, or not on the curve */
+        assert_false(dh_public_ok(g->id, y, g->public_len));
         memset(y, 0xff, sizeof y);
         assert_false(dh_shared(d, z, &len, y, g->public_len)); /* beyond p */
+        assert_false(dh_public_ok(g->id, y, g->public_len));
         dh_public(d, y);
         assert_false(dh_shared(d, z, &len, y, g->public_len - 1u));
         assert_true(dh_shared(d, z, &len, y, g->public_len));
+        assert_true(dh_public_ok(g->id, y, g->public_len));
+        assert_false(dh_public_ok(g->id, y, g->public_len - 1u));
+        assert_false(dh_public_ok(g->id, y, g->public_len + 1u));
+        y[g->public_len - 1] ^= 1;
+        if (g->ecp) { /* beside the curve */
+            assert_false(dh_public_ok(g->id, y, g->public_len));
+            assert_false(dh_shared(d, z, &len, y, g->public_len));
+        }
         dh_free(d);
     }
     assert_null(dh_new(3, NULL, 0));
+}
+
+/* 1 < y < p-1 (RFC 6989 2.1): 2 and p-2 are taken, 1 and p-1 are not. p ends in 64 one bits in all of
+ * these groups, so p-1 is p with another last byte. */
+static void edges_of_modp(void **state)
+{
+    (void)state;
+    static u8 y[DH_MAX], z[DH_MAX];
+    size_t len;
+    const struct group_row *g = group_row(2);
+    BIGNUM *p = BN_get_rfc2409_prime_1024(NULL);
+    struct dh *d = dh_new(2, NULL, 0);
+    for (unsigned below = 0; below < 3; below++) {
+        assert_int_equal(BN_bn2binpad(p, y, g->public_len), g->public_len);
+        assert_int_equal(y[g->public_len - 1], 0xff);
+        y[g->public_len - 1] = (u8)(0xff - below);
+        assert_int_equal(dh_public_ok(2, y, g->public_len), below == 2);
+        assert_int_equal(dh_shared(d, z, &len, y, g->public_len), below == 2);
+    }
+    memset(y, 0, sizeof y);
+    for (u8 v = 0; v < 4; v++) {
+        y[g->public_len - 1] = v;
+        assert_int_equal(dh_public_ok(2, y, g->public_len), v > 1);
+        assert_int_equal(dh_shared(d, z, &len, y, g->public_len), v > 1);
+    }
+    dh_free(d);
+    BN_free(p);
+}
+
+/* AES without a Key-Length attribute says nothing in phase 1 (RFC 3602 5.3), 128 bits in ESP. */
+static void key_lengths(void **state)
+{
+    (void)state;
+    assert_int_equal(encr_from_p1(7, 0), ENCR_NONE);
+    assert_int_equal(encr_from_p1(7, 128), ENCR_AES128);
+    assert_int_equal(encr_from_p1(7, 256), ENCR_AES256);
+    assert_int_equal(encr_from_p1(7, 64), ENCR_NONE);
+    assert_int_equal(encr_from_p1(5, 128), ENCR_NONE);
+    assert_int_equal(encr_from_p1(5, 0), ENCR_3DES);
+    assert_int_equal(encr_from_p1(0, 0), ENCR_NONE);
+    assert_int_equal(encr_from_esp(12, 0), ENCR_AES128);
+    assert_int_equal(encr_from_esp(20, 0), ENCR_NONE);
+    assert_int_equal(encr_from_esp(12, 512), ENCR_NONE);
+}
+
+/* RFC 2104 2: a key as long as a block is the block, a longer one is hashed first. */
+static void hmac_key_of_one_block(void **state)
+{
+    (void)state;
+    u8 key[130], ours[HASH_MAX], theirs[EVP_MAX_MD_SIZE];
+    for (unsigned i = 0; i < sizeof key; i++) {
+        key[i] = (u8)(i * 5 + 1);
+    }
+    for (enum hash_id h = HASH_MD5; h < HASH_NUM; h++) {
+        const EVP_MD *const md[] = {[HASH_MD5] = EVP_md5(),
+                                    [HASH_SHA1] = EVP_sha1(),
+                                    [HASH_SHA256] = EVP_sha256(),
+                                    [HASH_SHA384] = EVP_sha384(),
+                                    [HASH_SHA512] = EVP_sha512()};
+        for (size_t len = 62; len <= sizeof key; len++) {
+            unsigned n = 0;
+            assert_non_null(HMAC(md[h], key, (int)len, (const u8 *)"text", 4, theirs, &n));
+            prf_of(ours, h, key, len, &(struct iov){"text", 4}, 1);
+            assert_int_equal(n, hash_row(h)->len);
+            assert_memory_equal(ours, theirs, n);
+        }
+    }
 }
 
 static void ecdh(const char *file, u16 group)
@@ -304,6 +384,9 @@ int main(void)
         cmocka_unit_test(nist_prf),
         cmocka_unit_test(modp),
         cmocka_unit_test(bad_public_values),
+        cmocka_unit_test(edges_of_modp),
+        cmocka_unit_test(key_lengths),
+        cmocka_unit_test(hmac_key_of_one_block),
         cmocka_unit_test(wycheproof_ecdh),
         cmocka_unit_test(wycheproof_hmac),
         cmocka_unit_test(wycheproof_cbc),

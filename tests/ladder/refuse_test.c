@@ -51,6 +51,26 @@ static void other_hash_attr(u8 *m, size_t len)
         }
     }
 }
+static void other_cipher_attr(u8 *m, size_t len)
+{
+    for (size_t i = 28; i + 4 <= len; i++) {
+        if (memcmp(m + i, "\x80\x01\x00\x01", 4) == 0) {
+            m[i + 3] = 5; /* DES becomes 3DES */
+            return;
+        }
+    }
+    fail_msg("no cipher");
+}
+static void surplus_attr(u8 *m, size_t len)
+{
+    for (size_t i = 28; i + 4 <= len; i++) {
+        if (memcmp(m + i, "\x80\x0b\x00\x01", 4) == 0) {
+            m[i + 1] = 13; /* the kind of life becomes a PRF */
+            return;
+        }
+    }
+    fail_msg("no life type");
+}
 static void zero_ke(u8 *m, size_t len)
 {
     (void)len, memset(m + 32, 0, 128);
@@ -72,6 +92,12 @@ static void each_reason(void **state)
     assert_true(saw(&w->s[A], "%CRYPTO-6-IKMP_SA_NOT_OFFERED: Remote peer 2.2.2.2 responded with "
                               "attribute Hash algorithm "
                               "not offered or changed"));
+    world_free(w);
+    w = with_edit(B, 0, other_cipher_attr);
+    assert_true(saw(&w->s[A], "responded with attribute Encryption algorithm not offered"));
+    world_free(w);
+    w = with_edit(A, 0, surplus_attr);
+    assert_true(saw(&w->s[B], "none of it"));
     world_free(w);
     w = with_edit(A, 1, zero_ke); /* HDR, KE = 0, Ni --> */
     assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_KEY_EXCHANGE), 1);

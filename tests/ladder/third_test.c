@@ -90,6 +90,48 @@ static void one_peer_cannot_delete_anothers(void **state)
     world_free(w);
 }
 
+/* damaged: a well encrypted message whose hash is not right. */
+static bool damaged_info(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+{
+    bool ok = info_out(ike, sa, d, arg);
+    d->buf[ISAKMP_HDR + 4] ^= 1;
+    return ok;
+}
+
+static bool damaged_quick(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+{
+    bool ok = qm_out_1(ike, sa, d, arg);
+    d->buf[ISAKMP_HDR + 4] ^= 1;
+    return ok;
+}
+
+/* Only what its hash covers is believed, also from the peer itself. */
+static void a_wrong_hash_says_nothing(void **state)
+{
+    (void)state;
+    struct world *w = three(117);
+    struct ike *ike = w->s[A].ike;
+    struct ike_sa *sa = sa_between(w, A, B);
+    u8 spi[16];
+    memcpy(spi, sa->c.cookie_i, 8);
+    memcpy(spi + 8, sa->c.cookie_r, 8);
+    struct info n = {.del = true, .proto = PROTO_ISAKMP, .spi = spi, .spi_len = 16};
+    struct xch *x = xch_new(ike, sa, XCH_INFO, msgid_new(ike, sa), true);
+    assert_true(engine_start(ike, sa, x, damaged_info, &n, XS_INFO, TM_NONE));
+    xch_free(ike, x);
+    world_run(w, 1000);
+    unharmed(w);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_HASH), 1);
+    unsigned added = w->s[B].added;
+    x = xch_new(ike, sa, XCH_QUICK, msgid_new(ike, sa), true);
+    assert_true(engine_start(ike, sa, x, damaged_quick, flow_find(ike, 7), XS_INFO, TM_NONE));
+    xch_free(ike, x);
+    world_run(w, 1000);
+    assert_int_equal(w->s[B].added, added);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_HASH), 2);
+    world_free(w);
+}
+
 static struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len)
 {
     (void)w, (void)from, (void)number, (void)data, (void)len;
@@ -116,6 +158,15 @@ static void nobody_speaks_from_another_address(void **state)
     unharmed(w);
     assert_int_equal(count_of(&w->s[B], EV_IKE_DELETE_RX), deletes);
     assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_NO_SA), 1);
+    log = w->num_log; /* and B's Delete for what A began */
+    deletes = count_of(&w->s[A], EV_IKE_DELETE_RX);
+    w->net = all_lost;
+    info_delete_sa(w->s[B].ike, sa_between(w, B, A));
+    w->net = calm;
+    send_from(w, A, &w->s[C].addr, w->log_data[log], w->log_len[log]);
+    world_run(w, 1000);
+    unharmed(w);
+    assert_int_equal(count_of(&w->s[A], EV_IKE_DELETE_RX), deletes);
     /* the same in the middle of phase 1: message 3 with another's cookies */
     send_from(w, B, &w->s[C].addr, w->log_data[2], w->log_len[2]);
     assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_NO_SA), 2);
@@ -178,7 +229,66 @@ static void initial_contact_spares_what_is_newer(void **state)
     world_free(w);
 }
 
+/* message 3 of A comes from elsewhere: the half-open negotiation is A's address's alone */
+static struct fate third_lost(struct world *w, int from, unsigned number, const u8 *data,
+                              size_t len)
+{
+    (void)w, (void)data, (void)len;
+    return (struct fate){from == A && number == 1 ? 0 : 1, {10}};
+}
+
+static void half_open_belongs_to_an_address(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(118);
+    struct addr other = addr_v4(0x03030303);
+    w->net = third_lost;
+    world_acquire(w, A);
+    world_run(w, 100);
+    assert_int_equal(w->num_log, 3);
+    unsigned sent = w->sent[B];
+    send_from(w, B, &other, w->log_data[2], w->log_len[2]);
+    assert_int_equal(w->sent[B], sent);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_NO_SA), 1);
+    world_run(w, 30000);
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
 /* ---- what the two ends want is different ---- */
+
+/* A hash we do not want is not agreed to; of two phase 1 lives the shorter one counts; who has switched
+ * ISAKMP off says nothing. */
+static void phase_1_as_wanted(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(119);
+    struct setup a = setup_default(A);
+    a.policy[0].hash = HASH_SHA1;
+    world_config(w, A, &a);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(w->s[B].num_sas, 0);
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_NO_PROPOSAL) > 0);
+    world_free(w);
+    w = world_pair(120);
+    a = setup_default(A);
+    a.policy[0].life_s = 1000;
+    world_config(w, A, &a);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(sa_between(w, B, A)->c.life_s, 1000);
+    world_free(w);
+    w = world_pair(121);
+    a = setup_default(A);
+    a.global.enabled = false;
+    world_config(w, A, &a);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(w->sent[A], 0);
+    assert_int_equal(w->s[A].num_sas, 0);
+    world_free(w);
+}
 
 static unsigned negotiate(const struct setup *a, const struct setup *b)
 {
@@ -322,6 +432,9 @@ int main(void)
         cmocka_unit_test(one_peer_cannot_delete_anothers),
         cmocka_unit_test(nobody_speaks_from_another_address),
         cmocka_unit_test(identity_of_another_peer),
+        cmocka_unit_test(a_wrong_hash_says_nothing),
+        cmocka_unit_test(half_open_belongs_to_an_address),
+        cmocka_unit_test(phase_1_as_wanted),
         cmocka_unit_test(initial_contact_spares_what_is_newer),
         cmocka_unit_test(pfs_groups_must_be_the_same),
         cmocka_unit_test(reserved_spis_are_not_taken),

@@ -87,6 +87,17 @@ static void selectors(void **state)
     web.proto = 6, web.dport_lo = web.dport_hi = 80;
     assert_true(selector_covers(&any, &web));
     assert_false(selector_covers(&web, &any));
+    /* a selector that is narrower in one thing alone does not cover the wider one */
+    struct selector narrow = any;
+    narrow.proto = 6;
+    assert_false(selector_covers(&narrow, &any));
+    u16 *const port[] = {&narrow.sport_lo, &narrow.sport_hi, &narrow.dport_lo, &narrow.dport_hi};
+    for (unsigned i = 0; i < ARRAY_LEN(port); i++) {
+        narrow = any;
+        *port[i] = 80;
+        assert_true(selector_covers(&any, &narrow));
+        assert_false(selector_covers(&narrow, &any));
+    }
     m = selector_mirror(&web);
     assert_int_equal(m.sport_lo, 80);
     m = selector_mirror(&m);
@@ -168,8 +179,9 @@ static void keyed_hashes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reader),    cmocka_unit_test(writer), cmocka_unit_test(addresses),
-        cmocka_unit_test(selectors), cmocka_unit_test(maps),   cmocka_unit_test(hex_and_secrets),
-        cmocka_unit_test(arenas), cmocka_unit_test(keyed_hashes)};
+        cmocka_unit_test(reader),    cmocka_unit_test(writer),
+        cmocka_unit_test(addresses), cmocka_unit_test(selectors),
+        cmocka_unit_test(maps),      cmocka_unit_test(hex_and_secrets),
+        cmocka_unit_test(arenas),    cmocka_unit_test(keyed_hashes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

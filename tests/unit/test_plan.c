@@ -484,6 +484,46 @@ static void t_tunnel_under_a_map(void **state)
     conf_free(c);
 }
 
+/* A protected tunnel whose source has no address keeps its flow id: dp must not take it for an open one. Its reverse
+ * path is asked, its source is the first address and no secondary one; a key is its peer's alone. */
+static void t_tunnel_values(void **state)
+{
+    (void)state;
+    static const char *const source[] = {"", " ip address 7.7.7.7 255.255.255.0 secondary\n",
+                                         " ip address 1.1.1.1 255.255.255.0\n"};
+    for (unsigned i = 0; i < 2; i++) {
+        char text[1500];
+        struct conf *c;
+        snprintf(text, sizeof text,
+                 HEAD "crypto isakmp key one address 4.4.4.0 255.255.255.0\n"
+                      "crypto ipsec profile P\n set transform-set T\ninterface "
+                      "FastEthernet0/1\n%s%sinterface Tunnel0\n tunnel source FastEthernet0/1\n "
+                      "tunnel destination 2.2.2.2\n tunnel protection ipsec profile P\n"
+                      " ip verify unicast source reachable-via rx\nend\n",
+                 i ? source[2] : "", source[i]);
+        struct plan p = plan_of(text, &c);
+        const struct dp_msg *m = p.dp.items;
+        const struct dp_tunnel_value *t = NULL;
+        for (size_t k = 0; k < p.dp.num; k++) {
+            t = m[k].type == DP_CFG_TUNNEL ? &m[k].u.tunnel : t;
+        }
+        assert_non_null(t);
+        assert_int_not_equal(t->flow, 0);
+        assert_int_equal(dp_flow(&p, t->flow) != NULL, i == 1);
+        assert_true(t->flags & TF_RPF);
+        assert_int_equal(t->src.family ? addr_v4_host(&t->src) : 0, i ? 0x01010101 : 0);
+        const struct ike_msg *k = p.ike.items;
+        bool seen = false;
+        for (size_t n = 0; n < p.ike.num; n++) {
+            seen |= k[n].type == IKE_CFG_PSK && k[n].u.psk.peer.len == 24 &&
+                    addr_v4_host(&k[n].u.psk.peer.a) == 0x04040400;
+        }
+        assert_true(seen);
+        plan_free(&p);
+        conf_free(c);
+    }
+}
+
 /* Keys pass through plans: what is freed holds none. */
 static void t_keys_are_wiped(void **state)
 {
@@ -542,6 +582,7 @@ int main(void)
         cmocka_unit_test(t_holes),
         cmocka_unit_test(t_tunnels),
         cmocka_unit_test(t_tunnel_under_a_map),
+        cmocka_unit_test(t_tunnel_values),
         cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_esp_mtu),
     };

@@ -223,6 +223,8 @@ static void descriptors_are_counted(void **state)
         assert_int_equal(fd, -1);
         assert_int_equal(open_descriptors(), before);
     }
+    send_with(pair[0], 101, 0); /* too long */
+    assert_int_equal(chan_recv(pair[1], value, sizeof value, &fd), 101);
     send_with(pair[0], 101, 1); /* too long, with a descriptor */
     assert_int_equal(chan_recv(pair[1], value, sizeof value, &fd), 101);
     assert_int_equal(fd, -1);
