@@ -189,7 +189,8 @@ void startup_keep_master(struct router *r)
         ev_conf_fail(&r->log, 0, NULL,
                      &(struct evb_conf_fail){.what = ev_str("master key"),
                                              .why = ev_textf("%s: %s", path, strerror(errno))});
+    } else {
+        secret_set(&r->master, m->b, m->len); /* else it is tried again with the next line */
     }
     mem_wipe(text, sizeof text);
-    secret_set(&r->master, m->b, m->len);
 }

@@ -375,7 +375,10 @@ static void t_identity_in_full(void **state)
     }
     s.sport_lo = 0, s.sport_hi = 0xfff0, s.dport_lo = 0, s.dport_hi = 0xfff0;
     select_for(&t, 0x1200, s);
-    put16(b + 6, 0x0010); /* a later fragment: where ports stood is anything */
+    put16(b + 6, 0x0010); /* a later fragment: its ports came with the first one */
+    ip4_checksum_set(b, IP4_HDR);
+    assert_true(let_in(&t, b, n));
+    put32(b + 12, 0x0b0b0b0b); /* of addresses that are not the SA's */
     ip4_checksum_set(b, IP4_HDR);
     assert_false(let_in(&t, b, n));
     two_free(t);

@@ -45,7 +45,8 @@ static struct addr addr_of(const char *text)
 static struct frame eth(u16 type)
 {
     struct frame f = {.len = 14};
-    memset(f.b, 2, 12);
+    memset(f.b, 0xff, 6); /* to everybody */
+    memset(f.b + 6, 2, 6);
     put16(f.b + 12, type);
     return f;
 }
@@ -336,8 +337,11 @@ static void t_own_addresses(void **state)
     to_own(fds, "2001:db8::9",
            "101:101::", false); /* 1.1.1.1 in the first word, of the other family */
     struct frame f = ip("9.9.9.9", "1.1.1.1", 17, 500, 53);
-    put16(f.b + 14 + 6, 0x0010); /* a later fragment: of use only to a first one that was let in */
+    put16(f.b + 14 + 6, 0x0010); /* a later fragment: it could join one that came in protected */
+    assert_int_equal(run(fds[IN], f), LED);
+    f.b[14 + 9] = 50; /* ESP's cannot be told from others, and is whole or nothing */
     assert_int_equal(run(fds[IN], f), PASSES);
+    f.b[14 + 9] = 17;
     put16(f.b + 14 + 6, 0x2000); /* the first one has the ports */
     assert_int_equal(run(fds[IN], f), LED);
     f = ip("9.9.9.9", "1.1.1.1", 17, 0, 0); /* options: the ports stand behind them */
@@ -349,6 +353,10 @@ static void t_own_addresses(void **state)
     f = ip("9.9.9.9", "1.1.1.1", 17, 500, 500);
     f.len = 14 + 22; /* its destination port is cut off */
     assert_int_equal(run(fds[IN], f), LED);
+    f = ip("9.9.9.9", "8.8.8.8", 6, 0, 0); /* for another machine on the link: nobody's to take */
+    f.b[0] = 2;
+    assert_int_equal(run(fds[IN], f), PASSES);
+    assert_int_equal(run(fds[OUT], f), LED);
     unload(fds);
 }
 
