@@ -49,7 +49,7 @@ fuzz() {
 e2e() { # labs in namespaces against each other and against a real kernel, with the sanitized programs
     configure_san && ninja --quiet -C "$san" || { tally e2e 0 1; return; }
     local sudo=; [ "$(id -u)" = 0 ] || sudo="sudo -E"
-    $sudo env ADIT_BUILD="$PWD/$san" /usr/bin/python3 -m pytest -q -n ${E2E_JOBS:-4} --dist load -p no:cacheprovider --durations=5 tests/e2e 2>&1 | tee "$work/e2e"
+    $sudo env ADIT_BUILD="$PWD/$san" /usr/bin/python3 -m pytest -q -n ${E2E_JOBS:-3} --dist load -p no:cacheprovider --durations=5 tests/e2e 2>&1 | tee "$work/e2e"
     local p f
     p=$(sed -n 's/^.*\b\([0-9][0-9]*\) passed.*/\1/p' "$work/e2e" | sum)
     f=$({ sed -n 's/^.*\b\([0-9][0-9]*\) failed.*/\1/p' "$work/e2e"; sed -n 's/^.*\b\([0-9][0-9]*\) errors\? in.*/\1/p' "$work/e2e"; } | sum)

@@ -52,6 +52,8 @@ def test_tshark_opens_it(lab, tmp_path, case):
         until(lambda: "!!!!!" in l.exec(node, "ping " + target, check=False), 30)
         l.exec(node, "clear crypto session")
     until(lambda: "!!!!!" in l.exec(node, "ping " + target + source, check=False), 30)
+    keys(l, node)  # the pair that stays is there: all of the next five go by it
+    until(lambda: "!!!!!" in l.exec(node, "ping " + target + source, check=False), 30)
     args = keys(l, node)
     cap.close()
     path = tmp_path / "wan.pcap"
