@@ -32,8 +32,8 @@ NODISCARD bool steer_holds(int ifindex, const u32 ids[2]);
 /* steer_detach: takes adit's classifiers off the link, also those of a former run; nothing there is
  * fine. True: something was there. */
 bool steer_detach(int ifindex);
-/* steer_probe: NULL when this kernel can do it (BPF, clsact tried on the loopback's namespace link);
- * else why not. Changes nothing. */
+/* steer_probe: NULL when this kernel takes the program; else why not. Attaches nothing: whether a link
+ * has clsact only steer_attach finds out. */
 const char *steer_probe(void);
 
 #endif
