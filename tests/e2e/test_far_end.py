@@ -242,7 +242,7 @@ def test_rekey_by_strongswan(quiet):
 
 def test_rekey_by_adit(quiet):
     """The volume is used up again and again: adit renews, and sends on the old pair until strongSwan, which takes its inbound
-    half in only when the third message of quick mode is worked off, can have done so. With its default, delete_rekeyed = no."""
+    half in only when the third message of quick mode is worked off, has done so. With its default, delete_rekeyed = no."""
     s = quiet
     s.far.sh("echo 'charon { delete_rekeyed = no }' >/etc/strongswan.d/adit.conf")
     s.start("aes128-sha1")
@@ -255,12 +255,11 @@ def test_rekey_by_adit(quiet):
     out = ping.communicate()[0]
     s.far.sh("echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf")
     assert len(seen - first) >= 4, seen  # two rekeys at least
-    # what we can help: nothing went out on an SA that the far end had not, nothing of its was refused here
-    wrong = [line.split() for line in s.far.sh("cat /proc/net/xfrm_stat").splitlines() if line.startswith("XfrmIn") and not line.endswith("\t0")]
+    # nothing went out on an SA that the far end had not, nothing of its was refused here
+    wrong = [line.split() for line in s.far.sh("cat /proc/net/xfrm_stat").splitlines() if line.startswith(("XfrmIn", "XfrmAcq")) and not line.endswith("\t0")]
     drops = [line for line in s.lab.exec("R1", "show drops").splitlines() if re.match(r"\d", line) and "listener report" not in line]
     assert not wrong and not drops, (wrong, drops, out + s.state())
-    # a machine that is busy may lose one in a queue of the far end's on the way back (XfrmAcquireError, its socket buffers)
-    assert number(r"(\d+) received", out) >= 5990, out + s.state()
+    assert number(r"(\d+) received", out) == 6000, out + s.state()
 
 
 def test_phase1_again_by_strongswan(quiet):
