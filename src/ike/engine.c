@@ -277,21 +277,35 @@ static void effects_after(struct ike *ike, struct run *r, struct draft *d)
     }
 }
 
-/* spent: of an SA whose far end has not proved who it is, so many wrong messages are looked at and
- * no more. */
+/* wrong: one more message of the SA that was not right. While the far end has not proved who it is
+ * they are forgotten again at HALF_OPEN_WRONG_PER_S, which is what spent() is about. */
+static void wrong(struct ike *ike, struct ike_sa *sa)
+{
+    u64 now = env_now_ms(ike->clock), gone = (now - sa->wrong_ms) * HALF_OPEN_WRONG_PER_S / 1000;
+    if (gone || !sa->wrong) { /* the rest of a message that is not quite forgotten yet counts on */
+        sa->wrong -= (u32)MIN(gone, (u64)sa->wrong);
+        sa->wrong_ms = now;
+    }
+    sa->wrong++;
+}
+
+/* spent: of an SA whose far end has not proved who it is, so many wrong messages are looked at in a
+ * second and no more. A rate and not a count: who can forge ends no negotiation, the true message
+ * gets through when it is said again. */
 static bool spent(struct ike *ike, struct ike_sa *sa, u8 exchange)
 {
-    if (!sa_half_open(sa) || sa->wrong < HALF_OPEN_WRONG) {
+    u64 gone = (env_now_ms(ike->clock) - sa->wrong_ms) * HALF_OPEN_WRONG_PER_S / 1000;
+    if (!sa_half_open(sa) || sa->wrong < HALF_OPEN_WRONG + gone) {
         return false;
     }
     report(ike, sa, &sa->remote.a, exchange, WHY_LIMIT,
-           "so many messages of this negotiation were wrong that no more are looked at");
+           "so many messages of this negotiation were wrong that no more are looked at this second");
     return true;
 }
 
 static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict v)
 {
-    r->sa->wrong++;
+    wrong(ike, r->sa);
     if (r->fresh && d->proved) {
         remember(ike, r->sa, r->hdr->msgid); /* it came from the peer: once is enough */
     }
@@ -393,7 +407,7 @@ static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
     }
     if (enc && !sa->c.authenticated && h->exchange == XCH_INFO && sa->c.key.len) {
         if (!spent(ike, sa, h->exchange)) {
-            sa->wrong++;
+            wrong(ike, sa);
             info_early(ike, sa, h, data, r->len);
         }
         return false;

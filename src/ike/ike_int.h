@@ -27,7 +27,8 @@
 
 enum {
     HALF_OPEN_BYTES = 32 << 20,   /* first messages whose address is not proved: room for them */
-    HALF_OPEN_WRONG = 512,        /* wrong messages that are looked at in one unfinished negotiation */
+    HALF_OPEN_WRONG = 256,        /* wrong messages of one unfinished negotiation that are looked at at once, */
+    HALF_OPEN_WRONG_PER_S = 256,  /* and how many more in each second after */
     GUESTS_MAX = 1000,            /* address proved, identity not: as IOS, call admission limit in-negotiation-sa */
     GUESTS_PER_ADDRESS = 24,
     MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
@@ -172,7 +173,8 @@ struct ike_sa {
     u32 *msgids; /* owned: all message ids the peer has used, an open table */
     u32 num_msgids, cap_msgids, next_msgid;
     bool spent_told; /* TODO_P1_SPENT was pushed */
-    u32 wrong; /* messages refused */
+    u32 wrong;    /* messages refused, those forgotten again taken off (engine.c) */
+    u64 wrong_ms; /* when that was */
     struct {
         struct timer timer;
         u32 seq, sent; /* sent: R-U-THERE without an answer yet */

@@ -397,8 +397,9 @@ static void a_bad_public_value_costs_no_key_pair(void **state)
     }
 }
 
-/* message 5 from somebody who guesses: every one costs us little, and there is an end */
-static void guesses_of_message_5_have_an_end(void **state)
+/* message 5 from somebody who guesses: every one costs us little, and only so many are looked at in a
+ * second */
+static void guesses_of_message_5_wait_their_turn(void **state)
 {
     (void)state;
     struct world *w = world_pair(50);
@@ -409,14 +410,63 @@ static void guesses_of_message_5_have_an_end(void **state)
     world_run(w, 45);
     u8 m[2048];
     unsigned n = w->num_log - 1;
-    for (unsigned i = 0; i < 2000; i++) {
-        memcpy(m, w->log_data[n], w->log_len[n]);
-        put32(m + 32, i);
-        send_raw(w, B, m, w->log_len[n]);
+    for (unsigned second = 0; second < 5; second++) {
+        for (u32 i = 0; i < 2000; i++) {
+            memcpy(m, w->log_data[n], w->log_len[n]);
+            put32(m + 32, second << 16 | i);
+            send_raw(w, B, m, w->log_len[n]);
+        }
+        u64 looked = count_of(&w->s[B], EV_IKE_FAIL_GARBAGE);
+        assert_true(looked <= HALF_OPEN_WRONG + second * HALF_OPEN_WRONG_PER_S + 1);
+        /* some decrypt to what is wrong in another way */
+        assert_true(looked >= (HALF_OPEN_WRONG + second * HALF_OPEN_WRONG_PER_S) * 9 / 10);
+        world_run(w, 1000);
     }
     assert_true(count_of(&w->s[B], EV_IKE_FAIL_LIMIT) > 0);
-    assert_true(count_of(&w->s[B], EV_IKE_FAIL_GARBAGE) <= 600);
     world_free(w);
+}
+
+struct forger {
+    int from;        /* whose encrypted message is forged */
+    unsigned forged; /* how many are */
+};
+
+/* the first encrypted message of one side is lost, and what arrives instead is forged */
+static struct fate forged_instead(struct world *w, int from, unsigned number, const u8 *data,
+                                  size_t len)
+{
+    struct forger *c = w->ctx;
+    (void)number;
+    if (from != c->from || c->forged || !(data[19] & FL_ENCRYPTED)) {
+        return (struct fate){1, {10}};
+    }
+    u8 m[2048];
+    for (; c->forged < 2000; c->forged++) {
+        memcpy(m, data, len);
+        put32(m + 32, c->forged);
+        send_raw(w, !from, m, len);
+    }
+    return (struct fate){0, {0}};
+}
+
+/* whoever sees the cookies can forge as much as he likes: the true message gets through later */
+static void forged_messages_end_no_negotiation(void **state)
+{
+    (void)state;
+    for (int from = A; from <= B; from++) {
+        struct world *w = world_pair(60);
+        struct forger c = {.from = from};
+        w->net = forged_instead;
+        w->ctx = &c;
+        world_acquire(w, A);
+        world_run(w, 9000);
+        assert_int_equal(c.forged, 2000);
+        assert_int_equal(pairs_up(w), 0);
+        world_run(w, 3000); /* A has said it again */
+        assert_int_equal(pairs_up(w), 1);
+        assert_int_equal(count_of(&w->s[A], EV_IKE_AUTHENTICATED), 1);
+        world_free(w);
+    }
 }
 
 /* ---- notifications ---- */
@@ -585,7 +635,8 @@ int main(void)
         cmocka_unit_test(informational_keeps_nothing),
         cmocka_unit_test(final_messages_do_not_ping_pong),
         cmocka_unit_test(a_bad_public_value_costs_no_key_pair),
-        cmocka_unit_test(guesses_of_message_5_have_an_end),
+        cmocka_unit_test(guesses_of_message_5_wait_their_turn),
+        cmocka_unit_test(forged_messages_end_no_negotiation),
         cmocka_unit_test(foreign_notify_ends_nothing),
         cmocka_unit_test(clear_notify_is_only_hearsay),
         cmocka_unit_test(nat_traversal_is_not_announced),
