@@ -155,6 +155,7 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
         d->dh = NULL;
     }
     if (!sa_half_open(sa)) {
+        half_open_proved(ike, sa);
         sa_not_guest(ike, sa);
     }
     if (d->reply) {
@@ -477,6 +478,30 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
     if (r.fresh && r.x) {
         xch_free(ike, r.x);
     }
+}
+
+bool engine_opens(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
+                  const struct isakmp_hdr *hdr)
+{
+    struct run r = {.sa = sa, .hdr = hdr, .len = len};
+    struct draft d;
+    struct isakmp_msg m;
+    bool info = hdr->exchange == XCH_INFO;
+    r.row = row_find(info ? XS_INFO : sa->main.c.state, sa->c.initiator, hdr->exchange, true);
+    if (!r.row || spent(ike, sa, hdr->exchange)) {
+        return false;
+    }
+    draft_init(&d, sa, &sa->main);
+    if (info) {
+        keys_iv_phase2(&d.x.iv, &sa->c, &sa->main.c.iv, hdr->msgid);
+    }
+    bool ok = open_message(&r, &d, data) && decode(&r, &m, &d);
+    if (!ok) {
+        wrong(ike, sa);
+    }
+    draft_free(&d);
+    mem_wipe(r.plain, r.len);
+    return ok;
 }
 
 bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg,
