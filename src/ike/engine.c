@@ -155,6 +155,7 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
         d->dh = NULL;
     }
     if (!sa_half_open(sa)) {
+        half_open_proved(ike, sa);
         sa_not_guest(ike, sa);
     }
     if (d->reply) {
@@ -277,21 +278,35 @@ static void effects_after(struct ike *ike, struct run *r, struct draft *d)
     }
 }
 
-/* spent: of an SA whose far end has not proved who it is, so many wrong messages are looked at and
- * no more. */
+/* wrong: one more message of the SA that was not right. While the far end has not proved who it is
+ * they are forgotten again at HALF_OPEN_WRONG_PER_S, which is what spent() is about. */
+static void wrong(struct ike *ike, struct ike_sa *sa)
+{
+    u64 now = env_now_ms(ike->clock), gone = (now - sa->wrong_ms) * HALF_OPEN_WRONG_PER_S / 1000;
+    if (gone || !sa->wrong) { /* the rest of a message that is not quite forgotten yet counts on */
+        sa->wrong -= (u32)MIN(gone, (u64)sa->wrong);
+        sa->wrong_ms = now;
+    }
+    sa->wrong++;
+}
+
+/* spent: of an SA whose far end has not proved who it is, so many wrong messages are looked at in a
+ * second and no more. A rate and not a count: who can forge ends no negotiation, the true message
+ * gets through when it is said again. */
 static bool spent(struct ike *ike, struct ike_sa *sa, u8 exchange)
 {
-    if (!sa_half_open(sa) || sa->wrong < HALF_OPEN_WRONG) {
+    u64 gone = (env_now_ms(ike->clock) - sa->wrong_ms) * HALF_OPEN_WRONG_PER_S / 1000;
+    if (!sa_half_open(sa) || sa->wrong < HALF_OPEN_WRONG + gone) {
         return false;
     }
     report(ike, sa, &sa->remote.a, exchange, WHY_LIMIT,
-           "so many messages of this negotiation were wrong that no more are looked at");
+           "so many messages of this negotiation were wrong that no more are looked at this second");
     return true;
 }
 
 static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict v)
 {
-    r->sa->wrong++;
+    wrong(ike, r->sa);
     if (r->fresh && d->proved) {
         remember(ike, r->sa, r->hdr->msgid); /* it came from the peer: once is enough */
     }
@@ -393,7 +408,7 @@ static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
     }
     if (enc && !sa->c.authenticated && h->exchange == XCH_INFO && sa->c.key.len) {
         if (!spent(ike, sa, h->exchange)) {
-            sa->wrong++;
+            wrong(ike, sa);
             info_early(ike, sa, h, data, r->len);
         }
         return false;
@@ -463,6 +478,30 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
     if (r.fresh && r.x) {
         xch_free(ike, r.x);
     }
+}
+
+bool engine_opens(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
+                  const struct isakmp_hdr *hdr)
+{
+    struct run r = {.sa = sa, .hdr = hdr, .len = len};
+    struct draft d;
+    struct isakmp_msg m;
+    bool info = hdr->exchange == XCH_INFO;
+    r.row = row_find(info ? XS_INFO : sa->main.c.state, sa->c.initiator, hdr->exchange, true);
+    if (!r.row || spent(ike, sa, hdr->exchange)) {
+        return false;
+    }
+    draft_init(&d, sa, &sa->main);
+    if (info) {
+        keys_iv_phase2(&d.x.iv, &sa->c, &sa->main.c.iv, hdr->msgid);
+    }
+    bool ok = open_message(&r, &d, data) && decode(&r, &m, &d);
+    if (!ok) {
+        wrong(ike, sa);
+    }
+    draft_free(&d);
+    mem_wipe(r.plain, r.len);
+    return ok;
 }
 
 bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg,

@@ -5,14 +5,26 @@
  * So nobody is refused for what others may have sent in his name, and a flood costs the same memory
  * however long it lasts.
  *
- * On the walk: ike_input -> sa_find -> half_open_find -> half_open_resume -> engine_run.
+ * Message 3 proves nothing but that its sender has seen the cookies: it may be forged, and come
+ * before the true one. So what message 3 needs stays until message 5 has proved a peer, and each
+ * message 3 makes an SA of its own, a guest; GUESTS_PER_NEGOTIATION of them. All are answered with
+ * one public value and nonce of ours: one key pair is made, and the true initiator can go on from
+ * whichever message 4 comes first. The guest whose keys open message 5 stays, the others go.
+ *
+ * On the walk: ike_input -> sa_find -> half_open_find -> guest_for, or half_open_resume ->
+ * engine_run [-> half_open_proved].
  */
 #include "ike/ike_int.h"
 
 #include <stdlib.h>
 
 struct half_open {
-    struct list link; /* in ike.half_open, the oldest first */
+    struct list link;   /* in ike.half_open, the oldest first; with guests in ike.met */
+    struct list guests; /* of struct ike_sa, the oldest first */
+    struct timer timer; /* of one that is met */
+    bool met;
+    struct dh *dh; /* owned: our key pair for every message 3, NULL before the first */
+    u8 nr[NONCE_LEN];
     struct endpoint local, remote;
     struct ike_peer *peer; /* held */
     u8 cookie_i[8], cookie_r[8], seen[32];
@@ -29,15 +41,21 @@ static size_t size_of(const struct half_open *h)
     return sizeof *h + h->sa_len + h->tx_len + sizeof(struct ike_peer);
 }
 
-void half_open_drop(struct ike *ike, struct half_open *h)
+static void drop(struct ike *ike, struct half_open *h)
 {
+    LIST_FOR (it, &h->guests) { /* they end by their own time */
+        list_remove(it);
+        CONTAINER_OF(it, struct ike_sa, half_link)->half = NULL;
+    }
+    timer_set(ike, &h->timer, 0);
+    dh_free(h->dh);
     u64 key = sa_first_key(ike, h->cookie_i, &h->remote);
     if (map_get(&ike->half_first, key) == h) {
         map_del(&ike->half_first, key);
     }
     map_del(&ike->half_cookie, be64(h->cookie_r));
     list_remove(&h->link);
-    ike->half_bytes -= size_of(h);
+    ike->half_bytes -= h->met ? 0 : size_of(h);
     ike->num_half_open--;
     peer_release(ike, h->peer);
     free(h);
@@ -60,6 +78,8 @@ void half_open_keep(struct ike *ike, struct ike_sa *sa)
 {
     const struct xch *x = &sa->main;
     struct half_open *h = xcalloc(1, sizeof *h + x->c.sa_i.len + x->rt.tx_len);
+    list_init(&h->guests);
+    h->timer.kind = TIMER_MET;
     h->local = sa->local;
     h->remote = sa->remote;
     memcpy(h->cookie_i, sa->c.cookie_i, 8);
@@ -92,7 +112,7 @@ void half_open_keep(struct ike *ike, struct ike_sa *sa)
     while (ike->half_bytes > HALF_OPEN_BYTES) {
         struct half_open *old = CONTAINER_OF(ike->half_open.next, struct half_open, link);
         ike->log->count[EV_IKE_FAIL_LIMIT]++;
-        half_open_drop(ike, old);
+        drop(ike, old);
     }
     arm(ike);
 }
@@ -113,7 +133,9 @@ struct ike_sa *half_open_resume(struct ike *ike, const struct half_open *h)
 {
     struct ike_sa *sa = sa_new(ike, &h->local, &h->remote);
     struct xch *x = &sa->main;
-    sa->number = h->number;
+    if (list_empty(&h->guests)) {
+        sa->number = h->number;
+    }
     memcpy(sa->c.cookie_i, h->cookie_i, 8);
     memcpy(sa->c.cookie_r, h->cookie_r, 8);
     sa->c.encr = h->encr;
@@ -134,6 +156,11 @@ struct ike_sa *half_open_resume(struct ike *ike, const struct half_open *h)
     retrans_saw(&x->rt, h->seen);
     retrans_sent(ike, &x->rt, h->bytes + h->sa_len, h->tx_len, TM_REPLY);
     x->rt.resent_ms = h->resent_ms;
+    if (h->dh) {
+        x->dh = h->dh; /* lent */
+        x->c.nr.len = NONCE_LEN;
+        memcpy(x->c.nr.b, h->nr, NONCE_LEN);
+    }
     return sa;
 }
 
@@ -143,14 +170,79 @@ void half_open_back(struct ike *ike, struct half_open *h, struct ike_sa *sa)
     h->resent_ms = sa->main.rt.resent_ms;
     str_copy(h->fail, sizeof h->fail, sa->fail);
     sa->peer = NULL;
+    sa->main.dh = NULL;
     sa_free(ike, sa);
 }
 
-void half_open_over(struct ike *ike, struct half_open *h)
+struct list *half_open_guests(struct half_open *h)
 {
+    return &h->guests;
+}
+
+/* oldest_of_all: the guest that has to make room for one more, NULL: there is room. */
+static struct ike_sa *oldest_of_all(const struct half_open *h)
+{
+    unsigned num = 0;
+    LIST_FOR (it, &h->guests) {
+        num++;
+    }
+    return num < GUESTS_PER_NEGOTIATION ? NULL
+                                        : CONTAINER_OF(h->guests.next, struct ike_sa, half_link);
+}
+
+bool half_open_full(const struct ike *ike, const struct half_open *h, const u8 hash[32])
+{
+    const struct ike_sa *oldest = oldest_of_all(h);
+    return oldest && memcmp(h->seen, hash, 32) != 0 &&
+           env_now_ms(ike->clock) - oldest->keyed_ms < GUEST_STAY_MS;
+}
+
+void half_open_guest(struct ike *ike, struct half_open *h, struct ike_sa *sa)
+{
+    struct ike_sa *oldest = oldest_of_all(h);
+    if (oldest) {
+        report(ike, oldest, &oldest->remote.a, XCH_MAIN, WHY_LIMIT,
+               "message 3 came in many forms, and message 5 of this one did not come");
+        sa_free(ike, oldest);
+    }
+    if (!h->met) { /* first messages push it out no more; there are no more of these than guests */
+        ike->half_bytes -= size_of(h);
+        h->met = true;
+        list_remove(&h->link);
+        list_push_back(&ike->met, &h->link);
+        timer_set(ike, &h->timer, end_ms(ike, h));
+        arm(ike);
+    }
+    if (!h->dh) {
+        h->dh = sa->main.dh;
+        memcpy(h->nr, sa->main.c.nr.b, NONCE_LEN);
+    }
+    sa->main.dh = NULL;
+    sa->half = h;
+    list_push_back(&h->guests, &sa->half_link);
     h->peer->ike_refs++; /* the SA's hold; drop gives back the half-open one's */
-    half_open_drop(ike, h);
-    arm(ike);
+}
+
+void half_open_proved(struct ike *ike, struct ike_sa *sa)
+{
+    struct half_open *h = sa->half;
+    if (!h) {
+        return;
+    }
+    list_remove(&sa->half_link);
+    sa->half = NULL;
+    LIST_FOR (it, &h->guests) {
+        sa_free(ike, CONTAINER_OF(it, struct ike_sa, half_link));
+    }
+    drop(ike, h);
+    sa_findable(ike, sa);
+}
+
+void half_open_left(struct ike *ike, struct half_open *h)
+{
+    if (h && list_empty(&h->guests)) {
+        drop(ike, h);
+    }
 }
 
 void half_open_tick(struct ike *ike, u64 now)
@@ -164,15 +256,23 @@ void half_open_tick(struct ike *ike, u64 now)
         snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s", ike_state_name(XS_R_MM2),
                  h->fail[0] ? "; last seen: " : "", h->fail);
         report(ike, NULL, &h->remote.a, XCH_MAIN, WHY_TIMEOUT, why);
-        half_open_drop(ike, h);
+        drop(ike, h);
     }
     arm(ike);
 }
 
+void half_open_due(struct ike *ike, struct timer *t)
+{
+    drop(ike, CONTAINER_OF(t, struct half_open, timer)); /* its guests say what was the matter */
+}
+
 void half_open_free(struct ike *ike)
 {
-    while (!list_empty(&ike->half_open)) {
-        half_open_drop(ike, CONTAINER_OF(ike->half_open.next, struct half_open, link));
+    struct list *all[] = {&ike->half_open, &ike->met};
+    for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+        LIST_FOR (it, all[i]) {
+            drop(ike, CONTAINER_OF(it, struct half_open, link));
+        }
     }
     arm(ike);
 }

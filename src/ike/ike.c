@@ -36,6 +36,7 @@ struct ike *ike_new(const struct ike_env *env)
     list_init(&ike->todo);
     list_init(&ike->guests);
     list_init(&ike->half_open);
+    list_init(&ike->met);
     list_init(&ike->any_flows);
     ike->half_timer.kind = TIMER_HALF_OPEN;
     env_random(ike->clock, ike->seed, sizeof ike->seed);
@@ -115,7 +116,9 @@ static void too_many_guests(struct ike *ike, struct ike_sa *sa)
     }
     report(ike, oldest, &oldest->remote.a, XCH_MAIN, WHY_LIMIT,
            "more negotiations wait for message 5 than adit keeps; this one is the oldest");
+    struct half_open *half = oldest->half;
     sa_free(ike, oldest);
+    half_open_left(ike, half);
 }
 
 static void rx_trace(struct ike *ike, const struct ike_sa *sa, const struct endpoint *from,
@@ -155,20 +158,56 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
     }
 }
 
+/* guest_for: whose of those under one pair of cookies a message is: a repeated message 3 is known by
+ * its hash, what is encrypted by the keys that open it. NULL: nobody's yet. */
+static struct ike_sa *guest_for(struct ike *ike, struct half_open *half, const u8 hash[32],
+                                const u8 *data, size_t len, const struct isakmp_hdr *h)
+{
+    struct list *guests = half_open_guests(half);
+    bool enc = (h->flags & FL_ENCRYPTED) != 0;
+    bool third = h->exchange == XCH_MAIN && !enc && h->next != PL_ID;
+    if (list_empty(guests)) {
+        return NULL;
+    }
+    struct ike_sa *first = CONTAINER_OF(guests->next, struct ike_sa, half_link);
+    LIST_FOR (it, guests) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, half_link);
+        bool alone = guests->next == guests->prev;
+        if (third ? retrans_check(&sa->main.rt, hash) == DUP_LAST
+                  : !enc || alone || engine_opens(ike, sa, data, len, h)) {
+            return sa;
+        }
+    }
+    return third ? NULL : first; /* which says what is wrong with it */
+}
+
 /* resumed: a far end we have answered once: message 1 again, or message 3, which proves its
- * address. */
+ * address, or what its guests say. */
 static void resumed(struct ike *ike, struct half_open *half, const u8 *data, size_t len,
                     const struct isakmp_hdr *h, const struct endpoint *from,
                     const struct endpoint *to)
 {
-    struct ike_sa *sa = half_open_resume(ike, half);
+    u8 hash[32];
+    datagram_hash(hash, data, len);
+    struct ike_sa *sa = guest_for(ike, half, hash, data, len, h);
+    if (sa) {
+        rx_trace(ike, sa, from, to);
+        engine_run(ike, sa, data, len, h);
+        return;
+    }
+    if (half_open_full(ike, half, hash)) {
+        report(ike, NULL, &from->a, h->exchange, WHY_LIMIT,
+               "message 3 came in too many forms for one negotiation; some of them are forged");
+        return;
+    }
+    sa = half_open_resume(ike, half);
     rx_trace(ike, sa, from, to);
     engine_run(ike, sa, data, len, h);
     if (sa->main.c.state == XS_R_MM2) {
         half_open_back(ike, half, sa);
         return;
     }
-    half_open_over(ike, half);
+    half_open_guest(ike, half, sa);
     sa_link(ike, sa);
     too_many_guests(ike, sa);
 }

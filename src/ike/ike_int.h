@@ -27,9 +27,13 @@
 
 enum {
     HALF_OPEN_BYTES = 32 << 20,   /* first messages whose address is not proved: room for them */
-    HALF_OPEN_WRONG = 512,        /* wrong messages that are looked at in one unfinished negotiation */
+    HALF_OPEN_WRONG = 512,        /* wrong messages of one unfinished negotiation that are looked at at once, */
+    HALF_OPEN_WRONG_PER_S = 256,  /* and how many more in each second after */
     GUESTS_MAX = 1000,            /* address proved, identity not: as IOS, call admission limit in-negotiation-sa */
     GUESTS_PER_ADDRESS = 24,
+    GUESTS_PER_NEGOTIATION = 4,   /* under one pair of cookies: a message 3 may have been forged */
+    GUEST_STAY_MS = 2000,         /* for message 5 to come, before another may take its place */
+    NONCE_LEN = 20,               /* of ours */
     MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
     REKEY_JITTER_MS = 10000,
     IN_GRACE_MS = 2000,           /* a pair that goes takes in that long what was under way when we said Delete */
@@ -134,7 +138,7 @@ struct retrans {
 };
 /* When something is due (timer.c); part of what it is about. */
 enum timer_kind { TIMER_SA, TIMER_XCH, TIMER_CHILD, TIMER_FLOW, TIMER_OLD, TIMER_HALF_OPEN,
-                  TIMER_LIVE };
+                  TIMER_MET, TIMER_LIVE };
 struct timer {
     u64 at_ms;
     u32 pos; /* 1 + its place in the heap, 0: not set */
@@ -153,6 +157,9 @@ struct xch {
 };
 struct ike_sa {
     struct list link, peer_link, guest_link; /* in ike.sas, peer->sas, ike.guests once linked */
+    struct list half_link;  /* a guest: among those of half */
+    struct half_open *half; /* borrowed: what it came from, NULL when it is no guest (any more) */
+    u64 keyed_ms;           /* a guest since */
     bool linked;
     bool known; /* linked, or a half-open one that came back: what is said about it is said once */
     struct timer timer;
@@ -171,7 +178,8 @@ struct ike_sa {
     u32 *msgids; /* owned: all message ids the peer has used, an open table */
     u32 num_msgids, cap_msgids, next_msgid;
     bool spent_told; /* TODO_P1_SPENT was pushed */
-    u32 wrong; /* messages refused */
+    u32 wrong;    /* messages refused, those forgotten again taken off (engine.c) */
+    u64 wrong_ms; /* when that was */
     struct {
         struct timer timer;
         u32 seq, sent; /* sent: R-U-THERE without an answer yet */
@@ -300,6 +308,7 @@ struct ike {
     struct list sas, peers, children, flows, old_sas;
     struct list guests;    /* SAs we answer that have proved their address only, the oldest first */
     struct list half_open; /* of struct half_open, the oldest first */
+    struct list met;       /* of struct half_open: those that have guests */
     struct list any_flows; /* of struct flow_ref: any peer */
     u8 seed[16];           /* of the keyed hashes */
     /* keys: our cookie; sa_first_key; number; peer_key; SPI; peer_key with SPI; proxy identities */
@@ -373,6 +382,9 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, 
 typedef bool (*start_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg);
 bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg, u8 state,
                   enum row_timer timer);
+/* engine_opens: the keys of an unfinished negotiation open that encrypted message; changes nothing, but one that they
+ * do not open counts as wrong. */
+bool engine_opens(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, const struct isakmp_hdr *hdr);
 
 /* todo.c */
 struct todo *todo_push(struct ike *ike, enum todo_kind kind); /* owned by the queue; fill it at once */
@@ -442,17 +454,25 @@ struct half_open *half_open_find(const struct ike *ike, const struct isakmp_hdr 
 /* half_open_keep: what message 3 will need of an SA whose first message was answered; the SA itself may go. */
 void half_open_keep(struct ike *ike, struct ike_sa *sa);
 /* half_open_resume: the SA as it was then, not linked; afterwards half_open_back (nothing came of it) or
- * half_open_over (its address is proved, the SA is the caller's to link). */
+ * half_open_guest (its address is proved, the SA is the caller's to link). */
 struct ike_sa *half_open_resume(struct ike *ike, const struct half_open *h);
 void half_open_back(struct ike *ike, struct half_open *h, struct ike_sa *sa);
-void half_open_over(struct ike *ike, struct half_open *h);
-void half_open_drop(struct ike *ike, struct half_open *h);
+void half_open_guest(struct ike *ike, struct half_open *h, struct ike_sa *sa);
+struct list *half_open_guests(struct half_open *h); /* of struct ike_sa (half_link), the oldest first */
+/* half_open_full: there is no room for one more guest, and such a datagram would make one. */
+bool half_open_full(const struct ike *ike, const struct half_open *h, const u8 hash[32]);
+/* half_open_proved: the SA has: it is found by its cookies from now on, the other guests go, and what they came from. */
+void half_open_proved(struct ike *ike, struct ike_sa *sa);
+void half_open_left(struct ike *ike, struct half_open *h); /* a guest was freed; NULL is fine */
 void half_open_tick(struct ike *ike, u64 now);
+void half_open_due(struct ike *ike, struct timer *t); /* TIMER_MET */
 void half_open_free(struct ike *ike);
 
 /* sa_table.c */
 struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struct endpoint *remote);
+/* sa_link: an SA we answer is found by its number only until sa_findable. */
 void sa_link(struct ike *ike, struct ike_sa *sa);
+void sa_findable(struct ike *ike, struct ike_sa *sa); /* by its cookies */
 void sa_free(struct ike *ike, struct ike_sa *sa);
 void sa_arm(struct ike *ike, struct ike_sa *sa); /* its timer, after one of its times changed */
 void sa_not_guest(struct ike *ike, struct ike_sa *sa);

@@ -119,6 +119,7 @@ struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struc
     list_init(&sa->link);
     list_init(&sa->peer_link);
     list_init(&sa->guest_link);
+    list_init(&sa->half_link);
     list_init(&sa->nodes);
     list_init(&sa->main.link);
     sa->timer.kind = TIMER_SA;
@@ -160,20 +161,29 @@ void sa_link(struct ike *ike, struct ike_sa *sa)
     list_push_back(&ike->sas, &sa->link);
     list_push_back(&sa->peer->sas, &sa->peer_link);
     map_put(&ike->sa_number, sa->number, sa);
-    map_put(&ike->sa_cookie, our_cookie(sa), sa);
-    if (!sa->c.initiator) {
-        map_put(&ike->sa_first, sa_first_key(ike, sa->c.cookie_i, &sa->remote), sa);
-        if (sa_half_open(sa)) {
-            list_push_back(&ike->guests, &sa->guest_link);
-            ike->num_guests++;
-        }
+    if (sa->c.initiator) {
+        sa_findable(ike, sa);
+    } else {
+        sa->keyed_ms = env_now_ms(ike->clock);
+        list_push_back(&ike->guests, &sa->guest_link);
+        ike->num_guests++;
     }
     xch_arm(ike, &sa->main);
     sa_arm(ike, sa);
 }
 
+void sa_findable(struct ike *ike, struct ike_sa *sa)
+{
+    map_put(&ike->sa_cookie, our_cookie(sa), sa);
+    if (!sa->c.initiator) {
+        map_put(&ike->sa_first, sa_first_key(ike, sa->c.cookie_i, &sa->remote), sa);
+    }
+}
+
 void sa_not_guest(struct ike *ike, struct ike_sa *sa)
 {
+    list_remove(&sa->half_link);
+    sa->half = NULL;
     if (!list_empty(&sa->guest_link)) {
         list_remove(&sa->guest_link);
         ike->num_guests--;
@@ -190,7 +200,9 @@ static void sa_unlink(struct ike *ike, struct ike_sa *sa)
     list_remove(&sa->link);
     list_remove(&sa->peer_link);
     map_del(&ike->sa_number, sa->number);
-    map_del(&ike->sa_cookie, our_cookie(sa));
+    if (map_get(&ike->sa_cookie, our_cookie(sa)) == sa) { /* guests share it with others */
+        map_del(&ike->sa_cookie, our_cookie(sa));
+    }
     if (map_get(&ike->sa_first, key) == sa) {
         map_del(&ike->sa_first, key);
     }

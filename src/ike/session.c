@@ -510,6 +510,7 @@ void session_tick(struct ike *ike, u64 now)
         case TIMER_OLD: restart_due(ike, CONTAINER_OF(t, struct old_sa, timer)); break;
         case TIMER_LIVE: live_timer(ike, CONTAINER_OF(t, struct ike_sa, live.timer)); break;
         case TIMER_HALF_OPEN: half_open_tick(ike, now); break;
+        case TIMER_MET: half_open_due(ike, t); break;
         }
     }
 }

@@ -132,19 +132,22 @@ enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         draft_bad_ke(m, d->sa.group, d);
         return V_DROP;
     }
-    if (!draft_dh(ike, d, d->sa.group)) {
-        return V_DROP;
+    /* under one pair of cookies every message 3 is answered with one value and nonce of ours: the
+     * initiator may have been answered for a forged one before (half_open.c) */
+    const struct dh *dh = sa->main.dh;
+    if (!dh) {
+        if (!draft_dh(ike, d, d->sa.group)) {
+            return V_DROP;
+        }
+        dh = d->dh;
+        d->x.nr.len = NONCE_LEN;
+        env_random(ike->clock, d->x.nr.b, d->x.nr.len);
     }
     memcpy(d->x.gi.b, m->ke.p, m->ke.len);
     d->x.gi.len = d->x.gr.len = group_row(d->sa.group)->public_len;
-    dh_public(d->dh, d->x.gr.b);
+    dh_public(dh, d->x.gr.b);
     draft_nonce(&d->x.ni, &m->nonce);
-    d->x.nr.len = 20;
-    env_random(ike->clock, d->x.nr.b, d->x.nr.len);
-    bool ok = agree(ike, sa, m, d->dh, d);
-    dh_free(d->dh); /* its work is done */
-    d->dh = NULL;
-    return ok ? V_NEXT : V_DROP;
+    return agree(ike, sa, m, dh, d) ? V_NEXT : V_DROP;
 }
 
 enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,

@@ -62,7 +62,7 @@ void mm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
     d->x.gi.len = group_row(d->sa.group)->public_len;
     dh_public(d->dh, d->x.gi.b);
-    d->x.ni.len = 20;
+    d->x.ni.len = NONCE_LEN;
     env_random(ike->clock, d->x.ni.b, d->x.ni.len);
     (void)sa;
     write_ke(d, &d->x.gi, &d->x.ni);

@@ -397,8 +397,9 @@ static void a_bad_public_value_costs_no_key_pair(void **state)
     }
 }
 
-/* message 5 from somebody who guesses: every one costs us little, and there is an end */
-static void guesses_of_message_5_have_an_end(void **state)
+/* message 5 from somebody who guesses: every one costs us little, and only so many are looked at in a
+ * second */
+static void guesses_of_message_5_wait_their_turn(void **state)
 {
     (void)state;
     struct world *w = world_pair(50);
@@ -409,13 +410,190 @@ static void guesses_of_message_5_have_an_end(void **state)
     world_run(w, 45);
     u8 m[2048];
     unsigned n = w->num_log - 1;
-    for (unsigned i = 0; i < 2000; i++) {
-        memcpy(m, w->log_data[n], w->log_len[n]);
-        put32(m + 32, i);
-        send_raw(w, B, m, w->log_len[n]);
+    for (unsigned second = 0; second < 5; second++) {
+        for (u32 i = 0; i < 2000; i++) {
+            memcpy(m, w->log_data[n], w->log_len[n]);
+            put32(m + 32, second << 16 | i);
+            send_raw(w, B, m, w->log_len[n]);
+        }
+        u64 looked = count_of(&w->s[B], EV_IKE_FAIL_GARBAGE);
+        assert_true(looked <= HALF_OPEN_WRONG + second * HALF_OPEN_WRONG_PER_S + 1);
+        /* some decrypt to what is wrong in another way */
+        assert_true(looked >= (HALF_OPEN_WRONG + second * HALF_OPEN_WRONG_PER_S) * 9 / 10);
+        world_run(w, 1000);
     }
     assert_true(count_of(&w->s[B], EV_IKE_FAIL_LIMIT) > 0);
-    assert_true(count_of(&w->s[B], EV_IKE_FAIL_GARBAGE) <= 600);
+    world_free(w);
+}
+
+struct forger {
+    int from;        /* whose encrypted message is forged */
+    unsigned forged; /* how many are */
+};
+
+/* the first encrypted message of one side is lost, and what arrives instead is forged */
+static struct fate forged_instead(struct world *w, int from, unsigned number, const u8 *data,
+                                  size_t len)
+{
+    struct forger *c = w->ctx;
+    (void)number;
+    if (from != c->from || c->forged || !(data[19] & FL_ENCRYPTED)) {
+        return (struct fate){1, {10}};
+    }
+    u8 m[2048];
+    for (; c->forged < 2000; c->forged++) {
+        memcpy(m, data, len);
+        put32(m + 32, c->forged);
+        send_raw(w, !from, m, len);
+    }
+    return (struct fate){0, {0}};
+}
+
+/* whoever sees the cookies can forge as much as he likes: the true message gets through later */
+static void forged_messages_end_no_negotiation(void **state)
+{
+    (void)state;
+    for (int from = A; from <= B; from++) {
+        struct world *w = world_pair(60);
+        struct forger c = {.from = from};
+        w->net = forged_instead;
+        w->ctx = &c;
+        world_acquire(w, A);
+        world_run(w, 9000);
+        assert_int_equal(c.forged, 2000);
+        assert_int_equal(pairs_up(w), 0);
+        world_run(w, 3000); /* A has said it again */
+        assert_int_equal(pairs_up(w), 1);
+        assert_int_equal(count_of(&w->s[A], EV_IKE_AUTHENTICATED), 1);
+        world_free(w);
+    }
+}
+
+struct forged_thirds {
+    unsigned num;       /* how many come before A's message 3 */
+    u8 what;            /* 0: another public value, 1: another nonce */
+    unsigned first;     /* first messages of strangers before A's message 5 */
+    u64 deaf_until;     /* A hears no message 4 before */
+    unsigned most, end; /* guests seen; when A says message 5 */
+};
+
+/* the message 3 of somebody who saw message 1 and 2: its value or its nonce is another one */
+static struct fate forged_thirds(struct world *w, int from, unsigned number, const u8 *data,
+                                 size_t len)
+{
+    struct forged_thirds *c = w->ctx;
+    u8 m[2048];
+    for (unsigned i = 0; from == A && number == 1 && i < c->num; i++) {
+        size_t nonce = 28u + be16(data + 30);
+        memcpy(m, data, len);
+        m[(c->what ? nonce : 28u + 64) + 4 + i % 16] ^= (u8)(1 + i / 16);
+        send_raw(w, B, m, len);
+        c->most = MAX(c->most, w->s[B].ike->num_guests);
+    }
+    if (from == A && (data[19] & FL_ENCRYPTED) && !c->end) {
+        c->end = w->s[B].ike->num_guests;
+        flood(w, c->first, NULL);
+    }
+    if (from == B && number > 0 && w->now < c->deaf_until) {
+        return (struct fate){0, {0}};
+    }
+    return (struct fate){1, {10}};
+}
+
+/* nothing of it is there any more but A's own SA, found by its cookies */
+static void one_is_left(struct world *w)
+{
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[B].ike->num_guests, 0);
+    assert_int_equal(w->s[B].ike->num_half_open, 0);
+    unsigned sas = 0;
+    LIST_FOR (it, &w->s[B].ike->sas) {
+        sas++;
+    }
+    assert_int_equal(sas, 1);
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_SESSION});
+    world_run(w, 1000);
+    assert_int_equal(w->s[B].num_sas, 0);
+}
+
+/* a forged message 3 before the true one takes nobody's place */
+static void a_forged_message_3_takes_no_place(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        struct world *w = world_pair(61);
+        struct forged_thirds c = {.num = 1 + i / 2 * (GUESTS_PER_NEGOTIATION - 2) / 2,
+                                  .what = i % 2};
+        w->net = forged_thirds;
+        w->ctx = &c;
+        world_acquire(w, A);
+        world_run(w, 1000); /* without that anybody had to say anything again */
+        assert_int_equal(c.most, c.num);
+        assert_true(c.end >= c.num);
+        one_is_left(w);
+        world_free(w);
+    }
+}
+
+/* of many so few are kept, for one key pair; when they have proved nothing, a true one that is said
+ * again takes the place of one */
+static void of_many_forged_a_few_are_kept(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(62);
+    struct forged_thirds c = {.num = 1000, .deaf_until = w->now + 5000};
+    w->net = forged_thirds;
+    w->ctx = &c;
+    world_acquire(w, A);
+    world_run(w, 5000);
+    assert_int_equal(c.most, GUESTS_PER_NEGOTIATION);
+    assert_int_equal(w->s[B].ike->num_guests, GUESTS_PER_NEGOTIATION);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_LIMIT), 1000 - GUESTS_PER_NEGOTIATION + 1);
+    assert_true(saw(&w->s[B], "message 3 came in too many forms"));
+    assert_int_equal(pairs_up(w), 0);
+    world_run(w, 7000);
+    one_is_left(w);
+    world_free(w);
+}
+
+/* a negotiation that comes to nothing because of them ends by its own time, and leaves nothing */
+static void forged_guests_end(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(64);
+    struct forged_thirds c = {.num = 1000};
+    w->net = forged_thirds;
+    w->ctx = &c;
+    world_acquire(w, A);
+    world_run(w, 62000);
+    assert_int_equal(w->s[B].ike->num_guests, 0);
+    assert_int_equal(w->s[B].ike->num_half_open, 0);
+    w->net = mm6_twice;
+    world_acquire(w, A);
+    world_run(w, 30000);
+    assert_int_equal(pairs_up(w), 1);
+    world_run(w, 100000); /* those that ended are not listed any more */
+    one_is_left(w);
+    world_free(w);
+}
+
+/* what has come as far as message 3 is not pushed out by first messages */
+static void first_messages_push_no_guest_out(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(63);
+    struct forged_thirds c = {.first = 60000};
+    w->s[A].log.mask = w->s[B].log.mask = EVC_LOG;
+    w->net = forged_thirds;
+    w->ctx = &c;
+    world_acquire(w, A);
+    world_run(w, 1000);
+    assert_int_equal(c.end, 1);
+    assert_true(count_of(&w->s[B], EV_IKE_FAIL_LIMIT) > 0);
+    assert_int_equal(pairs_up(w), 1);
+    world_run(w, 200000);
+    assert_int_equal(w->s[B].ike->half_bytes, 0);
+    assert_int_equal(w->s[B].ike->num_half_open, 0);
     world_free(w);
 }
 
@@ -585,7 +763,12 @@ int main(void)
         cmocka_unit_test(informational_keeps_nothing),
         cmocka_unit_test(final_messages_do_not_ping_pong),
         cmocka_unit_test(a_bad_public_value_costs_no_key_pair),
-        cmocka_unit_test(guesses_of_message_5_have_an_end),
+        cmocka_unit_test(guesses_of_message_5_wait_their_turn),
+        cmocka_unit_test(forged_messages_end_no_negotiation),
+        cmocka_unit_test(a_forged_message_3_takes_no_place),
+        cmocka_unit_test(of_many_forged_a_few_are_kept),
+        cmocka_unit_test(forged_guests_end),
+        cmocka_unit_test(first_messages_push_no_guest_out),
         cmocka_unit_test(foreign_notify_ends_nothing),
         cmocka_unit_test(clear_notify_is_only_hearsay),
         cmocka_unit_test(nat_traversal_is_not_announced),
