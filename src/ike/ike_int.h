@@ -399,6 +399,7 @@ bool todo_pop(struct ike *ike, struct todo *out); /* the oldest; false: nothing 
 void session_settle(struct ike *ike);
 void session_tick(struct ike *ike, u64 now); /* everything that is due */
 void session_silent(struct ike *ike, u32 flow); /* DP_SILENT */
+void session_heard(struct ike *ike, u32 flow);  /* DP_HEARD */
 void session_refused(struct ike *ike, const struct dp_expire_value *e); /* DP_SA_REFUSED */
 void session_shutdown(struct ike *ike);
 void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
@@ -579,10 +580,12 @@ void info_delete_sa(struct ike *ike, struct ike_sa *sa);
 /* live.c */
 void live_ask(struct ike *ike, struct ike_sa *sa); /* R-U-THERE, unless one is under way */
 void live_answer(struct ike *ike, struct ike_sa *sa, u32 seq);
+void live_heard(struct ike *ike, struct ike_sa *sa); /* it lives: nothing is asked for a while */
 void live_arm(struct ike *ike, struct ike_sa *sa); /* the next periodic one, when that is configured */
 bool live_due(struct ike *ike, struct ike_sa *sa); /* false: the far end is dead */
 bool live_speaks(const struct ike_sa *sa);         /* the far end can be asked */
 u32 live_silence_s(const struct ike *ike);         /* DP_SET_SILENCE */
+u32 live_heard_s(const struct ike *ike);           /* DP_SET_HEARD */
 
 /* select.c: phase 1 */
 struct p1_offer {
