@@ -51,6 +51,7 @@ enum {
     BACKOFF_MIN_MS = 10000,
     BACKOFF_MAX_MS = 300000,
     LOG_BURST = 20,               /* failure lines per second; the rest is only counted */
+    NOTIFIES_PER_S = 50,          /* errors told to whoever it is, unprotected */
     SEEN_HASHES = 6, SPI_GRAVES = 1024,
     P1_LIFE_DEFAULT_S = 86400, P2_LIFE_DEFAULT_S = 28800, /* RFC 2407 4.5 */
 };
@@ -325,8 +326,8 @@ struct ike {
     bool ending; /* IKE_SHUTDOWN came */
     bool keylog, asked_dp, restart_done, have_dp;
     u32 restart_tag;
-    u64 log_second;
-    unsigned log_used;
+    u64 log_second, tell_second;
+    unsigned log_used, tell_used;
     struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
     struct said said[256];
     unsigned next_grave;
@@ -560,8 +561,10 @@ struct info { /* one notification or deletion of ours */
     size_t len;
 };
 bool info_out(struct ike *, const struct ike_sa *, struct draft *, void *info);
-/* info_error_clear: an unprotected notification for a first message we refuse. */
-void info_error_clear(struct ike *ike, const struct ike_sa *sa, const struct isakmp_hdr *hdr, u16 type);
+/* info_error_clear: an unprotected notification for a first message we refuse; never more bytes than came, and so
+ * many a second. */
+void info_error_clear(struct ike *ike, const struct endpoint *local, const struct endpoint *remote,
+                      const struct isakmp_hdr *hdr, u16 type);
 
 /* initiator.c */
 enum { START_WHY = 160 };

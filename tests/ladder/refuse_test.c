@@ -156,6 +156,60 @@ static void are_you_there(void **state)
     world_free(w);
 }
 
+/* Who begins aggressive mode is told that we do not speak it: less than he sent, so often in a second,
+ * and nothing is kept. */
+static void aggressive_mode_is_answered_no(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(37);
+    u8 m[400] = {0};
+    put64(m, 0x1122334455667788);
+    memcpy(m + 16, (u8[]){PL_SA, 0x10, XCH_AGGRESSIVE, 0}, 4);
+    put32(m + 24, sizeof m);
+    send_raw(w, B, m, sizeof m);
+    assert_int_equal(w->sent[B], 1);
+    assert_int_equal(w->log_len[0], 40);
+    const u8 *no = w->log_data[0];
+    assert_memory_equal(no, m, 16); /* his cookie, and none of ours */
+    assert_int_equal(no[18], XCH_INFO);
+    assert_int_equal(no[19], 0);
+    assert_int_equal(be16(no + 38), NTF_INVALID_EXCHANGE_TYPE);
+    w->now += 1000;
+    unsigned sent = w->sent[B];
+    struct strange {
+        u8 exchange, flags, cookie_r;
+        u32 len;
+    } strange[] = {{XCH_AGGRESSIVE, FL_ENCRYPTED, 0, 400}, {XCH_AGGRESSIVE, 0, 1, 400},
+                   {XCH_AGGRESSIVE, 0, 0, 39},             {XCH_INFO, 0, 0, 400},
+                   {XCH_QUICK, FL_ENCRYPTED, 0, 400}};
+    for (unsigned i = 0; i < ARRAY_LEN(strange); i++) { /* what begins nothing is not answered */
+        m[18] = strange[i].exchange;
+        m[19] = strange[i].flags;
+        m[15] = strange[i].cookie_r;
+        put32(m + 24, strange[i].len);
+        send_raw(w, B, m, strange[i].len);
+        assert_int_equal(w->sent[B], sent);
+    }
+    memcpy(m + 16, (u8[]){PL_SA, 0x10, XCH_AGGRESSIVE, 0}, 4);
+    m[15] = 0;
+    put32(m + 24, sizeof m);
+    for (u32 i = 0; i < 5000; i++) {
+        struct addr a = addr_v4(0x0a000000 + i);
+        put32(m, i);
+        send_from(w, B, &a, m, sizeof m);
+    }
+    assert_int_equal(w->sent[B] - sent, NOTIFIES_PER_S);
+    assert_true(list_empty(&w->s[B].ike->sas));
+    assert_int_equal(w->s[B].ike->num_half_open, 0);
+    w->now += 1000;
+    send_raw(w, B, m, sizeof m);
+    assert_int_equal(w->sent[B] - sent, NOTIFIES_PER_S + 1);
+    w->s[A].log.mask = EVC_LOG;
+    send_from(w, A, &w->s[B].addr, no, 40); /* and nobody answers the answer */
+    assert_int_equal(w->sent[A], 0);
+    world_free(w);
+}
+
 /* ---- what a peer says before phase 1 is done ---- */
 
 /* early_info: HDR*, HASH(1), N as a daemon sends it that could not take message 5: under B's keys,
@@ -378,6 +432,7 @@ int main(void)
         cmocka_unit_test(each_reason),
         cmocka_unit_test(late_messages),
         cmocka_unit_test(are_you_there),
+        cmocka_unit_test(aggressive_mode_is_answered_no),
         cmocka_unit_test(a_reason_before_phase_1_is_done),
         cmocka_unit_test(a_refusal_is_said_once),
         cmocka_unit_test(proxy_shapes),
