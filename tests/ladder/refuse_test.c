@@ -169,6 +169,7 @@ struct liar {
     int from;
     u8 exchange; /* whose first encrypted message is changed */
     bool (*edit)(u8 *plain, size_t len);
+    unsigned skip; /* so many of them are not */
     bool done;
 };
 
@@ -191,12 +192,17 @@ static void iv_of(struct secret *iv, struct world *w, const struct ike_sa *sa, c
     }
 }
 
-/* lies: the message is opened, changed, hashed and encrypted again, with the keys of who sends it */
+/* lies: the message is opened, changed, hashed (unless it has nothing but a hash) and encrypted again, with
+ * the keys of who sends it */
 static struct fate lies(struct world *w, int from, unsigned number, const u8 *data, size_t len)
 {
     struct liar *c = w->ctx;
     (void)number;
     if (from != c->from || data[18] != c->exchange || c->done || !(data[19] & FL_ENCRYPTED)) {
+        return (struct fate){1, {10}};
+    }
+    if (c->skip) {
+        c->skip--;
         return (struct fate){1, {10}};
     }
     const struct ike_sa *sa = newest_sa(w, from);
@@ -208,7 +214,7 @@ static struct fate lies(struct world *w, int from, unsigned number, const u8 *da
     iv = first;
     assert_true(ike_cbc(sa->c.encr, false, sa->c.key.b, iv.b, m + 28, len - 28));
     assert_true(c->edit(m + 28, len - 28));
-    if (data[18] == XCH_QUICK) {
+    if (data[18] == XCH_QUICK && m[28]) {
         size_t hash = be16(m + 30), end = 28;
         for (u8 next = m[16]; next; end += be16(m + end + 2)) {
             next = m[end];
@@ -266,6 +272,11 @@ static bool another_contact(u8 *p, size_t len) /* INITIAL-CONTACT, of other cook
     }
     return at != NULL;
 }
+static bool another_hash(u8 *p, size_t len)
+{
+    (void)len, p[4] ^= 1;
+    return true;
+}
 static bool as_it_was(u8 *p, size_t len)
 {
     (void)p, (void)len;
@@ -273,13 +284,13 @@ static bool as_it_was(u8 *p, size_t len)
 }
 
 /* lied: the world a second after the lie */
-static struct world *lied(int from, u8 exchange, bool (*edit)(u8 *p, size_t len))
+static struct world *lied(int from, u8 exchange, unsigned skip, bool (*edit)(u8 *p, size_t len))
 {
     struct world *w = world_pair(38);
     struct setup b = setup_default(B);
     b.flow.life_s = 600; /* shorter than A's: RESPONDER-LIFETIME is said */
     world_config(w, B, &b);
-    struct liar c = {.from = from, .exchange = exchange, .edit = edit};
+    struct liar c = {.from = from, .exchange = exchange, .skip = skip, .edit = edit};
     w->net = lies;
     w->ctx = &c;
     world_acquire(w, A);
@@ -300,22 +311,36 @@ static void what_was_not_offered_is_not_taken(void **state)
                 {another_mode, B, "offered transport mode, transform set TS wants tunnel mode"},
                 {another_protocol, A, "wanted one protocol and family"},
                 {extended_numbers, A, "offered extended sequence numbers, wanted none"}};
-    struct world *w = lied(B, XCH_QUICK, as_it_was);
+    struct world *w = lied(B, XCH_QUICK, 0, as_it_was);
     assert_int_equal(pairs_up(w), 1);
     world_free(w);
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-        w = lied(rows[i].from, XCH_QUICK, rows[i].edit);
+        w = lied(rows[i].from, XCH_QUICK, 0, rows[i].edit);
         assert_true(saw(&w->s[!rows[i].from], rows[i].said));
         assert_int_equal(w->s[!rows[i].from].added, 0);
         world_free(w);
     }
 }
 
+/* the third message of quick mode says that the initiator lives and has the keys: nothing is sent before */
+static void a_third_message_with_another_hash(void **state)
+{
+    (void)state;
+    struct world *w = lied(A, XCH_QUICK, 1, as_it_was);
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+    w = lied(A, XCH_QUICK, 1, another_hash);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_HASH), 1);
+    assert_int_equal(w->s[B].num_sas, 1);
+    assert_int_equal(w->s[B].sa[0].dir, SA_IN);
+    world_free(w);
+}
+
 /* RESPONDER-LIFETIME of nothing: the shortest life there is */
 static void a_life_of_zero_is_a_short_one(void **state)
 {
     (void)state;
-    struct world *w = lied(B, XCH_QUICK, life_of_zero);
+    struct world *w = lied(B, XCH_QUICK, 0, life_of_zero);
     assert_int_equal(pairs_up(w), 1);
     for (unsigned i = 0; i < w->s[A].num_sas; i++) {
         assert_int_equal(w->s[A].sa[i].hard_s, P2_LIFE_MIN_S);
@@ -327,10 +352,10 @@ static void a_life_of_zero_is_a_short_one(void **state)
 static void a_foreign_notify_beside_the_identity(void **state)
 {
     (void)state;
-    struct world *w = lied(A, XCH_MAIN, as_it_was);
+    struct world *w = lied(A, XCH_MAIN, 0, as_it_was);
     assert_int_equal(count_of(&w->s[B], EV_IKE_AUTHENTICATED), 1);
     world_free(w);
-    w = lied(A, XCH_MAIN, another_contact);
+    w = lied(A, XCH_MAIN, 0, another_contact);
     assert_int_equal(count_of(&w->s[B], EV_IKE_AUTHENTICATED), 0);
     assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT), 0);
     assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_HASH), 1);
@@ -688,6 +713,7 @@ int main(void)
         cmocka_unit_test(are_you_there),
         cmocka_unit_test(aggressive_mode_is_answered_no),
         cmocka_unit_test(what_was_not_offered_is_not_taken),
+        cmocka_unit_test(a_third_message_with_another_hash),
         cmocka_unit_test(a_life_of_zero_is_a_short_one),
         cmocka_unit_test(a_foreign_notify_beside_the_identity),
         cmocka_unit_test(the_hash_stands_first),
