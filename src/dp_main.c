@@ -23,8 +23,8 @@ struct dp_proc {
  * runs out) or only told is dropped when the queue is full; answers to questions wait. */
 static bool waits(u32 type)
 {
-    return type != DP_EVENT && type != DP_UNKNOWN_SPI && type != DP_ACQUIRE &&
-           type != DP_EXPIRE && type != DP_SILENT;
+    return type != DP_EVENT && type != DP_UNKNOWN_SPI && type != DP_ACQUIRE && type != DP_EXPIRE &&
+           type != DP_SILENT && type != DP_HEARD;
 }
 
 static bool send_value(void *ctx, enum dp_origin to, const struct dp_msg *m)

@@ -355,6 +355,7 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
     case DP_PING: (void)dp_tell(dp, from, DP_PONG, &pong); break;
     case DP_CLEAR_COUNTERS: clear_counters(dp, m->u.number); break;
     case DP_SET_SILENCE: dp->silence_s = (u32)MIN(MAX(m->u.number, 1), 3600); break;
+    case DP_SET_HEARD: dp->heard_s = (u32)MIN(m->u.number, 3600); break;
     case DP_DEL_SA:
         sa = sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst);
         if (sa) {
@@ -370,7 +371,8 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
 static bool may_say(enum dp_origin from, u32 type)
 {
     return from == FROM_MAIN || type == DP_ADD_SA || type == DP_DEL_SA || type == DP_GET_SAS ||
-           type == DP_GET_FLOWS || type == DP_SET_SILENCE || type == DP_PING;
+           type == DP_GET_FLOWS || type == DP_SET_SILENCE || type == DP_SET_HEARD ||
+           type == DP_PING;
 }
 
 void dp_ctl(struct dp *dp, enum dp_origin from, const struct dp_msg *m, int fd)

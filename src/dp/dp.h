@@ -279,6 +279,8 @@ enum dp_msg_type {
     DP_GET_DROPS,
     DP_GET_COUNTS,
     DP_SET_SILENCE, /* from ike: u.number = seconds after which an unanswered flow is told (20 from the start) */
+    DP_SET_HEARD,   /* from ike: u.number = how often, in seconds, a flow that takes packets in is told; 0, as from the
+                       start: only when it had been told silent */
     /* from dp */
     DP_ACQUIRE = 64,
     DP_EXPIRE,
@@ -296,6 +298,7 @@ enum dp_msg_type {
     DP_SA_REFUSED, /* to ike: an ADD_SA of its that was not taken: u.expire, hard */
     DP_SILENT,     /* to ike: u.number = flow: packets go out under protection and none has come back for so long; told
                       again as long as it stays so */
+    DP_HEARD,      /* to ike: u.number = flow: packets came in under protection, so its peer lives (RFC 3706 5) */
 };
 
 struct dp_msg {

@@ -187,6 +187,8 @@ struct flow {
     u64 encaps, decaps, send_errors, recv_errors, drops_in, drops_out;
     u64 seen_out, seen_in; /* encaps and decaps a second ago */
     u64 alone_ms;          /* since when packets go out and none come back, 0: answered */
+    u64 heard_ms;          /* when DP_HEARD was said last */
+    bool silent;           /* DP_SILENT was said, and nothing has come in since */
 };
 
 struct rate {
@@ -330,7 +332,7 @@ struct map_link {
 };
 
 struct dp {
-    u32 silence_s; /* DP_SET_SILENCE */
+    u32 silence_s, heard_s; /* DP_SET_SILENCE, DP_SET_HEARD */
     struct dp_env env;
     struct worker w;
     struct pkt *bufs; /* owned: POOL buffers */

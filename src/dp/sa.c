@@ -307,8 +307,21 @@ void sa_tick(struct dp *dp)
     }
 }
 
+/* tell_heard: something came in: IKE hears of it when it had been told of silence, and now and then
+ * when it wants to know. */
+static void tell_heard(struct dp *dp, struct flow *f)
+{
+    u64 now = dp->w.now_ms;
+    if ((f->silent || (dp->heard_s && now - f->heard_ms >= (u64)dp->heard_s * 1000)) &&
+        dp_tell(dp, FROM_IKE, DP_HEARD, &(struct dp_msg){.u.number = f->id})) {
+        f->silent = false;
+        f->heard_ms = now;
+    }
+}
+
 /* flow_tick: once a second: does anything come back? What goes out unanswered for silence_s is told to
- * IKE, which asks the peer whether it lives; again after as long, while packets still go out. */
+ * IKE, which asks the peer whether it lives; again after as long, while packets still go out. What
+ * comes in is told as well: it shows that the peer lives. */
 void flow_tick(struct dp *dp)
 {
     for (unsigned i = 0; i < MAX_FLOWS; i++) {
@@ -319,13 +332,17 @@ void flow_tick(struct dp *dp)
         bool sent = f->encaps != f->seen_out, heard = f->decaps != f->seen_in;
         f->seen_out = f->encaps;
         f->seen_in = f->decaps;
+        if (heard) {
+            tell_heard(dp, f);
+        }
         if (heard || !sent) {
             f->alone_ms = heard ? 0 : f->alone_ms;
         } else if (!f->alone_ms) {
             f->alone_ms = dp->w.now_ms;
         } else if (dp->w.now_ms - f->alone_ms >= (u64)dp->silence_s * 1000) {
             f->alone_ms = dp->w.now_ms;
-            (void)dp_tell(dp, FROM_IKE, DP_SILENT, &(struct dp_msg){.u.number = f->id});
+            f->silent =
+                dp_tell(dp, FROM_IKE, DP_SILENT, &(struct dp_msg){.u.number = f->id}) || f->silent;
         }
     }
 }

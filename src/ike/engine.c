@@ -317,7 +317,7 @@ static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict
         t->type = d->notify;
         t->spi = d->x.spi_out;
     } else if (v == V_REPLY_ERROR) {
-        info_error_clear(ike, r->sa, r->hdr, d->notify);
+        info_error_clear(ike, &r->sa->local, &r->sa->remote, r->hdr, d->notify);
     }
     if (v == V_FAIL && r->x != &r->sa->main && !r->fresh) {
         todo_quick_lost(ike, r->sa, r->x, d->detail);

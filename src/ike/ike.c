@@ -142,6 +142,9 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
         snprintf(why, sizeof why, "exchange type %u (%s), wanted main, quick or informational",
                  h->exchange, isakmp_exchange_name(h->exchange));
         report(ike, NULL, &from->a, h->exchange, WHY_EXCHANGE, why);
+        if (first && !(h->flags & FL_ENCRYPTED)) { /* aggressive mode, say: RFC 2408 5.2 */
+            info_error_clear(ike, to, from, h, NTF_INVALID_EXCHANGE_TYPE);
+        }
     } else if (h->exchange != XCH_MAIN || !first) {
         char ci[20], cr[20];
         snprintf(why, sizeof why, "%s with cookies %s %s", isakmp_exchange_name(h->exchange),
@@ -308,6 +311,7 @@ static void from_dp(struct ike *ike, const struct dp_msg *m)
         restart_expire(ike, &m->u.expire);
         break;
     case DP_SILENT: session_silent(ike, (u32)m->u.number); break;
+    case DP_HEARD: session_heard(ike, (u32)m->u.number); break;
     case DP_SA_REFUSED: session_refused(ike, &m->u.expire); break;
     case DP_UNKNOWN_SPI: session_unknown_spi(ike, &m->u.unknown_spi); break;
     case DP_SA: restart_sa(ike, m->tag, &m->u.sa_info.sa); break;

@@ -50,6 +50,7 @@ enum {
     BACKOFF_MIN_MS = 10000,
     BACKOFF_MAX_MS = 300000,
     LOG_BURST = 20,               /* failure lines per second; the rest is only counted */
+    NOTIFIES_PER_S = 50,          /* errors told to whoever it is, unprotected */
     SEEN_HASHES = 6, SPI_GRAVES = 1024,
     P1_LIFE_DEFAULT_S = 86400, P2_LIFE_DEFAULT_S = 28800, /* RFC 2407 4.5 */
 };
@@ -323,8 +324,8 @@ struct ike {
     bool ending; /* IKE_SHUTDOWN came */
     bool keylog, asked_dp, restart_done, have_dp;
     u32 restart_tag;
-    u64 log_second;
-    unsigned log_used;
+    u64 log_second, tell_second;
+    unsigned log_used, tell_used;
     struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
     struct said said[256];
     unsigned next_grave;
@@ -397,6 +398,7 @@ bool todo_pop(struct ike *ike, struct todo *out); /* the oldest; false: nothing 
 void session_settle(struct ike *ike);
 void session_tick(struct ike *ike, u64 now); /* everything that is due */
 void session_silent(struct ike *ike, u32 flow); /* DP_SILENT */
+void session_heard(struct ike *ike, u32 flow);  /* DP_HEARD */
 void session_refused(struct ike *ike, const struct dp_expire_value *e); /* DP_SA_REFUSED */
 void session_shutdown(struct ike *ike);
 void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
@@ -557,8 +559,10 @@ struct info { /* one notification or deletion of ours */
     size_t len;
 };
 bool info_out(struct ike *, const struct ike_sa *, struct draft *, void *info);
-/* info_error_clear: an unprotected notification for a first message we refuse. */
-void info_error_clear(struct ike *ike, const struct ike_sa *sa, const struct isakmp_hdr *hdr, u16 type);
+/* info_error_clear: an unprotected notification for a first message we refuse; never more bytes than came, and so
+ * many a second. */
+void info_error_clear(struct ike *ike, const struct endpoint *local, const struct endpoint *remote,
+                      const struct isakmp_hdr *hdr, u16 type);
 
 /* initiator.c */
 enum { START_WHY = 160 };
@@ -577,10 +581,12 @@ void info_delete_sa(struct ike *ike, struct ike_sa *sa);
 /* live.c */
 void live_ask(struct ike *ike, struct ike_sa *sa); /* R-U-THERE, unless one is under way */
 void live_answer(struct ike *ike, struct ike_sa *sa, u32 seq);
+void live_heard(struct ike *ike, struct ike_sa *sa); /* it lives: nothing is asked for a while */
 void live_arm(struct ike *ike, struct ike_sa *sa); /* the next periodic one, when that is configured */
 bool live_due(struct ike *ike, struct ike_sa *sa); /* false: the far end is dead */
 bool live_speaks(const struct ike_sa *sa);         /* the far end can be asked */
 u32 live_silence_s(const struct ike *ike);         /* DP_SET_SILENCE */
+u32 live_heard_s(const struct ike *ike);           /* DP_SET_HEARD */
 
 /* select.c: phase 1 */
 struct p1_offer {

@@ -1,7 +1,7 @@
 /*
  * live.c: does the far end live? R-U-THERE and its answer (RFC 3706), on the ISAKMP SA that can
  * ask. Asked when the data plane says that nothing comes back, and as `crypto isakmp keepalive`
- * wants. A far end that answers nothing is dead: session.c takes its SAs away. One R-U-THERE at a
+ * wants; not while packets come in under protection, for they show it as well. A far end that answers nothing is dead: session.c takes its SAs away. One R-U-THERE at a
  * time; the same sequence number until it is answered (RFC 3706 5.4).
  */
 #include "ike/ike_int.h"
@@ -50,11 +50,16 @@ void live_ask(struct ike *ike, struct ike_sa *sa)
     ask(ike, sa);
 }
 
+void live_heard(struct ike *ike, struct ike_sa *sa)
+{
+    sa->live.sent = 0;
+    live_arm(ike, sa);
+}
+
 void live_answer(struct ike *ike, struct ike_sa *sa, u32 seq)
 {
     if (sa->live.sent && seq == sa->live.seq) {
-        sa->live.sent = 0;
-        live_arm(ike, sa);
+        live_heard(ike, sa);
     }
 }
 
@@ -80,6 +85,13 @@ bool live_due(struct ike *ike, struct ike_sa *sa)
         ask(ike, sa);
     }
     return true;
+}
+
+/* live_heard_s: twice in an interval, so that none ends while packets come in. */
+u32 live_heard_s(const struct ike *ike)
+{
+    u32 every_s = (u32)(every_ms(ike) / 1000);
+    return every_s ? MAX(every_s / 2, 1u) : 0;
 }
 
 u32 live_silence_s(const struct ike *ike)

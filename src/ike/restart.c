@@ -112,6 +112,9 @@ void restart_tell_dp(struct ike *ike)
     m.type = DP_SET_SILENCE;
     m.u.number = live_silence_s(ike);
     dp_send(ike, &m);
+    m.type = DP_SET_HEARD;
+    m.u.number = live_heard_s(ike);
+    dp_send(ike, &m);
 }
 
 /* restart_dp: the first data plane is where we begin; a later one has none of our SAs, for the one

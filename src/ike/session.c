@@ -234,6 +234,17 @@ void session_silent(struct ike *ike, u32 flow)
     }
 }
 
+void session_heard(struct ike *ike, u32 flow)
+{
+    const struct child *c = child_of_flow(ike, flow);
+    for (struct list *it = c ? c->peer->sas.next : NULL; c && it != &c->peer->sas; it = it->next) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
+        if (sa->c.authenticated && !sa->deleted && sa_serves(sa, &c->local.a, &c->remote.a)) {
+            live_heard(ike, sa);
+        }
+    }
+}
+
 /* peer_dead: what we have with it goes, nothing is said to it; its flows try their next peer. */
 static void peer_dead(struct ike *ike, struct ike_sa *sa)
 {

@@ -160,8 +160,19 @@ bool info_out(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *a
     return !d->out.w.bad;
 }
 
-void info_error_clear(struct ike *ike, const struct ike_sa *sa, const struct isakmp_hdr *hdr,
-                      u16 type)
+/* may_tell: so many in a second, to all of the world. */
+static bool may_tell(struct ike *ike)
+{
+    u64 second = env_now_ms(ike->clock) / 1000;
+    if (second != ike->tell_second) {
+        ike->tell_second = second;
+        ike->tell_used = 0;
+    }
+    return ike->tell_used++ < NOTIFIES_PER_S;
+}
+
+void info_error_clear(struct ike *ike, const struct endpoint *local, const struct endpoint *remote,
+                      const struct isakmp_hdr *hdr, u16 type)
 {
     u8 buf[128];
     struct isakmp_out o;
@@ -170,7 +181,7 @@ void info_error_clear(struct ike *ike, const struct ike_sa *sa, const struct isa
     memcpy(h.cookie_r, hdr->cookie_r, 8);
     isakmp_out_init(&o, buf, sizeof buf, &h);
     isakmp_out_notify(&o, PROTO_ISAKMP, type, NULL, 0, NULL, 0);
-    if (isakmp_out_finish(&o)) {
-        ike->env.send(ike->env.ctx, &sa->local, &sa->remote, buf, wr_len(&o.w));
+    if (isakmp_out_finish(&o) && wr_len(&o.w) <= hdr->length && may_tell(ike)) {
+        ike->env.send(ike->env.ctx, local, remote, buf, wr_len(&o.w));
     }
 }

@@ -285,6 +285,58 @@ static void t_silence_is_told(void **state)
     two_free(t);
 }
 
+/* ping_back: a packet under protection comes in at A. */
+static void ping_back(struct two *t)
+{
+    u8 b[200];
+    rig_ping(b, "10.2.0.1", "10.1.0.1", 100, false);
+    rig_in(t->b, CRYPTO, b, 100);
+    rig_run(t->b);
+    struct rig_pkt *back = rig_out(t->b, SEND4);
+    rig_in(t->a, RAW4_ESP, back->b, back->len);
+    rig_run(t->a);
+}
+
+/* told: how many times a value of that type was said */
+static unsigned told(struct rig *r, u32 type)
+{
+    unsigned n = 0;
+    while (rig_told(r, type, n)) {
+        n++;
+    }
+    return n;
+}
+
+/* what comes in is told when nothing had come before, and else only as often as was asked for */
+static void t_heard_is_told(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct rig_pkt p;
+    for (unsigned s = 0; s < 30; s++) {
+        seal_ping(&t, &p, 100);
+        rig_later(t.a, 1000);
+    }
+    assert_int_equal(told(t.a, DP_SILENT), 1);
+    assert_int_equal(told(t.a, DP_HEARD), 0);
+    for (unsigned s = 0; s < 30; s++) {
+        ping_back(&t);
+        rig_later(t.a, 1000);
+        assert_int_equal(told(t.a, DP_HEARD), 1);
+    }
+    assert_int_equal(rig_told(t.a, DP_HEARD, 0)->u.number, 7);
+    dp_ctl(t.a->dp, FROM_IKE, &(struct dp_msg){.type = DP_SET_HEARD, .u.number = 5}, -1);
+    for (unsigned s = 0; s < 30; s++) {
+        ping_back(&t);
+        rig_later(t.a, 1000);
+    }
+    assert_in_range(told(t.a, DP_HEARD), 1 + 5, 1 + 6);
+    unsigned before = told(t.a, DP_HEARD);
+    rig_later(t.a, 60000); /* idle */
+    assert_int_equal(told(t.a, DP_HEARD), before);
+    two_free(t);
+}
+
 static void t_identity(void **state)
 {
     (void)state;
@@ -988,6 +1040,7 @@ int main(void)
         cmocka_unit_test(t_refused_algorithms),
         cmocka_unit_test(t_refused_sa_is_told),
         cmocka_unit_test(t_silence_is_told),
+        cmocka_unit_test(t_heard_is_told),
         cmocka_unit_test(t_identity_in_full),
         cmocka_unit_test(t_numbers_of_nobody),
         cmocka_unit_test(t_removed_keys_are_wiped),

@@ -155,6 +155,52 @@ static void keepalive_as_configured(void **state)
     world_free(w);
 }
 
+static void hear(struct world *w)
+{
+    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_HEARD, .u.number = 7});
+}
+
+/* RFC 3706 5: traffic that comes in shows that the far end lives; it is asked when there is none */
+static void traffic_is_proof_of_life(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(102);
+    keepalive(w, true);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(w->s[A].heard_s, 5); /* often enough that none is asked in between */
+    assert_int_equal(w->s[B].heard_s, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        hear(w);
+        world_run(w, 6000);
+    }
+    assert_int_equal(count_of(&w->s[B], EV_IKE_DPD), 0);
+    world_run(w, 5000);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_DPD), 1);
+    w->net = all_lost; /* IKE is lost, ESP is not */
+    for (unsigned i = 0; i < 60; i++) {
+        hear(w);
+        world_run(w, 1000);
+    }
+    assert_int_equal(count_of(&w->s[A], EV_IKE_FAIL_DEAD), 0);
+    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_HEARD, .u.number = 12345});
+    world_run(w, 30000); /* and when that ends it is dead */
+    assert_int_equal(w->s[A].num_sas, 0);
+    world_free(w);
+    w = up(103); /* nothing configured: who was asked and is heard has answered */
+    w->net = all_lost;
+    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_SILENT, .u.number = 7});
+    world_run(w, 3000);
+    assert_int_equal(w->s[A].heard_s, 0);
+    hear(w);
+    unsigned sent = w->sent[A];
+    world_run(w, 60000);
+    assert_int_equal(w->sent[A], sent);
+    assert_int_equal(count_of(&w->s[A], EV_IKE_FAIL_DEAD), 0);
+    assert_int_equal(w->s[A].num_sas, 2);
+    world_free(w);
+}
+
 /* the second peer of a flow takes over when the first one dies */
 static void a_dead_peer_makes_room_for_the_next(void **state)
 {
@@ -324,6 +370,7 @@ int main(void)
         cmocka_unit_test(one_way_traffic_is_no_death),
         cmocka_unit_test(the_sequence_number_counts),
         cmocka_unit_test(keepalive_as_configured),
+        cmocka_unit_test(traffic_is_proof_of_life),
         cmocka_unit_test(a_dead_peer_makes_room_for_the_next),
         cmocka_unit_test(a_delete_for_phase_1_alone_brings_a_new_pair),
         cmocka_unit_test(shutdown_tells_every_peer),

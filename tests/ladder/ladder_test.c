@@ -362,6 +362,7 @@ static void aggressive_and_strange(void **state)
 {
     (void)state;
     struct world *w = up(8);
+    unsigned last = w->num_log - 1;
     u8 m[64] = {1, 2, 3, 4,    5, 6, 7, 8, 0, 0, 0, 0, 0, 0,
                 0, 0, 1, 0x10, 4, 0, 0, 0, 0, 0, 0, 0, 0, 64};
     send_raw(w, B, m, 64);
@@ -378,7 +379,7 @@ static void aggressive_and_strange(void **state)
     send_raw(w, B, m, 64);
     assert_true(saw(&w->s[B], "version not spoken in bytes 17..17 of 64"));
     /* a clear quick mode message in a living SA */
-    memcpy(m, w->log_data[w->num_log - 1], 20);
+    memcpy(m, w->log_data[last], 20);
     m[19] = 0;
     m[16] = PL_HASH;
     m[20] = 77;

@@ -79,6 +79,10 @@ static void no_sa(u8 *m, size_t len)
 {
     (void)len, m[16] = PL_VID;
 }
+static void surplus_payload(u8 *m, size_t len)
+{
+    (void)len, m[28 + be16(m + 30)] = PL_HASH; /* the vendor id behind KE and NONCE */
+}
 static void in_clear(u8 *m, size_t len)
 {
     (void)len, m[19] = 0;
@@ -105,6 +109,9 @@ static void each_reason(void **state)
     world_free(w);
     w = with_edit(A, 0, no_sa); /* HDR, VID --> */
     assert_true(saw(&w->s[B], "SA payload is missing"));
+    world_free(w);
+    w = with_edit(A, 1, surplus_payload);
+    assert_true(saw(&w->s[B], "HASH payload has no place here"));
     world_free(w);
     w = with_edit(A, 2, in_clear); /* HDR, IDii, HASH_I --> without its star */
     assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_NOT_ENCRYPTED), 1);
@@ -153,6 +160,332 @@ static void are_you_there(void **state)
     info_notify(w->s[A].ike, sa, PROTO_ISAKMP, NTF_R_U_THERE, spi, 16, seq, 4);
     world_run(w, 1000);
     assert_int_equal(sa->live.sent, 0);
+    world_free(w);
+}
+
+/* ---- a peer that has the keys and says something else ---- */
+
+struct liar {
+    int from;
+    u8 exchange; /* whose first encrypted message is changed */
+    bool (*edit)(u8 *plain, size_t len);
+    unsigned skip; /* so many of them are not */
+    bool done;
+};
+
+static struct ike_sa *newest_sa(struct world *w, int side)
+{
+    return CONTAINER_OF(w->s[side].ike->sas.prev, struct ike_sa, link);
+}
+
+/* iv_of: what the message in the log was encrypted from */
+static void iv_of(struct secret *iv, struct world *w, const struct ike_sa *sa, const u8 *m)
+{
+    const u8 *before = w->log_data[w->num_log - 2];
+    if (m[18] == XCH_MAIN) {
+        keys_iv_phase1(iv, &sa->c, &sa->main.c);
+    } else if (before[18] == m[18] && be32(before + 20) == be32(m + 20)) {
+        size_t n = encr_row(sa->c.encr)->block;
+        secret_set(iv, before + w->log_len[w->num_log - 2] - n, n);
+    } else {
+        keys_iv_phase2(iv, &sa->c, &sa->main.c.iv, be32(m + 20));
+    }
+}
+
+/* lies: the message is opened, changed, hashed (unless it has nothing but a hash) and encrypted again, with
+ * the keys of who sends it */
+static struct fate lies(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    struct liar *c = w->ctx;
+    (void)number;
+    if (from != c->from || data[18] != c->exchange || c->done || !(data[19] & FL_ENCRYPTED)) {
+        return (struct fate){1, {10}};
+    }
+    if (c->skip) {
+        c->skip--;
+        return (struct fate){1, {10}};
+    }
+    const struct ike_sa *sa = newest_sa(w, from);
+    struct secret first, iv;
+    u8 m[2048];
+    c->done = true;
+    memcpy(m, data, len);
+    iv_of(&first, w, sa, data);
+    iv = first;
+    assert_true(ike_cbc(sa->c.encr, false, sa->c.key.b, iv.b, m + 28, len - 28));
+    assert_true(c->edit(m + 28, len - 28));
+    if (data[18] == XCH_QUICK && m[28]) {
+        size_t hash = be16(m + 30), end = 28;
+        for (u8 next = m[16]; next; end += be16(m + end + 2)) {
+            next = m[end];
+        }
+        const struct xch *x = xch_find(sa, be32(m + 20));
+        keys_hash_phase2(m + 32, &sa->c, be32(m + 20), from == A ? NULL : &x->c.ni, m + 28 + hash,
+                         end - 28 - hash);
+    }
+    iv = first;
+    assert_true(ike_cbc(sa->c.encr, true, sa->c.key.b, iv.b, m + 28, len - 28));
+    if (data[18] == XCH_QUICK) {
+        xch_find(sa, be32(m + 20))->c.iv = iv; /* where its next message goes on */
+    }
+    send_raw(w, !from, m, len);
+    return (struct fate){0, {0}};
+}
+
+static bool replace(u8 *p, size_t len, const void *old, const void *new, size_t n)
+{
+    u8 *at = memmem(p, len, old, n);
+    if (at) {
+        memcpy(at, new, n);
+    }
+    return at != NULL;
+}
+
+static bool another_proxy(u8 *p, size_t len)
+{
+    return replace(p, len, "\x01\x2f\x00\x00\x02\x02\x02\x02", "\x01\x2f\x00\x00\x02\x02\x02\x03",
+                   8);
+}
+static bool another_protocol(u8 *p, size_t len)
+{
+    return replace(p, len, "\x01\x2f\x00\x00\x02\x02\x02\x02", "\x01\x06\x00\x00\x02\x02\x02\x02",
+                   8);
+}
+static bool another_mode(u8 *p, size_t len)
+{
+    return replace(p, len, "\x80\x04\x00\x01", "\x80\x04\x00\x02", 4);
+}
+static bool extended_numbers(u8 *p, size_t len) /* instead of the life in seconds */
+{
+    return replace(p, len, "\x80\x02", "\x80\x0b", 2);
+}
+static bool life_of_zero(u8 *p, size_t len)
+{
+    return replace(p, len, "\x00\x02\x00\x04\x00\x00\x02\x58", "\x00\x02\x00\x04\x00\x00\x00\x00",
+                   8);
+}
+static bool another_contact(u8 *p, size_t len) /* INITIAL-CONTACT, of other cookies */
+{
+    u8 *at = memmem(p, len, "\x01\x10\x60\x02", 4);
+    if (at) {
+        at[4] ^= 1;
+    }
+    return at != NULL;
+}
+static bool another_hash(u8 *p, size_t len)
+{
+    (void)len, p[4] ^= 1;
+    return true;
+}
+static bool as_it_was(u8 *p, size_t len)
+{
+    (void)p, (void)len;
+    return true;
+}
+
+/* lied: the world a second after the lie */
+static struct world *lied(int from, u8 exchange, unsigned skip, bool (*edit)(u8 *p, size_t len))
+{
+    struct world *w = world_pair(38);
+    struct setup b = setup_default(B);
+    b.flow.life_s = 600; /* shorter than A's: RESPONDER-LIFETIME is said */
+    world_config(w, B, &b);
+    struct liar c = {.from = from, .exchange = exchange, .skip = skip, .edit = edit};
+    w->net = lies;
+    w->ctx = &c;
+    world_acquire(w, A);
+    world_run(w, 1000);
+    assert_true(c.done);
+    w->ctx = NULL;
+    return w;
+}
+
+static void what_was_not_offered_is_not_taken(void **state)
+{
+    (void)state;
+    static const struct {
+        bool (*edit)(u8 *p, size_t len);
+        int from;
+        const char *said;
+    } rows[] = {{another_proxy, B, "answered proxies 1.1.1.1"},
+                {another_mode, B, "offered transport mode, transform set TS wants tunnel mode"},
+                {another_protocol, A, "wanted one protocol and family"},
+                {extended_numbers, A, "offered extended sequence numbers, wanted none"}};
+    struct world *w = lied(B, XCH_QUICK, 0, as_it_was);
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        w = lied(rows[i].from, XCH_QUICK, 0, rows[i].edit);
+        assert_true(saw(&w->s[!rows[i].from], rows[i].said));
+        assert_int_equal(w->s[!rows[i].from].added, 0);
+        world_free(w);
+    }
+}
+
+/* the third message of quick mode says that the initiator lives and has the keys: nothing is sent before */
+static void a_third_message_with_another_hash(void **state)
+{
+    (void)state;
+    struct world *w = lied(A, XCH_QUICK, 1, as_it_was);
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+    w = lied(A, XCH_QUICK, 1, another_hash);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_HASH), 1);
+    assert_int_equal(w->s[B].num_sas, 1);
+    assert_int_equal(w->s[B].sa[0].dir, SA_IN);
+    world_free(w);
+}
+
+/* RESPONDER-LIFETIME of nothing: the shortest life there is */
+static void a_life_of_zero_is_a_short_one(void **state)
+{
+    (void)state;
+    struct world *w = lied(B, XCH_QUICK, 0, life_of_zero);
+    assert_int_equal(pairs_up(w), 1);
+    for (unsigned i = 0; i < w->s[A].num_sas; i++) {
+        assert_int_equal(w->s[A].sa[i].hard_s, P2_LIFE_MIN_S);
+    }
+    world_free(w);
+}
+
+/* HASH_I does not cover what stands beside it: a notification that is not about this SA spoils all */
+static void a_foreign_notify_beside_the_identity(void **state)
+{
+    (void)state;
+    struct world *w = lied(A, XCH_MAIN, 0, as_it_was);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_AUTHENTICATED), 1);
+    world_free(w);
+    w = lied(A, XCH_MAIN, 0, another_contact);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_AUTHENTICATED), 0);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT), 0);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_HASH), 1);
+    world_free(w);
+}
+
+/* hash_last: a Delete that stands before the hash, so that the hash does not cover it */
+static bool hash_last(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+{
+    u8 hash[HASH_MAX], spi[16];
+    (void)ike, (void)arg;
+    keys_iv_phase2(&d->x.iv, &d->sa, &sa->main.c.iv, d->x.msgid);
+    memcpy(spi, sa->c.cookie_i, 8);
+    memcpy(spi + 8, sa->c.cookie_r, 8);
+    draft_hdr(d, true);
+    isakmp_out_delete(&d->out, PROTO_ISAKMP, 16, spi, 1);
+    keys_hash_phase2(hash, &d->sa, d->x.msgid, NULL, NULL, 0);
+    isakmp_out_payload(&d->out, PL_HASH, hash, hash_row(d->sa.hash)->len);
+    return !d->out.w.bad;
+}
+
+static void the_hash_stands_first(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(34);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    struct ike *ike = w->s[A].ike;
+    struct ike_sa *sa = newest_sa(w, A);
+    struct xch *x = xch_new(ike, sa, XCH_INFO, msgid_new(ike, sa), true);
+    assert_true(engine_start(ike, sa, x, hash_last, NULL, XS_INFO, TM_NONE));
+    xch_free(ike, x);
+    world_run(w, 1000);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_DELETE_RX), 0);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_PAYLOADS), 1);
+    assert_true(saw(&w->s[B], "the first payload is DELETE, wanted HASH"));
+    assert_false(newest_sa(w, B)->deleted);
+    world_free(w);
+}
+
+/* ESP and AH together (two proposals of one number, RFC 2408 4.2) are not ESP alone */
+static void esp_with_ah_is_not_esp(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(35);
+    struct ike_flow_value f = setup_default(B).flow;
+    struct isakmp_hdr h = {.exchange = XCH_QUICK, .msgid = 5, .cookie_i = {1}};
+    struct ike_sa *sa = sa_new(w->s[B].ike, &(struct endpoint){w->s[B].addr, 500},
+                               &(struct endpoint){w->s[A].addr, 500});
+    static struct draft d;
+    for (u8 second = 1; second <= 2; second++) {
+        struct isakmp_out o;
+        struct isakmp_prop_out p;
+        struct isakmp_msg m;
+        struct p2_choice c;
+        u8 buf[512];
+        isakmp_out_init(&o, buf, sizeof buf, &h);
+        isakmp_out_sa(&o);
+        for (u8 i = 0; i < 2; i++) {
+            isakmp_out_proposal(&o, &p, i ? second : 1, i ? PROTO_AH : PROTO_ESP,
+                                (const u8[]){9, 9, 9, 9}, 4);
+            isakmp_out_transform(&o, &p, i ? 2 : (u8)encr_row(f.transform[0].encr)->esp_id);
+            isakmp_out_attr(&o.w, P2_ENCAPS, MODE_TUNNEL);
+            isakmp_out_attr(&o.w, P2_AUTH, hash_row(f.transform[0].auth)->auth_id);
+            isakmp_out_transform_end(&o, &p);
+            isakmp_out_proposal_end(&o, &p, i == 1);
+        }
+        isakmp_out_end(&o);
+        assert_true(isakmp_out_finish(&o));
+        struct isakmp_hdr got;
+        assert_int_equal(isakmp_hdr_read(&got, buf, wr_len(&o.w)).reason, IW_OK);
+        assert_int_equal(isakmp_decode(&m, &got, buf, wr_len(&o.w), 0).reason, IW_OK);
+        assert_int_equal(m.sa.num_proposals, 2);
+        assert_int_equal(p2_select(w->s[B].ike, sa, &f, &m, &c, &d), second == 2);
+    }
+    sa_free(w->s[B].ike, sa);
+    world_free(w);
+}
+
+/* Who begins aggressive mode is told that we do not speak it: less than he sent, so often in a second,
+ * and nothing is kept. */
+static void aggressive_mode_is_answered_no(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(37);
+    u8 m[400] = {0};
+    put64(m, 0x1122334455667788);
+    memcpy(m + 16, (u8[]){PL_SA, 0x10, XCH_AGGRESSIVE, 0}, 4);
+    put32(m + 24, sizeof m);
+    send_raw(w, B, m, sizeof m);
+    assert_int_equal(w->sent[B], 1);
+    assert_int_equal(w->log_len[0], 40);
+    const u8 *no = w->log_data[0];
+    assert_memory_equal(no, m, 16); /* his cookie, and none of ours */
+    assert_int_equal(no[18], XCH_INFO);
+    assert_int_equal(no[19], 0);
+    assert_int_equal(be16(no + 38), NTF_INVALID_EXCHANGE_TYPE);
+    w->now += 1000;
+    unsigned sent = w->sent[B];
+    struct strange {
+        u8 exchange, flags, cookie_r;
+        u32 len;
+    } strange[] = {{XCH_AGGRESSIVE, FL_ENCRYPTED, 0, 400}, {XCH_AGGRESSIVE, 0, 1, 400},
+                   {XCH_AGGRESSIVE, 0, 0, 39},             {XCH_INFO, 0, 0, 400},
+                   {XCH_QUICK, FL_ENCRYPTED, 0, 400}};
+    for (unsigned i = 0; i < ARRAY_LEN(strange); i++) { /* what begins nothing is not answered */
+        m[18] = strange[i].exchange;
+        m[19] = strange[i].flags;
+        m[15] = strange[i].cookie_r;
+        put32(m + 24, strange[i].len);
+        send_raw(w, B, m, strange[i].len);
+        assert_int_equal(w->sent[B], sent);
+    }
+    memcpy(m + 16, (u8[]){PL_SA, 0x10, XCH_AGGRESSIVE, 0}, 4);
+    m[15] = 0;
+    put32(m + 24, sizeof m);
+    for (u32 i = 0; i < 5000; i++) {
+        struct addr a = addr_v4(0x0a000000 + i);
+        put32(m, i);
+        send_from(w, B, &a, m, sizeof m);
+    }
+    assert_int_equal(w->sent[B] - sent, NOTIFIES_PER_S);
+    assert_true(list_empty(&w->s[B].ike->sas));
+    assert_int_equal(w->s[B].ike->num_half_open, 0);
+    w->now += 1000;
+    send_raw(w, B, m, sizeof m);
+    assert_int_equal(w->sent[B] - sent, NOTIFIES_PER_S + 1);
+    w->s[A].log.mask = EVC_LOG;
+    send_from(w, A, &w->s[B].addr, no, 40); /* and nobody answers the answer */
+    assert_int_equal(w->sent[A], 0);
     world_free(w);
 }
 
@@ -378,6 +711,13 @@ int main(void)
         cmocka_unit_test(each_reason),
         cmocka_unit_test(late_messages),
         cmocka_unit_test(are_you_there),
+        cmocka_unit_test(aggressive_mode_is_answered_no),
+        cmocka_unit_test(what_was_not_offered_is_not_taken),
+        cmocka_unit_test(a_third_message_with_another_hash),
+        cmocka_unit_test(a_life_of_zero_is_a_short_one),
+        cmocka_unit_test(a_foreign_notify_beside_the_identity),
+        cmocka_unit_test(the_hash_stands_first),
+        cmocka_unit_test(esp_with_ah_is_not_esp),
         cmocka_unit_test(a_reason_before_phase_1_is_done),
         cmocka_unit_test(a_refusal_is_said_once),
         cmocka_unit_test(proxy_shapes),

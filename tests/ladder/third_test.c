@@ -229,6 +229,28 @@ static void initial_contact_spares_what_is_newer(void **state)
     world_free(w);
 }
 
+/* and an ISAKMP SA that came after it stays as well */
+static void initial_contact_spares_a_newer_sa(void **state)
+{
+    (void)state;
+    struct world *w = three(122);
+    struct ike *ike = w->s[B].ike;
+    struct ike_sa *says = sa_between(w, B, A);
+    char why[START_WHY];
+    world_run(w, 60000);
+    assert_non_null(mm_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, false, why));
+    world_run(w, 1000);
+    struct ike_sa *newer = sa_between(w, B, A);
+    assert_ptr_not_equal(newer, says);
+    todo_push(ike, TODO_CONTACT)->sa = says->number;
+    session_settle(ike);
+    assert_false(newer->deleted);
+    todo_push(ike, TODO_CONTACT)->sa = newer->number; /* the other way round */
+    session_settle(ike);
+    assert_true(says->deleted);
+    world_free(w);
+}
+
 /* message 3 of A comes from elsewhere: the half-open negotiation is A's address's alone */
 static struct fate third_lost(struct world *w, int from, unsigned number, const u8 *data,
                               size_t len)
@@ -436,6 +458,7 @@ int main(void)
         cmocka_unit_test(half_open_belongs_to_an_address),
         cmocka_unit_test(phase_1_as_wanted),
         cmocka_unit_test(initial_contact_spares_what_is_newer),
+        cmocka_unit_test(initial_contact_spares_a_newer_sa),
         cmocka_unit_test(pfs_groups_must_be_the_same),
         cmocka_unit_test(reserved_spis_are_not_taken),
         cmocka_unit_test(failures_come_slower_and_slower),

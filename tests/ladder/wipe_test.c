@@ -40,6 +40,35 @@ void __wrap_free(void *p)
     __real_free(p);
 }
 
+/* what was wiped where it stood: for what the next call would write over anyway */
+static struct {
+    size_t len;
+    u8 b[4096];
+} wiped[4096];
+static unsigned num_wiped;
+static bool noting;
+
+void __real_mem_wipe(void *p, size_t len);
+void __wrap_mem_wipe(void *p, size_t len);
+void __wrap_mem_wipe(void *p, size_t len)
+{
+    if (noting && len <= sizeof wiped[0].b && num_wiped < ARRAY_LEN(wiped)) {
+        wiped[num_wiped].len = len;
+        memcpy(wiped[num_wiped++].b, p, len);
+    }
+    __real_mem_wipe(p, len);
+}
+
+static bool was_wiped(const void *p, size_t len)
+{
+    for (unsigned i = 0; i < num_wiped; i++) {
+        if (memmem(wiped[i].b, wiped[i].len, p, len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void keep(const char *name, const void *p, size_t len)
 {
     assert_true(num_needles < NEEDLES && len >= 8 && len <= 64);
@@ -154,6 +183,37 @@ static void nothing_stays_on_the_stack(void **state)
     __real_free(stack);
 }
 
+/* KEYMAT and what was decrypted are wiped as soon as they have done their work */
+static void wiped_where_it_stood(void **state)
+{
+    (void)state;
+    struct world *w = setting_up("a pre-shared key of some length");
+    num_wiped = 0;
+    noting = true;
+    world_acquire(w, A);
+    world_run(w, 3000);
+    noting = false;
+    assert_int_equal(pairs_up(w), 1);
+    assert_true(num_wiped < ARRAY_LEN(wiped));
+    for (int i = A; i <= B; i++) {
+        for (unsigned k = 0; k < w->s[i].num_sas; k++) {
+            const struct dp_sa_value *v = &w->s[i].sa[k];
+            u8 keymat[SECRET_MAX * 2];
+            memcpy(keymat, v->encr_key.b, v->encr_key.len);
+            memcpy(keymat + v->encr_key.len, v->auth_key.b, v->auth_key.len);
+            assert_true(was_wiped(keymat, (size_t)v->encr_key.len + v->auth_key.len));
+        }
+        const struct ike_sa *sa = sa_usable(w->s[i].ike, NULL, &w->s[!i].addr);
+        const struct xch *x = CONTAINER_OF(sa->nodes.next, struct xch, link);
+        const struct bytes_nonce *theirs = i == A ? &x->c.nr : &x->c.ni;
+        u8 payload[3 + ISAKMP_NONCE_MAX] = {0, 0, 24}; /* as it stood in the message */
+        assert_int_equal(theirs->len, 20);
+        memcpy(payload + 3, theirs->b, 20);
+        assert_true(was_wiped(payload, 23));
+    }
+    world_free(w);
+}
+
 static void nothing_stays_in_freed_memory(void **state)
 {
     (void)state;
@@ -210,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_stays_on_the_stack),
+        cmocka_unit_test(wiped_where_it_stood),
         cmocka_unit_test(nothing_stays_in_freed_memory),
         cmocka_unit_test(nothing_stays_of_one_that_ends),
     };

@@ -121,6 +121,8 @@ static bool on_dp(void *ctx, const struct dp_msg *m)
         s->has_refused = true;
     } else if (m->type == DP_SET_SILENCE) {
         s->silence_s = (u32)m->u.number;
+    } else if (m->type == DP_SET_HEARD) {
+        s->heard_s = (u32)m->u.number;
     } else if (m->type == DP_ADD_SA) {
         assert_true(s->num_sas < WORLD_MAX_SAS);
         s->order[s->num_sas] = s->added++;

@@ -34,7 +34,7 @@ struct side {
     bool dp_gone;    /* nothing can be given to it */
     struct dp_msg refused;
     bool has_refused;
-    u32 silence_s; /* as ike told it */
+    u32 silence_s, heard_s; /* as ike told it */
     bool get_sas;
     u32 get_tag;
     struct ike_sa_info info[32];
