@@ -86,6 +86,13 @@ def test_saving(lab):
     restart()
     assert "EDITED uptime" in l.exec("R1", "show version") and "changed after `write memory`" in stderr()
     assert "hostname EDITED" in l.exec("R1", "show startup-config")
+    # and stays it, also with the text that the saved one was once made from (restored from a backup)
+    open(cfg, "w").write(text)
+    restart()
+    assert "SAVED uptime" not in l.exec("R1", "show version") and not saved.exists()
+    assert "hostname SAVED" in (l.dir("R1") / "startup-config.superseded").read_text()
+    open(cfg, "w").write(text.replace("hostname R1", "hostname EDITED"))
+    restart()
     l.config("R1", "hostname BACK")
     out = l.exec("R1", "write file")
     assert f"{cfg} is written, its former text is {cfg}.bak" in out and "[OK]" in out
@@ -111,7 +118,17 @@ def test_the_master_key_stays(lab):
     assert l.exec("R1", "show running-config") == running
     until(lambda: "!!!!!" in l.exec("R1", "ping 10.0.0.2", check=False), 30)  # and it is still the same key
     assert "ZQmaster1" not in l.log("R1")
+    # what was saved under a master key can be read until it is saved again, whatever becomes of the key
+    restart = lambda: subprocess.run([ADIT, "lab", "restart", f"{l.name}/R1"], check=True, timeout=60)
+    l.config("R1", "key config-key password-encrypt ZQmaster2")
+    assert clear not in (l.dir("R1") / "startup-config").read_text()
+    restart()
+    changed = l.exec("R1", "show running-config")
+    assert "crypto isakmp key 6 adit." in changed and changed != running
     l.config("R1", "no key config-key password-encrypt")
+    restart()
+    assert f"crypto isakmp key {clear} address" in l.exec("R1", "show running-config")
+    l.exec("R1", "write memory")
     assert not (l.dir("R1") / "master-key").exists()
 
 
