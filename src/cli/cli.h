@@ -102,6 +102,12 @@ struct cli_host {
     const char *(*log)(void *ctx); /* the buffered log */
     bool (*set_keylog)(void *ctx, bool on);
     bool (*keylog)(void *ctx); /* is it on? */
+    /* each_hole: the kernel's blackholes behind protected tunnels; learned: by a routing protocol, of which clear_holes forgets those
+     * of net (NULL: all). Returns how many; those that a route still leads to come back at once. */
+    void (*each_hole)(void *ctx,
+                      void (*fn)(void *arg, const struct prefix *net, u32 tunnel, bool learned),
+                      void *arg);
+    unsigned (*clear_holes)(void *ctx, const struct prefix *net);
 };
 
 /* ---- sessions ----------------------------------------------------------------------------------------- */

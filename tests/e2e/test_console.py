@@ -59,6 +59,27 @@ def test_live_changes_reach_the_kernel(lab):
     assert re.search(r"%SYS-5-CONFIG_I: Configured from console by console", l.log("R1"))
 
 
+def test_learned_blackholes_are_shown_and_forgotten(lab):
+    """What a routing protocol taught about a protected tunnel stays until it is cleared; what is a line's, or still leads there, stays."""
+    l = lab("vti")
+    tunnel = re.search(r"^interface (Tunnel\d+)", l.exec("R1", "show running-config"), re.M)[1]
+    shown = lambda: l.exec("R1", "show adit blackhole")
+    for net in ("10.66.0.0/16", "10.67.0.0/16"):
+        l.shell("R1", f"ip route add {net} dev {tunnel} proto 188")
+    until(lambda: all(re.search(rf"^{n} +{tunnel} +routing$", shown(), re.M) for n in ("10.66.0.0/16", "10.67.0.0/16")), 20)
+    assert "configuration" in shown()
+    l.shell("R1", f"ip route del 10.66.0.0/16 dev {tunnel} proto 188")
+    assert "0 forgotten" in l.exec("R1", "clear adit blackhole 10.68.0.0/16")
+    assert "blackhole 10.66.0.0/16" in l.shell("R1", "ip route")
+    lines = shown().count("configuration")
+    assert "2 forgotten" in l.exec("R1", "clear adit blackhole")
+    until(lambda: "10.67.0.0/16" in shown(), 10)
+    assert "10.66.0.0/16" not in shown() and shown().count("configuration") == lines
+    assert "10.66.0.0/16" not in l.shell("R1", "ip route")
+    for wrong in ("10.1.0.0", "10.1.0.0/33", "10.1.0.0/x", "none/8"):
+        assert "% expected a network" in l.exec("R1", f"clear adit blackhole {wrong}", check=False)
+
+
 def test_saving(lab):
     """`write memory` is the router's own; the operator's file is written only when asked, with a backup and its comments."""
     l = lab("vti")

@@ -23,7 +23,7 @@ static struct kern_link links[] = {
     {.name = "Fa1-0", .index = 9, .up = true, .carrier = true, .mtu = 1500},
     {.name = "Tunnel0", .index = 11, .up = true, .carrier = true, .mtu = 1400},
 };
-static struct kern_route_value routes[8];
+static struct kern_route_value routes[2 * HOLES_LEARNED];
 static size_t num_routes;
 
 bool kern_link_get(struct kern *nl, const char *name, struct kern_link *out)
@@ -481,6 +481,63 @@ static void t_holes(void **state)
     num_routes = 0;
 }
 
+/* A peer that announces without end: each network has a hole, as far as there is room; those beyond share wide ones, and
+ * what is remembered stays as it was. */
+static void t_many_holes(void **state)
+{
+    (void)state;
+    struct conf *c;
+    num_routes = 0;
+    for (u32 i = 0; i < ARRAY_LEN(routes); i++) {
+        bool six = i % 4 == 0, known = i >= ARRAY_LEN(routes) - 100;
+        struct kern_route_value *r = &routes[num_routes++];
+        *r = (struct kern_route_value){
+            .kind = NLR_UNICAST, .proto = 188, .link = "Tunnel0", .table = TABLE_MAIN};
+        r->net.a = (struct addr){
+            .family = six ? AF_V6 : AF_V4,
+            .b = {six ? 0x20 : (u8)(i / 4000 + 20), six ? 1 : (u8)(i >> 8), (u8)i, (u8)(i >> 8)}};
+        r->net.len = six ? 48 : 24;
+        if (!six) {
+            r->net.a.b[3] = 0;
+        }
+        if (known) {
+            r->kind = NLR_BLACKHOLE, r->proto = NL_PROTO, r->metric = HOLE_LEARNED;
+        }
+    }
+    struct plan p = plan_of(TUNNEL PROTECTED "end\n", &c);
+    const struct kern_route_value *h = p.holes.items;
+    size_t exact = 0;
+    for (size_t i = 0; i < p.holes.num; i++) {
+        bool wide = h[i].net.len == (h[i].net.a.family == AF_V6 ? 12 : 8);
+        exact += h[i].metric == HOLE_LEARNED && !wide;
+        assert_true(i == 0 || h[i].metric != h[i - 1].metric ||
+                    !prefix_equal(&h[i].net, &h[i - 1].net));
+    }
+    assert_int_equal(exact, HOLES_LEARNED);
+    assert_true(p.holes_full);
+    for (size_t i = 0; i < num_routes; i += 61) { /* every one is covered */
+        bool covered = false;
+        for (size_t k = 0; k < p.holes.num && !covered; k++) {
+            covered = prefix_contains(&h[k].net, &routes[i].net.a);
+        }
+        assert_true(covered);
+        if (routes[i].kind == NLR_BLACKHOLE) {
+            char a[ADDR_STR];
+            assert_true(
+                has_hole(&p, addr_str(a, &routes[i].net.a), routes[i].net.len, HOLE_LEARNED));
+        }
+    }
+    plan_free(&p);
+    conf_free(c);
+    num_routes = 10000;
+    p = plan_of(TUNNEL PROTECTED "end\n", &c);
+    assert_false(p.holes_full);
+    assert_int_equal(p.holes.num, 10000 + 1); /* and the tunnel's own network */
+    plan_free(&p);
+    conf_free(c);
+    num_routes = 0;
+}
+
 static void t_tunnels(void **state)
 {
     (void)state;
@@ -637,17 +694,12 @@ static void t_esp_mtu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(t_map_lines),
-        cmocka_unit_test(t_two_links),
-        cmocka_unit_test(t_ipv6_list),
-        cmocka_unit_test(t_map_disabled),
-        cmocka_unit_test(t_lost_list),
-        cmocka_unit_test(t_addresses_and_routes),
-        cmocka_unit_test(t_holes),
-        cmocka_unit_test(t_tunnels),
-        cmocka_unit_test(t_tunnel_under_a_map),
-        cmocka_unit_test(t_tunnel_values),
-        cmocka_unit_test(t_keys_are_wiped),
+        cmocka_unit_test(t_map_lines),     cmocka_unit_test(t_two_links),
+        cmocka_unit_test(t_ipv6_list),     cmocka_unit_test(t_map_disabled),
+        cmocka_unit_test(t_lost_list),     cmocka_unit_test(t_addresses_and_routes),
+        cmocka_unit_test(t_holes),         cmocka_unit_test(t_many_holes),
+        cmocka_unit_test(t_tunnels),       cmocka_unit_test(t_tunnel_under_a_map),
+        cmocka_unit_test(t_tunnel_values), cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_esp_mtu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
