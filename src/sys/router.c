@@ -3,6 +3,7 @@
  * children, applies the plan, serves consoles, follows the kernel's changes.
  */
 #include "sys/router_int.h"
+#include "sys/vlan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,25 +129,9 @@ static bool possible(struct router *r, const struct conf *c, struct conf_finding
     return true;
 }
 
-/* make_vlans: links of subinterfaces, down: what has to stand on them comes before they go up. */
-static void make_vlans(struct router *r)
+static void on_no_vlan(void *ctx, const char *link, const char *why)
 {
-    CONF_FOR(struct conf_if, i, &r->conf->ifs)
-    {
-        char name[16], parent[16], iface[CONF_IFNAME];
-        struct kern_link l;
-        router_kernel_name(r, name, i->name);
-        if (!i->vlan || kern_link_get(r->kern, name, &l)) {
-            continue;
-        }
-        str_copy(iface, sizeof iface, i->name);
-        iface[strcspn(iface, ".")] = 0;
-        router_kernel_name(r, parent, iface);
-        const char *why = kern_vlan_add(r->kern, parent, name, i->vlan);
-        if (why) {
-            apply_complain(r, "interface", name, why);
-        }
-    }
+    apply_complain(ctx, "interface", link, why);
 }
 
 void router_apply(struct router *r)
@@ -165,7 +150,9 @@ void router_apply(struct router *r)
         apply_complain(r, "configuration", where, f.text);
         return;
     }
-    make_vlans(r);
+    vlan_links(
+        r->kern, r->conf,
+        &(struct vlan_names){.kernel_name = router_kernel_name, .complain = on_no_vlan, .ctx = r});
     plan_init(&next);
     plan_derive(&next, r->conf, &w);
     plan_apply(r, &next);

@@ -4,6 +4,7 @@
  * ESP, against sizes computed packet by packet.
  */
 #include "sys/plan.h"
+#include "sys/vlan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +22,8 @@ static struct kern_link links[] = {
      .mac = {2, 0, 0, 0xaa, 0xbb, 0xcc}},
     {.name = "Fa0-1", .index = 7, .up = true, .carrier = true, .mtu = 1400},
     {.name = "Fa1-0", .index = 9, .up = true, .carrier = true, .mtu = 1500},
+    {.name = "Fa0-1.30", .index = 12, .vlan = 30},
+    {.name = "Fa0-1.40", .index = 13}, /* no VLAN */
     {.name = "Tunnel0", .index = 11, .up = true, .carrier = true, .mtu = 1400},
 };
 static struct kern_route_value routes[2 * HOLES_LEARNED];
@@ -54,6 +57,21 @@ void kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_ro
     for (size_t i = 0; i < num_routes; i++) {
         fn(ctx, &routes[i]);
     }
+}
+
+static char done[256]; /* what was changed, in order */
+const char *kern_link_delete(struct kern *nl, const char *name)
+{
+    (void)nl;
+    sprintf(done + strlen(done), "del %s;", name);
+    return NULL;
+}
+
+const char *kern_vlan_add(struct kern *nl, const char *parent, const char *name, u16 vlan)
+{
+    (void)nl;
+    sprintf(done + strlen(done), "add %s %s %u;", parent, name, vlan);
+    return vlan == 99 ? "no" : NULL;
 }
 
 static void kernel_name(void *ctx, char out[16], const char *ifname)
@@ -664,6 +682,40 @@ static void t_keys_are_wiped(void **state)
     conf_free(c);
 }
 
+static void on_complaint(void *ctx, const char *link, const char *why)
+{
+    (void)ctx;
+    sprintf(done + strlen(done), "%s: %s;", link, why);
+}
+
+/* A subinterface's link has the id its line says: made, left, or made again; what is no VLAN is not ours. */
+static void t_vlans(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"FastEthernet0/1.10\n encapsulation dot1Q 10\n", "add Fa0-1 Fa0-1.10 10;"},
+        {"FastEthernet0/1.30\n encapsulation dot1Q 30\n", ""},
+        {"FastEthernet0/1.30\n encapsulation dot1Q 31\n", "del Fa0-1.30;add Fa0-1 Fa0-1.30 31;"},
+        {"FastEthernet0/1.30\n encapsulation dot1Q 99\n",
+         "del Fa0-1.30;add Fa0-1 Fa0-1.30 99;Fa0-1.30: no;"},
+        {"FastEthernet0/1.40\n encapsulation dot1Q 41\n", ""},
+        {"FastEthernet0/1\n", ""},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[200];
+        struct conf *c = conf_new();
+        struct strbuf errors = {0};
+        snprintf(text, sizeof text, "interface %send\n", cases[i][0]);
+        assert_true(cli_load(c, "t.cfg", text, &errors));
+        done[0] = 0;
+        vlan_links(NULL, c,
+                   &(struct vlan_names){.kernel_name = kernel_name, .complain = on_complaint});
+        assert_string_equal(done, cases[i][1]);
+        sb_free(&errors);
+        conf_free(c);
+    }
+}
+
 /* ---- what fits --------------------------------------------------------------------------------- */
 
 /* RFC 4303 2.4: outer, SPI and sequence, IV, text padded with the two trailer bytes to the alignment, ICV. */
@@ -700,7 +752,7 @@ int main(void)
         cmocka_unit_test(t_holes),         cmocka_unit_test(t_many_holes),
         cmocka_unit_test(t_tunnels),       cmocka_unit_test(t_tunnel_under_a_map),
         cmocka_unit_test(t_tunnel_values), cmocka_unit_test(t_keys_are_wiped),
-        cmocka_unit_test(t_esp_mtu),
+        cmocka_unit_test(t_vlans),         cmocka_unit_test(t_esp_mtu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
