@@ -24,6 +24,8 @@ struct child {
     u64 started_ms;
     u32 starts;
     u64 refused[VALUE_NUM]; /* values of its that were not taken, by enum value_fault */
+    u64 blamed_ms;          /* since when `blame` adds up (proc.c) */
+    unsigned blame;
 };
 /* child_start: spawns it and gives it what it needs (ports, configuration); logs when it cannot. */
 void child_start(struct child *c);
