@@ -48,10 +48,27 @@ static void flow_try(struct ike *ike, struct flow *f)
     }
 }
 
+/* answering: the peer began quick mode for this flow just now and its third message is under way; what it
+ * sends on the new pair may come before that, and then our answer asks for an SA. */
+static bool answering(const struct ike *ike, const struct flow *f)
+{
+    LIST_FOR (it, &f->children) {
+        const struct child *c = CONTAINER_OF(it, struct child, flow_link);
+        if (!c->initiator && !c->up_ms && env_now_ms(ike->clock) < c->started_ms + ANSWER_MS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void flow_want(struct ike *ike, struct flow *f, bool rekey)
 {
     if (ike->ending || flow_negotiating(f) ||
         (!rekey && (child_of_flow(ike, f->v.flow) || env_now_ms(ike->clock) < f->hold_ms))) {
+        return;
+    }
+    if (!rekey && answering(ike, f)) {
+        flow_arm(ike, f, env_now_ms(ike->clock) + ANSWER_MS / 4);
         return;
     }
     if (!ike->conf->global.enabled) {

@@ -37,6 +37,7 @@ enum {
     MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
     REKEY_JITTER_MS = 10000,
     IN_GRACE_MS = 2000,           /* a pair that goes takes in that long what was under way when we said Delete */
+    ANSWER_MS = 2000,             /* as responder we begin no quick mode of our own for a flow that long */
     OUT_CONFIRM_MS = 6000,        /* a new pair of ours that replaces one sends after that long at the latest */
     LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
     PROBE_EVERY_MS = 300000,      /* a quick mode to see whether a peer lives that cannot be asked */

@@ -262,6 +262,31 @@ static void a_rekey_loses_nothing(void **state)
     }
 }
 
+/* the initiator's first packet overtakes its third message: the answer to it does not begin a second pair; a third message that
+ * never comes does not keep the responder for long */
+static void an_answer_waits_for_the_pair(void **state)
+{
+    (void)state;
+    for (int lost = 0; lost < 2; lost++) {
+        struct world *w = world_pair(87);
+        struct slow slow = {A, lost ? 100000 : 600};
+        w->net = slow_qm3;
+        w->ctx = &slow;
+        world_acquire(w, A);
+        for (unsigned t = 0; t < 3000 && w->s[B].num_sas == 0; t++) {
+            world_run(w, 1);
+        }
+        assert_int_equal(w->s[B].num_sas, 1); /* its inbound half */
+        world_run(w, 25);
+        assert_int_equal(w->s[A].num_sas, 2);
+        world_acquire(w, B);
+        world_run(w, lost ? 3000 : 1000);
+        assert_int_equal(w->s[B].added, lost ? 3 : 2);
+        assert_true(carries(w));
+        world_free(w);
+    }
+}
+
 /* nothing comes back: after a while the new pair is used all the same, while the old one still lives */
 static void a_new_pair_is_not_kept_waiting(void **state)
 {
@@ -502,6 +527,7 @@ int main(void)
         cmocka_unit_test(phase_1_is_renewed_in_time),
         cmocka_unit_test(a_rekey_loses_nothing),
         cmocka_unit_test(a_new_pair_is_not_kept_waiting),
+        cmocka_unit_test(an_answer_waits_for_the_pair),
         cmocka_unit_test(what_is_under_way_arrives),
         cmocka_unit_test(an_old_pair_deleted_at_once),
         cmocka_unit_test(a_life_has_a_floor),
