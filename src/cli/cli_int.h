@@ -68,6 +68,8 @@ bool cfg_line(struct cfg *k, const char *line);
 bool cfg_fail(struct cfg *k, const struct match *m, const char *arg, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* cfg_text: the argument `text` into out; refuses what would have to be cut. `no` empties it. */
 bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap);
+/* cfg_note_lost: a notice for each crypto map entry in use that names a list without lines. */
+void cfg_note_lost(struct cfg *k);
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at);
 
 enum { HISTORY = 20 }; /* lines `show history` knows, as on IOS */

@@ -370,8 +370,11 @@ bool cfg_map_local(struct cfg *k, const struct match *m)
 bool cfg_map_match(struct cfg *k, const struct match *m)
 {
     struct conf_map_entry *e = k->at;
-    str_copy(e->acl, sizeof e->acl, m->no ? "" : match_text(m, "acl"));
+    const char *acl = m->no ? "" : match_text(m, "acl");
+    e->last = strcmp(e->acl, acl) == 0 ? e->last : NULL;
+    str_copy(e->acl, sizeof e->acl, acl);
     e->acl_src = k->src;
+    cfg_note_lost(k);
     return true;
 }
 

@@ -236,14 +236,15 @@ static void rule_put(struct cfg *k, struct conf_acl *acl, u32 seq, const struct 
     e->src = k->src;
 }
 
-static void rule_remove(struct conf_acl *acl, u32 seq, const struct conf_ace *rule)
+static void rule_remove(struct cfg *k, struct conf_acl *acl, u32 seq, const struct conf_ace *rule)
 {
     CONF_FOR(struct conf_ace, e, &acl->aces)
     {
         if ((seq && e->seq == seq) || (!seq && strcmp(e->text, rule->text) == 0)) {
-            list_remove(&e->link);
+            conf_ace_remove(k->c, acl, e);
         }
     }
+    cfg_note_lost(k);
 }
 
 bool cfg_acl_numbered(struct cfg *k, const struct match *m)
@@ -260,7 +261,8 @@ bool cfg_acl_numbered(struct cfg *k, const struct match *m)
     struct conf_acl *acl = conf_acl_find(k->c, name);
     if (m->no) { /* as on IOS: the whole list goes, whatever follows the number */
         if (acl) {
-            list_remove(&acl->link);
+            conf_acl_remove(k->c, acl);
+            cfg_note_lost(k);
         }
         return true;
     }
@@ -312,7 +314,8 @@ bool cfg_acl_named(struct cfg *k, const struct match *m)
     struct conf_acl *acl = conf_acl_find(k->c, name);
     if (m->no) {
         if (acl) {
-            list_remove(&acl->link);
+            conf_acl_remove(k->c, acl);
+            cfg_note_lost(k);
         }
         return true;
     }
@@ -339,7 +342,8 @@ bool cfg_acl_ipv6(struct cfg *k, const struct match *m)
     }
     if (m->no) {
         if (acl) {
-            list_remove(&acl->link);
+            conf_acl_remove(k->c, acl);
+            cfg_note_lost(k);
         }
         return true;
     }
@@ -356,14 +360,14 @@ bool cfg_ace(struct cfg *k, const struct match *m)
     u32 seq = (u32)match_number(m, "seq", 0);
     int start = rule_start(m);
     if (m->no && start < 0) {
-        rule_remove(acl, seq, &rule);
+        rule_remove(k, acl, seq, &rule);
         return true;
     }
     if (!read_rule(k, m, acl, start, &rule)) {
         return false;
     }
     if (m->no) {
-        rule_remove(acl, seq, &rule);
+        rule_remove(k, acl, seq, &rule);
     } else {
         rule_put(k, acl, seq, &rule);
     }

@@ -33,6 +33,26 @@ bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap)
     return true;
 }
 
+void cfg_note_lost(struct cfg *k)
+{
+    CONF_FOR(struct conf_map, m, &k->c->maps)
+    {
+        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        {
+            bool lost;
+            (void)conf_entry_lines(k->c, e, &lost);
+            if (lost && k->out) {
+                sb_addf(
+                    k->out,
+                    "%% NOTE: crypto map %s %u names access list %s, which permits nothing: %s is\n"
+                    "        dropped until the list permits something again.\n",
+                    m->name, e->seq, e->acl,
+                    e->last ? "what it covered" : "all traffic of the map's interfaces");
+            }
+        }
+    }
+}
+
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at)
 {
     k->mode = mode;

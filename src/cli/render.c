@@ -153,12 +153,16 @@ void cli_show_map(const struct cli_show *w)
                 sb_addf(w->out, "        Peer = %s\n", addr_str(a, &e->peers[i]));
             }
             sb_addf(w->out, "        Extended IP access list %s\n", e->acl);
-            const struct conf_acl *l = conf_acl_find(w->c, e->acl);
-            if (l) {
-                CONF_FOR(struct conf_ace, x, &l->aces)
+            bool lost;
+            const struct list *lines = conf_entry_lines(w->c, e, &lost);
+            if (lines) {
+                CONF_FOR(struct conf_ace, x, lines)
                 {
-                    sb_addf(w->out, "            access-list %s %s\n", l->name, x->text);
+                    sb_addf(w->out, "            access-list %s %s\n", e->acl, x->text);
                 }
+            }
+            if (lost) {
+                sb_add(w->out, "            (the list permits nothing; these lines are dropped)\n");
             }
             if (e->num_peers) {
                 sb_addf(w->out, "        Current peer: %s\n", addr_str(a, &e->peers[0]));

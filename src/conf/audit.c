@@ -73,10 +73,17 @@ static void check_map(struct audit *a, const struct conf_map *m)
         if (!e->num_peers) {
             say(a, e->src, false, whose, "has no peer: add `set peer A`");
         }
+        bool lost;
+        (void)conf_entry_lines(a->c, e, &lost);
         if (!e->acl[0]) {
             say(a, e->src, false, whose, "has no access list: add `match address ACL`");
-        } else if (!conf_acl_find(a->c, e->acl)) {
-            say(a, e->acl_src, false, whose, "names an access list that does not exist");
+        } else if (lost) {
+            say(a, e->acl_src, false, whose,
+                e->last ? "names an access list that permits nothing any more; what it covered is "
+                          "dropped"
+                        : "names an access list that does not exist or has no lines; all traffic "
+                          "of its "
+                          "interfaces is dropped");
         }
     }
 }
@@ -153,10 +160,9 @@ bool conf_fits(const struct conf *c, unsigned links, unsigned lines, struct conf
         }
         for (const struct list *l = map ? map->entries.next : NULL; l && l != &map->entries;
              l = l->next) {
-            const struct conf_acl *acl =
-                conf_acl_find(c, CONTAINER_OF(l, struct conf_map_entry, link)->acl);
-            for (const struct list *a = acl ? acl->aces.next : NULL; a && a != &acl->aces;
-                 a = a->next) {
+            const struct conf_map_entry *e = CONTAINER_OF(l, struct conf_map_entry, link);
+            const struct list *aces = conf_entry_lines(c, e, NULL);
+            for (const struct list *a = aces ? aces->next : NULL; a && a != aces; a = a->next) {
                 const struct conf_ace *ace = CONTAINER_OF(a, struct conf_ace, link);
                 if (!ace->remark[0] && ++num_lines > lines) {
                     return too_many(out, &ace->src, lines, "lines of access lists in crypto maps");

@@ -35,6 +35,17 @@ struct conf *conf_new(void)
     for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
         list_init(lists[i]);
     }
+    list_init(&c->everything.aces);
+    static const struct {
+        u8 family;
+        const char *text;
+    } any[] = {{AF_V4, "permit ip any any"}, {AF_V6, "permit ipv6 any any"}};
+    for (unsigned i = 0; i < ARRAY_LEN(any); i++) {
+        struct conf_ace *ace = conf_ace_add(c, &c->everything, 0, (struct conf_src){0});
+        ace->permit = true;
+        ace->sel = selector_any(any[i].family);
+        str_copy(ace->text, sizeof ace->text, any[i].text);
+    }
     return c;
 }
 
@@ -206,6 +217,65 @@ struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, str
     n->seq = seq ? seq : last + 10;
     list_push_back(before, &n->link);
     return n;
+}
+
+enum { HAS_RULES = 1, HAS_PERMITS = 2 };
+static unsigned acl_has(const struct conf_acl *acl)
+{
+    unsigned has = 0;
+    CONF_FOR(struct conf_ace, ace, &acl->aces)
+    {
+        has |= ace->remark[0] ? 0u : ace->permit ? HAS_RULES | HAS_PERMITS : HAS_RULES;
+    }
+    return has;
+}
+
+/* remember: a list that is about to lose a line, or to go: what entries that name it cover must not become open by that. */
+static void remember(struct conf *c, const struct conf_acl *acl)
+{
+    if (!(acl_has(acl) & HAS_PERMITS)) {
+        return; /* it covers nothing; what was known before stays known */
+    }
+    struct conf_acl *was = arena_alloc(&c->arena, sizeof *was);
+    *was = *acl;
+    list_init(&was->aces);
+    CONF_FOR(struct conf_ace, ace, &acl->aces)
+    {
+        struct conf_ace *copy = arena_alloc(&c->arena, sizeof *copy);
+        *copy = *ace;
+        list_push_back(&was->aces, &copy->link);
+    }
+    CONF_FOR(struct conf_map, m, &c->maps)
+    {
+        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        {
+            e->last = strcmp(e->acl, acl->name) == 0 ? was : e->last;
+        }
+    }
+}
+
+void conf_acl_remove(struct conf *c, struct conf_acl *acl)
+{
+    remember(c, acl);
+    list_remove(&acl->link);
+}
+
+void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace)
+{
+    remember(c, acl);
+    list_remove(&ace->link);
+}
+
+const struct list *conf_entry_lines(const struct conf *c, const struct conf_map_entry *e,
+                                    bool *out_lost)
+{
+    const struct conf_acl *acl = e->acl[0] ? conf_acl_find(c, e->acl) : NULL;
+    unsigned has = acl ? acl_has(acl) : 0;
+    bool lost = e->acl[0] && !(has & HAS_PERMITS) && (e->last || !has);
+    if (out_lost) {
+        *out_lost = lost;
+    }
+    return lost ? &(e->last ? e->last : &c->everything)->aces : acl ? &acl->aces : NULL;
 }
 
 struct conf_if *conf_if_find(const struct conf *c, const char *name)

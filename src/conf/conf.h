@@ -71,6 +71,8 @@ struct conf_map_entry {
     u32 seq;
     char acl[CONF_NAME];
     struct conf_src acl_src;
+    const struct conf_acl
+        *last; /* its list as it was before its last permit line went; NULL: not known */
     struct addr peers[CONF_MAX_PEERS];
     u8 num_peers;
     struct conf_sa_params sa;
@@ -246,6 +248,8 @@ struct conf {
     bool frag_after;
     bool dialect_15; /* adit dialect 15: output in the 15.x form */
     bool ip_domain_lookup_off;
+    struct conf_acl
+        everything; /* permit ip any any, permit ipv6 any any: what a list that is not known stands for */
     struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users;
 };
 
@@ -270,6 +274,15 @@ struct conf_acl *conf_acl_get(struct conf *c, const char *name, bool extended, b
                               struct conf_src src);
 /* conf_ace_add: seq 0 = after the last one, step 10. */
 struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, struct conf_src src);
+/* conf_acl_remove, conf_ace_remove: a list, a line of it, goes. Map entries that name the list remember it when it loses
+ * its last permit line. */
+void conf_acl_remove(struct conf *c, struct conf_acl *acl);
+void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace);
+/* conf_entry_lines: the lines (struct conf_ace) a map entry goes by; NULL: it names no list. *out_lost (NULL: not
+ * asked for): its list permits nothing any more, or was never there; what the lines cover is to be dropped then. They are
+ * those it had, or everything. */
+const struct list *conf_entry_lines(const struct conf *c, const struct conf_map_entry *e,
+                                    bool *out_lost);
 struct conf_if *conf_if_find(const struct conf *c, const char *name);
 struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src);

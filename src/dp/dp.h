@@ -190,6 +190,10 @@ struct dp_sa_value {
     struct endpoint encap_src, encap_dst; /* UDP encapsulation (RFC 3948), port 0 = none */
     u64 soft_kb, hard_kb;                 /* volume, 0 = no limit */
     u32 soft_s, hard_s;                   /* seconds after installation, 0 = no limit */
+    /* outbound: while another of the flow can carry, that one does, until a packet came in on the SA
+     * confirm_spi of the same flow, which shows that the far end has installed the pair; not longer
+     * than confirm_ms. 0: at once */
+    u32 confirm_spi, confirm_ms;
     struct secret encr_key;               /* key, then salt */
     struct secret auth_key;
 };

@@ -132,7 +132,8 @@ struct sa_hot {
     u8 align;               /* the text is padded to a multiple of this */
     u8 encap_len;           /* tunnel mode out: length of the outer header, else 0 */
     u8 mode, family;        /* enum dp_mode; outer family */
-    bool gcm, dead;         /* dead: hard lifetime over, carries nothing any more */
+    bool gcm : 1, dead : 1; /* dead: hard lifetime over, carries nothing any more */
+    bool waits : 1;         /* out: the far end may not have installed it yet */
     u16 plain_mtu;          /* out: largest packet that fits path_mtu when protected */
     u16 window;             /* in: replay window, 0 = off */
     u16 ring_mask;          /* in: words of the bitmap ring - 1 */
@@ -430,15 +431,16 @@ struct flow *flow_get(struct dp *dp, u32 id);   /* NULL when there is none */
 struct flow *flow_make(struct dp *dp, u32 id);  /* finds or makes; NULL when the table is full */
 u16 flow_path_mtu(const struct flow *f);        /* configured or learned */
 void flow_remtu(struct dp *dp, struct flow *f); /* path MTU changed: SAs and tunnel follow */
-/* flow_sa_out: the SA that carries outbound packets now: the newest that is not dead. NULL: none.
- */
+/* flow_sa_out: the SA that carries outbound packets now: the newest that is neither dead nor waits; else
+ * the newest that is not dead. NULL: none. */
 static inline struct sa *flow_sa_out(const struct flow *f)
 {
-    struct sa *sa = f->out;
-    while (UNLIKELY(sa && sa->h.dead)) {
+    struct sa *sa = f->out, *waiting = NULL;
+    while (UNLIKELY(sa && (sa->h.dead || sa->h.waits))) {
+        waiting = waiting || sa->h.dead ? waiting : sa;
         sa = sa->next_flow;
     }
-    return sa;
+    return sa ? sa : waiting;
 }
 struct sa *sa_add(struct dp *dp, const struct dp_sa_value *val); /* NULL: refused */
 struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst);
@@ -448,6 +450,8 @@ void sa_del_flow(struct dp *dp, struct flow *f); /* all SAs of a flow that went 
  */
 bool sa_limit(struct dp *dp, struct sa *sa);
 void sa_expire(struct dp *dp, struct sa *sa, bool hard);
+/* sa_confirm: the first packet came in on it: the outbound half of its pair need not wait. */
+void sa_confirm(struct dp *dp, const struct sa *in);
 void sa_tick(struct dp *dp);
 void flow_tick(struct dp *dp); /* once a second: flows nobody answers */
 static inline unsigned sa_hash(u32 spi)

@@ -261,6 +261,9 @@ static inline void commit_one(struct worker *w, struct pkt *p, bool trace)
         return;
     }
     unsigned len = p->crypt_len - 2u - pad;
+    if (UNLIKELY(h->packets == 0)) {
+        sa_confirm(w->dp, p->sa);
+    }
     h->packets++;
     h->bytes += len;
     p->flow->decaps++;

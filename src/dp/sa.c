@@ -126,6 +126,7 @@ static void prebuild(struct dp *dp, struct sa *sa)
         hard = v->hard_kb ? v->hard_kb * 1024 : UINT64_MAX;
     h->limit_bytes = MIN(soft, hard);
     if (v->dir == SA_OUT) {
+        h->waits = v->confirm_spi != 0;
         if (h->gcm) {
             env_random(&dp->env.env, (u8 *)&h->iv_base, sizeof h->iv_base);
         }
@@ -249,6 +250,21 @@ void sa_expire(struct dp *dp, struct sa *sa, bool hard)
     }
 }
 
+static void send_on(struct dp *dp, struct sa *sa)
+{
+    sa->h.waits = false;
+    flow_remtu(dp, sa->h.flow);
+}
+
+void sa_confirm(struct dp *dp, const struct sa *in)
+{
+    for (struct sa *sa = in->h.flow->out; sa; sa = sa->next_flow) {
+        if (sa->h.waits && sa->val.confirm_spi == in->val.spi) {
+            send_on(dp, sa);
+        }
+    }
+}
+
 bool sa_limit(struct dp *dp, struct sa *sa)
 {
     u64 soft = sa->val.soft_kb ? sa->val.soft_kb * 1024 : UINT64_MAX;
@@ -278,6 +294,9 @@ void sa_tick(struct dp *dp)
         u64 hard = (u64)sa->val.hard_s * 1000;
         if (hard && age >= hard) {
             sa_expire(dp, sa, true);
+        }
+        if (sa->h.waits && age >= sa->val.confirm_ms) {
+            send_on(dp, sa);
         }
         if (sa->val.dir == SA_OUT && sa->h.seq >= SEQ_SOFT) {
             sa_expire(dp, sa, false);

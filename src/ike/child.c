@@ -46,8 +46,7 @@ struct child *child_of_flow(const struct ike *ike, u32 flow)
 static void child_arm(struct ike *ike, struct child *c)
 {
     timer_set(ike, &c->timer,
-              timer_sooner(timer_sooner(c->delete_ms, c->hard_ms),
-                           timer_sooner(c->later_ms, c->closing ? 0 : c->soft_ms)));
+              timer_sooner(timer_sooner(c->delete_ms, c->hard_ms), c->closing ? 0 : c->soft_ms));
 }
 
 static void child_link(struct ike *ike, struct child *c, struct ike_peer *p)
@@ -236,26 +235,6 @@ static void child_up(struct ike *ike, struct ike_sa *sa, struct child *c, const 
     }
 }
 
-static void forget_later(struct child *c)
-{
-    if (c->later) {
-        mem_wipe(c->later, sizeof *c->later);
-        free(c->later);
-        c->later = NULL;
-        c->later_ms = 0;
-    }
-}
-
-void child_send_now(struct ike *ike, struct child *c)
-{
-    if (c->later) {
-        c->out_up = true;
-        give(ike, c, c->later);
-        forget_later(c);
-        child_arm(ike, c);
-    }
-}
-
 /* replaces: another pair of the flow is up and can carry what is sent a moment longer. */
 static const struct child *replaces(const struct child *c)
 {
@@ -269,29 +248,20 @@ static const struct child *replaces(const struct child *c)
     return NULL;
 }
 
-/* out_delay: how long the old pair sends on. When its volume ends (three quarters were used from up_ms
- * to spent_ms) not longer than half of what is left will last, and not longer than a moment. */
-static u64 out_delay(const struct child *old, u64 now)
-{
-    if (!old->spent_ms) {
-        return OUT_DELAY_MS;
-    }
-    u64 end = old->spent_ms + (old->spent_ms - old->up_ms) / 3;
-    return end > now ? MIN((end - now) / 2, (u64)OUT_DELAY_SPENT_MS) : 0;
-}
-
 static void install_out(struct ike *ike, struct ike_sa *sa, struct xch *x, struct child *c)
 {
-    c->later = xcalloc(1, sizeof *c->later);
-    make_add(sa, x, c, false, c->later);
-    const struct child *old = c->initiator ? replaces(c) : NULL;
-    if (old) {
+    struct dp_msg m;
+    make_add(sa, x, c, false, &m);
+    if (c->initiator && replaces(c)) {
         /* the peer takes its inbound half in when our third message has arrived and been worked on:
-         * what we send under it before that is lost, so the old pair sends on for a while */
-        c->later_ms = env_now_ms(ike->clock) + out_delay(old, env_now_ms(ike->clock));
-    } else {
-        child_send_now(ike, c);
+         * what we send under it before that is lost, so the old pair sends on until the peer does on
+         * the new one */
+        m.u.sa.confirm_spi = c->spi_in;
+        m.u.sa.confirm_ms = OUT_CONFIRM_MS;
     }
+    c->out_up = true;
+    give(ike, c, &m);
+    mem_wipe(&m, sizeof m);
 }
 
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out)
@@ -348,7 +318,6 @@ static void child_retire(struct ike *ike, struct child *c, u64 now)
         uninstall(ike, c, false);
         c->out_up = false;
     }
-    forget_later(c);
     say_delete(ike, c);
     c->delete_ms = now + IN_GRACE_MS;
     child_arm(ike, c);
@@ -373,7 +342,6 @@ void child_delete(struct ike *ike, struct child *c, bool tell)
         c->peer->ipsec_refs--;
     }
     struct ike_peer *p = c->peer;
-    forget_later(c);
     todo_flow(ike, TODO_PAIR_LOST, c->flow);
     child_unlink(ike, c);
     mem_wipe(c, sizeof *c);
@@ -388,7 +356,6 @@ void child_not_taken(struct child *c, u8 dir)
 
 void child_lost_dp(struct child *c)
 {
-    forget_later(c);
     c->in_up = c->out_up = false;
 }
 
@@ -424,15 +391,6 @@ void child_due(struct ike *ike, struct child *c, u64 now)
         child_delete(ike, c, true);
         return;
     }
-    if (c->later_ms && now >= c->later_ms) {
-        /* overtaken by a newer pair that sends already: then this one only receives, or the data
-         * plane would send on a pair that we no longer renew */
-        const struct child *best = child_of_flow(ike, c->flow);
-        c->later_ms = 0;
-        if (!best || best == c || !best->out_up) {
-            child_send_now(ike, c);
-        }
-    }
     if (c->soft_ms && now >= c->soft_ms && !c->closing) {
         renew(ike, c, now);
     }
@@ -453,7 +411,6 @@ void child_expire(struct ike *ike, const struct dp_expire_value *e)
     if (e->hard) {
         child_delete(ike, c, true);
     } else if (!c->closing) {
-        c->spent_ms = env_now_ms(ike->clock);
         renew(ike, c, env_now_ms(ike->clock));
         child_arm(ike, c);
     }

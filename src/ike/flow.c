@@ -142,10 +142,7 @@ void flow_quick_lost(struct ike *ike, struct flow *f, const char *why)
 
 void flow_lost_child(struct ike *ike, struct flow *f)
 {
-    struct child *c = child_of_flow(ike, f->v.flow);
-    if (c) { /* what carried packets may be gone: the new pair need not be spared any longer */
-        child_send_now(ike, c);
-    } else if (f->v.always_up && !f->next_ms) {
+    if (!child_of_flow(ike, f->v.flow) && f->v.always_up && !f->next_ms) {
         flow_arm(ike, f, env_now_ms(ike->clock) + 1000 + env_random_u32(ike->clock) % 1000);
     }
 }

@@ -37,8 +37,7 @@ enum {
     MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
     REKEY_JITTER_MS = 10000,
     IN_GRACE_MS = 2000,           /* a pair that goes takes in that long what was under way when we said Delete */
-    OUT_DELAY_MS = 2000,          /* a new pair of ours that replaces one sends after that long */
-    OUT_DELAY_SPENT_MS = 500,     /* the same at most when what it replaces has little of its volume left */
+    OUT_CONFIRM_MS = 6000,        /* a new pair of ours that replaces one sends after that long at the latest */
     LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
     PROBE_EVERY_MS = 300000,      /* a quick mode to see whether a peer lives that cannot be asked */
     SAID_MS = 60000,              /* the same line about the same peer is not said again that long */
@@ -207,8 +206,7 @@ struct child {
     bool initiator, in_up, out_up, closing, said; /* said: Delete was said */
     struct selector sel;
     struct endpoint local, remote;
-    struct dp_msg *later; /* owned, wiped: the outbound half, not given to the data plane yet */
-    u64 started_ms, up_ms, later_ms, spent_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
+    u64 started_ms, up_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
 };
 enum flow_state { FLOW_IDLE, FLOW_P1 /* waits for an ISAKMP SA */, FLOW_QM /* our quick mode runs */ };
 struct flow_ref { /* a flow at one of its peers */
@@ -643,8 +641,6 @@ struct child *child_by_number(const struct ike *ike, u32 number);
 struct child *child_of_flow(const struct ike *ike, u32 flow); /* the newest that is up */
 void child_due(struct ike *ike, struct child *c, u64 now);
 void child_expire(struct ike *ike, const struct dp_expire_value *e);
-/* child_send_now: the outbound half goes to the data plane if it has not yet. */
-void child_send_now(struct ike *ike, struct child *c);
 void child_not_taken(struct child *c, u8 dir); /* the data plane did not take that half */
 void child_lost_dp(struct child *c); /* its data plane died: there is nothing to take out */
 /* child_shorten: the peer keeps it only that long after it came up (RESPONDER-LIFETIME). */

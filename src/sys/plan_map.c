@@ -84,7 +84,7 @@ static struct dp_policy_value *line(struct planner *k, const struct plan_map *m,
 }
 
 static void permit(struct planner *k, struct plan_map *m, const struct conf_map *map,
-                   const struct conf_map_entry *e, const struct conf_ace *ace)
+                   const struct conf_map_entry *e, const struct conf_ace *ace, bool lost)
 {
     char key[384], link[NL_NAME];
     struct dp_policy_value *pol = line(k, m, e, ace);
@@ -93,7 +93,8 @@ static void permit(struct planner *k, struct plan_map *m, const struct conf_map 
     pol->flow = flow;
     *(struct selector *)plan_add(&k->p->covered) = ace->sel;
     m->num++;
-    if (!e->num_peers) { /* its peer is being changed, or was forgotten: covered, and nobody to protect it */
+    if (!e->num_peers ||
+        lost) { /* being changed, or forgotten: covered, and nobody to protect it */
         struct dp_flow_value *f = &planner_dp(k, DP_CFG_FLOW)->u.flow;
         f->flow = flow;
         f->link = m->number;
@@ -119,17 +120,18 @@ static void permit(struct planner *k, struct plan_map *m, const struct conf_map 
 static void entry(struct planner *k, struct plan_map *m, const struct conf_map *map,
                   const struct conf_map_entry *e)
 {
-    const struct conf_acl *acl = conf_acl_find(k->c, e->acl);
-    if (!acl) {
-        return; /* the audit named it: it covers nothing, on IOS too */
+    bool lost;
+    const struct list *lines = conf_entry_lines(k->c, e, &lost);
+    if (!lines) {
+        return; /* it names no list: there is nothing to cover */
     }
-    CONF_FOR(struct conf_ace, ace, &acl->aces)
+    CONF_FOR(struct conf_ace, ace, lines)
     {
         if (ace->remark[0]) {
             continue;
         }
         if (ace->permit) {
-            permit(k, m, map, e, ace);
+            permit(k, m, map, e, ace, lost);
         } else {
             (void)line(k, m, e, ace);
         }

@@ -331,6 +331,7 @@ static void on_hup(uv_signal_t *s, int signum)
         conf_free(old);
         startup_keep_master(r);
         router_apply(r);
+        conf_audit(r->conf, on_finding, r);
         ev_sys_config(
             &r->log, 0, NULL,
             &(struct evb_sys_config){.from = ev_str(r->opt->config), .who = ev_str("SIGHUP")});

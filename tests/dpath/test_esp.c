@@ -70,6 +70,18 @@ static void seal_ping(struct two *t, struct rig_pkt *out, size_t len)
     *out = *p;
 }
 
+/* back_ping: b's answer, on the SA spi (0: whichever). */
+static void back_ping(struct two *t, struct rig_pkt *out, u8 *b, u32 spi)
+{
+    rig_ping(b, "10.2.0.1", "10.1.0.1", 100, false);
+    rig_in(t->b, CRYPTO, b, 100);
+    rig_run(t->b);
+    struct rig_pkt *p = rig_out(t->b, SEND4);
+    assert_non_null(p);
+    *out = *p;
+    assert_true(!spi || be32(out->b + 20) == spi);
+}
+
 static bool opens(struct two *t, const struct rig_pkt *p)
 {
     rig_in(t->b, RAW4_ESP, p->b, p->len);
@@ -777,6 +789,59 @@ static void t_newest_sa_then_older(void **state)
     two_free(t);
 }
 
+/* A new pair waits until something came in on it, shows that it need not, or nothing else can carry. */
+static void t_new_pair_waits(void **state)
+{
+    (void)state;
+    enum { CONFIRMED, TIME_IS_UP, OLD_GONE, OLD_DEAD, WAYS };
+    for (int way = 0; way < WAYS; way++) {
+        struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+        struct rig_pkt p, back;
+        struct dp_sa_value v = rig_sa_value(7, 0x1007, SA_OUT, MODE_TUNNEL, ENCR_GCM128, HASH_NONE,
+                                            RIG_A4, RIG_B4);
+        v.confirm_spi = 0x1008, v.confirm_ms = 6000;
+        rig_sa(t.a, v);
+        v = rig_sa_value(7, 0x1008, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_B4, RIG_A4);
+        rig_sa(t.a, v);
+        seal_ping(&t, &p, 100);
+        assert_int_equal(be32(p.b + 20), 0x1000); /* the old one still */
+        if (way == CONFIRMED) {
+            u8 b[200];
+            back_ping(&t, &back, b, 0); /* on the old pair: says nothing */
+            rig_in(t.a, RAW4_ESP, back.b, back.len);
+            rig_run(t.a);
+            seal_ping(&t, &p, 100);
+            assert_int_equal(be32(p.b + 20), 0x1000);
+            v.dir = SA_OUT;
+            rig_sa(t.b, v);
+            back_ping(&t, &back, b, 0x1008);
+            back.b[back.len - 1] ^= 1; /* forged: says nothing */
+            rig_in(t.a, RAW4_ESP, back.b, back.len);
+            rig_run(t.a);
+            seal_ping(&t, &p, 100);
+            assert_int_equal(be32(p.b + 20), 0x1000);
+            back.b[back.len - 1] ^= 1;
+            rig_in(t.a, RAW4_ESP, back.b, back.len);
+            rig_run(t.a);
+        } else if (way == TIME_IS_UP) {
+            rig_later(t.a, 5000);
+            seal_ping(&t, &p, 100);
+            assert_int_equal(be32(p.b + 20), 0x1000);
+            rig_later(t.a, 2000);
+        } else if (way == OLD_GONE) {
+            struct dp_msg m = {
+                .type = DP_DEL_SA,
+                .u.del = {.spi = 0x1000, .proto = 50, .dir = SA_OUT, .dst = rig_addr(RIG_B4)}};
+            dp_ctl(t.a->dp, FROM_IKE, &m, -1);
+        } else {
+            sa_expire(t.a->dp, rig_find_sa(t.a, 0x1000, SA_OUT), true);
+        }
+        seal_ping(&t, &p, 100);
+        assert_int_equal(be32(p.b + 20), 0x1007);
+        two_free(t);
+    }
+}
+
 static void t_hold_and_flush(void **state)
 {
     (void)state;
@@ -1027,6 +1092,7 @@ int main(void)
         cmocka_unit_test(t_volume),
         cmocka_unit_test(t_seconds),
         cmocka_unit_test(t_newest_sa_then_older),
+        cmocka_unit_test(t_new_pair_waits),
         cmocka_unit_test(t_hold_and_flush),
         cmocka_unit_test(t_hold_times_out),
         cmocka_unit_test(t_generation_keeps_sas),

@@ -93,6 +93,9 @@ WHAT = {"map": "leftsubnet=10.2.2.0/24\n    rightsubnet=10.1.1.0/24",
         "gre": "leftsubnet=192.0.2.2/32[47]\n    rightsubnet=192.0.2.1/32[47]"}
 
 
+PINGS = int(os.environ.get("REKEY_PINGS", 6000))  # of test_rekey_by_adit; a pair carries about 1500
+
+
 class Site:
     """One adit router, R1, and the far end on its WAN link."""
 
@@ -242,25 +245,29 @@ def test_rekey_by_strongswan(quiet):
 
 def test_rekey_by_adit(quiet):
     """The volume is used up again and again: adit renews, and sends on the old pair until strongSwan, which takes its inbound
-    half in only when the third message of quick mode is worked off, can have done so. With its default, delete_rekeyed = no."""
+    half in only when the third message of quick mode is worked off, has done so. With its default, delete_rekeyed = no."""
     s = quiet
+
+    def refused():
+        return [line for line in s.far.sh("cat /proc/net/xfrm_stat").splitlines() if line.startswith(("XfrmIn", "XfrmAcq"))]
+
     s.far.sh("echo 'charon { delete_rekeyed = no }' >/etc/strongswan.d/adit.conf")
     s.start("aes128-sha1")
     s.up()
     ns, dst = (s.lab.ns("H1"), "10.2.2.1") if s.kind == "map" else (s.lab.ns("R1"), "10.9.0.2")
-    first, seen = s.spis(), set()
-    ping = subprocess.Popen(["ip", "netns", "exec", ns, "ping", "-q", "-n", "-i", "0.002", "-c", "6000", "-s", "1200", "-W", "2", dst],
+    first, seen, before = s.spis(), set(), refused()  # what was held for the first pair may have come too early
+    ping = subprocess.Popen(["ip", "netns", "exec", ns, "ping", "-q", "-n", "-i", "0.002", "-c", str(PINGS), "-s", "1200", "-W", "2", dst],
                             stdout=subprocess.PIPE, text=True)
-    until(lambda: seen.update(s.spis()) or ping.poll() is not None, 120)
+    until(lambda: seen.update(s.spis()) or ping.poll() is not None, 60 + PINGS / 100)
     out = ping.communicate()[0]
     s.far.sh("echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf")
+    print(f"{len(seen - first) // 2} pairs, {out}")
     assert len(seen - first) >= 4, seen  # two rekeys at least
-    # what we can help: nothing went out on an SA that the far end had not, nothing of its was refused here
-    wrong = [line.split() for line in s.far.sh("cat /proc/net/xfrm_stat").splitlines() if line.startswith("XfrmIn") and not line.endswith("\t0")]
+    # nothing went out on an SA that the far end had not, nothing of its was refused here
+    wrong = set(refused()) - set(before)
     drops = [line for line in s.lab.exec("R1", "show drops").splitlines() if re.match(r"\d", line) and "listener report" not in line]
     assert not wrong and not drops, (wrong, drops, out + s.state())
-    # a machine that is busy may lose one in a queue of the far end's on the way back (XfrmAcquireError, its socket buffers)
-    assert number(r"(\d+) received", out) >= 5990, out + s.state()
+    assert number(r"(\d+) received", out) == PINGS, out + s.state()
 
 
 def test_phase1_again_by_strongswan(quiet):

@@ -126,12 +126,14 @@ static bool on_dp(void *ctx, const struct dp_msg *m)
     } else if (m->type == DP_ADD_SA) {
         assert_true(s->num_sas < WORLD_MAX_SAS);
         s->order[s->num_sas] = s->added++;
+        s->since[s->num_sas] = s->w->now;
         s->sa[s->num_sas++] = m->u.sa;
     } else if (m->type == DP_DEL_SA) {
         for (unsigned i = 0; i < s->num_sas; i++) {
             if (s->sa[i].spi == m->u.del.spi && s->sa[i].dir == m->u.del.dir) {
                 s->sa[i] = s->sa[--s->num_sas];
                 s->order[i] = s->order[s->num_sas];
+                s->since[i] = s->since[s->num_sas];
                 s->deleted++;
                 return true;
             }
@@ -415,18 +417,36 @@ unsigned pairs_up(const struct world *w)
     return n;
 }
 
-static bool carries_to(const struct side *from, const struct side *to)
+/* as flow_sa_out() does: the newest that does not wait to be confirmed, else the newest */
+const struct dp_sa_value *sends_on(const struct side *s)
 {
     int best = -1;
-    for (unsigned i = 0; i < from->num_sas; i++) {
-        if (from->sa[i].dir == SA_OUT && (best < 0 || from->order[i] > from->order[best])) {
+    bool best_waits = false;
+    for (unsigned i = 0; i < s->num_sas; i++) {
+        bool waits = s->sa[i].confirm_spi && s->w->now < s->since[i] + s->sa[i].confirm_ms;
+        if (s->sa[i].dir == SA_OUT && (best < 0 || (best_waits && !waits) ||
+                                       (best_waits == waits && s->order[i] > s->order[best]))) {
             best = (int)i;
+            best_waits = waits;
         }
     }
-    return best >= 0 && same_sa(&from->sa[best], sa_with(to, from->sa[best].spi, SA_IN));
+    return best < 0 ? NULL : &s->sa[best];
 }
 
-bool carries(const struct world *w)
+/* a packet of from's arrives: what waited for one on that SA waits no more */
+static bool carries_to(struct side *from, struct side *to)
+{
+    const struct dp_sa_value *out = sends_on(from);
+    if (!out || !same_sa(out, sa_with(to, out->spi, SA_IN))) {
+        return false;
+    }
+    for (unsigned i = 0; i < to->num_sas; i++) {
+        to->sa[i].confirm_spi = to->sa[i].confirm_spi == out->spi ? 0 : to->sa[i].confirm_spi;
+    }
+    return true;
+}
+
+bool carries(struct world *w)
 {
     return carries_to(&w->s[A], &w->s[B]) && carries_to(&w->s[B], &w->s[A]);
 }

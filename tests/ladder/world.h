@@ -27,7 +27,8 @@ struct side {
     struct addr alias; /* a second address of this side */
     struct strbuf debug, syslog, news; /* rendered lines: EVC_ISAKMP..., EVC_LOG */
     struct dp_sa_value sa[WORLD_MAX_SAS];
-    unsigned order[WORLD_MAX_SAS]; /* when each was added: the newest outbound one is sent on */
+    unsigned order[WORLD_MAX_SAS]; /* in which order they were added */
+    u64 since[WORLD_MAX_SAS];      /* when */
     unsigned num_sas, added, deleted;
     bool refuse_sas; /* this data plane takes no SA, and says so */
     bool dp_gone;    /* nothing can be given to it */
@@ -103,8 +104,10 @@ u64 count_of(const struct side *s, enum ev_id id);
 bool saw(const struct side *s, const char *text); /* in the syslog */
 /* pairs_up: pairs both sides have whole, with equal keys and mirrored. */
 unsigned pairs_up(const struct world *w);
-/* carries: what either end sends now, on its newest outbound SA, the other can take in. */
-bool carries(const struct world *w);
+/* sends_on: the SA that the side's data plane sends on now. NULL: none. */
+const struct dp_sa_value *sends_on(const struct side *s);
+/* carries: either end sends a packet; can the other take it in? */
+bool carries(struct world *w);
 struct world *world_pair(u64 seed); /* both with the default setup */
 void send_raw(struct world *w, int to, const u8 *data, size_t len);
 /* send_from: the same with any source address; port 500. */

@@ -297,7 +297,7 @@ static void t_map_disabled(void **state)
     struct conf *c;
     struct plan p = plan_of(
         HEAD "crypto map M 10 ipsec-isakmp\n set transform-set T\n match address 100\n"
-             "crypto map M 20 ipsec-isakmp\n set peer 2.2.2.2\n match address NONE\n"
+             "crypto map M 20 ipsec-isakmp\n set peer 2.2.2.2\n"
              "access-list 100 permit ip any 10.2.0.0 0.0.255.255\n"
              "interface FastEthernet5/0\n crypto map M\n"
              "interface FastEthernet1/0\n shutdown\n crypto map M\n" WAN " crypto map M\nend\n",
@@ -318,6 +318,69 @@ static void t_map_disabled(void **state)
     assert_int_equal(m[1 - there].num, 0);
     plan_free(&p);
     conf_free(c);
+}
+
+/* A list that is in use and goes, or loses its last permit line: what it covered stays covered, and nothing of it passes,
+ * until the entry has a list with a permit line again or names another. What an unknown list covers is everything. */
+static void t_lost_list(void **state)
+{
+    (void)state;
+    enum { NOTHING, DROPPED, EVERYTHING, PROTECTED_AGAIN };
+    static const struct {
+        const char *edit;
+        int want;
+    } cases[] = {
+        {"", PROTECTED_AGAIN},
+        {"no access-list 100\n", DROPPED},
+        {"no access-list 100 permit ip any any\n", DROPPED}, /* IOS: the whole list goes */
+        {"no ip access-list extended 100\n", DROPPED},
+        {"ip access-list extended 100\n no permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\n",
+         DROPPED},
+        {"ip access-list extended 100\n no 10\n", DROPPED},
+        {"no access-list 100\naccess-list 100 remark typed again\n", DROPPED},
+        {"no access-list 100\naccess-list 100 deny ip host 10.1.0.9 any\n", DROPPED},
+        {"no access-list 100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\n",
+         PROTECTED_AGAIN},
+        {"no access-list 100\ncrypto map M 10 ipsec-isakmp\n match address 100\n", DROPPED},
+        {"no access-list 100\ncrypto map M 10 ipsec-isakmp\n no match address\n", NOTHING},
+        {"crypto map M 10 ipsec-isakmp\n match address NONE\n", EVERYTHING},
+        {"crypto map M 10 ipsec-isakmp\n match address NONE\nip access-list extended NONE\n",
+         EVERYTHING},
+        {"crypto map M 10 ipsec-isakmp\n match address D\nip access-list extended D\n deny ip any "
+         "any\n",
+         NOTHING},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[1500];
+        struct conf *c;
+        snprintf(text, sizeof text,
+                 HEAD
+                 "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match "
+                 "address 100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 "
+                 "0.0.0.255\n" WAN " crypto map M\n%send\n",
+                 cases[i].edit);
+        struct plan p = plan_of(text, &c);
+        const struct dp_policy_value *pol = policy(&p, 0);
+        const struct selector *covered = p.covered.items;
+        print_message("%s", cases[i].edit);
+        if (cases[i].want == NOTHING) {
+            assert_true(!pol || pol->action == ACT_SKIP);
+            assert_int_equal(p.covered.num, 0);
+        } else {
+            assert_int_equal(p.covered.num, cases[i].want == EVERYTHING ? 2 : 1);
+            assert_int_equal(pol->action, ACT_PROTECT);
+            assert_true(selector_equal(&pol->sel, &covered[0]));
+            assert_int_equal(covered[0].src.len, cases[i].want == EVERYTHING ? 0 : 24);
+            assert_non_null(dp_flow(&p, pol->flow));
+            assert_int_equal(ike_flow(&p, pol->flow) != NULL, cases[i].want == PROTECTED_AGAIN);
+        }
+        if (cases[i].want == EVERYTHING) {
+            assert_int_equal(covered[0].src.a.family, AF_V4);
+            assert_int_equal(covered[1].src.a.family, AF_V6);
+        }
+        plan_free(&p);
+        conf_free(c);
+    }
 }
 
 /* ---- the kernel's part ------------------------------------------------------------------------- */
@@ -578,6 +641,7 @@ int main(void)
         cmocka_unit_test(t_two_links),
         cmocka_unit_test(t_ipv6_list),
         cmocka_unit_test(t_map_disabled),
+        cmocka_unit_test(t_lost_list),
         cmocka_unit_test(t_addresses_and_routes),
         cmocka_unit_test(t_holes),
         cmocka_unit_test(t_tunnels),
