@@ -102,6 +102,12 @@ struct cli_host {
     const char *(*log)(void *ctx); /* the buffered log */
     bool (*set_keylog)(void *ctx, bool on);
     bool (*keylog)(void *ctx); /* is it on? */
+    /* each_hole: the kernel's blackholes behind protected tunnels; learned: by a routing protocol, of which clear_holes forgets those
+     * of net (NULL: all). Returns how many; those that a route still leads to come back at once. */
+    void (*each_hole)(void *ctx,
+                      void (*fn)(void *arg, const struct prefix *net, u32 tunnel, bool learned),
+                      void *arg);
+    unsigned (*clear_holes)(void *ctx, const struct prefix *net);
 };
 
 /* ---- sessions ----------------------------------------------------------------------------------------- */
@@ -116,6 +122,8 @@ void session_free(struct session *s);
 /* session_line: one command line. Calls done, now or later (ping, and all that looks at ike and dp). Only while the
  * session is not busy. */
 void session_line(struct session *s, const char *line);
+/* cli_may_hold_secret: a line that no history keeps: a word of it begins, shortened or not, what a secret follows. */
+bool cli_may_hold_secret(const char *line);
 /* session_prompt: "R1(config-if)#". Valid until the next call. */
 const char *session_prompt(struct session *s);
 /* session_help: what `?` shows after the partial line. session_complete: the line with its last word completed. */

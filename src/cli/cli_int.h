@@ -123,14 +123,17 @@ bool cfg_key_text(struct cfg *k, const struct match *m, const struct prefix *pee
 const char *cli_key_purpose(char out[PREFIX_STR], const struct prefix *peer);
 
 /* ---- exec handlers (cmd_show.c, cmd_exec.c) ---- */
-#define EXEC_HANDLERS(H)                                                                             \
-    H(show_isakmp_sa) H(show_isakmp_policy) H(show_isakmp_peers) H(show_isakmp_key)                 \
-    H(show_ipsec_sa) H(show_transform_set) H(show_profile) H(show_session) H(show_map)              \
-    H(show_interfaces) H(show_ip_brief) H(show_running) H(show_startup) H(show_version)             \
-    H(show_logging) H(show_clock) H(show_debugging) H(show_privilege) H(show_ospf) H(show_drops)    \
-    H(show_ip_route) H(show_access_lists) H(clear_sa) H(clear_isakmp) H(clear_session)              \
-    H(clear_counters) H(ping) H(debug) H(undebug_all) H(terminal) H(enable) H(disable)              \
-    H(configure) H(write) H(copy) H(exit) H(end) H(keylog) H(show_keys) H(show_history)
+#define EXEC_HANDLERS(H)                                                                           \
+    H(show_isakmp_sa)                                                                              \
+    H(show_isakmp_policy) H(show_isakmp_peers) H(show_isakmp_key) H(show_ipsec_sa)                 \
+        H(show_transform_set) H(show_profile) H(show_session) H(show_map) H(show_interfaces)       \
+            H(show_ip_brief) H(show_running) H(show_startup) H(show_version) H(show_logging)       \
+                H(show_clock) H(show_debugging) H(show_privilege) H(show_ospf) H(show_drops)       \
+                    H(show_ip_route) H(show_access_lists) H(clear_sa) H(clear_isakmp)              \
+                        H(clear_session) H(clear_counters) H(ping) H(debug) H(undebug_all)         \
+                            H(terminal) H(enable) H(disable) H(configure) H(write) H(copy) H(exit) \
+                                H(end) H(keylog) H(show_keys) H(show_history) H(show_holes)        \
+                                    H(clear_holes)
 #define H(name) bool exec_##name(struct session *s, const struct match *m);
 EXEC_HANDLERS(H)
 #undef H

@@ -97,14 +97,20 @@ bool cfg_password_aes(struct cfg *k, const struct match *m)
 bool cfg_master_key(struct cfg *k, const struct match *m)
 {
     const char *key = match_text(m, "key");
-    secret_wipe(&k->c->master);
-    if (m->no) {
-        return true;
-    }
-    if (!key || strlen(key) < 8) {
+    struct secret next = {0}, *now = &k->c->master, *former = k->c->former;
+    if (!m->no && (!key || strlen(key) < 8)) {
         return cfg_fail(k, m, "key", "a master key has at least 8 characters");
     }
-    password_master(&k->c->master, key);
+    if (!m->no) {
+        password_master(&next, key);
+    }
+    bool same = next.len == now->len && mem_equal_ct(next.b, now->b, next.len);
+    if (!same && now->len) { /* what was saved under it must be readable until it is saved again */
+        memmove(former + 1, former, (CONF_FORMER - 1) * sizeof *former);
+        former[0] = *now;
+    }
+    *now = next;
+    secret_wipe(&next);
     return true;
 }
 
@@ -213,14 +219,17 @@ bool cfg_key_text(struct cfg *k, const struct match *m, const struct prefix *pee
                         "this key was encrypted by an IOS; only the one that made it "
                         "can read it: write the key in clear");
     }
-    if (!k->c->master.len) {
+    const struct secret *master = &k->c->master, *former = k->c->former;
+    bool known = master->len || former[0].len;
+    bool open = known && password_reveal6(out, master, cli_key_purpose(purpose, peer), key);
+    for (unsigned i = 0; i < CONF_FORMER && !open && former[i].len; i++) {
+        open = password_reveal6(out, &former[i], cli_key_purpose(purpose, peer), key);
+    }
+    if (!known) {
         return cfg_fail(k, m, "type",
                         "this key is encrypted and there is no master key (key "
                         "config-key password-encrypt KEY)");
     }
-    if (!password_reveal6(out, &k->c->master, cli_key_purpose(purpose, peer), key)) {
-        return cfg_fail(k, m, "key",
-                        "this key was encrypted under another master key or for another peer");
-    }
-    return true;
+    return open || cfg_fail(k, m, "key",
+                            "this key was encrypted under another master key or for another peer");
 }

@@ -91,6 +91,28 @@ bool exec_clear_session(struct session *s, const struct match *m)
     return true;
 }
 
+bool exec_clear_holes(struct session *s, const struct match *m)
+{
+    const char *text = match_text(m, "net");
+    struct prefix net = {0};
+    char buf[64];
+    str_copy(buf, sizeof buf, text ? text : "");
+    char *slash = strchr(buf, '/');
+    if (slash) {
+        *slash = 0;
+    }
+    unsigned long len = slash ? strtoul(slash + 1, NULL, 10) : 0;
+    if (text && (!slash || !addr_parse(&net.a, buf) || len > addr_bits(&net.a) || !slash[1] ||
+                 strspn(slash + 1, "0123456789") != strlen(slash + 1))) {
+        s_printf(s, "%% expected a network such as 10.1.0.0/16\n");
+        return false;
+    }
+    net.len = (u8)len;
+    prefix_normalise(&net);
+    s_printf(s, "%u forgotten\n", s->host->clear_holes(host_ctx(s), text ? &net : NULL));
+    return true;
+}
+
 bool exec_clear_counters(struct session *s, const struct match *m)
 {
     (void)m;

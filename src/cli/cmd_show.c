@@ -53,6 +53,22 @@ bool exec_show_ipsec_sa(struct session *s, const struct match *m)
     return ok;
 }
 
+static void on_hole(void *arg, const struct prefix *net, u32 tunnel, bool learned)
+{
+    char a[ADDR_STR], n[ADDR_STR + 4], t[16];
+    snprintf(n, sizeof n, "%s/%u", addr_str(a, &net->a), net->len);
+    snprintf(t, sizeof t, "Tunnel%u", tunnel);
+    s_printf(arg, "%-24s %-12s %s\n", n, t, learned ? "routing" : "configuration");
+}
+
+bool exec_show_holes(struct session *s, const struct match *m)
+{
+    (void)m;
+    s_printf(s, "%-24s %-12s %s\n", "network", "behind", "known by");
+    s->host->each_hole(s->host->ctx, on_hole, s);
+    return true;
+}
+
 bool exec_show_drops(struct session *s, const struct match *m)
 {
     (void)m;

@@ -379,17 +379,27 @@ static int filtered_line(struct session *s, char *line, u32 mode)
     return exec_line(s, line, mode);
 }
 
+bool cli_may_hold_secret(const char *line)
+{
+    /* the keywords before WORD:secret, WORD:key and `password` texts in grammar.c */
+    static const char *const words[] = {"secret", "password", "key", "password-encrypt"};
+    for (const char *at = line + strspn(line, " \t"); *at;) {
+        size_t len = strcspn(at, " \t"), gap = strspn(at + len, " \t");
+        for (unsigned i = 0; i < ARRAY_LEN(words) && at[len + gap]; i++) {
+            if (strncmp(words[i], at, len) == 0) {
+                return true;
+            }
+        }
+        at += len + gap;
+    }
+    return false;
+}
+
 /* remember: for `show history`; lines that hold secrets are not kept. */
 static void remember(struct session *s, const char *line)
 {
-    static const char *const secret[] = {"secret", "password", "key"};
-    if (!line[strspn(line, " ")]) {
+    if (!line[strspn(line, " ")] || cli_may_hold_secret(line)) {
         return;
-    }
-    for (unsigned i = 0; i < ARRAY_LEN(secret); i++) {
-        if (!(s->cfg.mode & (M_EXEC | M_PRIV)) && strstr(line, secret[i])) {
-            return;
-        }
     }
     forget(s->history[s->num_history % HISTORY]);
     s->history[s->num_history++ % HISTORY] = xstrdup(line);

@@ -11,7 +11,7 @@
 #include "base/base.h"
 #include "crypto/crypto.h"
 
-enum { CONF_NAME = 64, CONF_IFNAME = 32 };
+enum { CONF_NAME = 64, CONF_IFNAME = 32, CONF_FORMER = 4 };
 
 /* Where the operator wrote it. */
 struct conf_src {
@@ -241,6 +241,8 @@ struct conf {
     bool hide_passwords;  /* service password-encryption: type 7 */
     bool encrypt_keys;    /* password encryption aes: pre-shared keys as type 6 */
     struct secret master; /* of key config-key password-encrypt; never printed */
+    struct secret former
+        [CONF_FORMER]; /* master keys before it, the last first, that something saved may need; empty: none */
     u32 life_s;        /* crypto ipsec security-association lifetime; 3600 */
     u64 life_kb;       /* 4608000 */
     u16 replay_window; /* 64; 0: off */

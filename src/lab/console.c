@@ -2,6 +2,7 @@
  * console.c: the client of a router's unix socket (sys/api.c describes the lines). Editing and history are libedit's;
  * `?`, Tab, paging and ^C are IOS-like on top of it.
  */
+#include "cli/cli.h"
 #include "lab/lab.h"
 
 #include <errno.h>
@@ -370,6 +371,7 @@ static void read_secret(struct console *c, char *out, size_t cap)
     tcgetattr(0, &old);
     quiet = old;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+    quiet.c_lflag |= ICANON;
     tcsetattr(0, TCSANOW, &quiet);
     out[0] = 0;
     if (fgets(out, (int)cap, stdin)) {
@@ -406,12 +408,19 @@ static bool one_line(struct console *c, History *h)
     if (c->ctrl_z && !c->configuring) {
         copy[0] = 0;
     }
+    if (line && count > 0) { /* it may hold a secret */
+        mem_wipe((char *)(uintptr_t)line, (size_t)count);
+    }
     if (copy[strspn(copy, " ")]) {
-        history(h, &ev, H_ENTER, copy);
+        if (!cli_may_hold_secret(copy)) {
+            history(h, &ev, H_ENTER, copy);
+        }
     } else if (c->ctrl_z) { /* nothing typed before it */
         return !c->configuring || say(c, "end");
     }
-    return say(c, copy) && (!c->ctrl_z || !c->configuring || say(c, "end"));
+    bool on = say(c, copy);
+    mem_wipe(copy, sizeof copy);
+    return on && (!c->ctrl_z || !c->configuring || say(c, "end"));
 }
 
 static void line_loop(struct console *c, History *h)
@@ -475,6 +484,8 @@ int console_interactive(const char *sock)
         el_set(c.el, EL_ADDFN, "adit-tab", "complete the word", on_tab);
         el_set(c.el, EL_BIND, "\t", "adit-tab", NULL);
         el_set(c.el, EL_SETTY, "-d", "-isig", NULL); /* ^C and ^Z are keys while a line is typed */
+        /* Between two lines too: what is typed ahead waits as keys, ^Z among them; only ^C is a signal while a command runs. */
+        el_set(c.el, EL_SETTY, "-x", "-icanon", "-iexten", "-echo", "susp=", NULL);
         el_set(c.el, EL_ADDFN, "adit-clear", "forget the line", on_ctrl_c);
         el_set(c.el, EL_BIND, "^C", "adit-clear", NULL);
         el_set(c.el, EL_ADDFN, "adit-end", "leave configuration mode", on_ctrl_z);

@@ -139,6 +139,50 @@ static void host_look_stop(void *ctx, struct session *s)
     look_stop(ctx, s);
 }
 
+struct hole_walk {
+    void (*fn)(void *arg, const struct prefix *net, u32 tunnel, bool learned);
+    void *arg;
+    struct plan_list *doomed; /* learned ones of net, struct kern_route_value */
+    const struct prefix *net;
+};
+
+static void on_hole(void *ctx, const struct kern_route_value *r)
+{
+    const struct hole_walk *w = ctx;
+    if (r->proto != NL_PROTO || r->kind != NLR_BLACKHOLE || r->metric < HOLE_METRIC ||
+        r->metric > HOLE_LEARNED + 0xffff) {
+        return;
+    }
+    bool learned = r->metric >= HOLE_LEARNED;
+    if (w->fn) {
+        w->fn(w->arg, &r->net, r->metric & 0xffff, learned);
+    } else if (learned && (!w->net || prefix_equal(&r->net, w->net))) {
+        *(struct kern_route_value *)plan_add(w->doomed) = *r;
+    }
+}
+
+static void host_each_hole(
+    void *ctx, void (*fn)(void *arg, const struct prefix *net, u32 tunnel, bool learned), void *arg)
+{
+    struct router *r = ctx;
+    kern_each_route(r->kern, on_hole, &(struct hole_walk){.fn = fn, .arg = arg});
+}
+
+static unsigned host_clear_holes(void *ctx, const struct prefix *net)
+{
+    struct router *r = ctx;
+    struct plan_list doomed = {.size = sizeof(struct kern_route_value)};
+    unsigned num = 0;
+    kern_each_route(r->kern, on_hole, &(struct hole_walk){.doomed = &doomed, .net = net});
+    const struct kern_route_value *v = doomed.items;
+    for (size_t i = 0; i < doomed.num; i++) {
+        num += kern_route_change(r->kern, &v[i], false) == NULL;
+    }
+    free(doomed.items);
+    router_apply(r);
+    return num;
+}
+
 static u64 host_uptime(void *ctx)
 {
     struct router *r = ctx;
@@ -187,5 +231,7 @@ void router_host(struct router *r)
                                 .uptime_s = host_uptime,
                                 .log = host_log,
                                 .set_keylog = host_set_keylog,
-                                .keylog = host_keylog};
+                                .keylog = host_keylog,
+                                .each_hole = host_each_hole,
+                                .clear_holes = host_clear_holes};
 }

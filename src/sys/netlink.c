@@ -110,6 +110,9 @@ bool kern_link_get(struct kern *nl, const char *name, struct kern_link *out)
     unsigned flags = rtnl_link_get_flags(l);
     out->up = (flags & IFF_UP) != 0;
     out->carrier = (flags & IFF_RUNNING) != 0;
+    if (rtnl_link_is_vlan(l)) {
+        out->vlan = (u16)MAX(rtnl_link_vlan_get_id(l), 0);
+    }
     struct nl_addr *mac = rtnl_link_get_addr(l);
     if (mac && nl_addr_get_len(mac) == 6) {
         memcpy(out->mac, nl_addr_get_binary_addr(mac), 6);

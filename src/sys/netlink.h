@@ -26,6 +26,7 @@ struct kern_link {
     int index;
     bool up, carrier;
     u32 mtu;
+    u16 vlan; /* its IEEE 802.1Q id; 0: it is no VLAN */
     u8 mac[6];
     u64 rx_packets, rx_bytes, tx_packets, tx_bytes, rx_errors, tx_errors, rx_drops, tx_drops;
 };

@@ -17,6 +17,9 @@ enum { PORT_RAW_FIRST = 64, PORT_MAP_FIRST = 80 }; /* 0..63 are the tunnels', 80
 #define HOLE_METRIC  0xfffd0000u /* of what the configuration says */
 #define HOLE_LEARNED 0xfffe0000u /* of what a routing protocol said */
 
+/* So many learned networks have a blackhole of their own; those beyond share wide ones. */
+enum { HOLES_LEARNED = 16384, HOLE_WIDE4 = 8, HOLE_WIDE6 = 12 };
+
 struct plan_link {
     char name[NL_NAME]; /* kernel */
     bool up;
@@ -51,6 +54,7 @@ struct plan {
     struct plan_list ike;    /* struct ike_msg: global, policies, keys, flows */
     struct plan_list flows;  /* struct cli_flow */
     bool forward4, forward6;
+    bool holes_full; /* there are more learned networks than blackholes of their own */
 };
 /* What the model alone does not know. */
 struct plan_world {

@@ -33,6 +33,29 @@ static void refuse(struct child *c, enum value_fault why)
     }
 }
 
+/* is_hopeless: it says such things again and again. A late answer that nobody remembers asking for is an honest child's, too,
+ * so it weighs little; nothing honest says the rest at all. */
+static bool is_hopeless(struct child *c, enum value_fault why)
+{
+    enum { WINDOW_MS = 10000, WEIGHT_UNASKED = 1, WEIGHT = 64, MOST = 16 * WEIGHT };
+    u64 now = env_now_ms(&c->r->env);
+    if (now - c->blamed_ms >= WINDOW_MS) {
+        c->blamed_ms = now;
+        c->blame = 0;
+    }
+    c->blame += why == VALUE_UNASKED ? WEIGHT_UNASKED : WEIGHT;
+    return c->blame >= MOST;
+}
+
+/* give_up: ended, and started again like one that died by itself. */
+static void give_up(struct child *c)
+{
+    refuse(c, VALUE_ENDED);
+    c->blame = 0;
+    uv_poll_stop(&c->life->poll);
+    uv_process_kill(&c->life->proc, SIGKILL);
+}
+
 static enum value_fault on_dp(struct router *r, const struct dp_msg *m)
 {
     switch (m->type) {
@@ -91,6 +114,10 @@ static void on_readable(uv_poll_t *p, int status, int events)
         }
         if (why != VALUE_FINE) {
             refuse(c, why);
+            if (is_hopeless(c, why)) {
+                give_up(c);
+                break;
+            }
         }
     }
     mem_wipe(&m, sizeof m); /* SAs carry keys while the key log is on */

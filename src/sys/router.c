@@ -3,6 +3,7 @@
  * children, applies the plan, serves consoles, follows the kernel's changes.
  */
 #include "sys/router_int.h"
+#include "sys/vlan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,25 +129,9 @@ static bool possible(struct router *r, const struct conf *c, struct conf_finding
     return true;
 }
 
-/* make_vlans: links of subinterfaces, down: what has to stand on them comes before they go up. */
-static void make_vlans(struct router *r)
+static void on_no_vlan(void *ctx, const char *link, const char *why)
 {
-    CONF_FOR(struct conf_if, i, &r->conf->ifs)
-    {
-        char name[16], parent[16], iface[CONF_IFNAME];
-        struct kern_link l;
-        router_kernel_name(r, name, i->name);
-        if (!i->vlan || kern_link_get(r->kern, name, &l)) {
-            continue;
-        }
-        str_copy(iface, sizeof iface, i->name);
-        iface[strcspn(iface, ".")] = 0;
-        router_kernel_name(r, parent, iface);
-        const char *why = kern_vlan_add(r->kern, parent, name, i->vlan);
-        if (why) {
-            apply_complain(r, "interface", name, why);
-        }
-    }
+    apply_complain(ctx, "interface", link, why);
 }
 
 void router_apply(struct router *r)
@@ -165,7 +150,9 @@ void router_apply(struct router *r)
         apply_complain(r, "configuration", where, f.text);
         return;
     }
-    make_vlans(r);
+    vlan_links(
+        r->kern, r->conf,
+        &(struct vlan_names){.kernel_name = router_kernel_name, .complain = on_no_vlan, .ctx = r});
     plan_init(&next);
     plan_derive(&next, r->conf, &w);
     plan_apply(r, &next);
@@ -241,11 +228,12 @@ static void on_look(uv_timer_t *t)
 
 /* ---- start ---- */
 
-/* read_config: NULL when it is wrong; every error has been printed. */
-static struct conf *read_config(struct router *r, bool say)
+/* read_config: NULL when it is wrong; every error has been printed. out_from: as startup_text says. */
+static struct conf *read_config(struct router *r, bool say, const char **out_from)
 {
     const char *from;
     char *text = startup_text(r, &from, say);
+    *out_from = from;
     struct strbuf errors = {0};
     const char *base = strrchr(from, '/');
     if (!text) {
@@ -253,7 +241,7 @@ static struct conf *read_config(struct router *r, bool say)
         return NULL;
     }
     struct conf *c = conf_new();
-    startup_master(r, &c->master);
+    startup_master(r, c);
     if (!cli_load(c, base ? base + 1 : from, text, &errors)) {
         fputs(errors.s, stderr);
         conf_free(c);
@@ -322,13 +310,15 @@ static void on_signal(uv_signal_t *s, int signum)
 static void on_hup(uv_signal_t *s, int signum)
 {
     struct router *r = s->data;
-    struct conf *c = r->ending ? NULL : read_config(r, true);
+    const char *from;
+    struct conf *c = r->ending ? NULL : read_config(r, true, &from);
     (void)signum;
     if (c) { /* a wrong file leaves the running configuration as it is */
         struct conf *old = r->conf;
         r->conf = c;
         api_conf_replaced(r->api);
         conf_free(old);
+        startup_loaded(r, from);
         startup_keep_master(r);
         router_apply(r);
         conf_audit(r->conf, on_finding, r);
@@ -338,7 +328,7 @@ static void on_hup(uv_signal_t *s, int signum)
     }
 }
 
-static bool start(struct router *r)
+static bool start(struct router *r, const char *from)
 {
     char path[512];
     const char *why;
@@ -360,6 +350,7 @@ static bool start(struct router *r)
     ask_init(r);
     list_init(&r->looks);
     list_init(&r->vtyshs);
+    startup_loaded(r, from);
     startup_keep_master(r);
     r->identity = identity_claim(&r->first_uid, &why);
     if (r->identity < 0) {
@@ -465,7 +456,6 @@ static void finish(struct router *r)
         plan_free(&r->offer);
     }
     conf_free(r->conf);
-    secret_wipe(&r->master);
     kern_close(r->kern);
     logbook_close(&r->book);
     while (r->flow_keys) {
@@ -493,7 +483,8 @@ int router_main(const struct router_options *o)
         free(r);
         return 1;
     }
-    r->conf = read_config(r, !o->check_only);
+    const char *from;
+    r->conf = read_config(r, !o->check_only, &from);
     if (o->ready_fd > 0) {
         fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC); /* the children must not hold it open */
     }
@@ -511,7 +502,7 @@ int router_main(const struct router_options *o)
     uv_loop_init(&r->loop);
     evlog_init(&r->log, &r->env, EVS_MAIN, r, on_event);
     signal(SIGPIPE, SIG_IGN);
-    if (start(r)) {
+    if (start(r, from)) {
         watch(r);
         uv_run(&r->loop, UV_RUN_DEFAULT);
         status = 0;

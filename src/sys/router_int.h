@@ -24,6 +24,8 @@ struct child {
     u64 started_ms;
     u32 starts;
     u64 refused[VALUE_NUM]; /* values of its that were not taken, by enum value_fault */
+    u64 blamed_ms;          /* since when `blame` adds up (proc.c) */
+    unsigned blame;
 };
 /* child_start: spawns it and gives it what it needs (ports, configuration); logs when it cannot. */
 void child_start(struct child *c);
@@ -145,7 +147,6 @@ struct router {
     bool announced;
     u32 debug_mask;
     bool keylog;
-    struct secret master; /* as it is saved */
     u64 started_ms;
     struct flow_key *flow_keys;
     u32 next_flow;
@@ -222,8 +223,12 @@ char *startup_text(struct router *r, const char **out_from, bool say);
  * written, or why not. */
 NODISCARD bool startup_save(struct router *r, const char *text);
 NODISCARD bool startup_save_file(struct router *r, const char *text, struct strbuf *where);
-/* startup_master: the saved master key, empty when there is none. startup_keep_master: saves the model's if it is new. */
-void startup_master(struct router *r, struct secret *out);
+/* startup_loaded: the text that startup_text gave is a configuration and in force from now on: what was saved from an earlier
+ * text of the operator's file is set aside. */
+void startup_loaded(struct router *r, const char *from);
+/* startup_master: the saved master keys into the model, empty when there are none. startup_keep_master: saves the model's if they
+ * are new. */
+void startup_master(struct router *r, struct conf *c);
 void startup_keep_master(struct router *r);
 
 /* ---- claim.c ---- */

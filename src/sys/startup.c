@@ -5,7 +5,10 @@
  *
  * Which configuration a router starts with: the operator's file is the source. What `write memory` saved was derived from it,
  * and says from which text of it (a hash in its head). While the file still holds that text the saved configuration is the
- * newer one and is used; once the operator has changed the file, the file is. Either is said in one line.
+ * newer one and is used; once the operator has changed the file, the file is, and the saved one is set aside: it is not used
+ * again, whatever text the file comes back to. Either is said in one line.
+ *
+ * A master key is kept until nothing saved needs it: what was saved under it must be readable at the next start.
  */
 #include "sys/router_int.h"
 
@@ -18,6 +21,7 @@
 
 #define HEAD   "! saved by adit; made from a file with SHA-256 "
 #define SAVED  "startup-config"
+#define ASIDE  "startup-config.superseded"
 #define MASTER "master-key"
 
 /* write_beside: the text as path, whole or not at all. */
@@ -54,6 +58,15 @@ static bool write_beside(const char *path, const char *text, mode_t mode)
     return true;
 }
 
+/* forget: a text that holds keys. */
+static void forget(char *text)
+{
+    if (text) {
+        mem_wipe(text, strlen(text));
+        free(text);
+    }
+}
+
 static void place(const struct router *r, char out[512], const char *name)
 {
     snprintf(out, 512, "%.480s/%s", r->opt->state_dir, name);
@@ -65,14 +78,6 @@ static void mark_of(char out[2 * HASH_MAX + 1], const char *text)
     u8 h[HASH_MAX];
     hash_of(h, HASH_SHA256, &(struct iov){text, strlen(text)}, 1);
     hex_str(out, 2 * HASH_MAX + 1, h, hash_row(HASH_SHA256)->len);
-}
-
-static void forget(char *text)
-{
-    if (text) { /* it holds keys */
-        mem_wipe(text, strlen(text));
-        free(text);
-    }
 }
 
 char *startup_text(struct router *r, const char **out_from, bool say)
@@ -112,6 +117,89 @@ char *startup_text(struct router *r, const char **out_from, bool say)
     return file;
 }
 
+void startup_loaded(struct router *r, const char *from)
+{
+    char path[512], aside[512];
+    place(r, path, SAVED);
+    place(r, aside, ASIDE);
+    if (from == r->opt->config && rename(path, aside) != 0 && errno != ENOENT) {
+        fprintf(stderr, "aditd: %s: %s\n", path, strerror(errno));
+    }
+}
+
+/* ---- the master key ---- */
+
+/* One line a key, in hexadecimal: the one in force ("-": none), then former ones. */
+static void master_text(struct strbuf *out, const struct conf *c)
+{
+    char hex[2 * SECRET_MAX + 1];
+    hex_str(hex, sizeof hex, c->master.b, c->master.len);
+    sb_addf(out, "%s\n", c->master.len ? hex : "-");
+    for (unsigned i = 0; i < CONF_FORMER && c->former[i].len; i++) {
+        hex_str(hex, sizeof hex, c->former[i].b, c->former[i].len);
+        sb_addf(out, "%s\n", hex);
+    }
+    mem_wipe(hex, sizeof hex);
+}
+
+void startup_master(struct router *r, struct conf *c)
+{
+    char path[512];
+    u8 raw[SECRET_MAX];
+    struct secret *into = &c->master;
+    place(r, path, MASTER);
+    char *text = cli_read_file(path), *rest = text, *line;
+    while ((line = text ? strsep(&rest, "\n") : NULL) && into != c->former + CONF_FORMER) {
+        int len = hex_parse(raw, sizeof raw, line);
+        bool first = into == &c->master;
+        if (first || len > 0) {
+            secret_set(into, raw, len > 0 ? (size_t)len : 0);
+            into = first ? c->former : into + 1;
+        }
+        mem_wipe(line, strlen(line));
+    }
+    mem_wipe(raw, sizeof raw);
+    forget(text);
+}
+
+void startup_keep_master(struct router *r)
+{
+    char path[512];
+    struct strbuf text = {0};
+    const struct conf *c = r->conf;
+    bool any = c->master.len || c->former[0].len, ok = true;
+    place(r, path, MASTER);
+    char *saved = cli_read_file(path);
+    master_text(&text, c);
+    if (any && !(saved && strcmp(saved, text.s) == 0)) {
+        ok = write_beside(path, text.s, 0600);
+    } else if (!any && saved) {
+        ok = unlink(path) == 0;
+    }
+    if (!ok) { /* it is tried again with the next line */
+        ev_conf_fail(&r->log, 0, NULL,
+                     &(struct evb_conf_fail){.what = ev_str("master key"),
+                                             .why = ev_textf("%s: %s", path, strerror(errno))});
+    }
+    mem_wipe(text.s, text.len);
+    sb_free(&text);
+    forget(saved);
+}
+
+/* forget_former: everything that is read at a start was saved under the master key in force. The operator's file is not read
+ * while a saved configuration made from it is there, but it may be tomorrow. */
+static void forget_former(struct router *r, const char *file)
+{
+    if (!file || !strstr(file, " 6 adit.")) {
+        for (unsigned i = 0; i < CONF_FORMER; i++) {
+            secret_wipe(&r->conf->former[i]);
+        }
+        startup_keep_master(r);
+    }
+}
+
+/* ---- saving ---- */
+
 bool startup_save(struct router *r, const char *text)
 {
     char path[512], mark[2 * HASH_MAX + 1];
@@ -124,6 +212,9 @@ bool startup_save(struct router *r, const char *text)
     bool ok = write_beside(path, all.s, 0600);
     mem_wipe(all.s, all.len);
     sb_free(&all);
+    if (ok) {
+        forget_former(r, file);
+    }
     forget(file);
     return ok;
 }
@@ -154,43 +245,4 @@ bool startup_save_file(struct router *r, const char *text, struct strbuf *where)
     sb_free(&all);
     forget(before);
     return ok;
-}
-
-/* ---- the master key ---- */
-
-void startup_master(struct router *r, struct secret *out)
-{
-    char path[512];
-    u8 raw[SECRET_MAX];
-    place(r, path, MASTER);
-    char *text = cli_read_file(path);
-    int len = -1;
-    if (text) {
-        text[strcspn(text, "\n")] = 0;
-        len = hex_parse(raw, sizeof raw, text);
-    }
-    secret_set(out, raw, len > 0 ? (size_t)len : 0);
-    secret_set(&r->master, out->b, out->len);
-    mem_wipe(raw, sizeof raw);
-    forget(text);
-}
-
-void startup_keep_master(struct router *r)
-{
-    char path[512], text[2 * SECRET_MAX + 2];
-    const struct secret *m = &r->conf->master;
-    if (m->len == r->master.len && mem_equal_ct(m->b, r->master.b, m->len)) {
-        return;
-    }
-    place(r, path, MASTER);
-    hex_str(text, sizeof text - 1, m->b, m->len);
-    strcat(text, "\n");
-    if (m->len ? !write_beside(path, text, 0600) : unlink(path) != 0 && errno != ENOENT) {
-        ev_conf_fail(&r->log, 0, NULL,
-                     &(struct evb_conf_fail){.what = ev_str("master key"),
-                                             .why = ev_textf("%s: %s", path, strerror(errno))});
-    } else {
-        secret_set(&r->master, m->b, m->len); /* else it is tried again with the next line */
-    }
-    mem_wipe(text, sizeof text);
 }

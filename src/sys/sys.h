@@ -7,6 +7,7 @@
  *   rights.c   dropping capabilities, the seccomp filters of ike and dp
  *   generation.c  a configuration generation as one sealed memory file
  *   netlink.c  links, addresses, routes, TUNs
+ *   vlan.c     the links of subinterfaces
  *   plan.c     model -> plan: everything that has to be so, as plain values (plan_crypto.c, plan_map.c, plan_hole.c)
  *   apply.c    plan difference -> dp, ike, kernel (apply_port.c: the descriptors)
  *   proc.c     the two children: start, restart, dispatch

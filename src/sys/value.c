@@ -227,6 +227,7 @@ const char *value_fault_text(enum value_fault f)
         [VALUE_FOREIGN] = "it tells of an event that another process tells of",
         [VALUE_UNASKED] = "it answers what was not asked",
         [VALUE_TOO_MUCH] = "the answer does not end",
+        [VALUE_ENDED] = "again and again; it was ended for that",
     };
     return texts[f < VALUE_NUM ? f : VALUE_FIELD];
 }

@@ -18,6 +18,7 @@ enum value_fault {
     VALUE_FOREIGN,
     VALUE_UNASKED,
     VALUE_TOO_MUCH,
+    VALUE_ENDED, /* no value: the child was ended for what it said */
     VALUE_NUM
 };
 /* value_fault: what is wrong with len bytes that came from this child; VALUE_FINE: they are a struct dp_msg or a struct

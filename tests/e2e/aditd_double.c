@@ -73,7 +73,7 @@ static void say(u32 type, u32 tag, unsigned times)
     }
 }
 
-/* garbage: every type there is, filled with bytes that no field of it may hold, and events nobody may tell. */
+/* garbage: an event that it may not tell, and every type there is, filled with bytes that no field of it may hold. */
 static void garbage(u32 tag)
 {
     static union {
@@ -81,6 +81,16 @@ static void garbage(u32 tag)
         struct ike_msg ike;
         u8 bytes[4096];
     } m;
+    memset(&m, 0, sizeof m);
+    m.dp.type = is_dp ? (u32)DP_EVENT : (u32)IKE_EVENT;
+    struct ev_rec *rec = is_dp ? &m.dp.u.event : &m.ike.u.event;
+    *rec = (struct ev_rec){.id = EV_SYS_CONFIG, .source = EVS_MAIN};
+    ((struct evb_sys_config *)(void *)rec->body)->from = ev_str("FORGED");
+    (void)put(&m, value_size(), 0);
+    memset(&m, 0xa5, sizeof m); /* main does not listen to the end: one of each kind first */
+    m.dp.type = is_dp ? (u32)DP_SA : (u32)IKE_SA;
+    m.dp.tag = tag;
+    (void)put(&m, value_size(), 0);
     for (u32 type = 0; type < 80; type++) {
         memset(&m, 0xa5, sizeof m);
         m.dp.type = type;
@@ -90,12 +100,6 @@ static void garbage(u32 tag)
         }
         (void)put(&m, value_size(), 0);
     }
-    memset(&m, 0, sizeof m);
-    m.dp.type = is_dp ? (u32)DP_EVENT : (u32)IKE_EVENT;
-    struct ev_rec *rec = is_dp ? &m.dp.u.event : &m.ike.u.event;
-    *rec = (struct ev_rec){.id = EV_SYS_CONFIG, .source = EVS_MAIN};
-    ((struct evb_sys_config *)(void *)rec->body)->from = ev_str("FORGED");
-    (void)put(&m, value_size(), 0);
 }
 
 static bool is_question(u32 type)

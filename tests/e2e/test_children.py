@@ -126,6 +126,31 @@ def test_what_children_say_is_checked(double, how, why):
     assert d.end() == 0
 
 
+@pytest.mark.parametrize("how", ["garbage", "long", "fds"])
+def test_a_child_that_talks_garbage_is_ended(double, how):
+    """Main does not listen to it for ever: it is ended, said so once and counted, and started again like one that died."""
+    d = double(how)
+    ended = lambda: re.findall(r"CHILD_VALUE: process dp said what is not taken: again and again; it was ended for that", d.log())
+
+    def asked_until_ended():
+        d.ask("show crypto session")
+        return ended()
+
+    until(asked_until_ended, 30)
+    until(lambda: len(re.findall(r"process dp started", d.log())) >= 2, 20)
+    assert re.search(r"process dp \(pid \d+\).*signal 9; starting it again", d.log())
+    assert re.search(r"^\d+ +value of dp +again and again", d.ask("show drops").stdout, re.M)
+    assert d.end() == 0
+
+
+def test_a_child_that_is_only_late_is_not_ended(double):
+    d = double("twice")
+    for _ in range(6):
+        d.ask("show crypto session")
+    assert "answers what was not asked" in d.log() and "ended for that" not in d.log()
+    assert d.end() == 0
+
+
 def test_a_child_that_hangs_up_is_ended_and_started_again(double):
     d = double("hangup")
     until(lambda: len(re.findall(r"process dp started", d.log())) >= 2 and len(re.findall(r"process ike started", d.log())) >= 2, 20)

@@ -59,6 +59,27 @@ def test_live_changes_reach_the_kernel(lab):
     assert re.search(r"%SYS-5-CONFIG_I: Configured from console by console", l.log("R1"))
 
 
+def test_learned_blackholes_are_shown_and_forgotten(lab):
+    """What a routing protocol taught about a protected tunnel stays until it is cleared; what is a line's, or still leads there, stays."""
+    l = lab("vti")
+    tunnel = re.search(r"^interface (Tunnel\d+)", l.exec("R1", "show running-config"), re.M)[1]
+    shown = lambda: l.exec("R1", "show adit blackhole")
+    for net in ("10.66.0.0/16", "10.67.0.0/16"):
+        l.shell("R1", f"ip route add {net} dev {tunnel} proto 188")
+    until(lambda: all(re.search(rf"^{n} +{tunnel} +routing$", shown(), re.M) for n in ("10.66.0.0/16", "10.67.0.0/16")), 20)
+    assert "configuration" in shown()
+    l.shell("R1", f"ip route del 10.66.0.0/16 dev {tunnel} proto 188")
+    assert "0 forgotten" in l.exec("R1", "clear adit blackhole 10.68.0.0/16")
+    assert "blackhole 10.66.0.0/16" in l.shell("R1", "ip route")
+    lines = shown().count("configuration")
+    assert "2 forgotten" in l.exec("R1", "clear adit blackhole")
+    until(lambda: "10.67.0.0/16" in shown(), 10)
+    assert "10.66.0.0/16" not in shown() and shown().count("configuration") == lines
+    assert "10.66.0.0/16" not in l.shell("R1", "ip route")
+    for wrong in ("10.1.0.0", "10.1.0.0/33", "10.1.0.0/x", "none/8"):
+        assert "% expected a network" in l.exec("R1", f"clear adit blackhole {wrong}", check=False)
+
+
 def test_saving(lab):
     """`write memory` is the router's own; the operator's file is written only when asked, with a backup and its comments."""
     l = lab("vti")
@@ -86,6 +107,13 @@ def test_saving(lab):
     restart()
     assert "EDITED uptime" in l.exec("R1", "show version") and "changed after `write memory`" in stderr()
     assert "hostname EDITED" in l.exec("R1", "show startup-config")
+    # and stays it, also with the text that the saved one was once made from (restored from a backup)
+    open(cfg, "w").write(text)
+    restart()
+    assert "SAVED uptime" not in l.exec("R1", "show version") and not saved.exists()
+    assert "hostname SAVED" in (l.dir("R1") / "startup-config.superseded").read_text()
+    open(cfg, "w").write(text.replace("hostname R1", "hostname EDITED"))
+    restart()
     l.config("R1", "hostname BACK")
     out = l.exec("R1", "write file")
     assert f"{cfg} is written, its former text is {cfg}.bak" in out and "[OK]" in out
@@ -111,7 +139,17 @@ def test_the_master_key_stays(lab):
     assert l.exec("R1", "show running-config") == running
     until(lambda: "!!!!!" in l.exec("R1", "ping 10.0.0.2", check=False), 30)  # and it is still the same key
     assert "ZQmaster1" not in l.log("R1")
+    # what was saved under a master key can be read until it is saved again, whatever becomes of the key
+    restart = lambda: subprocess.run([ADIT, "lab", "restart", f"{l.name}/R1"], check=True, timeout=60)
+    l.config("R1", "key config-key password-encrypt ZQmaster2")
+    assert clear not in (l.dir("R1") / "startup-config").read_text()
+    restart()
+    changed = l.exec("R1", "show running-config")
+    assert "crypto isakmp key 6 adit." in changed and changed != running
     l.config("R1", "no key config-key password-encrypt")
+    restart()
+    assert f"crypto isakmp key {clear} address" in l.exec("R1", "show running-config")
+    l.exec("R1", "write memory")
     assert not (l.dir("R1") / "master-key").exists()
 
 
@@ -206,6 +244,45 @@ class Terminal:
         return status
 
 
+def test_keys_between_two_lines(lab):
+    """What is typed before the prompt takes keys is not lost: a ^Z right behind a line, and lines typed ahead."""
+    l = lab("vti")
+    t = Terminal([str(ADIT), "lab", "console", f"{l.name}/R1"])
+    t.read_until(r"R1>")
+    t.type("en\r")
+    t.read_until(r"R1#")
+    for n in range(20):
+        t.type("conf t\r")
+        t.read_until(r"Enter configuration commands")  # the command runs: no prompt takes keys yet
+        t.type("\x1a")
+        t.read_until(r"\^Z\r?\n(.*\n)*R1#")
+    t.type("conf t\rhostname AHEAD\r\x1ashow privilege\r")
+    t.read_until(r"AHEAD#(.*\n)*.*privilege level is 15")
+    t.type("exit\r")
+    assert t.close() == 0
+
+
+def test_typed_secrets_are_not_in_the_history(lab):
+    l = lab("vti")
+    t = Terminal([str(ADIT), "lab", "console", f"{l.name}/R1"])
+    t.read_until(r"R1>")
+    t.type("en\r")
+    t.read_until(r"R1#")
+    t.type("conf t\r")
+    t.read_until(r"\(config\)#")
+    t.type("ip cef\r")
+    t.read_until(r"ip cef\r?\n.*\(config\)#")
+    for line in ("enable sec ZQhist", "username bob pass ZQhist", "crypto isakmp key ZQhist address 9.9.9.9"):
+        t.type(line + "\r")
+        t.read_until(r"ZQhist.*\r?\n.*\(config\)#")
+    t.type("\x10\r")  # ^P: the line before
+    assert "ZQhist" not in t.read_until(r"ip cef.*\r?\n.*\(config\)#")
+    t.type("\x10\x10\x10\x10\x10\x03")
+    assert "ZQhist" not in t.read_until(r"\^C")
+    t.type("end\rexit\r")
+    assert t.close() == 0
+
+
 def test_control_keys(lab):
     """^Z leaves configuration mode (seed 002 shows it three times), ^C forgets the line, neither ever reaches the shell."""
     l = lab("vti")
@@ -223,15 +300,9 @@ def test_control_keys(lab):
     t.read_until(r"privilege level is 15\r?\n")
     t.read_until(r"R1#")
 
-    def end(before=""):
-        """^Z as a person types it: between two lines, before the prompt takes keys, it is nothing, and is typed again."""
-        for n in range(5):
-            t.type((before if n == 0 else "") + "\x1a")
-            try:
-                return t.read_until(r"\^Z\r?\n(.*\n)*R1#", 2)
-            except AssertionError:
-                assert "Stopped" not in t.text
-        raise AssertionError("^Z does not end configuration: " + t.text)
+    def end():
+        t.type("\x1a")
+        t.read_until(r"\^Z\r?\n(.*\n)*R1#")
 
     end()
     t.type("conf t\r")

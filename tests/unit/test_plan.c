@@ -4,6 +4,7 @@
  * ESP, against sizes computed packet by packet.
  */
 #include "sys/plan.h"
+#include "sys/vlan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,9 +22,11 @@ static struct kern_link links[] = {
      .mac = {2, 0, 0, 0xaa, 0xbb, 0xcc}},
     {.name = "Fa0-1", .index = 7, .up = true, .carrier = true, .mtu = 1400},
     {.name = "Fa1-0", .index = 9, .up = true, .carrier = true, .mtu = 1500},
+    {.name = "Fa0-1.30", .index = 12, .vlan = 30},
+    {.name = "Fa0-1.40", .index = 13}, /* no VLAN */
     {.name = "Tunnel0", .index = 11, .up = true, .carrier = true, .mtu = 1400},
 };
-static struct kern_route_value routes[8];
+static struct kern_route_value routes[2 * HOLES_LEARNED];
 static size_t num_routes;
 
 bool kern_link_get(struct kern *nl, const char *name, struct kern_link *out)
@@ -54,6 +57,21 @@ void kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_ro
     for (size_t i = 0; i < num_routes; i++) {
         fn(ctx, &routes[i]);
     }
+}
+
+static char done[256]; /* what was changed, in order */
+const char *kern_link_delete(struct kern *nl, const char *name)
+{
+    (void)nl;
+    sprintf(done + strlen(done), "del %s;", name);
+    return NULL;
+}
+
+const char *kern_vlan_add(struct kern *nl, const char *parent, const char *name, u16 vlan)
+{
+    (void)nl;
+    sprintf(done + strlen(done), "add %s %s %u;", parent, name, vlan);
+    return vlan == 99 ? "no" : NULL;
 }
 
 static void kernel_name(void *ctx, char out[16], const char *ifname)
@@ -481,6 +499,63 @@ static void t_holes(void **state)
     num_routes = 0;
 }
 
+/* A peer that announces without end: each network has a hole, as far as there is room; those beyond share wide ones, and
+ * what is remembered stays as it was. */
+static void t_many_holes(void **state)
+{
+    (void)state;
+    struct conf *c;
+    num_routes = 0;
+    for (u32 i = 0; i < ARRAY_LEN(routes); i++) {
+        bool six = i % 4 == 0, known = i >= ARRAY_LEN(routes) - 100;
+        struct kern_route_value *r = &routes[num_routes++];
+        *r = (struct kern_route_value){
+            .kind = NLR_UNICAST, .proto = 188, .link = "Tunnel0", .table = TABLE_MAIN};
+        r->net.a = (struct addr){
+            .family = six ? AF_V6 : AF_V4,
+            .b = {six ? 0x20 : (u8)(i / 4000 + 20), six ? 1 : (u8)(i >> 8), (u8)i, (u8)(i >> 8)}};
+        r->net.len = six ? 48 : 24;
+        if (!six) {
+            r->net.a.b[3] = 0;
+        }
+        if (known) {
+            r->kind = NLR_BLACKHOLE, r->proto = NL_PROTO, r->metric = HOLE_LEARNED;
+        }
+    }
+    struct plan p = plan_of(TUNNEL PROTECTED "end\n", &c);
+    const struct kern_route_value *h = p.holes.items;
+    size_t exact = 0;
+    for (size_t i = 0; i < p.holes.num; i++) {
+        bool wide = h[i].net.len == (h[i].net.a.family == AF_V6 ? 12 : 8);
+        exact += h[i].metric == HOLE_LEARNED && !wide;
+        assert_true(i == 0 || h[i].metric != h[i - 1].metric ||
+                    !prefix_equal(&h[i].net, &h[i - 1].net));
+    }
+    assert_int_equal(exact, HOLES_LEARNED);
+    assert_true(p.holes_full);
+    for (size_t i = 0; i < num_routes; i += 61) { /* every one is covered */
+        bool covered = false;
+        for (size_t k = 0; k < p.holes.num && !covered; k++) {
+            covered = prefix_contains(&h[k].net, &routes[i].net.a);
+        }
+        assert_true(covered);
+        if (routes[i].kind == NLR_BLACKHOLE) {
+            char a[ADDR_STR];
+            assert_true(
+                has_hole(&p, addr_str(a, &routes[i].net.a), routes[i].net.len, HOLE_LEARNED));
+        }
+    }
+    plan_free(&p);
+    conf_free(c);
+    num_routes = 10000;
+    p = plan_of(TUNNEL PROTECTED "end\n", &c);
+    assert_false(p.holes_full);
+    assert_int_equal(p.holes.num, 10000 + 1); /* and the tunnel's own network */
+    plan_free(&p);
+    conf_free(c);
+    num_routes = 0;
+}
+
 static void t_tunnels(void **state)
 {
     (void)state;
@@ -607,6 +682,40 @@ static void t_keys_are_wiped(void **state)
     conf_free(c);
 }
 
+static void on_complaint(void *ctx, const char *link, const char *why)
+{
+    (void)ctx;
+    sprintf(done + strlen(done), "%s: %s;", link, why);
+}
+
+/* A subinterface's link has the id its line says: made, left, or made again; what is no VLAN is not ours. */
+static void t_vlans(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"FastEthernet0/1.10\n encapsulation dot1Q 10\n", "add Fa0-1 Fa0-1.10 10;"},
+        {"FastEthernet0/1.30\n encapsulation dot1Q 30\n", ""},
+        {"FastEthernet0/1.30\n encapsulation dot1Q 31\n", "del Fa0-1.30;add Fa0-1 Fa0-1.30 31;"},
+        {"FastEthernet0/1.30\n encapsulation dot1Q 99\n",
+         "del Fa0-1.30;add Fa0-1 Fa0-1.30 99;Fa0-1.30: no;"},
+        {"FastEthernet0/1.40\n encapsulation dot1Q 41\n", ""},
+        {"FastEthernet0/1\n", ""},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[200];
+        struct conf *c = conf_new();
+        struct strbuf errors = {0};
+        snprintf(text, sizeof text, "interface %send\n", cases[i][0]);
+        assert_true(cli_load(c, "t.cfg", text, &errors));
+        done[0] = 0;
+        vlan_links(NULL, c,
+                   &(struct vlan_names){.kernel_name = kernel_name, .complain = on_complaint});
+        assert_string_equal(done, cases[i][1]);
+        sb_free(&errors);
+        conf_free(c);
+    }
+}
+
 /* ---- what fits --------------------------------------------------------------------------------- */
 
 /* RFC 4303 2.4: outer, SPI and sequence, IV, text padded with the two trailer bytes to the alignment, ICV. */
@@ -637,18 +746,13 @@ static void t_esp_mtu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(t_map_lines),
-        cmocka_unit_test(t_two_links),
-        cmocka_unit_test(t_ipv6_list),
-        cmocka_unit_test(t_map_disabled),
-        cmocka_unit_test(t_lost_list),
-        cmocka_unit_test(t_addresses_and_routes),
-        cmocka_unit_test(t_holes),
-        cmocka_unit_test(t_tunnels),
-        cmocka_unit_test(t_tunnel_under_a_map),
-        cmocka_unit_test(t_tunnel_values),
-        cmocka_unit_test(t_keys_are_wiped),
-        cmocka_unit_test(t_esp_mtu),
+        cmocka_unit_test(t_map_lines),     cmocka_unit_test(t_two_links),
+        cmocka_unit_test(t_ipv6_list),     cmocka_unit_test(t_map_disabled),
+        cmocka_unit_test(t_lost_list),     cmocka_unit_test(t_addresses_and_routes),
+        cmocka_unit_test(t_holes),         cmocka_unit_test(t_many_holes),
+        cmocka_unit_test(t_tunnels),       cmocka_unit_test(t_tunnel_under_a_map),
+        cmocka_unit_test(t_tunnel_values), cmocka_unit_test(t_keys_are_wiped),
+        cmocka_unit_test(t_vlans),         cmocka_unit_test(t_esp_mtu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
