@@ -337,6 +337,38 @@ static void t_heard_is_told(void **state)
     two_free(t);
 }
 
+/* an engine that breaks down: the packets from the n-th on of a vector are not sealed */
+static unsigned seals = UINT32_MAX;
+void __real_bulk_seal(struct bulk *b, struct bulk_op *op, unsigned num);
+void __wrap_bulk_seal(struct bulk *b, struct bulk_op *op, unsigned num);
+void __wrap_bulk_seal(struct bulk *b, struct bulk_op *op, unsigned num)
+{
+    __real_bulk_seal(b, op, MIN(num, seals));
+    for (unsigned i = seals; i < num; i++) {
+        op[i].ok = false;
+    }
+}
+
+/* what the engine did not seal does not leave: it would be clear text in an ESP packet */
+static void t_unsealed_stays(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    u8 b[200];
+    rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
+    for (unsigned i = 0; i < 3; i++) {
+        rig_in(t.a, CRYPTO, b, 100);
+    }
+    seals = 1;
+    rig_run(t.a);
+    seals = UINT32_MAX;
+    struct rig_pkt first = *rig_out(t.a, SEND4);
+    assert_null(rig_out(t.a, SEND4));
+    assert_int_equal(rig_drops(t.a, DROP_TX_ERROR), 2);
+    assert_true(opens(&t, &first));
+    two_free(t);
+}
+
 static void t_identity(void **state)
 {
     (void)state;
@@ -1041,6 +1073,7 @@ int main(void)
         cmocka_unit_test(t_refused_sa_is_told),
         cmocka_unit_test(t_silence_is_told),
         cmocka_unit_test(t_heard_is_told),
+        cmocka_unit_test(t_unsealed_stays),
         cmocka_unit_test(t_identity_in_full),
         cmocka_unit_test(t_numbers_of_nobody),
         cmocka_unit_test(t_removed_keys_are_wiped),
