@@ -105,6 +105,14 @@ def test_a_blackhole_comes_before_its_route(lab):
         p.stdout.close()
 
 
+def test_ospf_lines_reach_frr(lab):
+    """In FRR's configuration interfaces have the kernel's names, passive ones too."""
+    l = lab("vti")
+    l.config("R1", "router ospf 1", " router-id 9.9.9.9", " network 10.0.0.0 0.0.0.255 area 0", " passive-interface FastEthernet0/0")
+    text = lambda: "".join(p.read_text() for p in l.dir("R1").rglob("frr.conf"))
+    until(lambda: " passive-interface Fa0-0\n" in text() and " ospf router-id 9.9.9.9\n" in text(), 10)
+
+
 def test_saving(lab):
     """`write memory` is the router's own; the operator's file is written only when asked, with a backup and its comments."""
     l = lab("vti")
