@@ -52,12 +52,7 @@ static void take_generation(struct dp_proc *p, u64 asked, int fd)
 {
     struct generation g;
     struct dp_msg m;
-    bool ok = generation_open(&g, fd, sizeof m);
-    for (size_t i = 0; ok && i < g.num; i++) {
-        generation_value(&g, i, &m);
-        ok = is_staged(m.type);
-    }
-    ok = ok && g.number == asked;
+    bool ok = generation_take(&g, fd, sizeof m, asked, is_staged);
     dp_ctl(p->dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_BEGIN, .u.number = asked}, -1);
     for (size_t i = 0; ok && i < g.num; i++) {
         generation_value(&g, i, &m);

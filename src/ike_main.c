@@ -170,12 +170,7 @@ static void take_generation(struct ike_proc *p, u64 asked, int fd)
 {
     struct generation g;
     struct ike_msg m;
-    bool ok = generation_open(&g, fd, sizeof m);
-    for (size_t i = 0; ok && i < g.num; i++) {
-        generation_value(&g, i, &m);
-        ok = is_staged(m.type);
-    }
-    if (ok) {
+    if (generation_take(&g, fd, sizeof m, asked, is_staged)) {
         ike_ctl(p->ike, &(struct ike_msg){.type = IKE_CFG_BEGIN});
         for (size_t i = 0; i < g.num; i++) {
             generation_value(&g, i, &m);

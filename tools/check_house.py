@@ -27,7 +27,7 @@ ALLOWED = {  # room -> headers it may include from other rooms
     "lab": {"base", "conf", "cli/cli.h", "sys/sys.h"},
     "": {"base", "event", "conf", "crypto/crypto.h", "ike/ike.h", "dp/dp.h", "cli/cli.h", "sys/sys.h", "sys/generation.h", "lab/lab.h"},
 }
-NO_CIRCLES = ["ike"]
+NO_CIRCLES = ["base", "event", "wire", "crypto", "steer", "conf", "ike", "lab"]
 passed = failed = 0
 
 

@@ -41,14 +41,6 @@ static bool same_list(const struct plan_list *a, const struct plan_list *b)
     return a->num == b->num && (a->num == 0 || memcmp(a->items, b->items, a->num * a->size) == 0);
 }
 
-void apply_complain(struct router *r, const char *what, const char *which, const char *why)
-{
-    char text[64];
-    snprintf(text, sizeof text, "%s %.40s", what, which);
-    ev_conf_fail(&r->log, 0, NULL,
-                 &(struct evb_conf_fail){.what = ev_str(text), .why = ev_textf("%s", why)});
-}
-
 /* ---- classifiers ---- */
 
 static const struct plan_map *map_of_link(const struct plan *p, const char *link)

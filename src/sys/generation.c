@@ -98,3 +98,17 @@ void generation_value(const struct generation *g, size_t i, void *out)
 {
     memcpy(out, g->values + i * g->size, g->size);
 }
+
+bool generation_take(struct generation *g, int fd, size_t size, u64 asked, bool (*fits)(u32 type))
+{
+    bool ok = generation_open(g, fd, size) && g->number == asked;
+    for (size_t i = 0; ok && i < g->num; i++) {
+        u32 type;
+        memcpy(&type, g->values + i * size, sizeof type); /* the file is sealed: it stays this */
+        ok = fits(type);
+    }
+    if (!ok) {
+        generation_close(g);
+    }
+    return ok;
+}

@@ -29,6 +29,10 @@ NODISCARD bool generation_read(struct generation *g, const void *p, size_t len, 
 /* generation_open: maps the file behind fd (which stays the caller's) and reads it; false: not
  * sealed, or generation_read refused it. */
 NODISCARD bool generation_open(struct generation *g, int fd, size_t size);
+/* generation_take: generation_open of what a process was told is generation `asked`, of values whose type (their first
+ * field) fits() alone: g is open afterwards. False: it is not that, nothing of it may be used, and g is closed. */
+NODISCARD bool generation_take(struct generation *g, int fd, size_t size, u64 asked,
+                               bool (*fits)(u32 type));
 void generation_close(struct generation *g);
 /* generation_value: value i copied to out (size bytes), so that it is aligned and cannot change. */
 void generation_value(const struct generation *g, size_t i, void *out);

@@ -22,45 +22,13 @@ void plan_init(struct plan *p)
                        .flows.size = sizeof(struct cli_flow)};
 }
 
-void plan_wipe_list(struct plan_list *l)
-{
-    if (l->items) {
-        mem_wipe(l->items, l->cap * l->size); /* keys pass through */
-    }
-}
-
-static void list_free(struct plan_list *l)
-{
-    plan_wipe_list(l);
-    free(l->items);
-    l->items = NULL;
-    l->num = l->cap = 0;
-}
-
 void plan_free(struct plan *p)
 {
     struct plan_list *all[] = {&p->links, &p->tuns,   &p->maps,  &p->covered, &p->own, &p->holes,
                                &p->addrs, &p->routes, &p->ports, &p->dp,      &p->ike, &p->flows};
     for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
-        list_free(all[i]);
+        plan_list_free(all[i]);
     }
-}
-
-void *plan_add(struct plan_list *l)
-{
-    if (l->num == l->cap) {
-        l->cap = l->cap ? l->cap * 2 : 16;
-        void *bigger = xcalloc(l->cap, l->size);
-        if (l->num) {
-            memcpy(bigger, l->items, l->num * l->size);
-            mem_wipe(l->items, l->num * l->size);
-        }
-        free(l->items);
-        l->items = bigger;
-    }
-    void *item = (char *)l->items + l->num++ * l->size;
-    memset(item, 0, l->size);
-    return item;
 }
 
 /* ---- links and addresses ---- */
@@ -157,5 +125,5 @@ void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *
     planner_maps(&k);
     planner_holes(&k);
     derive_own(&k);
-    list_free(&k.kernel);
+    plan_list_free(&k.kernel);
 }

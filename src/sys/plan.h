@@ -68,6 +68,7 @@ struct plan_world {
 };
 void plan_init(struct plan *p);
 void plan_free(struct plan *p);
+void plan_list_free(struct plan_list *l); /* wiped, and empty afterwards */
 void *plan_add(struct plan_list *l); /* a zeroed new item */
 void plan_wipe_list(struct plan_list *l); /* zeroes every byte it holds; plan_free does it to all */
 /* plan_derive: fills p from c. */

@@ -262,6 +262,18 @@ static void tunnel_flow(struct planner *k, const struct conf_if *i, struct dp_tu
     planner_esp_ports(k, t->src.family);
 }
 
+/* link_number: of the kernel link with that name; 0: it has no map. */
+static u8 link_number(const struct planner *k, const char *link)
+{
+    const struct plan_map *m = k->p->maps.items;
+    for (size_t i = 0; i < k->p->maps.num; i++) {
+        if (link[0] && strcmp(m[i].link, link) == 0) {
+            return m[i].number;
+        }
+    }
+    return 0;
+}
+
 /* tunnel_value: all but the flow. Plans are compared as bytes, so the padding is zero too. */
 static void tunnel_value(struct planner *k, const struct conf_if *i, u32 id,
                          struct dp_tunnel_value *t)
@@ -282,7 +294,7 @@ static void tunnel_value(struct planner *k, const struct conf_if *i, u32 id,
                     (i->tun.sequence ? TF_SEQUENCE : 0) | (i->rpf || i->rpf6 ? TF_RPF : 0) |
                     (i->tun.pmtud ? TF_PMTUD : 0));
     t->path_mtu = planner_egress(k, &t->dst, link);
-    t->link = planner_link_number(k, link);
+    t->link = link_number(k, link);
     str_copy(t->name, sizeof t->name, i->name);
 }
 

@@ -22,8 +22,6 @@ void planner_map_links(struct planner *k);
 void planner_maps(struct planner *k);
 void planner_holes(struct planner *k);
 
-/* planner_link_number: of the kernel link with that name; 0: it has no map. */
-u8 planner_link_number(const struct planner *k, const char *link);
 /* planner_tunnel_mtu: ip mtu, or what fits the way to the other end with everything around it. */
 u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i);
 /* planner_egress: MTU and kernel name of the link that leads to dst; 1500 and "" while there is no way. */

@@ -7,17 +7,6 @@
 
 enum { PORTS_OF_LINK = 4 }; /* crypto, clear, pass IPv4, pass IPv6 */
 
-u8 planner_link_number(const struct planner *k, const char *link)
-{
-    const struct plan_map *m = k->p->maps.items;
-    for (size_t i = 0; i < k->p->maps.num; i++) {
-        if (link[0] && strcmp(m[i].link, link) == 0) {
-            return m[i].number;
-        }
-    }
-    return 0;
-}
-
 /* ---- the link's ports ---- */
 
 static void tun_port(struct planner *k, const struct plan_map *m, unsigned at, const char *name,

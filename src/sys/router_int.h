@@ -159,16 +159,21 @@ struct router {
 };
 void router_apply(struct router *r);
 void router_applied(struct router *r); /* the kernel has followed a plan */
-u8 router_link_number(void *ctx, const char *link);
 /* router_touch: something outside changed: soon apply again and look at the interfaces. */
 void router_touch(struct router *r);
 void router_send_masks(struct router *r);
 /* router_child_ready: a child has done all it was given; with the last one the router is ready to serve. */
 void router_child_ready(struct router *r, enum child_id id);
+void router_host(struct router *r); /* fills r->host (host.c) */
+
+/* ---- names.c ---- */
 void router_kernel_name(void *ctx, char out[16], const char *ifname);
 void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link);
 u32 router_flow_id(void *ctx, const char *key);
-void router_host(struct router *r); /* fills r->host (host.c) */
+u8 router_link_number(void *ctx, const char *link);
+
+/* ---- complaint.c ---- */
+void apply_complain(struct router *r, const char *what, const char *which, const char *why);
 
 /* ---- apply.c ---- */
 /* plan_apply: offers next (owned from now on) to dp and ike; when they have taken it the kernel follows, and then
@@ -178,7 +183,6 @@ void plan_apply(struct router *r, struct plan *next);
 NODISCARD bool plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force);
 void plan_insist(struct router *r); /* what a child that runs was given and has not taken is given again */
 void plan_impatient(uv_timer_t *t); /* ike does not answer: go on without */
-void apply_complain(struct router *r, const char *what, const char *which, const char *why);
 /* Everything once more, for a child that has just started. */
 void plan_give_dp(struct router *r);
 void plan_give_ike(struct router *r, bool restarted);

@@ -8,8 +8,10 @@
  *   generation.c  a configuration generation as one sealed memory file
  *   netlink.c  links, addresses, routes, TUNs
  *   vlan.c     the links of subinterfaces
- *   plan.c     model -> plan: everything that has to be so, as plain values (plan_crypto.c, plan_map.c, plan_hole.c)
+ *   names.c    what links are called; numbers of flows and map links
+ *   plan.c     model -> plan: everything that has to be so, as plain values (plan_crypto.c, plan_map.c, plan_hole.c, plan_list.c)
  *   apply.c    plan difference -> dp, ike, kernel (apply_port.c: the descriptors)
+ *   complaint.c  what could not be made so
  *   proc.c     the two children: start, restart, dispatch
  *   value.c    what a child may say: every value of theirs is checked like a packet from outside
  *   ask.c      questions to the children; nobody waits for an answer, it is called

@@ -107,6 +107,20 @@ def test_silent_children_do_not_stop_the_console(double):
     assert d.end() == 0
 
 
+@pytest.mark.parametrize("how, follows", [("silent", False), ("honest", True)])
+def test_the_kernel_waits_for_dp(double, how, follows):
+    """Addresses and routes come when dp protects by the new lines, and not before."""
+    d = double(how)
+    there = lambda: "10.9.9.1" in sh(["ip", "-n", d.ns, "addr"]) and "1.1.1.1" in sh(["ip", "-n", d.ns, "addr"])
+    if follows:
+        until(there, 10)
+    else:
+        for _ in range(3):  # two seconds of nothing each: longer than main's patience with ike
+            d.ask("show crypto session")
+        assert "10.9.9.1" not in sh(["ip", "-n", d.ns, "addr"]) and "1.1.1.1" not in sh(["ip", "-n", d.ns, "addr"])
+    assert d.end() == 0
+
+
 @pytest.mark.parametrize("how, why", [("garbage", "a field holds what cannot be"), ("garbage", "its type is none"),
                                       ("garbage", "it tells of an event that another"), ("fds", "it brought descriptors"),
                                       ("long", "its length is wrong"), ("twice", "it answers what was not asked"),

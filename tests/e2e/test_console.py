@@ -80,6 +80,39 @@ def test_learned_blackholes_are_shown_and_forgotten(lab):
         assert "% expected a network" in l.exec("R1", f"clear adit blackhole {wrong}", check=False)
 
 
+def test_a_blackhole_comes_before_its_route(lab):
+    l = lab("vti")
+    tunnel = re.search(r"^interface (Tunnel\d+)", l.exec("R1", "show running-config"), re.M)[1]
+    p = subprocess.Popen(["ip", "-n", l.ns("R1"), "monitor", "route"], stdout=subprocess.PIPE, text=True)
+    try:
+        l.shell("R1", "ip route add 10.1.2.3/32 dev lo proto 188")  # until the monitor listens
+        seen = ""
+        end = time.monotonic() + 10
+        asked = False
+        while "10.44.0.0/16 dev" not in seen:
+            assert time.monotonic() < end, seen
+            if select.select([p.stdout], [], [], 0.2)[0]:
+                seen += os.read(p.stdout.fileno(), 65536).decode()
+            elif "10.1.2.3" not in seen:
+                l.shell("R1", "ip route del 10.1.2.3/32; ip route add 10.1.2.3/32 dev lo proto 188")
+            if "10.1.2.3" in seen and not asked:
+                asked = True
+                l.config("R1", f"ip route 10.44.0.0 255.255.0.0 {tunnel}")
+        assert "blackhole 10.44.0.0/16" in seen.split("\n10.44.0.0/16 dev")[0], seen
+    finally:
+        p.kill()
+        p.wait()
+        p.stdout.close()
+
+
+def test_ospf_lines_reach_frr(lab):
+    """In FRR's configuration interfaces have the kernel's names, passive ones too."""
+    l = lab("vti")
+    l.config("R1", "router ospf 1", " router-id 9.9.9.9", " network 10.0.0.0 0.0.0.255 area 0", " passive-interface FastEthernet0/0")
+    text = lambda: "".join(p.read_text() for p in l.dir("R1").rglob("frr.conf"))
+    until(lambda: " passive-interface Fa0-0\n" in text() and " ospf router-id 9.9.9.9\n" in text(), 10)
+
+
 def test_saving(lab):
     """`write memory` is the router's own; the operator's file is written only when asked, with a backup and its comments."""
     l = lab("vti")

@@ -62,6 +62,32 @@ static void t_nobody_changes_one(void **state)
     close(fd);
 }
 
+static bool up_to_six(u32 type)
+{
+    return type <= 6; /* sealed() makes 0, 3, 6, 9, ... */
+}
+
+/* What is not the one that was announced, or holds another kind of value, is not taken at all. */
+static void t_taken_whole(void **state)
+{
+    (void)state;
+    static const struct {
+        u64 asked;
+        size_t num;
+        bool taken;
+    } cases[] = {{5, 3, true}, {5, 0, true}, {5, 4, false}, {4, 3, false}, {6, 3, false}};
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct generation g;
+        int fd = sealed(5, cases[i].num);
+        assert_int_equal(generation_take(&g, fd, sizeof(struct value), cases[i].asked, up_to_six),
+                         cases[i].taken);
+        assert_int_equal(g.map != NULL, cases[i].taken);
+        assert_int_equal(g.num, cases[i].taken ? cases[i].num : 0);
+        generation_close(&g);
+        close(fd);
+    }
+}
+
 static void t_refused(void **state)
 {
     (void)state;
@@ -96,8 +122,8 @@ static void t_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(t_round_trip),
-                                       cmocka_unit_test(t_nobody_changes_one),
-                                       cmocka_unit_test(t_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(t_round_trip), cmocka_unit_test(t_nobody_changes_one),
+        cmocka_unit_test(t_taken_whole), cmocka_unit_test(t_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,70 @@
+/*
+ * names.c: what a link is called, in the kernel and on the console, and which numbers flows and map links have: the same name
+ * has the same number for as long as the router runs.
+ */
+#include "sys/router_int.h"
+
+#include <stdlib.h>
+
+void router_kernel_name(void *ctx, char out[16], const char *ifname)
+{
+    const struct router *r = ctx;
+    for (unsigned i = 0; i < r->opt->num_maps; i++) {
+        const char *eq = strchr(r->opt->map[i], '=');
+        if (eq && strlen(ifname) == (size_t)(eq - r->opt->map[i]) &&
+            strncmp(ifname, r->opt->map[i], strlen(ifname)) == 0) {
+            str_copy(out, 16, eq + 1);
+            return;
+        }
+    }
+    conf_if_kernel(out, ifname);
+}
+
+void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link)
+{
+    const struct router *r = ctx;
+    char name[16];
+    CONF_FOR(struct conf_if, i, &r->conf->ifs)
+    {
+        router_kernel_name(ctx, name, i->name);
+        if (strcmp(name, link) == 0) {
+            str_copy(out, CONF_IFNAME, i->name);
+            return;
+        }
+    }
+    str_copy(out, CONF_IFNAME, link);
+}
+
+u32 router_flow_id(void *ctx, const char *key)
+{
+    struct router *r = ctx;
+    for (struct flow_key *k = r->flow_keys; k; k = k->next) {
+        if (strcmp(k->key, key) == 0) {
+            return k->id;
+        }
+    }
+    struct flow_key *n = xcalloc(1, sizeof *n);
+    n->key = xstrdup(key);
+    n->id = ++r->next_flow;
+    n->next = r->flow_keys;
+    r->flow_keys = n;
+    return n->id;
+}
+
+u8 router_link_number(void *ctx, const char *link)
+{
+    struct router *r = ctx;
+    u8 free_one = 0;
+    for (u8 i = 1; i <= DP_MAX_LINKS; i++) {
+        if (strcmp(r->map_link[i], link) == 0) {
+            return i;
+        }
+        if (!free_one && !r->map_link[i][0]) {
+            free_one = i;
+        }
+    }
+    if (free_one) {
+        str_copy(r->map_link[free_one], NL_NAME, link);
+    }
+    return free_one;
+}
