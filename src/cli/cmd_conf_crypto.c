@@ -321,11 +321,41 @@ bool cfg_set_life(struct cfg *k, const struct match *m)
     return true;
 }
 
+/* map_user: an interface that names the map; NULL: none. */
+static const struct conf_if *map_user(const struct conf *c, const struct conf_map *map)
+{
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        if (strcmp(i->crypto_map, map->name) == 0) {
+            return i;
+        }
+    }
+    return NULL;
+}
+
+/* all_entries: seq, or 0, stands for all that the map has. */
+static bool all_entries(const struct conf_map *map, u32 seq)
+{
+    CONF_FOR(struct conf_map_entry, e, &map->entries)
+    {
+        if (seq && e->seq != seq) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool cfg_map(struct cfg *k, const struct match *m)
 {
     const char *name = match_text(m, "name");
     u32 seq = (u32)match_number(m, "seq", 0);
     struct conf_map *map = conf_map_find(k->c, name);
+    if (m->no && map && map_user(k->c, map) && all_entries(map, seq)) {
+        return cfg_fail(k, m, "name",
+                        "crypto map %.60s is in use by %s, and nothing would be covered any more; add "
+                        "another entry, or take the map from the interface",
+                        name, map_user(k->c, map)->name);
+    }
     if (m->no && map) { /* without a number the whole map */
         CONF_FOR(struct conf_map_entry, e, &map->entries)
         {

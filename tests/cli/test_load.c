@@ -149,6 +149,15 @@ static void fuzzer_found(void **state)
         snprintf(text, sizeof text, "%s\n", nameless[i]);
         rejects(text, "R9.cfg:1:1:", "expected the name");
     }
+    static const char *const in_use[] = {"", " 10"};
+    for (unsigned i = 0; i < ARRAY_LEN(in_use); i++) { /* what it covers would leave in clear */
+        char text[200];
+        snprintf(text, sizeof text,
+                 "crypto map M 10 ipsec-isakmp\ninterface FastEthernet0/0\n crypto map M\n"
+                 "exit\nno crypto map M%s\n",
+                 in_use[i]);
+        rejects(text, "R9.cfg:5:15:", "in use by FastEthernet0/0");
+    }
     rejects("ip access-list extended 0\n", "R9.cfg:1:25:", "100 to 199 or 2000 to 2699");
     rejects("ip access-list extended 99\n", "R9.cfg:1:25:", "100 to 199 or 2000 to 2699");
     rejects("ip access-list standard 100\n", "R9.cfg:1:25:", "1 to 99 or 1300 to 1999");

@@ -61,7 +61,7 @@ class Capture:
 
     def __init__(self, ns, link, path):
         self.path, self.ns, self.link = str(path), ns, link
-        self.p = subprocess.Popen(["ip", "netns", "exec", ns, "tcpdump", "-i", link, "-w", path, "-U", "--immediate-mode", "-Z", "root"],
+        self.p = subprocess.Popen(["ip", "netns", "exec", ns, "tcpdump", "-i", link, "-w", path, "-B", "65536", "-U", "--immediate-mode", "-Z", "root"],
                                   stderr=subprocess.PIPE, text=True)
         assert "listening on" in self.p.stderr.readline()
 
@@ -69,11 +69,15 @@ class Capture:
         # a frame of our own (IEEE 802 local experimental) goes last: when it is in the file, so is everything before it
         mark = b"last frame of " + self.path.encode()[-20:]
         send = f"import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(({self.link!r}, 0)); s.send(bytes(12) + b'\\x88\\xb5' + {mark!r}.ljust(60))"
-        sh(["ip", "netns", "exec", self.ns, "/usr/bin/python3", "-c", send])
-        until(lambda: mark in Path(self.path).read_bytes(), 20)
+        def is_through():
+            sh(["ip", "netns", "exec", self.ns, "/usr/bin/python3", "-c", send])
+            return mark in Path(self.path).read_bytes()
+        until(is_through, 60, 0.5)
         self.p.send_signal(signal.SIGINT)
+        end = self.p.stderr.read()
         self.p.wait(10)
         self.p.stderr.close()
+        assert re.search(r"^0 packets dropped by kernel", end, re.M), end  # else it proves nothing
         args = ["tshark", "-r", self.path, "-Y", "!(eth.type == 0x88b5)", "-T", "fields", "-E", "occurrence=f"]
         for f in fields or ("ip.src", "ip.dst", "ip.proto", "ip.len"):
             args += ["-e", f]

@@ -50,8 +50,8 @@ def test_refused(lab, case):
         assert "inbound esp sas:\n     spi:" not in l.exec(node, "show crypto ipsec sa")
     # the right value, and it works: nothing was spoilt (the configuration is changed, IKE asked anew)
     fixed = {"no key": ["crypto isakmp key ccie address 1.1.1.1"], "wrong PSK": ["no crypto isakmp key other address 1.1.1.1", old + " address 1.1.1.1"],
-             "no common policy": ["crypto isakmp policy 10", old], "no common transform": ["no crypto map VPN 10", "no crypto ipsec transform-set AES-SHA",
-             "crypto ipsec transform-set AES-SHA " + old, "crypto map VPN 10 ipsec-isakmp", "set peer 1.1.1.1", "set transform-set AES-SHA", "match address 100"],
+             "no common policy": ["crypto isakmp policy 10", old], "no common transform": ["crypto ipsec transform-set OTHER esp-null esp-sha-hmac", "crypto map VPN 10 ipsec-isakmp", "set transform-set OTHER",
+             "no crypto ipsec transform-set AES-SHA", "crypto ipsec transform-set AES-SHA " + old, "crypto map VPN 10 ipsec-isakmp", "set transform-set AES-SHA"],
              "proxy mismatch": ["access-list 100 " + old]}[case]
     status, out = l.config("CE2", *fixed)
     assert "^" not in out, out
