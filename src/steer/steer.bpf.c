@@ -1,13 +1,16 @@
 /*
  * steer.bpf.c: the classifier on clsact of every link with a crypto map. It runs in the kernel for
  * every packet that leaves by the link (steer_out) or comes in by it (steer_in), whichever route,
- * table, next hop or source selection brought it there:
+ * table, next hop or source selection brought it there, and for what dp lets pass inwards
+ * (steer_back, on the TUN):
  *
  *   out   carries dp's mark                 -> passes: it is ESP, IKE, or was looked at already
  *         may be covered by the map         -> the link's TUN crypto<index>, where dp decides
  *   in    IKE, ESP, AH to the router itself -> passes
  *         may be covered by the map's mirror-> the link's TUN clear<index>, where dp decides
  *   both  anything else                     -> passes
+ *   back  from the TUN clear<index>         -> comes in by the link, as it first did: its multicast
+ *                                              groups, its sockets, its link-local addresses
  *
  * "May be covered" is a superset (RFC 4301 4.4.1 without ports and denies): prefixes and protocol
  * stand in every fragment, ports do not. What cannot be read as IPv4 or IPv6 although it claims to
@@ -35,13 +38,18 @@ enum {
     ND_LAST = 137,
     PORT_IKE = 500,
     PORT_NAT = 4500,
-    PACKET_OTHERHOST = 3, /* linux/if_packet.h */
+    PACKET_HOST = 0, PACKET_OTHERHOST = 3, /* linux/if_packet.h */
+    ETH_HEADER = 14,
 };
 
 /* Set by steer.c before the program is loaded. */
 const volatile __u32 num_masks = 0;
 const volatile __u32 tun_out = 0, tun_in = 0; /* interface indexes */
 const volatile __u32 own_mark = 0;
+const volatile __u32 link = 0; /* interface index of the link itself */
+
+/* The mark of what steer_back gives to steer_in; no process sends with it. */
+#define BACK(mark) ((mark) ^ 0x80000000u)
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -242,6 +250,13 @@ int steer_in(struct __sk_buff *skb)
 {
     struct view v = {};
     enum look is = look(skb, &v);
+    if (skb->mark == BACK(own_mark)) { /* nothing that comes by a wire has a mark */
+        skb->mark = 0;
+        if (skb->pkt_type == PACKET_OTHERHOST) { /* its frame was made without the link's address */
+            (void)bpf_skb_change_type(skb, PACKET_HOST);
+        }
+        return TC_ACT_UNSPEC;
+    }
     if (is == NOT_OURS || skb->pkt_type == PACKET_OTHERHOST) { /* the kernel drops what is for others */
         return TC_ACT_UNSPEC;
     }
@@ -253,6 +268,28 @@ int steer_in(struct __sk_buff *skb)
         return TC_ACT_UNSPEC;
     }
     return lead(skb, tun_in);
+}
+
+/* Of the link's frame only "to a group or not" and the type are made again: nobody asks for more. */
+SEC("tc")
+int steer_back(struct __sk_buff *skb)
+{
+    struct {
+        __u8 dst[6], src[6];
+        __u16 type;
+    } eth = {.type = skb->protocol};
+    struct view v = {};
+    if (look(skb, &v) != READ) {
+        return TC_ACT_SHOT;
+    }
+    __u8 first = ((const __u8 *)v.dst)[0];
+    eth.dst[0] = v.family == 4 ? (first & 0xf0) == 0xe0 : first == 0xff;
+    if (bpf_skb_change_head(skb, ETH_HEADER, 0) ||
+        bpf_skb_store_bytes(skb, 0, &eth, sizeof eth, 0)) {
+        return TC_ACT_SHOT;
+    }
+    skb->mark = BACK(own_mark);
+    return bpf_redirect(link, BPF_F_INGRESS);
 }
 
 char _license[] SEC("license") = "Apache-2.0";

@@ -9,7 +9,10 @@
 #include "steer/steer_abi.h"
 
 #include <bpf/bpf.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* First in the chain: a filter of somebody else that ends it must not come before ours. */
@@ -129,6 +132,7 @@ static struct steer_bpf *load(const struct steer_link *l, const char **why)
     o->rodata->tun_out = l->tun_out;
     o->rodata->tun_in = l->tun_in;
     o->rodata->own_mark = l->mark;
+    o->rodata->link = (u32)l->ifindex;
     (void)bpf_map__set_max_entries(o->maps.rules, (u32)MAX(2 * l->num_sel, 1u));
     (void)bpf_map__set_max_entries(o->maps.own, (u32)MAX(l->num_own, 1u));
     if (steer_bpf__load(o) != 0 || (*why = fill(o, &t, l)) != NULL) {
@@ -173,7 +177,20 @@ static bool put(int ifindex, enum bpf_tc_attach_point at, const struct bpf_progr
     return true;
 }
 
-const char *steer_attach(const struct steer_link *l, u32 out_ids[2])
+/* has_frames: frames of Ethernet travel on it; what a TUN carries has none. */
+static bool has_frames(int ifindex)
+{
+    struct ifreq q = {0};
+    int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool is = s >= 0 && if_indextoname((unsigned)ifindex, q.ifr_name) &&
+              ioctl(s, SIOCGIFHWADDR, &q) == 0 && q.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+    if (s >= 0) {
+        close(s);
+    }
+    return is;
+}
+
+const char *steer_attach(const struct steer_link *l, u32 out_ids[3])
 {
     const char *why;
     struct bpf_tc_hook both =
@@ -187,6 +204,13 @@ const char *steer_attach(const struct steer_link *l, u32 out_ids[2])
     if (!put(l->ifindex, BPF_TC_EGRESS, o->progs.steer_out, &out_ids[0]) ||
         !put(l->ifindex, BPF_TC_INGRESS, o->progs.steer_in, &out_ids[1])) {
         why = "this link takes no classifier (clsact)";
+    }
+    struct bpf_tc_hook in = hook_of((int)l->tun_in, BPF_TC_INGRESS);
+    out_ids[2] = 0;
+    (void)bpf_tc_hook_create(&in);
+    if (!why && has_frames(l->ifindex) &&
+        !put((int)l->tun_in, BPF_TC_INGRESS, o->progs.steer_back, &out_ids[2])) {
+        why = "its TUN takes no classifier (clsact)";
     }
     steer_bpf__destroy(o); /* the filters keep programs and maps alive */
     return why;
@@ -205,10 +229,11 @@ const char *steer_programs(const struct steer_link *l, int out_fds[2])
     return NULL;
 }
 
-bool steer_holds(int ifindex, const u32 ids[2])
+bool steer_holds(int ifindex, u32 tun_in, const u32 ids[3])
 {
     return ids[0] && ids[1] && standing(ifindex, BPF_TC_EGRESS) == ids[0] &&
-           standing(ifindex, BPF_TC_INGRESS) == ids[1];
+           standing(ifindex, BPF_TC_INGRESS) == ids[1] &&
+           (!ids[2] || standing((int)tun_in, BPF_TC_INGRESS) == ids[2]);
 }
 
 bool steer_detach(int ifindex)

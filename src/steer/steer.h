@@ -21,14 +21,16 @@ struct steer_link {
 };
 
 /* steer_attach: puts the classifier on the link, or another in the place of the one that is there,
- * without a moment between. out_ids: the programs of out and in, for steer_holds. NULL: done; else
- * what went wrong (constant text, or errno's), and what was there before is there still. */
-NODISCARD const char *steer_attach(const struct steer_link *l, u32 out_ids[2]);
+ * without a moment between; and on tun_in what gives packets that come out of it back to the link (a
+ * link without frames has none: they come in by the TUN). out_ids: the programs of out, in and back
+ * (0: none), for steer_holds. NULL: done; else what went wrong (constant text, or errno's), and on
+ * the link is still what was there before. */
+NODISCARD const char *steer_attach(const struct steer_link *l, u32 out_ids[3]);
 /* steer_programs: the programs of out and in as steer_attach would put them on the link, without any
  * link: descriptors, the caller's to close. For tests, which run packets through them. */
 NODISCARD const char *steer_programs(const struct steer_link *l, int out_fds[2]);
-/* steer_holds: these programs still stand on the link: nobody took them away by hand. */
-NODISCARD bool steer_holds(int ifindex, const u32 ids[2]);
+/* steer_holds: these programs still stand on the link and on tun_in: nobody took them away by hand. */
+NODISCARD bool steer_holds(int ifindex, u32 tun_in, const u32 ids[3]);
 /* steer_detach: takes adit's classifiers off the link, also those of a former run; nothing there is
  * fine. True: something was there. */
 bool steer_detach(int ifindex);

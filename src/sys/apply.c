@@ -76,7 +76,7 @@ static const char *steer_one(struct router *r, const struct plan *next, const st
     }
     bool same = same_lines(&r->plan, map_of_link(&r->plan, m->link), next, m) &&
                 s->tun_out == (u32)out.index && s->tun_in == (u32)in.index;
-    if (same && steer_holds(m->ifindex, s->ids)) {
+    if (same && steer_holds(m->ifindex, s->tun_in, s->ids)) {
         return NULL;
     }
     struct steer_link l = {.ifindex = m->ifindex,

@@ -97,7 +97,7 @@ struct router_port {
 /* The classifier on a map link. */
 struct router_steer {
     u32 tun_out, tun_in; /* interface indexes it leads to */
-    u32 ids[2];          /* its programs */
+    u32 ids[3];          /* its programs */
 };
 /* A question nobody waits for any more. */
 struct given_up {

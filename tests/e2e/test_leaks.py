@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ADITD, Capture, until
+from conftest import ADITD, Capture, sh, until
 
 TRAFFIC = Path(__file__).with_name("traffic.py")
 
@@ -544,6 +544,46 @@ def test_deny_works_both_ways(bed, tmp_path):
     assert ["10.1.0.10", "10.2.0.10", "1"] in seen and ["10.2.0.10", "10.1.0.10", "1"] in seen
     assert not [f for f in seen if "10.1.0.11" in f[:2]], seen
     assert [f for f in seen if f[2] == "50"]
+
+
+HEAR = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 520))
+s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("224.0.0.9") + socket.inet_aton("1.1.1.1"))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"Fa0-1")
+s.settimeout(60)
+print("listening", flush=True)
+print(s.recv(100).decode(), flush=True)
+"""
+SAY = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("1.1.1.2"))
+s.sendto(sys.argv[1].encode(), ("224.0.0.9", 520))
+"""
+
+
+def test_a_link_keeps_its_groups(bed):
+    """What a deny line takes out of a wide list comes in by the link itself: a routing protocol hears its neighbours there; what
+    is not taken out does not come in."""
+    b = bed()
+    b.l.config("CE1", "no access-list 100", "access-list 100 permit ip any any")
+    hear = subprocess.Popen(["ip", "netns", "exec", b.l.ns("CE1"), "/usr/bin/python3", "-c", HEAR], stdout=subprocess.PIPE, text=True)
+    try:
+        assert hear.stdout.readline() == "listening\n"
+        say = lambda what: sh(["ip", "netns", "exec", b.l.ns("ISP"), "/usr/bin/python3", "-c", SAY, what])
+        before = b.l.exec("CE1", "show drops")
+        say("covered")
+        until(lambda: b.l.exec("CE1", "show drops") != before, 20)
+        b.l.config("CE1", "no access-list 100", "access-list 100 deny udp any host 224.0.0.9", "access-list 100 deny udp host 224.0.0.9 any",
+                   "access-list 100 permit ip any any")
+        until(lambda: say("taken out") or hear.poll() is not None, 30, 0.5)
+        assert hear.communicate(timeout=30)[0] == "taken out\n"
+    finally:
+        if hear.poll() is None:
+            hear.kill()
+        hear.wait(10)
 
 
 # ---- networks behind protected tunnels ----

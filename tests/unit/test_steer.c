@@ -5,6 +5,7 @@
  */
 #include "steer/steer.h"
 #include "steer/steer_abi.h"
+#include "wire/ip.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,12 +14,15 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -495,12 +499,54 @@ static char arrives(struct frame f)
     return in ? 't' : out ? 'o' : 0;
 }
 
+/* What dp lets pass inwards comes by a TUN and is heard where it first came in, on the link, by who is in the group there. */
+static void gives_back(struct steer_link *l)
+{
+    u32 ids[3];
+    const struct selector all = line("0.0.0.0", 0, "0.0.0.0", 0, 0);
+    struct ifreq q = {.ifr_name = "clear0", .ifr_flags = IFF_TUN | IFF_NO_PI};
+    int tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC), s = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_true(tun >= 0 && s >= 0 && ioctl(tun, TUNSETIFF, &q) == 0);
+    assert_int_equal(system("ip link set clear0 up && ip addr add 10.2.0.9/16 dev near"), 0);
+    struct steer_link back = *l;
+    back.sel = &all;
+    back.tun_in = if_nametoindex("clear0");
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(520)};
+    struct ip_mreqn group = {.imr_ifindex = l->ifindex};
+    struct timeval patience = {.tv_sec = 10};
+    inet_pton(AF_INET, "224.0.0.9", &group.imr_multiaddr);
+    assert_int_equal(bind(s, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(setsockopt(s, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group), 0);
+    assert_int_equal(setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, "near", 5), 0);
+    assert_int_equal(setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    assert_null(steer_attach(&back, ids));
+    assert_true(steer_holds(l->ifindex, back.tun_in, ids));
+    static const char *const to_whom[] = {"224.0.0.9", "10.2.0.9"};
+    for (unsigned i = 0; i < ARRAY_LEN(to_whom); i++) {
+        u8 heard[16];
+        struct frame f = ip("10.2.0.1", to_whom[i], 17, 0, 0);
+        u8 *h = f.b + 14, *udp = h + 20;
+        f.len = 14 + 20 + 8 + 4;
+        put16(h + 2, 32);
+        ip4_checksum_set(h, 20);
+        memset(udp, 0, 12);
+        put16(udp, 520), put16(udp + 2, 520), put16(udp + 4, 12);
+        assert_int_equal(write(tun, h, 32), 32);
+        assert_int_equal(recv(s, heard, sizeof heard, 0), 4);
+    }
+    assert_int_equal(system("tc filter del dev clear0 ingress"), 0); /* by hand */
+    assert_false(steer_holds(l->ifindex, back.tun_in, ids));
+    assert_true(steer_detach(l->ifindex));
+    close(tun);
+    close(s);
+}
+
 static void t_on_a_link(void **state)
 {
     (void)state;
     const struct selector sel = line("10.1.0.0", 16, "10.2.0.0", 16, 0);
     struct frame f = ip("10.2.0.1", "10.1.0.1", 6, 0, 0);
-    u32 ids[2], newer[2];
+    u32 ids[3], newer[3];
     make_net();
     int near = (int)if_nametoindex("near");
     struct steer_link l = {.ifindex = near,
@@ -512,7 +558,7 @@ static void t_on_a_link(void **state)
     assert_null(steer_probe());
     assert_int_equal(arrives(f), 0);
     assert_null(steer_attach(&l, ids));
-    assert_true(steer_holds(near, ids));
+    assert_true(steer_holds(near, l.tun_in, ids));
     assert_int_equal(arrives(f), 't');
     assert_int_equal(arrives(ip("10.2.0.1", "10.9.0.1", 6, 0, 0)), 0);
     /* a priority tag is none, and does not travel on; a VLAN's frames are its subinterface's */
@@ -535,13 +581,13 @@ static void t_on_a_link(void **state)
     assert_int_equal(sent_by("tout"), out + 1);
     /* another in its place; the first does not stand any more */
     assert_null(steer_attach(&l, newer));
-    assert_true(steer_holds(near, newer));
-    assert_false(steer_holds(near, ids));
+    assert_true(steer_holds(near, l.tun_in, newer));
+    assert_false(steer_holds(near, l.tun_in, ids));
     assert_int_equal(system("tc filter del dev near ingress"), 0); /* by hand */
-    assert_false(steer_holds(near, newer));
+    assert_false(steer_holds(near, l.tun_in, newer));
     assert_null(steer_attach(&l, newer));
     assert_int_equal(system("tc filter del dev near egress"), 0);
-    assert_false(steer_holds(near, newer));
+    assert_false(steer_holds(near, l.tun_in, newer));
     assert_null(steer_attach(&l, newer));
     assert_true(steer_detach(near));
     assert_int_equal(arrives(f), 0);
@@ -549,6 +595,7 @@ static void t_on_a_link(void **state)
     assert_true(sendto(net.raw, leaves.b, leaves.len, 0, (struct sockaddr *)&to, sizeof to) > 0);
     assert_int_equal(sent_by("tout"), out);
     assert_false(steer_detach(near)); /* nothing is there */
+    gives_back(&l);
     l.ifindex = 9999;
     assert_non_null(steer_attach(&l, newer)); /* there is no such link */
     close(net.raw);
