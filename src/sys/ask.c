@@ -71,6 +71,15 @@ static void wake(struct router *r)
     }
 }
 
+/* give_up: its answer may still come. */
+static void give_up(struct router *r, const struct question *q)
+{
+    if (q->until_ms) { /* 0: it was not even asked, or said too much */
+        r->given_up[r->num_given_up++ % ARRAY_LEN(r->given_up)] =
+            (struct given_up){q->tag, q->id};
+    }
+}
+
 static void on_late(uv_timer_t *t)
 {
     struct router *r = t->data;
@@ -81,10 +90,7 @@ static void on_late(uv_timer_t *t)
         LIST_FOR (it, &r->questions) {
             struct question *q = CONTAINER_OF(it, struct question, link);
             if (q->until_ms <= now) {
-                if (q->until_ms) { /* 0: it was not even asked, or said too much */
-                    r->given_up[r->num_given_up++ % ARRAY_LEN(r->given_up)] =
-                        (struct given_up){q->tag, q->id};
-                }
+                give_up(r, q);
                 settle(q, false);
                 more = true;
                 break;
@@ -123,6 +129,7 @@ void ask_cancel(struct router *r, const void *ctx)
     LIST_FOR (it, &r->questions) {
         struct question *q = CONTAINER_OF(it, struct question, link);
         if (q->ctx == ctx) {
+            give_up(r, q);
             list_remove(&q->link);
             answer_free(&q->a, q->kind->size);
             free(q);

@@ -236,8 +236,7 @@ static void every_no(void **state)
 /* Whole things go by their name alone; what is not there goes without a trace. */
 static void whole_things(void **state)
 {
-    static const char *const gone[] = {"crypto map M",
-                                       "access-list 101",
+    static const char *const gone[] = {"access-list 101",
                                        "ip access-list extended LIST",
                                        "router ospf 1",
                                        "interface Tunnel1",

@@ -165,6 +165,24 @@ def test_a_child_that_is_only_late_is_not_ended(double):
     assert d.end() == 0
 
 
+def test_an_answer_to_a_console_that_hung_up_is_no_fault(double):
+    d = double("honest")
+    assert d.ask("show crypto session").returncode == 0
+    for pid in d.children():
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        w = subprocess.Popen([ADIT, "-n", d.sock, "show crypto session"], stdout=subprocess.DEVNULL)
+        time.sleep(0.3)  # it asks and hears nothing: there is no event to wait for
+        w.kill()
+        w.wait(10)
+    finally:
+        for pid in d.children():
+            os.kill(pid, signal.SIGCONT)
+    assert d.ask("show crypto session").returncode == 0
+    assert "answers what was not asked" not in d.log()
+    assert d.end() == 0
+
+
 def test_a_child_that_hangs_up_is_ended_and_started_again(double):
     d = double("hangup")
     until(lambda: len(re.findall(r"process dp started", d.log())) >= 2 and len(re.findall(r"process ike started", d.log())) >= 2, 20)
