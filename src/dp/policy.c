@@ -15,8 +15,6 @@
  */
 #include "dp/dp_int.h"
 
-#include <stdlib.h>
-
 static u32 mask4(u8 len)
 {
     return len ? 0xffffffffu << (32 - len) : 0;
@@ -35,18 +33,45 @@ void policy_compile(struct policy *p)
     }
 }
 
-static int by_link(const void *a, const void *b)
+static bool stands_behind(const struct policy *a, const struct policy *b)
 {
-    const struct dp_policy_value *x = &((const struct policy *)a)->val,
-                                 *y = &((const struct policy *)b)->val;
-    return x->link != y->link    ? (x->link < y->link ? -1 : 1)
-           : x->order < y->order ? -1
-                                 : x->order > y->order;
+    return a->val.link != b->val.link ? a->val.link > b->val.link : a->val.order > b->val.order;
+}
+
+static void swap(struct policy *a, struct policy *b)
+{
+    struct policy t = *a;
+    *a = *b;
+    *b = t;
+}
+
+static void sift(struct policy *p, unsigned at, unsigned num)
+{
+    for (unsigned kid; (kid = 2 * at + 1) < num; at = kid) {
+        kid += kid + 1 < num && stands_behind(&p[kid + 1], &p[kid]);
+        if (!stands_behind(&p[kid], &p[at])) {
+            return;
+        }
+        swap(&p[kid], &p[at]);
+    }
+}
+
+/* By link and order. A heap in place: the C library's qsort allocates, and asks the system how much memory
+ * there is (sysinfo), which this process may not. */
+static void sort(struct policy *p, unsigned num)
+{
+    for (unsigned i = num / 2; i-- > 0;) {
+        sift(p, i, num);
+    }
+    for (unsigned n = num; n > 1; n--) {
+        swap(&p[0], &p[n - 1]);
+        sift(p, 0, n - 1);
+    }
 }
 
 void policy_settle(struct config *c)
 {
-    qsort(c->policy, c->num_policies, sizeof c->policy[0], by_link);
+    sort(c->policy, c->num_policies);
     memset(c->of_link, 0, sizeof c->of_link);
     for (unsigned i = c->num_policies; i-- > 0;) {
         u8 link = c->policy[i].val.link;

@@ -52,9 +52,11 @@ static void flow_try(struct ike *ike, struct flow *f)
  * sends on the new pair may come before that, and then our answer asks for an SA. */
 static bool answering(const struct ike *ike, const struct flow *f)
 {
+    const struct addr *peer = flow_peer(f); /* another one does not keep us from asking this one */
     LIST_FOR (it, &f->children) {
         const struct child *c = CONTAINER_OF(it, struct child, flow_link);
-        if (!c->initiator && !c->up_ms && env_now_ms(ike->clock) < c->started_ms + ANSWER_MS) {
+        if (!c->initiator && !c->up_ms && peer && addr_equal(&c->remote.a, peer) &&
+            env_now_ms(ike->clock) < c->started_ms + ANSWER_MS) {
             return true;
         }
     }

@@ -136,7 +136,7 @@ struct router {
     struct list questions; /* struct question (ask.c) */
     struct list looks;     /* struct look (look.c) */
     struct list vtyshs;    /* struct vtysh (vtysh.c) */
-    struct given_up given_up[64]; /* the last ones */
+    struct given_up given_up[4096]; /* the last ones: 512 looks at all that a stopped child would have told */
     unsigned num_given_up;
     uv_timer_t ask_late;
     int udp[2]; /* 0.0.0.0:500, [::]:500; -1: not open */

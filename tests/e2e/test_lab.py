@@ -255,6 +255,14 @@ def test_rights(lab):
     until(lambda: any(f"Uid:\t{uids[0]}\t" in sh(["cat", f"/proc/{p}/status"], check=False) for p in a.pids("R1", "ike")), 10)
 
 
+def test_many_lines(lab):
+    """Whatever the data plane does with a long list, it may do in its cage."""
+    many = "".join(f"access-list 100 permit ip 10.1.0.0 0.0.0.255 host 10.77.{n // 250}.{n % 250}\n" for n in range(2000))
+    l = lab("crypto-map", replace={"CE1.cfg": ("access-list 100 ", many + "access-list 100 ")})
+    until(lambda: " 0% packet loss" in l.shell("Bob", "ping -c 2 -i 0.2 -W 3 10.2.0.10", check=False), 30)
+    assert len(re.findall("process dp started", l.log("CE1"))) == 1
+
+
 def test_clear_commands(lab):
     l = lab("crypto-map")
     assert " 0% packet loss" in l.shell("Bob", "ping -c 2 -i 0.2 -W 10 10.2.0.10")
