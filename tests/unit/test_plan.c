@@ -638,7 +638,7 @@ static void t_tunnel_values(void **state)
                       "FastEthernet0/1\n%s%sinterface Tunnel0\n tunnel source FastEthernet0/1\n "
                       "tunnel destination 2.2.2.2\n tunnel protection ipsec profile P\n"
                       " ip verify unicast source reachable-via rx\nend\n",
-                 i ? source[2] : "", source[i]);
+                 source[i], i ? source[2] : "");
         struct plan p = plan_of(text, &c);
         const struct dp_msg *m = p.dp.items;
         const struct dp_tunnel_value *t = NULL;
