@@ -401,6 +401,7 @@ bool cfg_map_match(struct cfg *k, const struct match *m)
 {
     struct conf_map_entry *e = k->at;
     const char *acl = m->no ? "" : match_text(m, "acl");
+    e->typing = e->typing && strcmp(e->acl, acl) == 0;
     e->last = strcmp(e->acl, acl) == 0 ? e->last : NULL;
     str_copy(e->acl, sizeof e->acl, acl);
     e->acl_src = k->src;

@@ -70,10 +70,21 @@ static void silent_done(void *ctx, int status)
     (void)ctx, (void)status;
 }
 
+/* configured: what was typed is whole now. */
+static void configured(struct session *s)
+{
+    if (conf_typed(s->host->conf(s->host->ctx))) {
+        s->host->apply(s->host->ctx);
+    }
+}
+
 void session_free(struct session *s)
 {
     s->out = silent_out; /* what still ends has nobody to tell */
     s->done = silent_done;
+    if (session_configuring(s)) {
+        configured(s);
+    }
     if (s->pinging) {
         s->host->ping_stop(s->host->ctx, s);
     }
@@ -319,6 +330,9 @@ static int config_line(struct session *s, const char *line)
     grammar_match(m, s->cfg.g, s->cfg.mode, line, false);
     if (m->result == MATCH_OK && cli_commands[m->row].exec) {
         status = cli_commands[m->row].exec(s, m) ? CLI_OK : CLI_ERROR; /* exit, end */
+        if (!session_configuring(s)) {
+            configured(s);
+        }
     } else {
         s->cfg.c = s->host->conf(s->host->ctx);
         s->cfg.src = conf_src(s->cfg.c, "console", 0);

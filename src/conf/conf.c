@@ -258,6 +258,13 @@ void conf_acl_remove(struct conf *c, struct conf_acl *acl)
 {
     remember(c, acl);
     list_remove(&acl->link);
+    CONF_FOR(struct conf_map, m, &c->maps)
+    {
+        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        {
+            e->typing = e->typing || (e->last && strcmp(e->acl, acl->name) == 0);
+        }
+    }
 }
 
 void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace)
@@ -276,6 +283,33 @@ const struct list *conf_entry_lines(const struct conf *c, const struct conf_map_
         *out_lost = lost;
     }
     return lost ? &(e->last ? e->last : &c->everything)->aces : acl ? &acl->aces : NULL;
+}
+
+static bool permits(const struct conf *c, const struct conf_map_entry *e)
+{
+    const struct conf_acl *acl = e->acl[0] ? conf_acl_find(c, e->acl) : NULL;
+    return acl && (acl_has(acl) & HAS_PERMITS);
+}
+
+const struct list *conf_entry_former(const struct conf *c, const struct conf_map_entry *e)
+{
+    return e->typing && e->last && permits(c, e) ? &e->last->aces : NULL;
+}
+
+bool conf_typed(struct conf *c)
+{
+    bool changed = false;
+    CONF_FOR(struct conf_map, m, &c->maps)
+    {
+        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        {
+            if (e->typing && permits(c, e)) {
+                e->typing = false;
+                changed = true;
+            }
+        }
+    }
+    return changed;
 }
 
 struct conf_if *conf_if_find(const struct conf *c, const char *name)

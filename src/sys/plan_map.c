@@ -106,6 +106,17 @@ static void permit(struct planner *k, struct plan_map *m, const struct conf_map 
     planner_esp_ports(k, e->peers[0].family);
 }
 
+static bool stands(const struct list *lines, const struct conf_ace *ace)
+{
+    CONF_FOR(struct conf_ace, a, lines)
+    {
+        if (!a->remark[0] && a->permit && selector_equal(&a->sel, &ace->sel)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void entry(struct planner *k, struct plan_map *m, const struct conf_map *map,
                   const struct conf_map_entry *e)
 {
@@ -123,6 +134,13 @@ static void entry(struct planner *k, struct plan_map *m, const struct conf_map *
             permit(k, m, map, e, ace, lost);
         } else {
             (void)line(k, m, e, ace);
+        }
+    }
+    const struct list *former = conf_entry_former(k->c, e);
+    for (const struct list *it = former ? former->next : NULL; it && it != former; it = it->next) {
+        const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
+        if (ace->permit && !ace->remark[0] && !stands(lines, ace)) {
+            permit(k, m, map, e, ace, true);
         }
     }
 }

@@ -322,6 +322,40 @@ static void replaced(void **state)
     assert_int_equal(f->status, CLI_ERROR);
 }
 
+/* A list in use that goes and is typed again line by line: what it covered stays covered until its console leaves
+ * configuration mode, or goes away. */
+static void a_list_typed_again(void **state)
+{
+    struct fake *f = *state;
+    static const char *const lines[] = {"access-list 100 permit ip 10.1.0.0 0.0.0.255 any",
+                                        "access-list 100 permit ip 10.2.0.0 0.0.0.255 any",
+                                        "crypto map M 10 ipsec-isakmp", "match address 100"};
+    say(f, "enable");
+    say(f, "conf t");
+    for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
+        say(f, lines[i]);
+    }
+    struct conf_map *m = conf_map_find(f->c, "M");
+    const struct conf_map_entry *e = CONTAINER_OF(m->entries.next, struct conf_map_entry, link);
+    assert_null(conf_entry_former(f->c, e));
+    for (int way = 0; way < 2; way++) {
+        say(f, "no access-list 100");
+        assert_null(conf_entry_former(f->c, e)); /* its lines are those it had */
+        say(f, lines[0]);
+        assert_non_null(conf_entry_former(f->c, e));
+        int before = f->applied;
+        if (way == 0) {
+            say(f, "end");
+            say(f, "conf t");
+        } else {
+            session_free(f->s);
+        }
+        assert_null(conf_entry_former(f->c, e));
+        assert_int_equal(f->applied, before + 1);
+    }
+    f->s = session_new(&f->host, f, true, f_out, f_done);
+}
+
 static void saving(void **state)
 {
     struct fake *f = *state;
@@ -340,7 +374,8 @@ int main(void)
 #define T(x) cmocka_unit_test_setup_teardown(x, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(modes_and_prompts),   T(carets),  T(secrets), T(filters), T(debugging),
-        T(filters_tell_errors), T(history), T(help),    T(saving),  T(replaced)};
+        T(filters_tell_errors), T(history), T(help),    T(saving),  T(replaced),
+        T(a_list_typed_again)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -243,6 +243,25 @@ def address_change(b):
     b.l.config("CE1", "interface fa0/1", " ip address 1.1.1.1 255.255.255.252")
 
 
+def other_network(b):
+    """The link's address goes to another network and comes back."""
+    b.l.config("CE1", "interface fa0/1", " ip address 4.4.4.1 255.255.255.252")
+    time.sleep(0.5)
+    b.l.config("CE1", "interface fa0/1", " ip address 1.1.1.1 255.255.255.252")
+
+
+def list_removed(b):
+    """The access list in use goes and is typed again."""
+    for what in ("100", "V6"):
+        kind = "access-list" if what == "100" else "ipv6 access-list"
+        was = [line for line in b.l.exec("CE1", "show running-config").splitlines() if line.startswith(f"{kind} {what}")
+               or (kind[0] == "i" and line.startswith(" permit ipv6"))]
+        assert was
+        b.l.config("CE1", f"no {kind} {what}")
+        time.sleep(0.5)
+        b.l.config("CE1", *was)
+
+
 def reload_file(b):
     for _ in range(5):
         b.kill("main", signal.SIGHUP)
@@ -321,7 +340,7 @@ def sessions_cleared(b):
         time.sleep(0.3)
 
 
-STEADY = [nothing, flap, routes_move, ecmp, route_flush, table_of_its_own, tun_deleted, tun_queue_full, address_change, reload_file, acl_line, map_entry,
+STEADY = [nothing, flap, routes_move, ecmp, route_flush, table_of_its_own, tun_deleted, tun_queue_full, address_change, other_network, list_removed, reload_file, acl_line, map_entry,
           other_map, ike_killed, ike_ended, ike_stopped, dp_killed, dp_ended, dp_stopped, sessions_cleared, sa_gone]
 
 
@@ -395,6 +414,20 @@ def test_ike_stopped_for_a_minute(bed):
     b.kill("ike", signal.SIGCONT)
     row("ike stopped for a minute", sent, clear, protected)
     assert protected > sent["udp4"], "the SAs did not carry on"
+    b.warm()
+
+
+def test_dp_stopped_for_long(bed):
+    """Longer than any queue: nothing takes another way, and protection comes back by itself."""
+    b = bed()
+    b.warm()
+
+    def stopped(b):
+        b.kill("dp", signal.SIGSTOP)
+
+    sent, clear, protected = b.run(stopped, seconds=20)
+    b.kill("dp", signal.SIGCONT)
+    row("dp stopped for 20 s", sent, clear, protected)
     b.warm()
 
 

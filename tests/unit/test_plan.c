@@ -401,6 +401,31 @@ static void t_lost_list(void **state)
     }
 }
 
+/* While it is typed again, what it covered and does not yet say again is covered, and dropped. */
+static void t_list_typed_again(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(
+        HEAD "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address "
+             "100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\naccess-list 100 "
+             "permit ip 10.1.0.0 0.0.0.255 10.3.0.0 0.0.0.255\n" WAN
+             " crypto map M\nno access-list 100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 "
+             "10.2.0.0 0.0.0.255\nend\n",
+        &c);
+    assert_int_equal(p.covered.num, 2);
+    const struct dp_policy_value *again = policy(&p, 0), *former = policy(&p, 1);
+    assert_true(again->action == ACT_PROTECT && former->action == ACT_PROTECT);
+    assert_int_equal(addr_v4_host(&again->sel.dst.a), 0x0a020000);
+    assert_int_equal(addr_v4_host(&former->sel.dst.a), 0x0a030000);
+    assert_non_null(ike_flow(&p, again->flow));
+    assert_null(ike_flow(&p, former->flow));
+    plan_free(&p);
+    assert_true(conf_typed(c));
+    assert_false(conf_typed(c));
+    conf_free(c);
+}
+
 /* ---- the kernel's part ------------------------------------------------------------------------- */
 
 static void t_addresses_and_routes(void **state)
@@ -748,6 +773,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(t_map_lines),     cmocka_unit_test(t_two_links),
         cmocka_unit_test(t_ipv6_list),     cmocka_unit_test(t_map_disabled),
+        cmocka_unit_test(t_list_typed_again),
         cmocka_unit_test(t_lost_list),     cmocka_unit_test(t_addresses_and_routes),
         cmocka_unit_test(t_holes),         cmocka_unit_test(t_many_holes),
         cmocka_unit_test(t_tunnels),       cmocka_unit_test(t_tunnel_under_a_map),
