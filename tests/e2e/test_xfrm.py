@@ -65,13 +65,13 @@ def wire(tmp_path_factory):
         for v in (4, 6):
             bits = {4: 24, 6: 64}[v]
             nodad = "nodad" if v == 6 else ""
-            ours += [f"ip -{v} addr add {A[v]}/{bits} dev wan {nodad}", f"ip -{v} addr add {LAN_A[v]}{HOST[v]}/{bits} dev lo",
+            ours += [f"ip -{v} addr add {A[v]}/{bits} dev wan {nodad}", f"ip -{v} addr add {LAN_A[v]}{HOST[v]}/{bits} dev lo {nodad}",
                      f"ip -{v} addr add {TUNNEL[v]}1/{bits} dev t0 {nodad}",
                      f"ip -{v} route add {LAN_B[v]}{NET[v]} dev c0 src {LAN_A[v]}{HOST[v]}",
                      # what goes to the peer itself is for dp, unless dp sent it
                      f"ip -{v} rule add pref 90 fwmark 0xad17 lookup main", f"ip -{v} rule add pref 100 to {B[v]} lookup 100",
                      f"ip -{v} route add default dev c0 src {A[v]} table 100"]
-            theirs += [f"ip -{v} addr add {B[v]}/{bits} dev eth0 {nodad}", f"ip -{v} addr add {LAN_B[v]}{HOST[v]}/{bits} dev lo",
+            theirs += [f"ip -{v} addr add {B[v]}/{bits} dev eth0 {nodad}", f"ip -{v} addr add {LAN_B[v]}{HOST[v]}/{bits} dev lo {nodad}",
                        f"ip -{v} route add {LAN_A[v]}{NET[v]} via {A[v]} src {LAN_B[v]}{HOST[v]}"]
         w.sh("ip link set t0 up mtu 1400; ip link set c0 up mtu 1400")
         w.sh("set -e\n" + "\n".join(ours))
