@@ -69,6 +69,17 @@ static bool was_wiped(const void *p, size_t len)
     return false;
 }
 
+/* begins_wiped: what was wiped somewhere began with it. */
+static bool begins_wiped(const void *p, size_t len)
+{
+    for (unsigned i = 0; i < num_wiped; i++) {
+        if (wiped[i].len >= len && memcmp(wiped[i].b, p, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void keep(const char *name, const void *p, size_t len)
 {
     assert_true(num_needles < NEEDLES && len >= 8 && len <= 64);
@@ -201,7 +212,11 @@ static void wiped_where_it_stood(void **state)
             u8 keymat[SECRET_MAX * 2];
             memcpy(keymat, v->encr_key.b, v->encr_key.len);
             memcpy(keymat + v->encr_key.len, v->auth_key.b, v->auth_key.len);
-            assert_true(was_wiped(keymat, (size_t)v->encr_key.len + v->auth_key.len));
+            size_t len = (size_t)v->encr_key.len + v->auth_key.len;
+            assert_true(was_wiped(keymat, len));
+            const struct ike_sa *of = sa_usable(w->s[i].ike, NULL, &w->s[!i].addr);
+            size_t block = hash_row(of->c.hash)->len, last = (len - 1) / block * block;
+            assert_true(last > 0 && begins_wiped(keymat + last, len - last));
         }
         const struct ike_sa *sa = sa_usable(w->s[i].ike, NULL, &w->s[!i].addr);
         const struct xch *x = CONTAINER_OF(sa->nodes.next, struct xch, link);
