@@ -234,6 +234,9 @@ static void rule_put(struct cfg *k, struct conf_acl *acl, u32 seq, const struct 
     e->link = link;
     e->seq = number;
     e->src = k->src;
+    if (seq && !rule->permit) { /* it may have taken the place of the last line that permits */
+        cfg_note_lost(k);
+    }
 }
 
 static void rule_remove(struct cfg *k, struct conf_acl *acl, u32 seq, const struct conf_ace *rule)

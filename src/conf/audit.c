@@ -4,6 +4,8 @@
  */
 #include "conf/conf.h"
 
+#include <stdlib.h>
+
 struct audit {
     const struct conf *c;
     void (*found)(void *ctx, const struct conf_finding *f);
@@ -73,10 +75,17 @@ static void check_map(struct audit *a, const struct conf_map *m)
         if (!e->num_peers) {
             say(a, e->src, false, whose, "has no peer: add `set peer A`");
         }
-        bool lost;
-        (void)conf_entry_lines(a->c, e, &lost);
+        bool lost, permits = false;
+        const struct list *lines = conf_entry_lines(a->c, e, &lost);
+        for (const struct list *l = lines ? lines->next : NULL; l && l != lines; l = l->next) {
+            permits |= CONTAINER_OF(l, struct conf_ace, link)->permit;
+        }
         if (!e->acl[0]) {
             say(a, e->src, false, whose, "has no access list: add `match address ACL`");
+        } else if (!permits) {
+            say(a, e->acl_src, false, whose,
+                "names an access list without a line that permits: it protects nothing, and all "
+                "of it may leave in clear");
         } else if (lost) {
             say(a, e->acl_src, false, whose,
                 e->last ? "names an access list that permits nothing any more; what it covered is "
@@ -139,35 +148,75 @@ void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf
     }
 }
 
-static bool too_many(struct conf_finding *out, const struct conf_src *src, unsigned most,
-                     const char *of)
+static bool too_many(struct conf_finding *out, const struct conf_src *src, const char *what,
+                     unsigned most, const char *of)
 {
     *out = (struct conf_finding){.src = *src};
-    str_copy(out->what, sizeof out->what, "crypto map");
+    str_copy(out->what, sizeof out->what, what);
     snprintf(out->text, sizeof out->text, "more than %u %s; this line is the first too many", most,
              of);
     return false;
 }
 
-bool conf_fits(const struct conf *c, unsigned links, unsigned lines, struct conf_finding *out)
+/* What is counted while a model is walked; tunnels have been counted when the lines are. */
+struct count {
+    unsigned links, lines, flows;
+};
+
+static bool lines_fit(const struct conf *c, const struct conf_map *map,
+                      const struct conf_limits *most, struct count *n, struct conf_finding *out)
 {
-    unsigned num_links = 0, num_lines = 0;
+    CONF_FOR(struct conf_map_entry, e, &map->entries)
+    {
+        const struct list *aces = conf_entry_lines(c, e, NULL);
+        for (const struct list *a = aces ? aces->next : NULL; a && a != aces; a = a->next) {
+            const struct conf_ace *ace = CONTAINER_OF(a, struct conf_ace, link);
+            if (!ace->remark[0] && ++n->lines > most->lines) {
+                return too_many(out, &ace->src, "crypto map", most->lines,
+                                "lines of access lists in crypto maps");
+            }
+            if (ace->permit && ++n->flows > most->flows) {
+                return too_many(out, &ace->src, "crypto map", most->flows,
+                                "flows: each line that permits is one, each protected tunnel two");
+            }
+        }
+    }
+    return true;
+}
+
+static bool tunnels_fit(const struct conf *c, const struct conf_limits *most, struct count *n,
+                        struct conf_finding *out)
+{
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        const char *number = i->name + strcspn(i->name, "0123456789");
+        if (i->kind == IFK_TUNNEL && strtoul(number, NULL, 10) >= most->tunnels) {
+            *out = (struct conf_finding){.src = i->src};
+            str_copy(out->what, sizeof out->what, i->name);
+            snprintf(out->text, sizeof out->text, "tunnels have the numbers 0 to %u",
+                     most->tunnels - 1);
+            return false;
+        }
+        n->flows += i->kind == IFK_TUNNEL && i->tun.profile[0] ? CONF_TUNNEL_FLOWS : 0;
+    }
+    return true;
+}
+
+bool conf_fits(const struct conf *c, const struct conf_limits *most, struct conf_finding *out)
+{
+    struct count n = {0};
+    if (!tunnels_fit(c, most, &n, out)) {
+        return false;
+    }
     CONF_FOR(struct conf_if, i, &c->ifs)
     {
         const struct conf_map *map = i->crypto_map[0] ? conf_map_find(c, i->crypto_map) : NULL;
-        if (map && ++num_links > links) {
-            return too_many(out, &i->crypto_map_src, links, "interfaces with a crypto map");
+        if (map && ++n.links > most->links) {
+            return too_many(out, &i->crypto_map_src, "crypto map", most->links,
+                            "interfaces with a crypto map");
         }
-        for (const struct list *l = map ? map->entries.next : NULL; l && l != &map->entries;
-             l = l->next) {
-            const struct conf_map_entry *e = CONTAINER_OF(l, struct conf_map_entry, link);
-            const struct list *aces = conf_entry_lines(c, e, NULL);
-            for (const struct list *a = aces ? aces->next : NULL; a && a != aces; a = a->next) {
-                const struct conf_ace *ace = CONTAINER_OF(a, struct conf_ace, link);
-                if (!ace->remark[0] && ++num_lines > lines) {
-                    return too_many(out, &ace->src, lines, "lines of access lists in crypto maps");
-                }
-            }
+        if (map && !lines_fit(c, map, most, &n, out)) {
+            return false;
         }
     }
     return true;

@@ -195,46 +195,26 @@ struct conf_acl *conf_acl_get(struct conf *c, const char *name, bool extended, b
     return a;
 }
 
-struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, struct conf_src src)
-{
-    struct list *before = &acl->aces;
-    u32 last = 0;
-    CONF_FOR(struct conf_ace, e, &acl->aces)
-    {
-        if (seq && e->seq == seq) {
-            before = e->link.next; /* the same number again replaces the rule */
-            list_remove(&e->link);
-            break;
-        }
-        if (seq && e->seq > seq) {
-            before = &e->link;
-            break;
-        }
-        last = e->seq;
-    }
-    struct conf_ace *n = arena_alloc(&c->arena, sizeof *n);
-    n->src = src;
-    n->seq = seq ? seq : last + 10;
-    list_push_back(before, &n->link);
-    return n;
-}
-
 enum { HAS_RULES = 1, HAS_PERMITS = 2 };
-static unsigned acl_has(const struct conf_acl *acl)
+/* acl_has: without the line that is about to go (NULL: none is). */
+static unsigned acl_has(const struct conf_acl *acl, const struct conf_ace *going)
 {
     unsigned has = 0;
     CONF_FOR(struct conf_ace, ace, &acl->aces)
     {
-        has |= ace->remark[0] ? 0u : ace->permit ? HAS_RULES | HAS_PERMITS : HAS_RULES;
+        has |= ace->remark[0] || ace == going ? 0u
+               : ace->permit                  ? HAS_RULES | HAS_PERMITS
+                                              : HAS_RULES;
     }
     return has;
 }
 
-/* remember: a list that is about to lose a line, or to go: what entries that name it cover must not become open by that. */
-static void remember(struct conf *c, const struct conf_acl *acl)
+/* remember: a list that is about to go (going NULL) or to lose a line: what entries that name it cover must not become open
+ * by that. */
+static void remember(struct conf *c, const struct conf_acl *acl, const struct conf_ace *going)
 {
-    if (!(acl_has(acl) & HAS_PERMITS)) {
-        return; /* it covers nothing; what was known before stays known */
+    if (!(acl_has(acl, NULL) & HAS_PERMITS) || (going && acl_has(acl, going) & HAS_PERMITS)) {
+        return; /* it covers nothing, what was known before stays known; or it goes on to permit */
     }
     struct conf_acl *was = arena_alloc(&c->arena, sizeof *was);
     *was = *acl;
@@ -254,9 +234,34 @@ static void remember(struct conf *c, const struct conf_acl *acl)
     }
 }
 
+struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, struct conf_src src)
+{
+    struct list *before = &acl->aces;
+    u32 last = 0;
+    CONF_FOR(struct conf_ace, e, &acl->aces)
+    {
+        if (seq && e->seq == seq) {
+            before = e->link.next; /* the same number again replaces the rule */
+            remember(c, acl, e);
+            list_remove(&e->link);
+            break;
+        }
+        if (seq && e->seq > seq) {
+            before = &e->link;
+            break;
+        }
+        last = e->seq;
+    }
+    struct conf_ace *n = arena_alloc(&c->arena, sizeof *n);
+    n->src = src;
+    n->seq = seq ? seq : last + 10;
+    list_push_back(before, &n->link);
+    return n;
+}
+
 void conf_acl_remove(struct conf *c, struct conf_acl *acl)
 {
-    remember(c, acl);
+    remember(c, acl, NULL);
     list_remove(&acl->link);
     CONF_FOR(struct conf_map, m, &c->maps)
     {
@@ -269,7 +274,7 @@ void conf_acl_remove(struct conf *c, struct conf_acl *acl)
 
 void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace)
 {
-    remember(c, acl);
+    remember(c, acl, ace);
     list_remove(&ace->link);
 }
 
@@ -277,7 +282,7 @@ const struct list *conf_entry_lines(const struct conf *c, const struct conf_map_
                                     bool *out_lost)
 {
     const struct conf_acl *acl = e->acl[0] ? conf_acl_find(c, e->acl) : NULL;
-    unsigned has = acl ? acl_has(acl) : 0;
+    unsigned has = acl ? acl_has(acl, NULL) : 0;
     bool lost = e->acl[0] && !(has & HAS_PERMITS) && (e->last || !has);
     if (out_lost) {
         *out_lost = lost;
@@ -288,7 +293,7 @@ const struct list *conf_entry_lines(const struct conf *c, const struct conf_map_
 static bool permits(const struct conf *c, const struct conf_map_entry *e)
 {
     const struct conf_acl *acl = e->acl[0] ? conf_acl_find(c, e->acl) : NULL;
-    return acl && (acl_has(acl) & HAS_PERMITS);
+    return acl && (acl_has(acl, NULL) & HAS_PERMITS);
 }
 
 const struct list *conf_entry_former(const struct conf *c, const struct conf_map_entry *e)

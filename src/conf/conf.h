@@ -275,7 +275,8 @@ struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u3
 struct conf_acl *conf_acl_find(const struct conf *c, const char *name);
 struct conf_acl *conf_acl_get(struct conf *c, const char *name, bool extended, bool numbered,
                               struct conf_src src);
-/* conf_ace_add: seq 0 = after the last one, step 10. */
+/* conf_ace_add: seq 0 = after the last one, step 10; a number that is there: the line takes that one's place, which is as
+ * conf_ace_remove then. */
 struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, struct conf_src src);
 /* conf_acl_remove, conf_ace_remove: a list, a line of it, goes. Map entries that name the list remember it when it loses
  * its last permit line. */
@@ -326,9 +327,17 @@ struct conf_finding {
 void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf_finding *f),
                 void *ctx);
 
-/* conf_fits: at most so many links with a crypto map, and so many lines of access lists over all of them (a list counts
- * for each link it stands on). False: out says which line is the first too many. */
-NODISCARD bool conf_fits(const struct conf *c, unsigned links, unsigned lines,
+/* conf_fits: whether all of it has a place. False: out says which line is the first too many. */
+struct conf_limits {
+    unsigned links; /* with a crypto map */
+    unsigned lines; /* of access lists over all of them; a list counts for each link it stands on */
+    unsigned tunnels; /* their numbers are below it */
+    unsigned flows;   /* lines that permit, and CONF_TUNNEL_FLOWS for each protected tunnel */
+};
+enum {
+    CONF_TUNNEL_FLOWS = 2
+}; /* dp keeps a place for its flow and one for its id without a flow */
+NODISCARD bool conf_fits(const struct conf *c, const struct conf_limits *most,
                          struct conf_finding *out);
 
 #define CONF_FOR(type, it, head)                                                                   \

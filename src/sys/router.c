@@ -38,7 +38,11 @@ static void on_finding(void *ctx, const struct conf_finding *f)
 /* possible: this machine can do what the configuration asks for. Half a protection would be worse than none. */
 static bool possible(struct router *r, const struct conf *c, struct conf_finding *out)
 {
-    if (!conf_fits(c, DP_MAX_LINKS, DP_MAX_POLICIES, out)) {
+    static const struct conf_limits most = {.links = DP_MAX_LINKS,
+                                            .lines = DP_MAX_POLICIES,
+                                            .tunnels = DP_MAX_TUNNELS,
+                                            .flows = DP_MAX_FLOWS};
+    if (!conf_fits(c, &most, out)) {
         return false;
     }
     CONF_FOR(struct conf_if, i, &c->ifs)

@@ -428,6 +428,11 @@ static void findings(void **state)
         {"crypto ipsec transform-set T esp-aes esp-md5-hmac\n", "MD5", true},
         {"crypto ipsec profile P\n", "no transform set", false},
         {"crypto map M 1 ipsec-isakmp\n match address 100\n", "no peer", false},
+        {"access-list 100 deny ip any any\ncrypto map M 1 ipsec-isakmp\n match address 100\n",
+         "without a line that permits", false},
+        {"access-list 100 permit ip any any\ncrypto map M 1 ipsec-isakmp\n match address 100\nno "
+         "access-list 100\naccess-list 100 deny ip any any\n",
+         "permits nothing any more", false},
     };
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
@@ -459,11 +464,31 @@ static void what_fits(void **state)
         "100\ninterface FastEthernet0/0\n crypto map M\ninterface FastEthernet0/1\n crypto map "
         "M\n");
     struct conf_finding f;
-    assert_true(conf_fits(c, 2, 4, &f));
-    assert_false(conf_fits(c, 2, 3, &f)); /* the list counts on each link */
-    assert_int_equal(f.src.line, 3);
-    assert_false(conf_fits(c, 1, 4, &f));
-    assert_int_equal(f.src.line, 9);
+    const struct conf_limits cases[] = {{2, 4, 1, 2}, {2, 3, 1, 2}, {1, 4, 1, 2}, {2, 4, 1, 1}};
+    const u32 line[] = {0, 3, 9, 2}; /* the list counts on each link */
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(conf_fits(c, &cases[i], &f), line[i] == 0);
+        assert_int_equal(line[i] ? f.src.line : 0, line[i]);
+    }
+    conf_free(c);
+}
+
+/* Tunnels, too: one with a number that has no place, and one whose protection leaves no place for a line. */
+static void what_tunnels_fit(void **state)
+{
+    (void)state;
+    struct conf *c = load_text(
+        "crypto ipsec profile P\naccess-list 100 permit ip any host 1.1.1.1\naccess-list 100 "
+        "permit ip any host 1.1.1.2\n"
+        "crypto map M 10 ipsec-isakmp\n match address 100\ninterface FastEthernet0/0\n crypto map "
+        "M\ninterface Tunnel0\ninterface Tunnel63\n tunnel protection ipsec profile P\n");
+    struct conf_finding f;
+    const struct conf_limits cases[] = {{1, 2, 64, 4}, {1, 2, 63, 4}, {1, 2, 64, 3}};
+    const u32 line[] = {0, 9, 3};
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(conf_fits(c, &cases[i], &f), line[i] == 0);
+        assert_int_equal(line[i] ? f.src.line : 0, line[i]);
+    }
     conf_free(c);
 }
 
@@ -482,7 +507,8 @@ int main(void)
                                        cmocka_unit_test(keepalive),
                                        cmocka_unit_test(weak_is_said_once),
                                        cmocka_unit_test(findings),
-                                       cmocka_unit_test(what_fits)};
+                                       cmocka_unit_test(what_fits),
+                                       cmocka_unit_test(what_tunnels_fit)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -369,13 +369,30 @@ static void saving(void **state)
     sb_free(&want);
 }
 
+/* A deny under the number of a list's last permit line: what the map covered is dropped from now on, and that is said. */
+static void last_permit_replaced(void **state)
+{
+    struct fake *f = *state;
+    say(f, "enable");
+    say(f, "conf t");
+    say(f, "crypto map M 10 ipsec-isakmp");
+    say(f, "match address L");
+    say(f, "ip access-list extended L");
+    say(f, "10 permit ip host 1.1.1.1 host 2.2.2.2");
+    assert_null(strstr(say(f, "20 permit ip host 1.1.1.1 host 3.3.3.3"), "NOTE"));
+    assert_null(strstr(say(f, "20 deny ip host 1.1.1.1 host 3.3.3.3"), "NOTE"));
+    assert_non_null(strstr(say(f, "10 deny ip host 1.1.1.1 host 2.2.2.2"),
+                           "crypto map M 10 names access list L, which permits nothing"));
+    assert_null(strstr(say(f, "10 permit ip host 1.1.1.1 host 2.2.2.2"), "NOTE"));
+}
+
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(modes_and_prompts),   T(carets),  T(secrets), T(filters), T(debugging),
         T(filters_tell_errors), T(history), T(help),    T(saving),  T(replaced),
-        T(a_list_typed_again)};
+        T(a_list_typed_again),  T(last_permit_replaced)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;
