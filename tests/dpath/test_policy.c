@@ -553,6 +553,33 @@ static void t_who_may_say(void **state)
     rig_free(r);
 }
 
+/* Keys go to main while it keeps a key log, and to nobody else: a key daemon that a stranger has taken
+ * over does not read them. */
+static void t_who_may_see_keys(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    rig_crypto_map(r, false, DF_COPY, false);
+    rig_sa(r, rig_sa_value(7, 0x1000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4));
+    for (unsigned keylog = 0; keylog < 2; keylog++) {
+        rig_ctl(r, (struct dp_msg){.type = DP_SET_KEYLOG, .u.number = keylog});
+        for (unsigned from = FROM_MAIN; from <= FROM_IKE; from++) {
+            bool sees = keylog && from == FROM_MAIN;
+            rig_quiet(r);
+            dp_ctl(r->dp, (enum dp_origin)from, &(struct dp_msg){.type = DP_GET_SAS}, -1);
+            const struct dp_msg *m = rig_told(r, DP_SA, 0);
+            assert_non_null(m);
+            const struct dp_sa_value *v = &m->u.sa_info.sa;
+            assert_int_equal(v->encr_key.len, sees ? 16 : 0);
+            assert_int_equal(v->auth_key.len, sees ? 20 : 0);
+            static const u8 none[SECRET_MAX];
+            assert_int_equal(memcmp(v->encr_key.b, none, sizeof none) != 0, sees);
+            assert_int_equal(memcmp(v->auth_key.b, none, sizeof none) != 0, sees);
+        }
+    }
+    rig_free(r);
+}
+
 /* The key daemon's queue is full when an SA runs out: it is told again. */
 static void t_expire_is_told_again(void **state)
 {
@@ -709,6 +736,7 @@ int main(void)
         cmocka_unit_test(t_whole_or_not),
         cmocka_unit_test(t_all_flows_replaced),
         cmocka_unit_test(t_who_may_say),
+        cmocka_unit_test(t_who_may_see_keys),
         cmocka_unit_test(t_expire_is_told_again),
         cmocka_unit_test(t_open_tunnel_is_unmarked),
         cmocka_unit_test(t_ranges_and_order),
