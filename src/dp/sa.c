@@ -81,7 +81,9 @@ static bool acceptable(const struct dp_sa_value *v)
     bool mode = v->mode == MODE_TUNNEL || v->mode == MODE_TRANSPORT;
     bool udp = v->encap_src.port != 0 ||
                v->encap_dst.port != 0; /* RFC 3948: not yet; never send it bare instead */
-    return v->flow && v->spi && v->proto == IPPROTO_ESP_ && families && mode && !udp &&
+    bool could_be = selector_valid(&v->sel) && v->sel.src.a.family == v->sel.dst.a.family &&
+                    addr_valid(&v->encap_src.a) && addr_valid(&v->encap_dst.a);
+    return could_be && v->flow && v->spi && v->proto == IPPROTO_ESP_ && families && mode && !udp &&
            v->dir <= SA_OUT && v->replay_window <= 4096;
 }
 

@@ -258,6 +258,46 @@ static void t_refused_sa_is_told(void **state)
     rig_free(r);
 }
 
+/* Addresses and prefixes that cannot be are refused and told: whoever asks for the SAs again (main, a
+ * new ike) would take them for the word of a broken data plane. */
+static void t_addresses_that_cannot_be(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at;
+        u8 bad;
+    } row[] = {{offsetof(struct dp_sa_value, sel.src.len), 200},
+               {offsetof(struct dp_sa_value, sel.src.len), 33},
+               {offsetof(struct dp_sa_value, sel.dst.len), 33},
+               {offsetof(struct dp_sa_value, sel.src.a.family), 77},
+               {offsetof(struct dp_sa_value, sel.dst.a.family), 77},
+               {offsetof(struct dp_sa_value, sel.dst.a.family), AF_NONE},
+               {offsetof(struct dp_sa_value, encap_src.a.family), 77},
+               {offsetof(struct dp_sa_value, encap_dst.a.family), 77},
+               {offsetof(struct dp_sa_value, src.family), 77},
+               {offsetof(struct dp_sa_value, dst.family), AF_NONE}};
+    struct rig *r = rig_new(NULL);
+    rig_crypto_map(r, false, DF_COPY, false);
+    struct dp_msg m = {.type = DP_ADD_SA};
+    for (unsigned i = 0; i <= ARRAY_LEN(row); i++) {
+        m.u.sa = rig_sa_value(7, 0x1000 + i, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4,
+                              RIG_B4);
+        m.u.sa.sel.src = rig_net("10.1.0.0", 16);
+        m.u.sa.sel.dst = rig_net("10.2.0.0", 32);
+        rig_quiet(r);
+        if (i < ARRAY_LEN(row)) {
+            ((u8 *)&m.u.sa)[row[i].at] = row[i].bad;
+        }
+        dp_ctl(r->dp, FROM_IKE, &m, -1);
+        assert_int_equal(rig_told(r, DP_SA_REFUSED, 0) != NULL, i < ARRAY_LEN(row));
+    }
+    rig_quiet(r);
+    dp_ctl(r->dp, FROM_MAIN, &(struct dp_msg){.type = DP_GET_SAS}, -1);
+    assert_non_null(rig_told(r, DP_SA, 0)); /* the last, which is right, and no other */
+    assert_null(rig_told(r, DP_SA, 1));
+    rig_free(r);
+}
+
 /* packets go out and nothing comes back: told after 20 s of traffic, not of idleness, and not when answered */
 static void t_silence_is_told(void **state)
 {
@@ -1071,6 +1111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(t_refused_algorithms),
         cmocka_unit_test(t_refused_sa_is_told),
+        cmocka_unit_test(t_addresses_that_cannot_be),
         cmocka_unit_test(t_silence_is_told),
         cmocka_unit_test(t_heard_is_told),
         cmocka_unit_test(t_unsealed_stays),

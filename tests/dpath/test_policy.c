@@ -505,6 +505,34 @@ static void t_whole_or_not(void **state)
     rig_free(r);
 }
 
+/* A prefix or an address that cannot be: the generation it came in is not taken. */
+static void t_prefixes_that_cannot_be(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    fill(r, 1, 1);
+    rig_commit(r);
+    u64 good = r->generation;
+    for (unsigned i = 0; i < 4; i++) {
+        struct selector s = between("10.1.0.0", 16, "10.2.0.0", i == 0 ? 200 : 16);
+        fill(r, 1, 1);
+        if (i == 0) {
+            line(r, 2, 10, ACT_PROTECT, 1, s);
+        } else if (i == 1) {
+            rig_ctl(r, (struct dp_msg){.type = DP_CFG_RPF, .u.rpf.net = {{.family = AF_V4}, 33}});
+            r->staged++;
+        } else if (i == 2) {
+            rig_flow(r, (struct dp_flow_value){.flow = 2, .peer.family = 77});
+        } else {
+            rig_tunnel(r, (struct dp_tunnel_value){.port = TUN0, .dst.family = 77});
+        }
+        rig_quiet(r);
+        rig_commit(r);
+        assert_int_equal(taken(r), good);
+    }
+    rig_free(r);
+}
+
 /* Every flow replaced by another: the old ones make room first. */
 static void t_all_flows_replaced(void **state)
 {
@@ -734,6 +762,7 @@ int main(void)
         cmocka_unit_test(t_ecn),
         cmocka_unit_test(t_ecn_through_an_sa),
         cmocka_unit_test(t_whole_or_not),
+        cmocka_unit_test(t_prefixes_that_cannot_be),
         cmocka_unit_test(t_all_flows_replaced),
         cmocka_unit_test(t_who_may_say),
         cmocka_unit_test(t_who_may_see_keys),
