@@ -234,7 +234,7 @@ static void settle_flows(struct dp *dp, struct tunnel *const *was)
             hold_drop(&dp->w, f, DROP_NOT_FOR_US);
         }
         if (f->id) {
-            flow_remtu(dp, f);
+            flow_remtu(f);
         }
     }
     graph_run(&dp->w);
