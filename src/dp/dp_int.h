@@ -51,6 +51,7 @@ enum {
     HOLD_MS = 30000,    /* how long a packet waits for an SA */
     ACQUIRE_MS = 1000,  /* IKE is asked at most this often per flow */
     PMTU_AGE_MS = 600000,
+    SPI_SENDERS = 16, /* senders of unknown SPIs that IKE is told of in a second */
     MAX_JOINS = 32, /* datagrams being put together again at once */
     JOIN_MS =
         3000, /* how long one waits for its fragments (IOS: ip virtual-reassembly timeout 3) */
@@ -305,6 +306,11 @@ struct cut {
 struct node_stat {
     u64 packets, vectors, cycles;
 };
+/* Whose unknown SPI was told to IKE, and when (drop.c). */
+struct spi_told {
+    struct addr src;
+    u64 at_ms; /* 0: never */
+};
 struct drop_log {
     u64 last_ms; /* 0: never reported */
     u64 suppressed;
@@ -320,6 +326,7 @@ struct worker {
     bool profile; /* bench: count cycles per node */
     u64 drops[DROP_NUM];
     struct drop_log drop_log[DROP_NUM];
+    struct spi_told spi_told[SPI_SENDERS];
     struct bulk_op op[VEC];
     struct node_stat stat[N_NUM];
     struct queue q[N_NUM];

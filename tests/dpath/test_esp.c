@@ -217,6 +217,15 @@ static void t_truncated(void **state)
     }
 }
 
+static unsigned told(struct rig *r, u32 type)
+{
+    unsigned n = 0;
+    while (rig_told(r, type, n)) {
+        n++;
+    }
+    return n;
+}
+
 static void t_unknown_spi(void **state)
 {
     (void)state;
@@ -234,6 +243,18 @@ static void t_unknown_spi(void **state)
     assert_non_null(m);
     assert_int_equal(m->u.unknown_spi.spi, 0xd5e4b1f2);
     assert_null(rig_told(t.b, DP_UNKNOWN_SPI, 1)); /* told at most once a second */
+    for (unsigned i = 3; i < 40; i++) { /* who else sends junk does not eat what is told of others, */
+        put32(p.b + 12, 0xc6336400u + i);
+        ip4_checksum_set(p.b, IP4_HDR);
+        assert_false(opens(&t, &p));
+    }
+    m = rig_told(t.b, DP_UNKNOWN_SPI, 1);
+    assert_non_null(m);
+    assert_int_equal(addr_v4_host(&m->u.unknown_spi.src), 0xc6336403);
+    assert_int_equal(told(t.b, DP_UNKNOWN_SPI), SPI_SENDERS); /* and not without end */
+    rig_later(t.b, 1100);
+    assert_false(opens(&t, &p));
+    assert_int_equal(told(t.b, DP_UNKNOWN_SPI), SPI_SENDERS + 1);
     two_free(t);
 }
 
@@ -338,15 +359,6 @@ static void ping_back(struct two *t)
 }
 
 /* told: how many times a value of that type was said */
-static unsigned told(struct rig *r, u32 type)
-{
-    unsigned n = 0;
-    while (rig_told(r, type, n)) {
-        n++;
-    }
-    return n;
-}
-
 /* what comes in is told when nothing had come before, and else only as often as was asked for */
 static void t_heard_is_told(void **state)
 {
