@@ -51,6 +51,21 @@ const char *addr_str(char out[ADDR_STR], const struct addr *a)
     return out;
 }
 
+bool addr_valid(const struct addr *a)
+{
+    return a->family == AF_NONE || a->family == AF_V4 || a->family == AF_V6;
+}
+
+bool prefix_valid(const struct prefix *p)
+{
+    return addr_valid(&p->a) && p->len <= addr_bits(&p->a);
+}
+
+bool selector_valid(const struct selector *s)
+{
+    return prefix_valid(&s->src) && prefix_valid(&s->dst);
+}
+
 bool addr_equal(const struct addr *a, const struct addr *b)
 {
     return a->family == b->family && memcmp(a->b, b->b, addr_len(a)) == 0;

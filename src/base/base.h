@@ -158,6 +158,11 @@ struct addr addr_from_bytes(u8 family, const u8 *b);
 NODISCARD bool addr_parse(struct addr *out, const char *text); /* "192.0.2.1" or "2001:db8::1" */
 /* addr_str: IPv4 dotted; IPv6 compressed upper case as IOS prints it. Returns out. */
 const char *addr_str(char out[ADDR_STR], const struct addr *a);
+/* addr_valid, prefix_valid, selector_valid: could it be one? A family there is (AF_NONE too), no more
+ * bits than it has. For values of another process; every other function here takes them as valid. */
+NODISCARD bool addr_valid(const struct addr *a);
+NODISCARD bool prefix_valid(const struct prefix *p);
+NODISCARD bool selector_valid(const struct selector *s);
 bool addr_equal(const struct addr *a, const struct addr *b);
 int addr_cmp(const struct addr *a, const struct addr *b);
 bool addr_is_any(const struct addr *a); /* 0.0.0.0, :: or AF_NONE */

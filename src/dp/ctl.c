@@ -59,27 +59,30 @@ static void stage(struct dp *dp, const struct dp_msg *m)
     switch (m->type) {
     case DP_CFG_TUNNEL:
         ok = c->num_tunnels < DP_MAX_TUNNELS && m->u.tunnel.link <= DP_MAX_LINKS &&
-             m->u.tunnel.mode <= TUN_IPSEC_IPV6;
+             m->u.tunnel.mode <= TUN_IPSEC_IPV6 && addr_valid(&m->u.tunnel.src) &&
+             addr_valid(&m->u.tunnel.dst);
         if (ok) {
             c->tunnel[c->num_tunnels++] = m->u.tunnel;
         }
         break;
     case DP_CFG_FLOW:
-        ok = c->num_flows < MAX_FLOWS && m->u.flow.link <= DP_MAX_LINKS;
+        ok = c->num_flows < MAX_FLOWS && m->u.flow.link <= DP_MAX_LINKS &&
+             addr_valid(&m->u.flow.local) && addr_valid(&m->u.flow.peer);
         if (ok) {
             c->flow[c->num_flows++] = m->u.flow;
         }
         break;
     case DP_CFG_POLICY:
         ok = c->num_policies < MAX_POLICIES && m->u.policy.link &&
-             m->u.policy.link <= DP_MAX_LINKS && m->u.policy.action <= ACT_SKIP;
+             m->u.policy.link <= DP_MAX_LINKS && m->u.policy.action <= ACT_SKIP &&
+             selector_valid(&m->u.policy.sel);
         if (ok) {
             c->policy[c->num_policies] = (struct policy){.val = m->u.policy};
             policy_compile(&c->policy[c->num_policies++]);
         }
         break;
     case DP_CFG_RPF:
-        ok = c->num_rpf < MAX_RPF;
+        ok = c->num_rpf < MAX_RPF && prefix_valid(&m->u.rpf.net);
         if (ok) {
             c->rpf[c->num_rpf++] = m->u.rpf;
         }
@@ -231,7 +234,7 @@ static void settle_flows(struct dp *dp, struct tunnel *const *was)
             hold_drop(&dp->w, f, DROP_NOT_FOR_US);
         }
         if (f->id) {
-            flow_remtu(dp, f);
+            flow_remtu(f);
         }
     }
     graph_run(&dp->w);

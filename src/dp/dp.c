@@ -126,7 +126,7 @@ static void age_mtu(struct dp *dp)
         struct flow *f = &dp->flow[i];
         if (f->id && f->learned_mtu && now - f->learned_ms >= PMTU_AGE_MS) {
             f->learned_mtu = 0;
-            flow_remtu(dp, f);
+            flow_remtu(f);
         }
     }
     for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {

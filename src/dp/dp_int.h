@@ -3,9 +3,11 @@
  * the port, the worker, and the nodes of the graph. Nothing outside src/dp (but its tests and
  * bench) includes this.
  *
- * Who writes what: nodes write packets and the hot part of SAs; ctl.c and sa.c (between two turns
- * of the graph, in the same thread) write everything else. One worker owns every SA and port for
- * now; a second one would own others.
+ * Who writes what: nodes write packets, the hot part of SAs, counters, what waits or is put together
+ * (hold.c, join.c) and what was learned of a path; ctl.c and the ticks (between two turns of the
+ * graph, in the same thread) write everything else. At a threshold a node tells IKE through sa.c or
+ * hold.c: dp_tell() is a send that does not wait. One worker owns every SA and port for now; a second
+ * one would own others.
  */
 #ifndef ADIT_DP_INT_H
 #define ADIT_DP_INT_H
@@ -49,6 +51,7 @@ enum {
     HOLD_MS = 30000,    /* how long a packet waits for an SA */
     ACQUIRE_MS = 1000,  /* IKE is asked at most this often per flow */
     PMTU_AGE_MS = 600000,
+    SPI_SENDERS = 16, /* senders of unknown SPIs that IKE is told of in a second */
     MAX_JOINS = 32, /* datagrams being put together again at once */
     JOIN_MS =
         3000, /* how long one waits for its fragments (IOS: ip virtual-reassembly timeout 3) */
@@ -166,7 +169,7 @@ struct sa {
     bool used, soft_told;
     u64 since_ms;
     u64 drops[DROP_NUM];
-    struct dp_sa_value val; /* keys inside are wiped unless a key log is kept */
+    struct dp_sa_value val; /* with its keys until sa_del(): an SA told again is known by them */
     u64 ring[REPLAY_WORDS];
 };
 
@@ -303,6 +306,11 @@ struct cut {
 struct node_stat {
     u64 packets, vectors, cycles;
 };
+/* Whose unknown SPI was told to IKE, and when (drop.c). */
+struct spi_told {
+    struct addr src;
+    u64 at_ms; /* 0: never */
+};
 struct drop_log {
     u64 last_ms; /* 0: never reported */
     u64 suppressed;
@@ -318,6 +326,7 @@ struct worker {
     bool profile; /* bench: count cycles per node */
     u64 drops[DROP_NUM];
     struct drop_log drop_log[DROP_NUM];
+    struct spi_told spi_told[SPI_SENDERS];
     struct bulk_op op[VEC];
     struct node_stat stat[N_NUM];
     struct queue q[N_NUM];
@@ -430,7 +439,7 @@ void drop_out(struct worker *w, struct vec *v);
 struct flow *flow_get(struct dp *dp, u32 id);   /* NULL when there is none */
 struct flow *flow_make(struct dp *dp, u32 id);  /* finds or makes; NULL when the table is full */
 u16 flow_path_mtu(const struct flow *f);        /* configured or learned */
-void flow_remtu(struct dp *dp, struct flow *f); /* path MTU changed: SAs and tunnel follow */
+void flow_remtu(struct flow *f); /* path MTU changed: SAs and tunnel follow */
 /* flow_sa_out: the SA that carries outbound packets now: the newest that is neither dead nor waits; else
  * the newest that is not dead. NULL: none. */
 static inline struct sa *flow_sa_out(const struct flow *f)
@@ -451,7 +460,7 @@ void sa_del_flow(struct dp *dp, struct flow *f); /* all SAs of a flow that went 
 bool sa_limit(struct dp *dp, struct sa *sa);
 void sa_expire(struct dp *dp, struct sa *sa, bool hard);
 /* sa_confirm: the first packet came in on it: the outbound half of its pair need not wait. */
-void sa_confirm(struct dp *dp, const struct sa *in);
+void sa_confirm(const struct sa *in);
 void sa_tick(struct dp *dp);
 void flow_tick(struct dp *dp); /* once a second: flows nobody answers */
 static inline unsigned sa_hash(u32 spi)

@@ -128,13 +128,30 @@ static void tell_limited(struct worker *w, const struct pkt *p)
     drop_log_flush(w, p->drop);
     l->last_ms = w->now_ms + 1;
     tell(w, p);
-    if (p->drop == DROP_UNKNOWN_SPI) {
-        struct dp_msg m = {.u.unknown_spi = {.spi = p->spi,
-                                             .proto = p->v.proto,
-                                             .src = ip_src(p->data),
-                                             .dst = ip_dst(p->data)}};
-        (void)dp_tell(w->dp, FROM_IKE, DP_UNKNOWN_SPI, &m);
+}
+
+/* IKE hears of an unknown SPI once a second from each sender, and of so many senders: one stranger's
+ * junk does not eat what a peer that lost its SAs waits for. */
+static void tell_unknown_spi(struct worker *w, const struct pkt *p)
+{
+    u64 now = w->now_ms + 1;
+    struct addr src = ip_src(p->data);
+    struct spi_told *at = &w->spi_told[0];
+    for (unsigned i = 0; i < SPI_SENDERS; i++) {
+        struct spi_told *t = &w->spi_told[i];
+        if (t->at_ms && addr_equal(&t->src, &src)) {
+            at = t;
+            break;
+        }
+        at = t->at_ms < at->at_ms ? t : at; /* the oldest; a free one is the oldest of all */
     }
+    if (at->at_ms && now - at->at_ms < 1000) {
+        return;
+    }
+    struct dp_msg m = {.u.unknown_spi = {
+                           .spi = p->spi, .proto = p->v.proto, .src = src, .dst = ip_dst(p->data)}};
+    *at = (struct spi_told){.src = src, .at_ms = now};
+    (void)dp_tell(w->dp, FROM_IKE, DP_UNKNOWN_SPI, &m);
 }
 
 void drop_log_flush(struct worker *w, enum dp_drop reason)
@@ -173,6 +190,9 @@ void drop_out(struct worker *w, struct vec *v)
     for (unsigned i = 0; i < v->n; i++) {
         count(w, v->p[i]);
         tell_limited(w, v->p[i]);
+        if (v->p[i]->drop == DROP_UNKNOWN_SPI) {
+            tell_unknown_spi(w, v->p[i]);
+        }
         pkt_put(w, v->p[i]);
     }
 }

@@ -5,7 +5,7 @@
  *   precheck  lengths, and whether the sequence number could be accepted at all
  *   open      ICV and decryption of all of them at once (crypto/bulk)
  *   commit    in order: the replay window moves (only now, RFC 4303 3.4.3), padding, the inner
- * packet, and whether the SA was negotiated for it (RFC 4301 5.2)
+ *             packet, and whether the SA was negotiated for it (RFC 4301 5.2)
  *
  * Walk: ip_in -> esp_in -> gre_in or policy_in. A packet refused anywhere here has changed nothing
  * but counters.
@@ -262,7 +262,7 @@ static inline void commit_one(struct worker *w, struct pkt *p, bool trace)
     }
     unsigned len = p->crypt_len - 2u - pad;
     if (UNLIKELY(h->packets == 0)) {
-        sa_confirm(w->dp, p->sa);
+        sa_confirm(p->sa);
     }
     h->packets++;
     h->bytes += len;

@@ -2,9 +2,10 @@
  * esp_out.c: protection (RFC 4303 3.3) in four passes over the vector:
  *
  *   admit    which SA; lifetime, sequence number, size; without an SA the packet waits (hold.c)
- *   build    padding and trailer, ESP header, IV, outer header from the SA's template (tunnel mode)
- * or the packet's own header moved forward (transport mode) seal     encryption and ICV of all of
- * them at once (crypto/bulk) finish   counters, where it leaves
+ *   build    padding and trailer, ESP header, IV; outer header from the SA's template (tunnel
+ *            mode) or the packet's own header moved forward (transport mode)
+ *   seal     encryption and ICV of all of them at once (crypto/bulk)
+ *   finish   counters, where it leaves
  *
  * Walk: gre_out, policy_out or route_out -> esp_out -> ip_out. Nothing that comes in here leaves in
  * clear.

@@ -186,7 +186,7 @@ static void learn(struct worker *w, struct flow *f, struct tunnel *t, u16 mtu)
     if (f) {
         f->learned_mtu = mtu;
         f->learned_ms = w->now_ms;
-        flow_remtu(w->dp, f);
+        flow_remtu(f);
     } else {
         t->learned_mtu = mtu;
         t->learned_ms = w->now_ms;

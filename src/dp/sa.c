@@ -1,7 +1,8 @@
 /*
- * sa.c: security associations and the flows they belong to. Written only between two turns of the
- * graph (ctl.c, tick), never by a node; the nodes read the hot part. The pool is fixed: adding an
- * SA allocates nothing.
+ * sa.c: security associations and the flows they belong to. They come and go only between two turns
+ * of the graph (ctl.c, tick). Nodes read and count in the hot part, and at a threshold call what
+ * changes an SA's standing and may tell IKE: sa_limit(), sa_expire(), sa_confirm(). The pool is
+ * fixed: adding an SA allocates nothing.
  */
 #include "dp/dp_int.h"
 
@@ -38,9 +39,8 @@ u16 flow_path_mtu(const struct flow *f)
     return f->learned_mtu && f->learned_mtu < mtu ? f->learned_mtu : mtu;
 }
 
-void flow_remtu(struct dp *dp, struct flow *f)
+void flow_remtu(struct flow *f)
 {
-    (void)dp;
     for (struct sa *sa = f->out; sa; sa = sa->next_flow) {
         sa->h.plain_mtu = mtu_esp_plain(sa, flow_path_mtu(f));
     }
@@ -81,7 +81,9 @@ static bool acceptable(const struct dp_sa_value *v)
     bool mode = v->mode == MODE_TUNNEL || v->mode == MODE_TRANSPORT;
     bool udp = v->encap_src.port != 0 ||
                v->encap_dst.port != 0; /* RFC 3948: not yet; never send it bare instead */
-    return v->flow && v->spi && v->proto == IPPROTO_ESP_ && families && mode && !udp &&
+    bool could_be = selector_valid(&v->sel) && v->sel.src.a.family == v->sel.dst.a.family &&
+                    addr_valid(&v->encap_src.a) && addr_valid(&v->encap_dst.a);
+    return could_be && v->flow && v->spi && v->proto == IPPROTO_ESP_ && families && mode && !udp &&
            v->dir <= SA_OUT && v->replay_window <= 4096;
 }
 
@@ -154,7 +156,7 @@ static void link_sa(struct dp *dp, struct sa *sa, struct flow *f)
     struct sa **b = &dp->bucket[sa->val.dir][sa_hash(sa->val.spi)];
     sa->next_hash = *b;
     *b = sa;
-    flow_remtu(dp, f);
+    flow_remtu(f);
 }
 
 struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
@@ -216,7 +218,7 @@ void sa_del(struct dp *dp, struct sa *sa)
     sa->used = false;
     sa->next_free = dp->sa_free;
     dp->sa_free = sa;
-    flow_remtu(dp, f);
+    flow_remtu(f);
 }
 
 void sa_del_flow(struct dp *dp, struct flow *f)
@@ -250,17 +252,17 @@ void sa_expire(struct dp *dp, struct sa *sa, bool hard)
     }
 }
 
-static void send_on(struct dp *dp, struct sa *sa)
+static void send_on(struct sa *sa)
 {
     sa->h.waits = false;
-    flow_remtu(dp, sa->h.flow);
+    flow_remtu(sa->h.flow);
 }
 
-void sa_confirm(struct dp *dp, const struct sa *in)
+void sa_confirm(const struct sa *in)
 {
     for (struct sa *sa = in->h.flow->out; sa; sa = sa->next_flow) {
         if (sa->h.waits && sa->val.confirm_spi == in->val.spi) {
-            send_on(dp, sa);
+            send_on(sa);
         }
     }
 }
@@ -296,7 +298,7 @@ void sa_tick(struct dp *dp)
             sa_expire(dp, sa, true);
         }
         if (sa->h.waits && age >= sa->val.confirm_ms) {
-            send_on(dp, sa);
+            send_on(sa);
         }
         if (sa->val.dir == SA_OUT && sa->h.seq >= SEQ_SOFT) {
             sa_expire(dp, sa, false);

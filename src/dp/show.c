@@ -18,7 +18,7 @@ static void one_sa(struct dp *dp, enum dp_origin to, u32 tag, const struct sa *s
     struct dp_msg m = {0};
     struct dp_sa_info *i = &m.u.sa_info;
     i->sa = sa->val;
-    if (!dp->keylog) {
+    if (!(dp->keylog && to == FROM_MAIN)) { /* ike, which reads strangers, never reads keys back */
         secret_wipe(&i->sa.encr_key);
         secret_wipe(&i->sa.auth_key);
     }

@@ -43,10 +43,16 @@ static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
     dp_send(ike, &m);
 }
 
+/* could_be: the data plane reads strangers' packets: its values are looked at like theirs. */
+static bool could_be(const struct dp_sa_value *sa)
+{
+    return sa->proto == IPPROTO_ESP_ && sa->dir <= SA_OUT && addr_valid(&sa->src) &&
+           addr_valid(&sa->dst) && selector_valid(&sa->sel);
+}
+
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa)
 {
-    if (!ike->asked_dp || ike->restart_done || tag != ike->restart_tag ||
-        sa->proto != IPPROTO_ESP_ ||
+    if (!ike->asked_dp || ike->restart_done || tag != ike->restart_tag || !could_be(sa) ||
         child_by_spi(ike, sa->spi, sa->dir == SA_IN, sa->dir == SA_IN ? NULL : &sa->dst)) {
         return;
     }

@@ -100,17 +100,15 @@ static const struct {
 
 /* ---- fields: each is looked at as bytes, for a value of an impossible kind must not even be loaded ---- */
 
+/* addresses and prefixes are bytes all through: they stand anywhere and any byte may be loaded */
 static bool addr_fits(const u8 *p)
 {
-    const u8 family = p[offsetof(struct addr, family)];
-    return family == AF_NONE || family == AF_V4 || family == AF_V6;
+    return addr_valid((const struct addr *)(const void *)p);
 }
 
 static bool prefix_fits(const u8 *p)
 {
-    const u8 *a = p + offsetof(struct prefix, a), len = p[offsetof(struct prefix, len)];
-    const u8 family = a[offsetof(struct addr, family)];
-    return addr_fits(a) && len <= (family == AF_V6 ? 128 : family == AF_V4 ? 32 : 0);
+    return prefix_valid((const struct prefix *)(const void *)p);
 }
 
 static bool field_fits(const struct field *f, const u8 *value)

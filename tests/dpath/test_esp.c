@@ -217,6 +217,15 @@ static void t_truncated(void **state)
     }
 }
 
+static unsigned told(struct rig *r, u32 type)
+{
+    unsigned n = 0;
+    while (rig_told(r, type, n)) {
+        n++;
+    }
+    return n;
+}
+
 static void t_unknown_spi(void **state)
 {
     (void)state;
@@ -234,6 +243,18 @@ static void t_unknown_spi(void **state)
     assert_non_null(m);
     assert_int_equal(m->u.unknown_spi.spi, 0xd5e4b1f2);
     assert_null(rig_told(t.b, DP_UNKNOWN_SPI, 1)); /* told at most once a second */
+    for (unsigned i = 3; i < 40; i++) { /* who else sends junk does not eat what is told of others, */
+        put32(p.b + 12, 0xc6336400u + i);
+        ip4_checksum_set(p.b, IP4_HDR);
+        assert_false(opens(&t, &p));
+    }
+    m = rig_told(t.b, DP_UNKNOWN_SPI, 1);
+    assert_non_null(m);
+    assert_int_equal(addr_v4_host(&m->u.unknown_spi.src), 0xc6336403);
+    assert_int_equal(told(t.b, DP_UNKNOWN_SPI), SPI_SENDERS); /* and not without end */
+    rig_later(t.b, 1100);
+    assert_false(opens(&t, &p));
+    assert_int_equal(told(t.b, DP_UNKNOWN_SPI), SPI_SENDERS + 1);
     two_free(t);
 }
 
@@ -255,6 +276,46 @@ static void t_refused_sa_is_told(void **state)
     assert_int_equal(no->u.expire.spi, 0x1235);
     assert_int_equal(no->u.expire.flow, 7);
     assert_int_equal(no->u.expire.dir, SA_OUT);
+    rig_free(r);
+}
+
+/* Addresses and prefixes that cannot be are refused and told: whoever asks for the SAs again (main, a
+ * new ike) would take them for the word of a broken data plane. */
+static void t_addresses_that_cannot_be(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at;
+        u8 bad;
+    } row[] = {{offsetof(struct dp_sa_value, sel.src.len), 200},
+               {offsetof(struct dp_sa_value, sel.src.len), 33},
+               {offsetof(struct dp_sa_value, sel.dst.len), 33},
+               {offsetof(struct dp_sa_value, sel.src.a.family), 77},
+               {offsetof(struct dp_sa_value, sel.dst.a.family), 77},
+               {offsetof(struct dp_sa_value, sel.dst.a.family), AF_NONE},
+               {offsetof(struct dp_sa_value, encap_src.a.family), 77},
+               {offsetof(struct dp_sa_value, encap_dst.a.family), 77},
+               {offsetof(struct dp_sa_value, src.family), 77},
+               {offsetof(struct dp_sa_value, dst.family), AF_NONE}};
+    struct rig *r = rig_new(NULL);
+    rig_crypto_map(r, false, DF_COPY, false);
+    struct dp_msg m = {.type = DP_ADD_SA};
+    for (unsigned i = 0; i <= ARRAY_LEN(row); i++) {
+        m.u.sa = rig_sa_value(7, 0x1000 + i, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4,
+                              RIG_B4);
+        m.u.sa.sel.src = rig_net("10.1.0.0", 16);
+        m.u.sa.sel.dst = rig_net("10.2.0.0", 32);
+        rig_quiet(r);
+        if (i < ARRAY_LEN(row)) {
+            ((u8 *)&m.u.sa)[row[i].at] = row[i].bad;
+        }
+        dp_ctl(r->dp, FROM_IKE, &m, -1);
+        assert_int_equal(rig_told(r, DP_SA_REFUSED, 0) != NULL, i < ARRAY_LEN(row));
+    }
+    rig_quiet(r);
+    dp_ctl(r->dp, FROM_MAIN, &(struct dp_msg){.type = DP_GET_SAS}, -1);
+    assert_non_null(rig_told(r, DP_SA, 0)); /* the last, which is right, and no other */
+    assert_null(rig_told(r, DP_SA, 1));
     rig_free(r);
 }
 
@@ -298,15 +359,6 @@ static void ping_back(struct two *t)
 }
 
 /* told: how many times a value of that type was said */
-static unsigned told(struct rig *r, u32 type)
-{
-    unsigned n = 0;
-    while (rig_told(r, type, n)) {
-        n++;
-    }
-    return n;
-}
-
 /* what comes in is told when nothing had come before, and else only as often as was asked for */
 static void t_heard_is_told(void **state)
 {
@@ -1071,6 +1123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(t_refused_algorithms),
         cmocka_unit_test(t_refused_sa_is_told),
+        cmocka_unit_test(t_addresses_that_cannot_be),
         cmocka_unit_test(t_silence_is_told),
         cmocka_unit_test(t_heard_is_told),
         cmocka_unit_test(t_unsealed_stays),

@@ -505,6 +505,34 @@ static void t_whole_or_not(void **state)
     rig_free(r);
 }
 
+/* A prefix or an address that cannot be: the generation it came in is not taken. */
+static void t_prefixes_that_cannot_be(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    fill(r, 1, 1);
+    rig_commit(r);
+    u64 good = r->generation;
+    for (unsigned i = 0; i < 4; i++) {
+        struct selector s = between("10.1.0.0", 16, "10.2.0.0", i == 0 ? 200 : 16);
+        fill(r, 1, 1);
+        if (i == 0) {
+            line(r, 2, 10, ACT_PROTECT, 1, s);
+        } else if (i == 1) {
+            rig_ctl(r, (struct dp_msg){.type = DP_CFG_RPF, .u.rpf.net = {{.family = AF_V4}, 33}});
+            r->staged++;
+        } else if (i == 2) {
+            rig_flow(r, (struct dp_flow_value){.flow = 2, .peer.family = 77});
+        } else {
+            rig_tunnel(r, (struct dp_tunnel_value){.port = TUN0, .dst.family = 77});
+        }
+        rig_quiet(r);
+        rig_commit(r);
+        assert_int_equal(taken(r), good);
+    }
+    rig_free(r);
+}
+
 /* Every flow replaced by another: the old ones make room first. */
 static void t_all_flows_replaced(void **state)
 {
@@ -550,6 +578,33 @@ static void t_who_may_say(void **state)
     rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
     give(r, CRYPTO, b, 100);
     assert_int_equal(flow_get(r->dp, 1)->held, 1);
+    rig_free(r);
+}
+
+/* Keys go to main while it keeps a key log, and to nobody else: a key daemon that a stranger has taken
+ * over does not read them. */
+static void t_who_may_see_keys(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    rig_crypto_map(r, false, DF_COPY, false);
+    rig_sa(r, rig_sa_value(7, 0x1000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4));
+    for (unsigned keylog = 0; keylog < 2; keylog++) {
+        rig_ctl(r, (struct dp_msg){.type = DP_SET_KEYLOG, .u.number = keylog});
+        for (unsigned from = FROM_MAIN; from <= FROM_IKE; from++) {
+            bool sees = keylog && from == FROM_MAIN;
+            rig_quiet(r);
+            dp_ctl(r->dp, (enum dp_origin)from, &(struct dp_msg){.type = DP_GET_SAS}, -1);
+            const struct dp_msg *m = rig_told(r, DP_SA, 0);
+            assert_non_null(m);
+            const struct dp_sa_value *v = &m->u.sa_info.sa;
+            assert_int_equal(v->encr_key.len, sees ? 16 : 0);
+            assert_int_equal(v->auth_key.len, sees ? 20 : 0);
+            static const u8 none[SECRET_MAX];
+            assert_int_equal(memcmp(v->encr_key.b, none, sizeof none) != 0, sees);
+            assert_int_equal(memcmp(v->auth_key.b, none, sizeof none) != 0, sees);
+        }
+    }
     rig_free(r);
 }
 
@@ -707,8 +762,10 @@ int main(void)
         cmocka_unit_test(t_ecn),
         cmocka_unit_test(t_ecn_through_an_sa),
         cmocka_unit_test(t_whole_or_not),
+        cmocka_unit_test(t_prefixes_that_cannot_be),
         cmocka_unit_test(t_all_flows_replaced),
         cmocka_unit_test(t_who_may_say),
+        cmocka_unit_test(t_who_may_see_keys),
         cmocka_unit_test(t_expire_is_told_again),
         cmocka_unit_test(t_open_tunnel_is_unmarked),
         cmocka_unit_test(t_ranges_and_order),

@@ -443,6 +443,15 @@ static void stale_answers_of_the_data_plane(void **state)
     ike_from_dp(w->s[B].ike, &m); /* something was, but not by this number */
     assert_true(list_empty(&w->s[B].ike->old_sas));
     m.tag = w->s[B].get_tag;
+    struct dp_msg odd[4] = {m, m, m, m}; /* what cannot be */
+    odd[0].u.sa_info.sa.src.family = 77;
+    odd[1].u.sa_info.sa.sel.src.len = 200;
+    odd[2].u.sa_info.sa.sel.dst.a.family = 77;
+    odd[3].u.sa_info.sa.dir = SA_OUT + 1;
+    for (unsigned i = 0; i < ARRAY_LEN(odd); i++) {
+        ike_from_dp(w->s[B].ike, &odd[i]);
+        assert_true(list_empty(&w->s[B].ike->old_sas));
+    }
     ike_from_dp(w->s[B].ike, &m);
     assert_false(list_empty(&w->s[B].ike->old_sas));
     world_free(w);

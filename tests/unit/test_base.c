@@ -72,6 +72,18 @@ static void addresses(void **state)
     assert_false(prefix_covers(&in, &p));
     struct prefix six = px("::", 0);
     assert_false(prefix_contains(&six, &in.a));
+    struct {
+        u8 family, len;
+        bool valid;
+    } shape[] = {{AF_NONE, 0, true}, {AF_NONE, 1, false}, {AF_V4, 32, true},   {AF_V4, 33, false},
+                 {AF_V6, 128, true}, {AF_V6, 129, false}, {AF_V4, 200, false}, {77, 0, false}};
+    for (unsigned i = 0; i < ARRAY_LEN(shape); i++) {
+        p.a.family = shape[i].family, p.len = shape[i].len;
+        assert_int_equal(prefix_valid(&p), shape[i].valid);
+        assert_int_equal(addr_valid(&p.a), shape[i].family != 77);
+        assert_int_equal(selector_valid(&(struct selector){.src = p}), shape[i].valid);
+        assert_int_equal(selector_valid(&(struct selector){.dst = p}), shape[i].valid);
+    }
     assert_true(addr_parse(&a, "255.255.254.0"));
     assert_true(addr_mask_len(&len, &a));
     assert_int_equal(len, 23);
