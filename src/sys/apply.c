@@ -12,6 +12,7 @@
  * of one line disturbs nothing else; addresses, routes and classifiers are compared with what the kernel has, because a
  * former run may have ended badly and hands other than ours may have been at work.
  */
+#include "sys/apply_route.h"
 #include "sys/generation.h"
 #include "sys/router_int.h"
 
@@ -215,109 +216,11 @@ static void apply_addrs(struct router *r, const struct plan *next)
     free(connected.items);
 }
 
-/* metric_of: IPv6 calls metric 0 1024. */
-static u32 metric_of(const struct kern_route_value *v)
-{
-    return v->net.a.family == AF_V6 && v->metric == 0 ? 1024 : v->metric;
-}
-
-/* route_is: the kernel's route h is v. */
-static bool route_is(const struct kern_route_value *v, const struct kern_route_value *h)
-{
-    return prefix_equal(&h->net, &v->net) && h->table == v->table && h->metric == metric_of(v) &&
-           h->kind == v->kind && (!v->link[0] || strcmp(h->link, v->link) == 0) &&
-           (!v->nexthop.family || addr_equal(&h->nexthop, &v->nexthop));
-}
-
-/* by_key: what routes that are the same have in common, whatever either leaves open. */
-static int by_key(const void *x, const void *y)
-{
-    const struct kern_route_value *a = x, *b = y;
-    const u32 keys[][2] = {{a->net.len, b->net.len},
-                           {a->table, b->table},
-                           {metric_of(a), metric_of(b)},
-                           {a->kind, b->kind}};
-    int order = addr_cmp(&a->net.a, &b->net.a);
-    for (unsigned i = 0; i < ARRAY_LEN(keys) && order == 0; i++) {
-        order = (keys[i][0] > keys[i][1]) - (keys[i][0] < keys[i][1]);
-    }
-    return order;
-}
-
-static void sort_routes(struct plan_list *l)
-{
-    if (l->num) {
-        qsort(l->items, l->num, l->size, by_key);
-    }
-}
-
-/* route_among: list is sorted. reverse: v is the kernel's and the list what is wanted. */
-static bool route_among(const struct kern_route_value *v, const struct plan_list *list,
-                        bool reverse)
-{
-    size_t low = 0, high = list->num;
-    while (low < high) { /* the first that does not come before v */
-        size_t mid = (low + high) / 2;
-        if (by_key(item(list, mid), v) < 0) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    for (; low < list->num && by_key(item(list, low), v) == 0; low++) {
-        const struct kern_route_value *h = item(list, low);
-        if (reverse ? route_is(h, v) : route_is(v, h)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void on_own_route(void *ctx, const struct kern_route_value *v)
-{
-    if (v->proto == NL_PROTO) {
-        *(struct kern_route_value *)plan_add(ctx) = *v;
-    }
-}
-
-static void add_routes(struct router *r, const struct plan_list *wanted,
-                       const struct plan_list *have)
-{
-    for (size_t i = 0; i < wanted->num; i++) {
-        const struct kern_route_value *v = item(wanted, i);
-        if (!route_among(v, have, false)) {
-            (void)kern_route_change(r->kern, v, true);
-        }
-    }
-}
-
-/* apply_routes: what the kernel has is left alone (a change would be told back to us); a route whose next hop is not
- * reachable yet is tried again when the links change, as on IOS; what a former run left and nobody wants goes last.
- * Blackholes come before the routes they stand behind. */
 static void apply_routes(struct router *r, const struct plan *next)
 {
-    struct plan_list have = {.size = sizeof(struct kern_route_value)},
-                     wanted = {.size = sizeof(struct kern_route_value)};
-    const struct plan_list *parts[] = {&next->holes, &next->routes};
-    kern_each_route(r->kern, on_own_route, &have);
-    sort_routes(&have);
-    for (size_t n = 0; n < ARRAY_LEN(parts); n++) {
-        for (size_t i = 0; i < parts[n]->num; i++) {
-            *(struct kern_route_value *)plan_add(&wanted) =
-                *(const struct kern_route_value *)item(parts[n], i);
-        }
-    }
-    sort_routes(&wanted);
-    add_routes(r, &next->holes, &have);
-    add_routes(r, &next->routes, &have);
-    for (size_t i = 0; i < have.num; i++) {
-        const struct kern_route_value *h = item(&have, i);
-        if (!route_among(h, &wanted, true)) {
-            (void)kern_route_change(r->kern, h, false);
-        }
-    }
-    free(have.items);
-    free(wanted.items);
+    char why[160];
+    bool whole = routes_apply(r->kern, next, why);
+    apply_complain_once(r, "blackhole", "", whole ? NULL : why);
     if (next->holes_full && !r->plan.holes_full) {
         apply_complain(
             r, "blackholes", "",

@@ -1,7 +1,14 @@
 /*
- * complaint.c: what could not be made so, told in the log (CONF_FAIL).
+ * complaint.c: what could not be made so, told in the log (CONF_FAIL); once, where the same is tried at each look.
  */
 #include "sys/router_int.h"
+
+#include <stdlib.h>
+
+struct complaint {
+    struct complaint *next;
+    char about[64], why[160];
+};
 
 void apply_complain(struct router *r, const char *what, const char *which, const char *why)
 {
@@ -9,4 +16,39 @@ void apply_complain(struct router *r, const char *what, const char *which, const
     snprintf(text, sizeof text, "%s %.40s", what, which);
     ev_conf_fail(&r->log, 0, NULL,
                  &(struct evb_conf_fail){.what = ev_str(text), .why = ev_textf("%s", why)});
+}
+
+void apply_complain_once(struct router *r, const char *what, const char *which, const char *why)
+{
+    char about[64];
+    struct complaint **at = &r->complaints, *c;
+    snprintf(about, sizeof about, "%s %.40s", what, which);
+    while (*at && strcmp((*at)->about, about) != 0) {
+        at = &(*at)->next;
+    }
+    c = *at;
+    if (!why) {
+        if (c) {
+            *at = c->next;
+            free(c);
+        }
+        return;
+    }
+    if (!c) {
+        c = *at = xcalloc(1, sizeof *c);
+        str_copy(c->about, sizeof c->about, about);
+    } else if (strncmp(c->why, why, sizeof c->why - 1) == 0) {
+        return;
+    }
+    snprintf(c->why, sizeof c->why, "%s", why);
+    apply_complain(r, what, which, why);
+}
+
+void complaints_free(struct router *r)
+{
+    while (r->complaints) {
+        struct complaint *c = r->complaints;
+        r->complaints = c->next;
+        free(c);
+    }
 }

@@ -68,9 +68,9 @@ static bool possible(struct router *r, const struct conf *c, struct conf_finding
     return true;
 }
 
-static void on_no_vlan(void *ctx, const char *link, const char *why)
+static void on_vlan(void *ctx, const char *link, const char *why)
 {
-    apply_complain(ctx, "interface", link, why);
+    apply_complain_once(ctx, "interface", link, why);
 }
 
 void router_apply(struct router *r)
@@ -89,9 +89,8 @@ void router_apply(struct router *r)
         apply_complain(r, "configuration", where, f.text);
         return;
     }
-    vlan_links(
-        r->kern, r->conf,
-        &(struct vlan_names){.kernel_name = router_kernel_name, .complain = on_no_vlan, .ctx = r});
+    vlan_add(r->kern, r->conf,
+             &(struct vlan_names){.kernel_name = router_kernel_name, .result = on_vlan, .ctx = r});
     plan_init(&next);
     plan_derive(&next, r->conf, &w);
     plan_apply(r, &next);
@@ -117,6 +116,11 @@ void router_applied(struct router *r)
     frr_apply(r->frr, r->conf);
     if (r->applied == 1) { /* it made the routes that path MTUs are read from */
         router_apply(r);
+    }
+    if (vlan_replace(
+            r->kern, r->conf,
+            &(struct vlan_names){.kernel_name = router_kernel_name, .result = on_vlan, .ctx = r})) {
+        router_touch(r);
     }
     announce(r);
 }
@@ -404,6 +408,7 @@ static void finish(struct router *r)
         free(k);
     }
     line_free(r);
+    complaints_free(r);
     cli_grammar_release();
     claim_end(r->opt->run_dir, r->lock, r->opt->own_run_dir);
 }

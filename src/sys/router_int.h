@@ -154,6 +154,7 @@ struct router {
     struct api *api;    /* owned */
     struct frr *frr;    /* owned */
     struct ping *ping;  /* the one that runs, owned */
+    struct complaint *complaints; /* owned: those said once (complaint.c) */
     struct line *lines; /* owned: what was last said about each interface */
     enum { LINES_KNOWN, LINES_ASKED, LINES_AGAIN } lines_asked; /* line.c waits for dp's answer */
 };
@@ -174,6 +175,9 @@ u8 router_link_number(void *ctx, const char *link);
 
 /* ---- complaint.c ---- */
 void apply_complain(struct router *r, const char *what, const char *which, const char *why);
+/* apply_complain_once: not again while it is the same; why NULL: there is nothing to complain of any more. */
+void apply_complain_once(struct router *r, const char *what, const char *which, const char *why);
+void complaints_free(struct router *r);
 
 /* ---- apply.c ---- */
 /* plan_apply: offers next (owned from now on) to dp and ike; when they have taken it the kernel follows, and then

@@ -3,7 +3,8 @@
  * becomes for the kernel, dp and ike, value by value; and the arithmetic of what fits into a path after
  * ESP, against sizes computed packet by packet.
  */
-#include "sys/plan.h"
+#include "sys/apply_route.h"
+#include "sys/router_int.h"
 #include "sys/vlan.h"
 
 #include <setjmp.h>
@@ -59,7 +60,17 @@ void kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_ro
     }
 }
 
-static char done[256]; /* what was changed, in order */
+static char done[512];          /* what was changed, in order */
+static const char *refuse_hole; /* the network of a blackhole that is not taken */
+const char *kern_route_change(struct kern *nl, const struct kern_route_value *r, bool add)
+{
+    char net[ADDR_STR];
+    (void)nl;
+    sprintf(done + strlen(done), "%s%s %s/%u;", add ? "" : "no ",
+            r->kind == NLR_BLACKHOLE ? "hole" : "route", addr_str(net, &r->net.a), r->net.len);
+    return refuse_hole && r->kind == NLR_BLACKHOLE && strcmp(net, refuse_hole) == 0 ? "full" : NULL;
+}
+
 const char *kern_link_delete(struct kern *nl, const char *name)
 {
     (void)nl;
@@ -711,25 +722,31 @@ static void t_keys_are_wiped(void **state)
     conf_free(c);
 }
 
-static void on_complaint(void *ctx, const char *link, const char *why)
+static void on_result(void *ctx, const char *link, const char *why)
 {
     (void)ctx;
-    sprintf(done + strlen(done), "%s: %s;", link, why);
+    sprintf(done + strlen(done), "%s: %s;", link, why ? why : "made");
 }
 
-/* A subinterface's link has the id its line says: made, left, or made again; what is no VLAN is not ours. */
+/* A subinterface's link has the id its line says: made, left, or, when the configuration is in force, made again; what is no
+ * VLAN is not ours. */
 static void t_vlans(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {
-        {"FastEthernet0/1.10\n encapsulation dot1Q 10\n", "add Fa0-1 Fa0-1.10 10;"},
-        {"FastEthernet0/1.30\n encapsulation dot1Q 30\n", ""},
-        {"FastEthernet0/1.30\n encapsulation dot1Q 31\n", "del Fa0-1.30;add Fa0-1 Fa0-1.30 31;"},
-        {"FastEthernet0/1.30\n encapsulation dot1Q 99\n",
+    static const char *const cases[][3] = {
+        {"FastEthernet0/1.10\n encapsulation dot1Q 10\n", "add Fa0-1 Fa0-1.10 10;Fa0-1.10: made;",
+         ""},
+        {"FastEthernet0/1.10\n encapsulation dot1Q 99\n", "add Fa0-1 Fa0-1.10 99;Fa0-1.10: no;",
+         ""},
+        {"FastEthernet0/1.30\n encapsulation dot1Q 30\n", "", ""},
+        {"FastEthernet0/1.30\n encapsulation dot1Q 31\n", "",
+         "del Fa0-1.30;add Fa0-1 Fa0-1.30 31;Fa0-1.30: made;"},
+        {"FastEthernet0/1.30\n encapsulation dot1Q 99\n", "",
          "del Fa0-1.30;add Fa0-1 Fa0-1.30 99;Fa0-1.30: no;"},
-        {"FastEthernet0/1.40\n encapsulation dot1Q 41\n", ""},
-        {"FastEthernet0/1\n", ""},
+        {"FastEthernet0/1.40\n encapsulation dot1Q 41\n", "", ""},
+        {"FastEthernet0/1\n", "", ""},
     };
+    const struct vlan_names names = {.kernel_name = kernel_name, .result = on_result};
     for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
         char text[200];
         struct conf *c = conf_new();
@@ -737,10 +754,72 @@ static void t_vlans(void **state)
         snprintf(text, sizeof text, "interface %send\n", cases[i][0]);
         assert_true(cli_load(c, "t.cfg", text, &errors));
         done[0] = 0;
-        vlan_links(NULL, c,
-                   &(struct vlan_names){.kernel_name = kernel_name, .complain = on_complaint});
+        vlan_add(NULL, c, &names);
         assert_string_equal(done, cases[i][1]);
+        if (!cases[i][1][0]) { /* the tables do not keep what was made */
+            assert_int_equal(vlan_replace(NULL, c, &names), cases[i][2][0] != 0);
+            assert_string_equal(done, cases[i][2]);
+        }
         sb_free(&errors);
+        conf_free(c);
+    }
+}
+
+static void on_event(void *ctx, const struct ev_rec *rec)
+{
+    (void)rec;
+    ++*(unsigned *)ctx;
+}
+
+/* What is tried at each look and fails for the same reason is said once; again for another one, or when it had gone well. */
+static void t_complaints(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *which, *why;
+        unsigned said;
+    } steps[] = {{"a", "no", 1},    {"a", "no", 1},    {"b", "no", 2},
+                 {"a", "never", 3}, {"b", "no", 3},    {"a", NULL, 3},
+                 {"a", NULL, 3},    {"a", "never", 4}, {"b", "no", 4}};
+    unsigned said = 0;
+    struct router *r = xcalloc(1, sizeof *r);
+    r->env = env_real();
+    evlog_init(&r->log, &r->env, EVS_MAIN, &said, on_event);
+    r->log.mask = EVC_LOG;
+    for (unsigned i = 0; i < ARRAY_LEN(steps); i++) {
+        apply_complain_once(r, "interface", steps[i].which, steps[i].why);
+        assert_int_equal(said, steps[i].said);
+    }
+    complaints_free(r);
+    free(r);
+}
+
+/* A hole the kernel refuses is told, and the route it would stand behind is not added: without it what the route leads into
+ * the tunnel would take another road when the tunnel goes. */
+static void t_hole_refused(void **state)
+{
+    (void)state;
+    struct conf *c;
+    static const char *const refused[] = {NULL, "10.9.0.0"};
+    for (unsigned i = 0; i < ARRAY_LEN(refused); i++) {
+        struct plan p = plan_of(HEAD "crypto ipsec profile P\n set transform-set T\n" WAN
+                                     "interface Tunnel0\n ip address 10.0.0.1 255.255.255.252\n"
+                                     " tunnel source FastEthernet0/1\n tunnel destination 2.2.2.2\n"
+                                     " tunnel mode ipsec ipv4\n tunnel protection ipsec profile P\n"
+                                     "ip route 10.9.0.0 255.255.255.0 Tunnel0\n"
+                                     "ip route 10.8.0.0 255.255.255.0 Tunnel0\nend\n",
+                                &c);
+        char why[160];
+        done[0] = 0;
+        refuse_hole = refused[i];
+        assert_int_equal(routes_apply(NULL, &p, why), !refused[i]);
+        refuse_hole = NULL;
+        assert_non_null(strstr(done, "hole 10.9.0.0/24;"));
+        assert_non_null(strstr(done, "hole 10.8.0.0/24;"));
+        assert_true(strstr(done, "route 10.8.0.0/24;") > strstr(done, "hole 10.8.0.0/24;"));
+        assert_int_equal(strstr(done, "route 10.9.0.0/24;") == NULL, refused[i] != NULL);
+        assert_int_equal(strstr(why, "10.9.0.0/24: full") != NULL, refused[i] != NULL);
+        plan_free(&p);
         conf_free(c);
     }
 }
@@ -782,6 +861,7 @@ int main(void)
         cmocka_unit_test(t_holes),         cmocka_unit_test(t_many_holes),
         cmocka_unit_test(t_tunnels),       cmocka_unit_test(t_tunnel_under_a_map),
         cmocka_unit_test(t_tunnel_values), cmocka_unit_test(t_keys_are_wiped),
+        cmocka_unit_test(t_complaints),    cmocka_unit_test(t_hole_refused),
         cmocka_unit_test(t_vlans),         cmocka_unit_test(t_esp_mtu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
