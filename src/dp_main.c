@@ -46,7 +46,7 @@ static bool is_staged(u32 type)
            type == DP_CFG_RPF;
 }
 
-/* take_generation: what is not whole or holds another kind of value is not begun, and COMMIT's answer
+/* take_generation: of what is not whole or holds another kind of value nothing is staged, and COMMIT's answer
  * says that the old one stays. */
 static void take_generation(struct dp_proc *p, u64 asked, int fd)
 {

@@ -15,7 +15,8 @@
 /* ---- configurations ---------------------------------------------------------------------------- */
 
 /* cli_load: reads a whole IOS configuration into c. On errors returns false and errors holds, for each,
- * "file:line:column: error: ...", the line and a caret; c is then of no use. Notices (non-errors) go there too. */
+ * "file:line:column: error: ...", the line and a caret; c is then of no use. What a console would be told of lines that
+ * are no errors is not told: conf_audit says what holds in the end. */
 NODISCARD bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf *errors);
 /* cli_keep_comments: text with the comments of before, each above the line it stood above; those whose line has gone
  * stand at the end (running.c prints none itself). */

@@ -105,6 +105,13 @@ bool cfg_master_key(struct cfg *k, const struct match *m)
         password_master(&next, key);
     }
     bool same = next.len == now->len && mem_equal_ct(next.b, now->b, next.len);
+    if (!same && now->len && former[CONF_FORMER - 1].len) {
+        secret_wipe(&next);
+        return cfg_fail(k, m, NULL,
+                        "saved keys may need %u former master keys; none of them can be forgotten: "
+                        "`write memory` first",
+                        CONF_FORMER);
+    }
     if (!same && now->len) { /* what was saved under it must be readable until it is saved again */
         memmove(former + 1, former, (CONF_FORMER - 1) * sizeof *former);
         former[0] = *now;

@@ -363,6 +363,7 @@ bool exec_show_startup(struct session *s, const struct match *m)
     }
     s_printf(s, "Using %zu bytes\n", strlen(text));
     sb_add(&s->buf, text);
+    mem_wipe(text, strlen(text)); /* it holds keys */
     free(text);
     return true;
 }

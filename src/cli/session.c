@@ -1,6 +1,6 @@
 /*
- * session.c: one console session: takes lines, finds the row, runs it, filters and pages nothing itself but collects
- * output so that `| include` works on every command. The mode of the session is the mode of its configuration reader.
+ * session.c: one console session: takes lines, finds the row, runs it and collects its output, through the filter
+ * (`| include`) that every command may have; it pages nothing: the console does. The mode of the session is the mode of its configuration reader.
  */
 #include "cli/cli_int.h"
 

@@ -146,6 +146,14 @@ void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf
     {
         check_if(&a, i);
     }
+    CONF_FOR(struct conf_ospf, p, &c->ospfs)
+    {
+        if (p != CONTAINER_OF(c->ospfs.next, struct conf_ospf, link)) {
+            char whose[96];
+            snprintf(whose, sizeof whose, "router ospf %u", p->pid);
+            say(&a, p->src, false, whose, "is not run: there is one OSPF process, the first");
+        }
+    }
 }
 
 static bool too_many(struct conf_finding *out, const struct conf_src *src, const char *what,

@@ -88,7 +88,7 @@ struct conf_isakmp_policy *conf_policy_get(struct conf *c, u32 priority, struct 
     return n;
 }
 
-/* Every named item has its name at the same place relative to nothing: one finder per type, by macro-free code. */
+/* One finder per type: each has its name elsewhere. */
 struct conf_transform_set *conf_set_find(const struct conf *c, const char *name)
 {
     CONF_FOR(struct conf_transform_set, s, &c->sets)

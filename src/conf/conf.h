@@ -1,7 +1,7 @@
 /*
  * conf: THE model of what the operator wants, whatever language it was written in. Every item knows the
- * file and line it came from. The model only holds; cli/ (IOS), racoon and setkey readers fill it, running.c
- * prints it, and sys/apply derives values for ike, dp and the kernel from it.
+ * file and line it came from. The model only holds; cli/ fills it from IOS lines, cli/running.c prints it, and sys/plan.c
+ * derives values for ike, dp and the kernel from it.
  *
  * Ownership: items live in the model's arena and go with it. An item taken off its list is simply forgotten.
  */

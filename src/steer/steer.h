@@ -23,8 +23,9 @@ struct steer_link {
 /* steer_attach: puts the classifier on the link, or another in the place of the one that is there,
  * without a moment between; and on tun_in what gives packets that come out of it back to the link (a
  * link without frames has none: they come in by the TUN). out_ids: the programs of out, in and back
- * (0: none), for steer_holds. NULL: done; else what went wrong (constant text, or errno's), and on
- * the link is still what was there before. */
+ * (0: none), for steer_holds. NULL: done; else what went wrong (constant text, or errno's): then each
+ * of the places holds what was there before or what should be there now, and the caller keeps the
+ * link down. */
 NODISCARD const char *steer_attach(const struct steer_link *l, u32 out_ids[3]);
 /* steer_programs: the programs of out and in as steer_attach would put them on the link, without any
  * link: descriptors, the caller's to close. For tests, which run packets through them. */

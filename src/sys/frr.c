@@ -110,7 +110,7 @@ static void frr_text(struct frr *f, const struct conf *c, struct strbuf *o)
     CONF_FOR(struct conf_ospf, p, &c->ospfs)
     {
         if (p != CONTAINER_OF(c->ospfs.next, struct conf_ospf, link)) {
-            break; /* ospfd runs one process; the first one is it, the audit names the others */
+            break; /* ospfd runs one process; the first one is it, conf_audit names the others */
         }
         sb_add(o, "router ospf\n");
         CONF_FOR(struct conf_kept, k, &p->kept)

@@ -16,7 +16,7 @@ static void host_apply(void *ctx)
 {
     struct router *r = ctx;
     conf_seal(r->conf, &r->env);
-    startup_keep_master(r);
+    (void)startup_keep_master(r);
     router_apply(r);
 }
 

@@ -1,7 +1,7 @@
 /*
  * plan.h: everything that has to be so, as plain values: what the kernel, dp and ike must hold for the operator's
  * model to be true. A plan is derived from the model (and from the kernel's routes) and compared with the plan that
- * holds now; apply.c does the difference. The model itself is never walked twice.
+ * holds now; apply.c does the difference and never looks at the model.
  */
 #ifndef ADIT_SYS_PLAN_H
 #define ADIT_SYS_PLAN_H

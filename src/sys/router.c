@@ -262,7 +262,7 @@ static void on_hup(uv_signal_t *s, int signum)
         api_conf_replaced(r->api);
         conf_free(old);
         startup_loaded(r, from);
-        startup_keep_master(r);
+        (void)startup_keep_master(r);
         router_apply(r);
         conf_audit(r->conf, on_finding, r);
         ev_sys_config(
@@ -294,7 +294,7 @@ static bool start(struct router *r, const char *from)
     list_init(&r->looks);
     list_init(&r->vtyshs);
     startup_loaded(r, from);
-    startup_keep_master(r);
+    (void)startup_keep_master(r);
     r->identity = identity_claim(&r->first_uid, &why);
     if (r->identity < 0) {
         fprintf(stderr, "aditd: cannot %s: %s\n", why, strerror(errno));

@@ -227,7 +227,7 @@ void ping_stop(struct router *r, struct session *s);
 /* startup_text: the configuration to start with, malloced, and where it is from: the operator's file, or what was saved from
  * it. NULL: the file cannot be read, errno says why. say: one line on standard error when something was saved. */
 char *startup_text(struct router *r, const char **out_from, bool say);
-/* startup_save: what `write memory` does. startup_save_file: `write file`, with a backup and the comments; where: what was
+/* startup_save: what `write memory` does, the master key first. startup_save_file: `write file`, with a backup and the comments; where: what was
  * written, or why not. */
 NODISCARD bool startup_save(struct router *r, const char *text);
 NODISCARD bool startup_save_file(struct router *r, const char *text, struct strbuf *where);
@@ -235,9 +235,9 @@ NODISCARD bool startup_save_file(struct router *r, const char *text, struct strb
  * text of the operator's file is set aside. */
 void startup_loaded(struct router *r, const char *from);
 /* startup_master: the saved master keys into the model, empty when there are none. startup_keep_master: saves the model's if they
- * are new. */
+ * are new; false: it cannot, and that was logged. */
 void startup_master(struct router *r, struct conf *c);
-void startup_keep_master(struct router *r);
+bool startup_keep_master(struct router *r);
 
 /* ---- claim.c ---- */
 

@@ -162,7 +162,7 @@ void startup_master(struct router *r, struct conf *c)
     forget(text);
 }
 
-void startup_keep_master(struct router *r)
+bool startup_keep_master(struct router *r)
 {
     char path[512];
     struct strbuf text = {0};
@@ -184,17 +184,19 @@ void startup_keep_master(struct router *r)
     mem_wipe(text.s, text.len);
     sb_free(&text);
     forget(saved);
+    return ok;
 }
 
-/* forget_former: everything that is read at a start was saved under the master key in force. The operator's file is not read
+/* forget_former: everything that is read at a start was saved under the master key in force; of a file that cannot be read
+ * (NULL) nobody knows that. The operator's file is not read
  * while a saved configuration made from it is there, but it may be tomorrow. */
 static void forget_former(struct router *r, const char *file)
 {
-    if (!file || !strstr(file, " 6 adit.")) {
+    if (file && !strstr(file, " 6 adit.")) {
         for (unsigned i = 0; i < CONF_FORMER; i++) {
             secret_wipe(&r->conf->former[i]);
         }
-        startup_keep_master(r);
+        (void)startup_keep_master(r); /* one too many is no harm */
     }
 }
 
@@ -203,6 +205,9 @@ static void forget_former(struct router *r, const char *file)
 bool startup_save(struct router *r, const char *text)
 {
     char path[512], mark[2 * HASH_MAX + 1];
+    if (!startup_keep_master(r)) {
+        return false; /* what is saved without its key could not be read again */
+    }
     char *file = cli_read_file(r->opt->config);
     struct strbuf all = {0};
     mark_of(mark, file ? file : "");

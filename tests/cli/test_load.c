@@ -433,6 +433,7 @@ static void findings(void **state)
         {"access-list 100 permit ip any any\ncrypto map M 1 ipsec-isakmp\n match address 100\nno "
          "access-list 100\naccess-list 100 deny ip any any\n",
          "permits nothing any more", false},
+        {"router ospf 1\nrouter ospf 2\n", "router ospf 2", false},
     };
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {

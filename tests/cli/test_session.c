@@ -386,13 +386,30 @@ static void last_permit_replaced(void **state)
     assert_null(strstr(say(f, "10 permit ip host 1.1.1.1 host 2.2.2.2"), "NOTE"));
 }
 
+/* A master key that something saved may need is not forgotten: when there is no room for another, it is not taken. */
+static void master_keys(void **state)
+{
+    struct fake *f = *state;
+    say(f, "enable");
+    say(f, "conf t");
+    for (unsigned i = 0; i <= CONF_FORMER + 1; i++) {
+        char line[80];
+        snprintf(line, sizeof line, "key config-key password-encrypt number-%u-of-them", i);
+        const char *said = say(f, line);
+        assert_int_equal(strstr(said, "`write memory` first") != NULL, i == CONF_FORMER + 1);
+    }
+    struct secret first;
+    password_master(&first, "number-0-of-them");
+    assert_memory_equal(f->c->former[CONF_FORMER - 1].b, first.b, first.len);
+}
+
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(modes_and_prompts),   T(carets),  T(secrets), T(filters), T(debugging),
-        T(filters_tell_errors), T(history), T(help),    T(saving),  T(replaced),
-        T(a_list_typed_again),  T(last_permit_replaced)};
+        T(modes_and_prompts),   T(carets),               T(secrets),    T(filters), T(debugging),
+        T(filters_tell_errors), T(history),              T(help),       T(saving),  T(replaced),
+        T(a_list_typed_again),  T(last_permit_replaced), T(master_keys)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -11,6 +11,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- a kernel of tables (in place of sys/netlink.c) ------------------------------------------- */
 
@@ -771,6 +773,48 @@ static void on_event(void *ctx, const struct ev_rec *rec)
     ++*(unsigned *)ctx;
 }
 
+/* What is saved is saved with its master key or not at all; a former one is forgotten when the operator's file was read and
+ * needs none. */
+static void t_master_keys(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/adit-plan-XXXXXX", file[80], blocked[80], saved[80], master[80];
+    unsigned said = 0;
+    assert_non_null(mkdtemp(dir));
+    snprintf(file, sizeof file, "%s/R.cfg", dir);
+    snprintf(blocked, sizeof blocked, "%s/master-key.new", dir);
+    snprintf(saved, sizeof saved, "%s/startup-config", dir);
+    snprintf(master, sizeof master, "%s/master-key", dir);
+    const struct router_options o = {.config = file, .state_dir = dir};
+    struct router *r = xcalloc(1, sizeof *r);
+    r->env = env_real();
+    evlog_init(&r->log, &r->env, EVS_MAIN, &said, on_event);
+    r->log.mask = EVC_LOG;
+    r->opt = &o;
+    r->conf = conf_new();
+    password_master(&r->conf->master, "in force now");
+    password_master(&r->conf->former[0], "before that");
+    assert_int_equal(mkdir(blocked, 0700), 0);
+    assert_false(startup_save(r, "end\n"));
+    assert_int_equal(said, 1);
+    assert_int_equal(access(saved, F_OK), -1);
+    assert_int_equal(rmdir(blocked), 0);
+    assert_true(startup_save(r, "end\n"));
+    assert_int_not_equal(r->conf->former[0].len, 0); /* there is no R.cfg */
+    FILE *f = fopen(file, "we");
+    assert_non_null(f);
+    fputs("hostname R\n", f);
+    fclose(f);
+    assert_true(startup_save(r, "end\n"));
+    assert_int_equal(r->conf->former[0].len, 0);
+    (void)unlink(file);
+    (void)unlink(saved);
+    (void)unlink(master);
+    assert_int_equal(rmdir(dir), 0);
+    conf_free(r->conf);
+    free(r);
+}
+
 /* What is tried at each look and fails for the same reason is said once; again for another one, or when it had gone well. */
 static void t_complaints(void **state)
 {
@@ -861,8 +905,9 @@ int main(void)
         cmocka_unit_test(t_holes),         cmocka_unit_test(t_many_holes),
         cmocka_unit_test(t_tunnels),       cmocka_unit_test(t_tunnel_under_a_map),
         cmocka_unit_test(t_tunnel_values), cmocka_unit_test(t_keys_are_wiped),
-        cmocka_unit_test(t_complaints),    cmocka_unit_test(t_hole_refused),
-        cmocka_unit_test(t_vlans),         cmocka_unit_test(t_esp_mtu),
+        cmocka_unit_test(t_master_keys),   cmocka_unit_test(t_complaints),
+        cmocka_unit_test(t_hole_refused),  cmocka_unit_test(t_vlans),
+        cmocka_unit_test(t_esp_mtu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
