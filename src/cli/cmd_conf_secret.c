@@ -189,11 +189,13 @@ bool cfg_line_keep(struct cfg *k, const struct match *m)
     const char *word = typed ? rest + 1 + strspn(rest + 1, " ") : rest;
     bool fits = typed && rest[0] == '7' ? password_reveal7(clear, word) && clear[0] != ' ' &&
                                               clear[strlen(clear) - 1] != ' '
-                                        : str_copy(clear, sizeof clear / 2, word);
+                                        : str_copy(clear, sizeof clear / 2, word) &&
+                                              password_fits(0, clear);
     if (!fits) {
         return cfg_fail(k, m, "rest",
                         typed && rest[0] == '7' ? "this is no password of type 7"
-                                                : "this password is too long");
+                                                : "this password is too long, or has characters "
+                                                  "that cannot be typed");
     }
     snprintf(line, sizeof line, "password %s", clear); /* kept in clear; running.c hides it */
     line_set(k, k->at, line, false);

@@ -81,13 +81,24 @@ static bool salted(const char *text, char kind, char salt[PASSWORD_SALT + 1], co
     return true;
 }
 
+/* can_be_typed: no control character, which no configuration could say again; what is not ASCII may be UTF-8. */
+static bool can_be_typed(const char *text)
+{
+    for (const u8 *c = (const u8 *)text; *c; c++) {
+        if (*c < 0x20 || *c == 0x7f) {
+            return false;
+        }
+    }
+    return text[0] != 0;
+}
+
 bool password_fits(u8 type, const char *text)
 {
     char salt[PASSWORD_SALT + 1], clear[PASSWORD_TEXT];
     const char *hash;
     u8 raw[HASH_LEN + 2];
     switch (type) {
-    case 0: return text[0] != 0;
+    case 0: return can_be_typed(text);
     case 5:
         return salted(text, '1', salt, &hash) && strlen(salt) <= 8 && strlen(hash) == 22 &&
                strspn(hash, alphabet) == 22;
@@ -199,12 +210,12 @@ bool password_reveal7(char out[PASSWORD_TEXT], const char *text)
     }
     for (int i = 0; i < len; i++) {
         out[i] = (char)(raw[i] ^ (u8)glance[(from + (unsigned)i) % (sizeof glance - 1)]);
-        if (out[i] < 0x20 || out[i] > 0x7e) {
-            out[0] = 0;
-            return false;
-        }
     }
     out[len] = 0;
+    if ((int)strlen(out) != len || !can_be_typed(out)) {
+        out[0] = 0;
+        return false;
+    }
     return true;
 }
 

@@ -149,6 +149,8 @@ static void fuzzer_found(void **state)
         snprintf(text, sizeof text, "%s\n", nameless[i]);
         rejects(text, "R9.cfg:1:1:", "expected the name");
     }
+    rejects("line vty 0 4\n password 4\x7f\n", "R9.cfg:2:", "cannot be typed"); /* nothing could say it again */
+    rejects("enable password 4\x7f\n", "R9.cfg:1:", "no secret of type 0");
     static const char *const in_use[] = {"", " 10"};
     for (unsigned i = 0; i < ARRAY_LEN(in_use); i++) { /* what it covers would leave in clear */
         char text[200];

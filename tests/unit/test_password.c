@@ -109,6 +109,12 @@ static void made_by_us(void **state)
         assert_true(password_reveal7(shown, a));
         assert_string_equal(shown, clear);
     }
+    char shown[PASSWORD_TEXT];
+    password_hide7(a, "Schl\xc3\xbcssel"); /* UTF-8 */
+    assert_true(password_reveal7(shown, a));
+    assert_string_equal(shown, "Schl\xc3\xbcssel");
+    password_hide7(a, "4\x7f");
+    assert_false(password_reveal7(shown, a) || password_fits(0, "4\x7f") || password_fits(0, ""));
 }
 
 static void type_6(void **state)
