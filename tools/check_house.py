@@ -27,7 +27,7 @@ ALLOWED = {  # room -> headers it may include from other rooms
     "lab": {"base", "conf", "cli/cli.h", "sys/sys.h"},
     "": {"base", "event", "conf", "crypto/crypto.h", "ike/ike.h", "dp/dp.h", "cli/cli.h", "sys/sys.h", "sys/generation.h", "lab/lab.h"},
 }
-NO_CIRCLES = ["base", "event", "wire", "crypto", "steer", "conf", "ike", "lab"]
+NO_CIRCLES = ["base", "event", "wire", "crypto", "steer", "conf", "ike", "lab", "dp", "cli"]
 passed = failed = 0
 
 

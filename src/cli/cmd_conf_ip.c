@@ -9,7 +9,7 @@
 
 bool cfg_hostname(struct cfg *k, const struct match *m)
 {
-    const char *name = match_text(m, "name");
+    const char *name = match_text(m, "host");
     str_copy(k->c->hostname, sizeof k->c->hostname, m->no ? "Router" : name);
     return true;
 }

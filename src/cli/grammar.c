@@ -38,8 +38,8 @@ static const struct {
 
 const struct cmd cli_commands[] = {
     /* ---- global configuration ---- */
-    CFG(M_CONF, "hostname WORD:name", hostname),
-    CFG(M_CONF, "ip {domain-name | domain name} WORD:name", keep),
+    CFG(M_CONF, "hostname WORD:host", hostname),
+    CFG(M_CONF, "ip {domain-name | domain name} WORD:domain", keep),
     CFG(M_CONF, "ip domain-lookup", domain_lookup),
     CFG(M_CONF, "ip domain lookup", domain_lookup),
     CFG(M_CONF, "ipv6 unicast-routing", ipv6_routing),

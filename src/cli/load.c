@@ -83,8 +83,7 @@ static bool mismatch(struct cfg *k, const struct match *m, const char *line)
 /* A `no` line may say less than its row, but not leave open what it is about. */
 static bool names_there(struct cfg *k, const struct match *m, const struct cmd *row)
 {
-    if (m->partial && strstr(row->syntax, "WORD:name") && !match_text(m, "name") &&
-        row->cfg != cfg_hostname && row->cfg != cfg_keep) {
+    if (m->partial && strstr(row->syntax, "WORD:name") && !match_text(m, "name")) {
         return cfg_fail(k, m, NULL, "the line ends too early; expected the name");
     }
     return true;
@@ -93,7 +92,7 @@ static bool names_there(struct cfg *k, const struct match *m, const struct cmd *
 /* A name that would be cut when it is kept would be another name. */
 static bool names_fit(struct cfg *k, const struct match *m)
 {
-    static const char *const names[] = {"name", "acl", "map", "profile", "set", "host"};
+    static const char *const names[] = {"name", "acl", "map", "profile", "set", "host", "domain"};
     for (int i = 0; i < m->num; i++) {
         for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
             if (!m->arg[i].keyword && strcmp(m->arg[i].name, names[n]) == 0 &&

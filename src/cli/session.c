@@ -70,21 +70,10 @@ static void silent_done(void *ctx, int status)
     (void)ctx, (void)status;
 }
 
-/* configured: what was typed is whole now. */
-static void configured(struct session *s)
-{
-    if (conf_typed(s->host->conf(s->host->ctx))) {
-        s->host->apply(s->host->ctx);
-    }
-}
-
 void session_free(struct session *s)
 {
     s->out = silent_out; /* what still ends has nobody to tell */
     s->done = silent_done;
-    if (session_configuring(s)) {
-        configured(s);
-    }
     if (s->pinging) {
         s->host->ping_stop(s->host->ctx, s);
     }
@@ -321,6 +310,15 @@ void session_conf_replaced(struct session *s)
     }
     s->cfg.at = NULL;
     s->cfg.c = NULL;
+}
+
+/* configured: what was typed is whole now. A console that hangs up says no such thing: what it began stays covered as it
+ * was. */
+static void configured(struct session *s)
+{
+    if (conf_typed(s->host->conf(s->host->ctx))) {
+        s->host->apply(s->host->ctx);
+    }
 }
 
 static int config_line(struct session *s, const char *line)

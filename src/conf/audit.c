@@ -171,22 +171,31 @@ struct count {
     unsigned links, lines, flows;
 };
 
+static bool list_fits(const struct list *aces, const struct conf_limits *most, struct count *n,
+                      struct conf_finding *out)
+{
+    for (const struct list *a = aces ? aces->next : NULL; a && a != aces; a = a->next) {
+        const struct conf_ace *ace = CONTAINER_OF(a, struct conf_ace, link);
+        if (!ace->remark[0] && ++n->lines > most->lines) {
+            return too_many(out, &ace->src, "crypto map", most->lines,
+                            "lines of access lists in crypto maps");
+        }
+        if (ace->permit && ++n->flows > most->flows) {
+            return too_many(out, &ace->src, "crypto map", most->flows,
+                            "flows: each line that permits is one, each protected tunnel one");
+        }
+    }
+    return true;
+}
+
 static bool lines_fit(const struct conf *c, const struct conf_map *map,
                       const struct conf_limits *most, struct count *n, struct conf_finding *out)
 {
     CONF_FOR(struct conf_map_entry, e, &map->entries)
     {
-        const struct list *aces = conf_entry_lines(c, e, NULL);
-        for (const struct list *a = aces ? aces->next : NULL; a && a != aces; a = a->next) {
-            const struct conf_ace *ace = CONTAINER_OF(a, struct conf_ace, link);
-            if (!ace->remark[0] && ++n->lines > most->lines) {
-                return too_many(out, &ace->src, "crypto map", most->lines,
-                                "lines of access lists in crypto maps");
-            }
-            if (ace->permit && ++n->flows > most->flows) {
-                return too_many(out, &ace->src, "crypto map", most->flows,
-                                "flows: each line that permits is one, each protected tunnel two");
-            }
+        if (!list_fits(conf_entry_lines(c, e, NULL), most, n, out) ||
+            !list_fits(conf_entry_former(c, e), most, n, out)) {
+            return false;
         }
     }
     return true;
@@ -205,7 +214,7 @@ static bool tunnels_fit(const struct conf *c, const struct conf_limits *most, st
                      most->tunnels - 1);
             return false;
         }
-        n->flows += i->kind == IFK_TUNNEL && i->tun.profile[0] ? CONF_TUNNEL_FLOWS : 0;
+        n->flows += i->kind == IFK_TUNNEL && i->tun.profile[0];
     }
     return true;
 }

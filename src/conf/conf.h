@@ -290,7 +290,7 @@ const struct list *conf_entry_lines(const struct conf *c, const struct conf_map_
 /* conf_entry_former: lines (struct conf_ace) that stay covered, dropped, beside those of conf_entry_lines while the list
  * is typed again line by line; NULL: none. */
 const struct list *conf_entry_former(const struct conf *c, const struct conf_map_entry *e);
-/* conf_typed: a console left configuration mode: lists that permit something are whole now. True: that changed something. */
+/* conf_typed: a console has left configuration mode: lists that permit something are whole now. True: that changed something. */
 bool conf_typed(struct conf *c);
 struct conf_if *conf_if_find(const struct conf *c, const char *name);
 struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src src);
@@ -332,11 +332,8 @@ struct conf_limits {
     unsigned links; /* with a crypto map */
     unsigned lines; /* of access lists over all of them; a list counts for each link it stands on */
     unsigned tunnels; /* their numbers are below it */
-    unsigned flows;   /* lines that permit, and CONF_TUNNEL_FLOWS for each protected tunnel */
+    unsigned flows;   /* lines that permit, and protected tunnels */
 };
-enum {
-    CONF_TUNNEL_FLOWS = 2
-}; /* dp keeps a place for its flow and one for its id without a flow */
 NODISCARD bool conf_fits(const struct conf *c, const struct conf_limits *most,
                          struct conf_finding *out);
 

@@ -11,12 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-bool dp_tell(struct dp *dp, enum dp_origin to, u32 type, struct dp_msg *m)
-{
-    m->type = type;
-    return !dp->env.send || dp->env.send(dp->env.ctx, to, m);
-}
-
 static void complain(struct dp *dp, const char *what, const char *why)
 {
     ev_conf_fail(dp->w.log, 0, NULL,
@@ -245,7 +239,12 @@ static bool fits(const struct config *c)
 {
     unsigned bare = 0; /* tunnels with a flow id and no flow: what would have to be protected */
     for (unsigned i = 0; i < c->num_tunnels; i++) {
-        bare += c->tunnel[i].flow != 0;
+        u32 id = c->tunnel[i].flow;
+        bool has = id == 0;
+        for (unsigned k = 0; !has && k < c->num_flows; k++) {
+            has = c->flow[k].flow == id;
+        }
+        bare += !has;
     }
     return c->num_flows + bare <= MAX_FLOWS;
 }

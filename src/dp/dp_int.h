@@ -6,7 +6,7 @@
  * Who writes what: nodes write packets, the hot part of SAs, counters, what waits or is put together
  * (hold.c, join.c) and what was learned of a path; ctl.c and the ticks (between two turns of the
  * graph, in the same thread) write everything else. At a threshold a node tells IKE through sa.c or
- * hold.c: dp_tell() is a send that does not wait. One worker owns every SA and port for now; a second
+ * tell.c: dp_tell() is a send that does not wait. One worker owns every SA and port for now; a second
  * one would own others.
  */
 #ifndef ADIT_DP_INT_H
@@ -376,11 +376,11 @@ static inline const struct config *cfg_live(const struct dp *dp)
 /* graph_run: takes everything in the queues to its end. */
 void graph_run(struct worker *w);
 const char *graph_node_name(enum node_id id);
-/* graph_put: hands a packet a node made itself (a fragment, an ICMP) to a later node. */
-void graph_put(struct worker *w, enum node_id id, struct pkt *p);
 
 /* ---- pkt.c ----------------------------------------------------------------------------------- */
 void pkt_pool_init(struct worker *w, struct pkt *bufs);
+/* graph_put: hands a packet a node made itself (a fragment, an ICMP) to a later node. */
+void graph_put(struct worker *w, enum node_id id, struct pkt *p);
 /* pkt_get: an empty buffer, data at room + HEADROOM; NULL when all are in use. */
 static inline struct pkt *pkt_get(struct worker *w)
 {
@@ -504,14 +504,20 @@ bool mtu_fit(struct worker *w, struct pkt *p, u16 mtu, bool ignore_df, enum node
 /* mtu_fragment: cuts the IPv4 or IPv6 packet p into fragments of at most mtu bytes for node `to`;
  * consumes p. */
 void mtu_fragment(struct worker *w, struct pkt *p, u16 mtu, enum node_id to);
-/* mtu_too_long: the kernel said EMSGSIZE about p: lowers what we believe of the way to mtu, 0 = it
+
+/* ---- pmtu.c: what the network tells ------------------------------------------------------------ */
+/* pmtu_too_long: the kernel said EMSGSIZE about p: lowers what we believe of the way to mtu, 0 = it
  * did not say how much. */
-void mtu_too_long(struct worker *w, struct pkt *p, u16 mtu);
-/* mtu_told: fragmentation needed (or packet too big) came about an outer packet of ours to dst;
+void pmtu_too_long(struct worker *w, struct pkt *p, u16 mtu);
+/* pmtu_told: fragmentation needed (or packet too big) came about an outer packet of ours to dst;
  * quote: what it quoted from the ESP or GRE header on. Unknown SPIs and tunnels without path MTU
  * discovery believe nothing. */
-void mtu_told(struct worker *w, u8 proto, const struct addr *dst, const u8 *quote, size_t len,
+void pmtu_told(struct worker *w, u8 proto, const struct addr *dst, const u8 *quote, size_t len,
               u16 mtu);
+
+/* ---- selector.c ------------------------------------------------------------------------------ */
+/* policy_compile: fills what comparing p->val.sel with packets needs. */
+void policy_compile(struct policy *p);
 
 /* ---- policy.c -------------------------------------------------------------------------------- */
 enum policy_verdict {
@@ -523,7 +529,6 @@ enum policy_verdict {
  * fragments follow their first one where that is known; where it is not they are protected. */
 enum policy_verdict policy_find(struct worker *w, u8 link, const u8 *ip, const struct ip_view *v,
                                 bool inbound, struct flow **out_flow);
-void policy_compile(struct policy *p);
 /* policy_settle: sorts a generation's lines and finds each link's. */
 void policy_settle(struct config *c);
 /* is_housekeeping (route.c): the host's own multicast reports and router solicitations. */
@@ -545,7 +550,7 @@ void port_bind(struct dp *dp);
 /* fake_attach: gives a memory port its two ends. */
 void fake_attach(struct dp *dp, u32 port, struct fake f);
 
-/* ---- show.c, ctl.c --------------------------------------------------------------------------- */
+/* ---- show.c, tell.c --------------------------------------------------------------------------- */
 void dp_show_answer(struct dp *dp, enum dp_origin to, const struct dp_msg *question);
 void show_sample(struct dp *dp); /* every five seconds: tunnel rates */
 /* dp_tell: false: it is lost. */

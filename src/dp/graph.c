@@ -101,17 +101,6 @@ static void run_node(struct worker *w, enum node_id id)
     q->n = 0;
 }
 
-void graph_put(struct worker *w, enum node_id id, struct pkt *p)
-{
-    struct queue *q = &w->q[id];
-    if (UNLIKELY(q->n == ARRAY_LEN(q->p))) { /* cannot be: a queue holds every buffer twice */
-        w->drops[DROP_NO_BUFFER]++;
-        pkt_put(w, p);
-        return;
-    }
-    q->p[q->n++] = p;
-}
-
 void graph_run(struct worker *w)
 {
     for (enum node_id id = 0; id < N_NUM; id++) {

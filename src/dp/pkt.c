@@ -1,6 +1,7 @@
 /*
  * pkt.c: the fixed pool of packet buffers. Free buffers are a stack: the one used last, still in
- * the cache, is used next. Nothing is allocated after start (law 5).
+ * the cache, is used next. Nothing is allocated after start (law 5). And the queues of the graph, where nodes
+ * put packets that they made themselves.
  */
 #include "dp/dp_int.h"
 
@@ -29,4 +30,15 @@ struct pkt *pkt_copy(struct worker *w, const struct pkt *like, const u8 *src, u1
     p->len = len;
     memcpy(p->data, src, len);
     return p;
+}
+
+void graph_put(struct worker *w, enum node_id id, struct pkt *p)
+{
+    struct queue *q = &w->q[id];
+    if (UNLIKELY(q->n == ARRAY_LEN(q->p))) { /* cannot be: a queue holds every buffer twice */
+        w->drops[DROP_NO_BUFFER]++;
+        pkt_put(w, p);
+        return;
+    }
+    q->p[q->n++] = p;
 }

@@ -77,7 +77,7 @@ static u16 errors(struct worker *w, const struct port *port)
             memcpy(dst.b, &name.sin6_addr, 16);
         }
         if (port->val.proto != 255) {
-            mtu_told(w, port->val.proto, &dst, quote, (size_t)len, mtu);
+            pmtu_told(w, port->val.proto, &dst, quote, (size_t)len, mtu);
         }
     }
     return smallest;
@@ -207,7 +207,7 @@ static void refused(struct worker *w, struct port *port, struct pkt *p, int erro
     port->tx_errors++;
     if (error == EMSGSIZE) {
         u16 mtu = errors(w, port);
-        mtu_too_long(w, p, mtu);
+        pmtu_too_long(w, p, mtu);
         if (cut(w, p, mtu)) {
             return;
         }

@@ -192,7 +192,7 @@ const char *kern_link_delete(struct kern *nl, const char *name)
     return why(err);
 }
 
-static int vlan_add(struct kern *nl, int parent, const char *name, u16 vlan, int flags)
+static int add_vlan(struct kern *nl, int parent, const char *name, u16 vlan, int flags)
 {
     struct rtnl_link *l = rtnl_link_vlan_alloc();
     if (!l) {
@@ -212,13 +212,13 @@ const char *kern_vlan_add(struct kern *nl, const char *parent, const char *name,
     if (!kern_link_get(nl, parent, &p)) {
         return "the interface it stands on is not there";
     }
-    return why(vlan_add(nl, p.index, name, vlan, NLM_F_CREATE | NLM_F_EXCL));
+    return why(add_vlan(nl, p.index, name, vlan, NLM_F_CREATE | NLM_F_EXCL));
 }
 
 bool kern_has_vlans(struct kern *nl)
 {
     /* on a parent that does not exist: a kernel that knows VLANs complains about that, not about the kind */
-    return vlan_add(nl, 0x7fffffff, "adit-vlan", 1, NLM_F_CREATE | NLM_F_EXCL) != -NLE_OPNOTSUPP;
+    return add_vlan(nl, 0x7fffffff, "adit-vlan", 1, NLM_F_CREATE | NLM_F_EXCL) != -NLE_OPNOTSUPP;
 }
 
 static int index_of(struct kern *nl, const char *name)

@@ -486,7 +486,7 @@ static void what_tunnels_fit(void **state)
         "crypto map M 10 ipsec-isakmp\n match address 100\ninterface FastEthernet0/0\n crypto map "
         "M\ninterface Tunnel0\ninterface Tunnel63\n tunnel protection ipsec profile P\n");
     struct conf_finding f;
-    const struct conf_limits cases[] = {{1, 2, 64, 4}, {1, 2, 63, 4}, {1, 2, 64, 3}};
+    const struct conf_limits cases[] = {{1, 2, 64, 3}, {1, 2, 63, 3}, {1, 2, 64, 2}};
     const u32 line[] = {0, 9, 3};
     for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
         assert_int_equal(conf_fits(c, &cases[i], &f), line[i] == 0);

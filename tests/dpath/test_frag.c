@@ -1,7 +1,7 @@
 /*
  * test_frag.c: what happens to packets in pieces and to news about the path: fragments of delivery
  * packets that come out of an SA one by one (join.c), in every order, overlapping, incomplete, too
- * many; and path MTUs the network tells (mtu.c: mtu_told, mtu_too_long).
+ * many; and path MTUs the network tells (mtu.c: pmtu_told, pmtu_too_long).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -332,12 +332,12 @@ static void t_told_about_esp(void **state)
     rig_crypto_map(r, false, DF_COPY, false);
     rig_sa(r, rig_sa_value(7, 0x1000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4));
     u16 whole = plaintext_mtu(r);
-    mtu_told(&r->dp->w, 50, &peer, wrong, sizeof wrong, 1300);
-    mtu_told(&r->dp->w, 50, &other, quote, sizeof quote, 1300);
-    mtu_told(&r->dp->w, 50, &peer, quote, 3, 1300);
-    mtu_told(&r->dp->w, 50, &peer, quote, sizeof quote, 1500);
+    pmtu_told(&r->dp->w, 50, &peer, wrong, sizeof wrong, 1300);
+    pmtu_told(&r->dp->w, 50, &other, quote, sizeof quote, 1300);
+    pmtu_told(&r->dp->w, 50, &peer, quote, 3, 1300);
+    pmtu_told(&r->dp->w, 50, &peer, quote, sizeof quote, 1500);
     assert_int_equal(plaintext_mtu(r), whole);
-    mtu_told(&r->dp->w, 50, &peer, quote, sizeof quote, 1300);
+    pmtu_told(&r->dp->w, 50, &peer, quote, sizeof quote, 1300);
     assert_true(rig_said(r, "1300"));
     u16 less = plaintext_mtu(r);
     assert_true(less < whole && less > 1300 - 80);
@@ -354,9 +354,9 @@ static void t_told_about_esp(void **state)
     rig_run(r);
     assert_true(rig_out(r, SEND4)->len <= 1300);
 
-    mtu_told(&r->dp->w, 50, &peer, quote, sizeof quote, 0); /* an old router: the next plateau */
+    pmtu_told(&r->dp->w, 50, &peer, quote, sizeof quote, 0); /* an old router: the next plateau */
     assert_int_equal(r->dp->flow[0].learned_mtu, 1280);
-    mtu_told(&r->dp->w, 50, &peer, quote, sizeof quote, 40); /* nobody carries so little */
+    pmtu_told(&r->dp->w, 50, &peer, quote, sizeof quote, 40); /* nobody carries so little */
     assert_int_equal(r->dp->flow[0].learned_mtu, 576);
     rig_later(r, PMTU_AGE_MS + 1000); /* RFC 1191 6.3 */
     assert_int_equal(plaintext_mtu(r), whole);
@@ -383,11 +383,11 @@ static void t_told_about_gre(void **state)
         rig_tunnel(r, t);
         rig_commit(r);
         u16 before = r->dp->tunnel[0].eff_mtu;
-        mtu_told(&r->dp->w, 47, &peer, (const u8 *)"\0\0\x08\0", 4, 1380);
+        pmtu_told(&r->dp->w, 47, &peer, (const u8 *)"\0\0\x08\0", 4, 1380);
         assert_int_equal(r->dp->tunnel[0].eff_mtu, pmtud ? 1356 : v6 ? 1336 : before);
         struct pkt *p = pkt_get(&r->dp->w);
         p->tun = &r->dp->tunnel[0];
-        mtu_too_long(&r->dp->w, p, 1300);
+        pmtu_too_long(&r->dp->w, p, 1300);
         assert_int_equal(r->dp->tunnel[0].eff_mtu, v6 ? 1256 : 1276);
         pkt_put(&r->dp->w, p);
         rig_begin(r); /* another destination: what was learned was about the old one */

@@ -543,9 +543,16 @@ static void t_all_flows_replaced(void **state)
     rig_commit(r);
     rig_sa(r, rig_sa_value(1, 0x1000, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_B4, RIG_A4));
     fill(r, 1 + DP_MAX_FLOWS, DP_MAX_FLOWS);
+    rig_tunnel(r, (struct dp_tunnel_value){.flow = 1 + DP_MAX_FLOWS, .port = TUN0}); /* one of them */
     rig_quiet(r);
     rig_commit(r);
     assert_int_equal(taken(r), r->generation);
+    u64 good = r->generation;
+    fill(r, 1 + DP_MAX_FLOWS, DP_MAX_FLOWS);
+    rig_tunnel(r, (struct dp_tunnel_value){.flow = 1, .port = TUN0}); /* no place for what protects it */
+    rig_quiet(r);
+    rig_commit(r);
+    assert_int_equal(taken(r), good);
     assert_null(flow_get(r->dp, 1));
     rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
     give(r, CRYPTO, b, 100);
