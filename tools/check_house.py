@@ -4,7 +4,7 @@
   includes   a room includes only rooms below it, as the table in docs/DESIGN.md says; no circle can arise
   sizes      no file over 800 lines, no function over 100
   walks      every function and file that docs/DESIGN.md names in backticks exists
-  circles    in the rooms of NO_CIRCLES no two files call each other, directly or over others
+  circles    no two files of a room call each other, directly or over others
   format     every file opens with a comment that says what it is
 
 Prints one line per fault and `N checks passed, N failed`; exit status 1 when something failed.
@@ -27,7 +27,6 @@ ALLOWED = {  # room -> headers it may include from other rooms
     "lab": {"base", "conf", "cli/cli.h", "sys/sys.h"},
     "": {"base", "event", "conf", "crypto/crypto.h", "ike/ike.h", "dp/dp.h", "cli/cli.h", "sys/sys.h", "sys/generation.h", "lab/lab.h"},
 }
-NO_CIRCLES = ["base", "event", "wire", "crypto", "steer", "conf", "ike", "lab", "dp", "cli"]
 passed = failed = 0
 
 
@@ -92,7 +91,7 @@ def calls(room):
 
 
 def circles():
-    for room in NO_CIRCLES:
+    for room in sorted(ALLOWED):
         edges = calls(room)
         below = {f: set(edges[f]) for f in edges}
         for _ in edges:  # what can be reached

@@ -325,7 +325,7 @@ static void take(struct router *r)
         }
     }
     uv_timer_stop(&r->patience);
-    router_applied(r);
+    r->on_applied(r);
 }
 
 static void settle(struct router *r, bool without_ike)

@@ -1,9 +1,8 @@
 /*
  * router.c: one router from its configuration file to its end: reads the model, opens the sockets, starts the
- * children, applies the plan, serves consoles, follows the kernel's changes.
+ * children, serves consoles, hears the kernel. What follows from a change is follow.c's.
  */
 #include "sys/router_int.h"
-#include "sys/vlan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +15,7 @@
 
 enum { LOOK_MS = 20000 };
 
-/* ---- the plan ---- */
+/* ---- what is told ---- */
 
 static void on_finding(void *ctx, const struct conf_finding *f)
 {
@@ -32,119 +31,6 @@ static void on_finding(void *ctx, const struct conf_finding *f)
         ev_conf_fail(&r->log, 0, NULL,
                      &(struct evb_conf_fail){.what = ev_str(where),
                                              .why = ev_textf("%s: %s", f->what, f->text)});
-    }
-}
-
-/* possible: this machine can do what the configuration asks for. Half a protection would be worse than none. */
-static bool possible(struct router *r, const struct conf *c, struct conf_finding *out)
-{
-    static const struct conf_limits most = {.links = DP_MAX_LINKS,
-                                            .lines = DP_MAX_POLICIES,
-                                            .tunnels = DP_MAX_TUNNELS,
-                                            .flows = DP_MAX_FLOWS};
-    if (!conf_fits(c, &most, out)) {
-        return false;
-    }
-    CONF_FOR(struct conf_if, i, &c->ifs)
-    {
-        if (r->opt->check_only) {
-            continue; /* another machine may be meant, and nobody needs rights to look */
-        }
-        if (i->crypto_map[0] && !r->steer_tried) {
-            r->steer_fault = steer_probe();
-            r->steer_tried = true;
-        }
-        const char *why = i->crypto_map[0] ? r->steer_fault : NULL;
-        *out = (struct conf_finding){.src = why ? i->crypto_map_src : i->vlan_src};
-        str_copy(out->what, sizeof out->what, why ? "crypto map" : "encapsulation dot1Q");
-        if (!why && i->vlan && r->kern && !kern_has_vlans(r->kern)) {
-            why = "this kernel has no IEEE 802.1Q (8021q)";
-        }
-        if (why) {
-            str_copy(out->text, sizeof out->text, why);
-            return false;
-        }
-    }
-    return true;
-}
-
-static void on_vlan(void *ctx, const char *link, const char *why)
-{
-    apply_complain_once(ctx, "interface", link, why);
-}
-
-void router_apply(struct router *r)
-{
-    struct plan next;
-    struct conf_finding f;
-    struct plan_world w = {.kern = r->kern,
-                           .kernel_name = router_kernel_name,
-                           .console_name = router_console_name,
-                           .flow_id = router_flow_id,
-                           .link_number = router_link_number,
-                           .ctx = r};
-    if (!possible(r, r->conf, &f)) { /* a live change: what is in force stays */
-        char where[64];
-        snprintf(where, sizeof where, "%.40s:%u", f.src.file ? f.src.file : "", f.src.line);
-        apply_complain(r, "configuration", where, f.text);
-        return;
-    }
-    vlan_add(r->kern, r->conf,
-             &(struct vlan_names){.kernel_name = router_kernel_name, .result = on_vlan, .ctx = r});
-    plan_init(&next);
-    plan_derive(&next, r->conf, &w);
-    plan_apply(r, &next);
-}
-
-static void announce(struct router *r)
-{
-    if (r->announced || r->answered != (1u << CHILD_NUM) - 1 || r->applied < 2 || r->offered) {
-        return;
-    }
-    r->announced = true;
-    line_check(r);
-    fprintf(stderr, "aditd: %s ready\n", r->conf->hostname);
-    if (r->opt->ready_fd > 0) {
-        (void)!write(r->opt->ready_fd, "1", 1);
-        close(r->opt->ready_fd);
-    }
-}
-
-void router_applied(struct router *r)
-{
-    r->applied++;
-    frr_apply(r->frr, r->conf);
-    if (r->applied == 1) { /* it made the routes that path MTUs are read from */
-        router_apply(r);
-    }
-    if (vlan_replace(
-            r->kern, r->conf,
-            &(struct vlan_names){.kernel_name = router_kernel_name, .result = on_vlan, .ctx = r})) {
-        router_touch(r);
-    }
-    announce(r);
-}
-
-void router_send_masks(struct router *r)
-{
-    u32 mask = EVC_LOG | r->debug_mask;
-    child_send_dp(r, &(struct dp_msg){.type = DP_SET_MASK, .u.number = mask}, -1);
-    child_send_ike(r, &(struct ike_msg){.type = IKE_SET_MASK, .u.number = mask}, -1);
-    child_send_dp(r, &(struct dp_msg){.type = DP_SET_KEYLOG, .u.number = r->keylog}, -1);
-    child_send_ike(r, &(struct ike_msg){.type = IKE_SET_KEYLOG, .u.number = r->keylog}, -1);
-    r->log.mask = mask;
-}
-
-static void on_settled(uv_timer_t *t)
-{
-    router_apply(t->data); /* static routes that wait for a link, path MTUs */
-    line_check(t->data);
-}
-
-void router_touch(struct router *r)
-{
-    if (!r->ending && !uv_is_active((uv_handle_t *)&r->settle)) {
-        uv_timer_start(&r->settle, on_settled, 100, 0);
     }
 }
 
@@ -193,7 +79,7 @@ static struct conf *read_config(struct router *r, bool say, const char **out_fro
         conf_seal(c, &r->env);
     }
     struct conf_finding f;
-    if (c && !possible(r, c, &f)) {
+    if (c && !router_possible(r, c, &f)) {
         fprintf(stderr, "%s:%u: %s: %s\n", f.src.file ? f.src.file : "", f.src.line, f.what,
                 f.text);
         conf_free(c);
@@ -228,12 +114,6 @@ static int udp_open(int af)
         return -1;
     }
     return fd;
-}
-
-void router_child_ready(struct router *r, enum child_id id)
-{
-    r->answered |= 1u << id;
-    announce(r);
 }
 
 static void on_event(void *ctx, const struct ev_rec *rec)
@@ -317,6 +197,7 @@ static bool start(struct router *r, const char *from)
     }
     r->frr = frr_new(r);
     router_host(r);
+    r->on_applied = router_applied;
     ev_sys_restart(&r->log, 0, NULL, &(struct evb_sys_restart){.version = ev_str(ADIT_VERSION)});
     router_apply(r);
     for (int i = 0; i < CHILD_NUM; i++) {

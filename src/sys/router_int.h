@@ -36,6 +36,8 @@ void child_kill(struct child *c);
 /* child_send_dp / _ike: one value; a child that is not there is fine (it gets everything when it starts). */
 void child_send_dp(struct router *r, const struct dp_msg *m, int fd);
 void child_send_ike(struct router *r, const struct ike_msg *m, int fd);
+/* router_send_masks: which events and keys they tell. */
+void router_send_masks(struct router *r);
 /* child_link_peers: a new channel between ike and dp, when both run. */
 void child_link_peers(struct router *r);
 /* child_ask: a question without a value, sent without waiting. False: it does not run or takes nothing now. */
@@ -124,6 +126,7 @@ struct router {
     uv_timer_t look;                           /* at the kernel, now and then */
     uv_timer_t patience;                         /* with ike's answer */
     struct router_steer steer[DP_MAX_LINKS + 1]; /* by map link number */
+    void (*on_applied)(struct router *r); /* apply.c: a plan is in force */
     bool steer_tried;
     const char *steer_fault; /* why this kernel takes no classifier; NULL: it does */
     char map_link[DP_MAX_LINKS + 1][NL_NAME]; /* kernel links by number, "": free */
@@ -158,11 +161,15 @@ struct router {
     struct line *lines; /* owned: what was last said about each interface */
     enum { LINES_KNOWN, LINES_ASKED, LINES_AGAIN } lines_asked; /* line.c waits for dp's answer */
 };
+/* ---- follow.c ---- */
+/* router_possible: this machine can do what the configuration asks for; half a protection would be worse than none. False:
+ * out says what it cannot. */
+bool router_possible(struct router *r, const struct conf *c, struct conf_finding *out);
+/* router_apply: the configuration becomes a plan and the plan is offered; what cannot be is told, and what was stays. */
 void router_apply(struct router *r);
-void router_applied(struct router *r); /* the kernel has followed a plan */
+void router_applied(struct router *r); /* the kernel has followed a plan: router.on_applied */
 /* router_touch: something outside changed: soon apply again and look at the interfaces. */
 void router_touch(struct router *r);
-void router_send_masks(struct router *r);
 /* router_child_ready: a child has done all it was given; with the last one the router is ready to serve. */
 void router_child_ready(struct router *r, enum child_id id);
 void router_host(struct router *r); /* fills r->host (host.c) */
