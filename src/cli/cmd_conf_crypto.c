@@ -401,8 +401,10 @@ bool cfg_map_match(struct cfg *k, const struct match *m)
 {
     struct conf_map_entry *e = k->at;
     const char *acl = m->no ? "" : match_text(m, "acl");
-    e->typing = e->typing && strcmp(e->acl, acl) == 0;
-    e->last = strcmp(e->acl, acl) == 0 ? e->last : NULL;
+    if (strcmp(e->acl, acl) != 0) { /* it is asked to cover something else */
+        e->last = NULL;
+        list_init(&e->former);
+    }
     str_copy(e->acl, sizeof e->acl, acl);
     e->acl_src = k->src;
     cfg_note_lost(k);

@@ -164,6 +164,7 @@ struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u3
     struct conf_map_entry *n = arena_alloc(&c->arena, sizeof *n);
     n->src = src;
     n->seq = seq;
+    list_init(&n->former);
     list_push_back(before, &n->link);
     return n;
 }
@@ -234,6 +235,34 @@ static void remember(struct conf *c, const struct conf_acl *acl, const struct co
     }
 }
 
+static bool has_selector(const struct list *aces, const struct selector *sel)
+{
+    CONF_FOR(struct conf_ace, ace, aces)
+    {
+        if (selector_equal(&ace->sel, sel)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* keep_covered: a line that is about to go; the next one typed may be what takes its place. */
+static void keep_covered(struct conf *c, const struct conf_acl *acl, const struct conf_ace *ace)
+{
+    CONF_FOR(struct conf_map, m, &c->maps)
+    {
+        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        {
+            if (ace->permit && !ace->remark[0] && strcmp(e->acl, acl->name) == 0 &&
+                !has_selector(&e->former, &ace->sel)) {
+                struct conf_ace *copy = arena_alloc(&c->arena, sizeof *copy);
+                *copy = *ace;
+                list_push_back(&e->former, &copy->link);
+            }
+        }
+    }
+}
+
 struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, struct conf_src src)
 {
     struct list *before = &acl->aces;
@@ -242,8 +271,7 @@ struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, str
     {
         if (seq && e->seq == seq) {
             before = e->link.next; /* the same number again replaces the rule */
-            remember(c, acl, e);
-            list_remove(&e->link);
+            conf_ace_remove(c, acl, e);
             break;
         }
         if (seq && e->seq > seq) {
@@ -262,19 +290,17 @@ struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, str
 void conf_acl_remove(struct conf *c, struct conf_acl *acl)
 {
     remember(c, acl, NULL);
-    list_remove(&acl->link);
-    CONF_FOR(struct conf_map, m, &c->maps)
+    CONF_FOR(struct conf_ace, ace, &acl->aces)
     {
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
-        {
-            e->typing = e->typing || (e->last && strcmp(e->acl, acl->name) == 0);
-        }
+        keep_covered(c, acl, ace);
     }
+    list_remove(&acl->link);
 }
 
 void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace)
 {
     remember(c, acl, ace);
+    keep_covered(c, acl, ace);
     list_remove(&ace->link);
 }
 
@@ -298,7 +324,7 @@ static bool permits(const struct conf *c, const struct conf_map_entry *e)
 
 const struct list *conf_entry_former(const struct conf *c, const struct conf_map_entry *e)
 {
-    return e->typing && e->last && permits(c, e) ? &e->last->aces : NULL;
+    return !list_empty(&e->former) && permits(c, e) ? &e->former : NULL;
 }
 
 bool conf_typed(struct conf *c)
@@ -308,8 +334,8 @@ bool conf_typed(struct conf *c)
     {
         CONF_FOR(struct conf_map_entry, e, &m->entries)
         {
-            if (e->typing && permits(c, e)) {
-                e->typing = false;
+            if (!list_empty(&e->former) && permits(c, e)) {
+                list_init(&e->former);
                 changed = true;
             }
         }

@@ -72,8 +72,9 @@ struct conf_map_entry {
     char acl[CONF_NAME];
     struct conf_src acl_src;
     const struct conf_acl
-        *last;   /* its list as it was before its last permit line went; NULL: not known */
-    bool typing; /* its list went, and somebody may be typing it again: what last covered stays covered */
+        *last; /* its list as it was before its last permit line went; NULL: not known */
+    struct list
+        former; /* struct conf_ace: permit lines its list lost while somebody is typing: still covered */
     struct addr peers[CONF_MAX_PEERS];
     u8 num_peers;
     struct conf_sa_params sa;
@@ -288,7 +289,7 @@ void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace)
 const struct list *conf_entry_lines(const struct conf *c, const struct conf_map_entry *e,
                                     bool *out_lost);
 /* conf_entry_former: lines (struct conf_ace) that stay covered, dropped, beside those of conf_entry_lines while the list
- * is typed again line by line; NULL: none. */
+ * is changed line by line; NULL: none. */
 const struct list *conf_entry_former(const struct conf *c, const struct conf_map_entry *e);
 /* conf_typed: a console has left configuration mode: lists that permit something are whole now. True: that changed something. */
 bool conf_typed(struct conf *c);

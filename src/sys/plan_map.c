@@ -139,7 +139,7 @@ static void entry(struct planner *k, struct plan_map *m, const struct conf_map *
     const struct list *former = conf_entry_former(k->c, e);
     for (const struct list *it = former ? former->next : NULL; it && it != former; it = it->next) {
         const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
-        if (ace->permit && !ace->remark[0] && !stands(lines, ace)) {
+        if (!stands(lines, ace)) {
             permit(k, m, map, e, ace, true);
         }
     }

@@ -222,7 +222,8 @@ def test_ike_dies_under_traffic(lab):
         return now and not now & before
     until(replaced, 60)
     out = ping.communicate(timeout=60)[0]
-    assert "400 packets transmitted, 400 received, 0% packet loss" in out, out
+    assert "400 packets transmitted, 400 received, 0% packet loss" in out, (
+        out + "".join(f"{r}\n" + l.exec(r, "show drops") + l.exec(r, "show crypto ipsec sa") + l.log(r) for r in ("R1", "R3")))
     assert re.search(r"%ADIT-3-CHILD_EXIT: process ike .* signal 9; starting it again", l.log("R1"))
 
 

@@ -274,6 +274,15 @@ def acl_line(b):
         b.l.config("CE1", "ip access-list extended 100", " no permit tcp 10.1.5.0 0.0.0.255 any eq 80")
 
 
+def lines_replaced(b):
+    """Each line is taken out and, a moment later, typed again on the same console."""
+    lines = ["permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255", "permit udp host 1.1.1.1 host 2.2.2.1 eq 5014", "permit ip host 1.1.1.1 239.1.1.0 0.0.0.255"]
+    moment = ["do show running-config"] * 40
+    for n, line in enumerate(lines, 1):
+        status, out = b.l.config("CE1", "ip access-list extended 100", f" no {n * 10}", *moment, f" {n * 10} {line}")
+        assert "^" not in out, out
+
+
 def map_entry(b):
     for _ in range(3):
         b.l.config("CE1", "access-list 133 permit ip 10.1.7.0 0.0.0.255 10.9.0.0 0.0.255.255", "crypto map VPN 5 ipsec-isakmp", " set peer 2.2.2.1",
@@ -340,7 +349,7 @@ def sessions_cleared(b):
         time.sleep(0.3)
 
 
-STEADY = [nothing, flap, routes_move, ecmp, route_flush, table_of_its_own, tun_deleted, tun_queue_full, address_change, other_network, list_removed, reload_file, acl_line, map_entry,
+STEADY = [nothing, flap, routes_move, ecmp, route_flush, table_of_its_own, tun_deleted, tun_queue_full, address_change, other_network, list_removed, reload_file, acl_line, lines_replaced, map_entry,
           other_map, ike_killed, ike_ended, ike_stopped, dp_killed, dp_ended, dp_stopped, sessions_cleared, sa_gone]
 
 

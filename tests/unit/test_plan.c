@@ -120,8 +120,8 @@ static u8 link_number(void *ctx, const char *link)
     return strcmp(link, "Fa0-1") == 0 ? 3 : strcmp(link, "Fa1-0") == 0 ? 1 : 0;
 }
 
-/* plan_of: the plan of a configuration; *out_conf is the caller's. */
-static struct plan plan_of(const char *text, struct conf **out_conf)
+/* plan_typed: the plan of a configuration whose last lines a console may be typing; *out_conf is the caller's. */
+static struct plan plan_typed(const char *text, struct conf **out_conf, bool whole)
 {
     struct strbuf errors = {0};
     struct plan p;
@@ -137,9 +137,18 @@ static struct plan plan_of(const char *text, struct conf **out_conf)
     }
     free(copy);
     sb_free(&errors);
+    if (whole) {
+        (void)conf_typed(*out_conf);
+    }
     plan_init(&p);
     plan_derive(&p, *out_conf, &w);
     return p;
+}
+
+/* plan_of: the plan of a configuration file. */
+static struct plan plan_of(const char *text, struct conf **out_conf)
+{
+    return plan_typed(text, out_conf, true);
 }
 
 #define HEAD                                                                                       \
@@ -423,13 +432,13 @@ static void t_list_typed_again(void **state)
 {
     (void)state;
     struct conf *c;
-    struct plan p = plan_of(
+    struct plan p = plan_typed(
         HEAD "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address "
              "100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\naccess-list 100 "
              "permit ip 10.1.0.0 0.0.0.255 10.3.0.0 0.0.0.255\n" WAN
              " crypto map M\nno access-list 100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 "
              "10.2.0.0 0.0.0.255\nend\n",
-        &c);
+        &c, false);
     assert_int_equal(p.covered.num, 2);
     const struct dp_policy_value *again = policy(&p, 0), *former = policy(&p, 1);
     assert_true(again->action == ACT_PROTECT && former->action == ACT_PROTECT);
@@ -440,6 +449,20 @@ static void t_list_typed_again(void **state)
     plan_free(&p);
     assert_true(conf_typed(c));
     assert_false(conf_typed(c));
+    conf_free(c);
+    /* one line of several, taken out twice */
+    p = plan_typed(HEAD "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address "
+                     "100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\naccess-list 100 "
+                     "permit ip 10.1.0.0 0.0.0.255 10.3.0.0 0.0.0.255\n" WAN
+                     " crypto map M\nip access-list extended 100\n no 10\n 10 permit ip 10.1.0.0 0.0.0.255 "
+                     "10.2.0.0 0.0.0.255\n no 10\nend\n",
+                &c, false);
+    assert_int_equal(p.covered.num, 2);
+    again = policy(&p, 0), former = policy(&p, 1);
+    assert_int_equal(addr_v4_host(&again->sel.dst.a), 0x0a030000);
+    assert_int_equal(addr_v4_host(&former->sel.dst.a), 0x0a020000);
+    assert_null(ike_flow(&p, former->flow));
+    plan_free(&p);
     conf_free(c);
 }
 
