@@ -173,7 +173,6 @@ struct ike_sa {
     struct ike_peer *peer; /* held: counted in peer->ike_refs */
     u64 born_ms, expire_ms, rekey_ms;
     bool deleted;
-    bool contact; /* initiator: INITIAL-CONTACT may be said, nothing of before is still in use */
     u64 gone_ms;      /* when a deleted SA leaves the list */
     u32 logged;       /* bit per reason already logged for this SA */
     char fail[160];
@@ -568,8 +567,8 @@ void info_error_clear(struct ike *ike, const struct endpoint *local, const struc
 /* initiator.c */
 enum { START_WHY = 160 };
 /* mm_start: begins main mode; NULL with the reason reported and in why when it cannot begin. flow: who wants it (0: a
- * rekey). contact: INITIAL-CONTACT may be said. */
-struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote, bool contact,
+ * rekey). */
+struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote,
                         char why[START_WHY]);
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
 /* info_*: nothing is sent before the SA has keys. */
@@ -667,7 +666,8 @@ const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa, const
 void inherit_add(struct ike *ike, const struct dp_sa_value *sa); /* keeps no key */
 void inherit_free(struct ike *ike, struct old_sa *o);
 struct old_sa *inherit_find(const struct ike *ike, u32 spi, u8 dir);
-bool inherit_with(const struct ike *ike, const struct addr *remote);
+/* inherit_may_be: dp may hold SAs with that far end from before we started; true while it has not said. */
+bool inherit_may_be(const struct ike *ike, const struct addr *remote);
 
 /* flow.c */
 void flow_want(struct ike *ike, struct flow *f, bool rekey);

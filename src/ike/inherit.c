@@ -52,8 +52,8 @@ struct old_sa *inherit_find(const struct ike *ike, u32 spi, u8 dir)
     return map_get(dir == SA_IN ? &ike->old_in : &ike->old_out, spi);
 }
 
-bool inherit_with(const struct ike *ike, const struct addr *remote)
+bool inherit_may_be(const struct ike *ike, const struct addr *remote)
 {
     const struct ike_peer *p = peer_find(ike, remote);
-    return p && p->num_old;
+    return (ike->asked_dp && !ike->restart_done) || (p && p->num_old);
 }

@@ -19,7 +19,7 @@ static bool any_policy(const struct ike *ike)
 }
 
 struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
-                        const struct addr *remote, bool contact, char why[START_WHY])
+                        const struct addr *remote, char why[START_WHY])
 {
     char a[ADDR_STR];
     struct endpoint from = {*local, 500}, to = {*remote, 500};
@@ -34,7 +34,6 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
     }
     struct ike_sa *sa = sa_new(ike, &from, &to);
     sa->flow = flow;
-    sa->contact = contact;
     ev_ike_ke_msg(ike->log, 0, remote, &(struct evb_ike_ke_msg){.a = 1, .b = 1});
     ev_ike_profile_null(ike->log, 0, remote, &(struct evb_ike_profile_null){.flow = flow});
     sa->peer = peer_hold(ike, &from, &to, "isakmp_initiator");

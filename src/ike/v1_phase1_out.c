@@ -100,7 +100,7 @@ static void write_identity(struct ike *ike, const struct ike_sa *sa, struct draf
 void mm_out_5(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
     u8 hash[HASH_MAX], spi[16];
-    bool contact = sa->contact && !sa->peer->contacted;
+    bool contact = !sa->peer->contacted && !inherit_may_be(ike, &sa->remote.a);
     if (contact) {
         ev_ike_send_contact(ike->log, d->sa.conn_id, &sa->remote.a,
                             &(struct evb_ike_send_contact){.sas = 0});

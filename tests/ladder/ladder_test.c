@@ -587,6 +587,33 @@ static void restart_keeps_the_old_pair_first(void **state)
     world_free(w);
 }
 
+/* A tunnel that is always up greets at once, perhaps ahead of what the data plane tells of its SAs: the peer must not be told
+ * that nothing of before is left, for packets travel on it. */
+static void restart_does_not_greet_as_new(void **state)
+{
+    (void)state;
+    struct world *w = up(18);
+    u32 old = w->s[A].sa[0].spi;
+    world_restart(w, A);
+    struct setup s = setup_default(A);
+    s.global.restarted = true;
+    s.flow.always_up = true;
+    w->s[A].dp_slow = true;
+    world_config(w, A, &s);
+    for (unsigned t = 0; t < 1000; t++) {
+        world_run(w, 1);
+        assert_true(carries(w));
+    }
+    assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT), 1); /* the first time only */
+    w->s[A].dp_slow = false;
+    world_run(w, 20000);
+    assert_int_equal(w->s[A].num_sas, 2);
+    assert_int_equal(w->s[B].num_sas, 2);
+    assert_true(w->s[A].sa[0].spi != old && w->s[A].sa[1].spi != old);
+    assert_true(carries(w));
+    world_free(w);
+}
+
 static struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len)
 {
     (void)w, (void)from, (void)number, (void)data, (void)len;
@@ -821,6 +848,7 @@ int main(void)
         cmocka_unit_test(rekey_by_volume),
         cmocka_unit_test(phase1_is_renewed),
         cmocka_unit_test(restart_keeps_the_old_pair_first),
+        cmocka_unit_test(restart_does_not_greet_as_new),
         cmocka_unit_test(restart_tries_until_it_works),
         cmocka_unit_test(crash_without_memory),
         cmocka_unit_test(data_plane_dies),

@@ -314,7 +314,7 @@ void world_run(struct world *w, u64 ms)
     for (unsigned guard = 0; guard < 2000000; guard++) {
         u64 next = UINT64_MAX;
         for (int i = 0; i < w->num; i++) {
-            if (w->s[i].get_sas) {
+            if (w->s[i].get_sas && !w->s[i].dp_slow) {
                 answer_dp(&w->s[i]);
             }
             if (w->s[i].has_refused) {

@@ -35,7 +35,7 @@ struct side {
     struct dp_msg refused;
     bool has_refused;
     u32 silence_s, heard_s; /* as ike told it */
-    bool get_sas;
+    bool get_sas, dp_slow; /* dp_slow: it does not answer yet */
     u32 get_tag;
     struct ike_sa_info info[32];
     unsigned num_info;
