@@ -264,6 +264,7 @@ static void commit(struct dp *dp, struct config *c)
     dp->live = 1 - dp->live;
     dp->committed = true;
     port_bind(dp);
+    far_end_settle(dp);
     settle_flows(dp, was);
     for (unsigned i = 0; i < DP_MAX_TUNNELS; i++) {
         if (dp->tunnel[i].used) {

@@ -50,6 +50,7 @@ struct dp *dp_new(const struct dp_env *env)
     for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
         dp->port[i].fd = -1;
     }
+    env_random(&dp->env.env, dp->far_seed, sizeof dp->far_seed);
     port_bind(dp);
     ev_dp_engine(dp->w.log, 0, NULL, &(struct evb_dp_engine){.engine = ev_str(bulk_name(bulk))});
     return dp;

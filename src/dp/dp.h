@@ -284,7 +284,7 @@ enum dp_msg_type {
     /* from dp */
     DP_ACQUIRE = 64,
     DP_EXPIRE,
-    DP_UNKNOWN_SPI,
+    DP_UNKNOWN_SPI, /* to ike: ESP from a far end of a flow that no SA is for; once a second of each */
     DP_SA,
     DP_FLOW,
     DP_TUNNEL,

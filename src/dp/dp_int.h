@@ -51,8 +51,9 @@ enum {
     HOLD_MS = 30000,    /* how long a packet waits for an SA */
     ACQUIRE_MS = 1000,  /* IKE is asked at most this often per flow */
     PMTU_AGE_MS = 600000,
-    SPI_SENDERS = 16, /* senders of unknown SPIs that IKE is told of in a second */
-    MAX_JOINS = 32, /* datagrams being put together again at once */
+    FAR_ENDS = 4 * MAX_FLOWS, /* places for far ends by address; a flow has two */
+    UNKNOWN_SPI_MS = 1000,    /* IKE is told of an unknown SPI at most this often per far end */
+    MAX_JOINS = 32,           /* datagrams being put together again at once */
     JOIN_MS =
         3000, /* how long one waits for its fragments (IOS: ip virtual-reassembly timeout 3) */
     JOIN_MAX = 9000, /* longest payload of one */
@@ -180,6 +181,7 @@ struct flow {
     bool configured; /* the operator's line exists in this generation */
     struct dp_flow_value val;
     struct sa *out, *in;               /* newest first; borrowed from dp->sas */
+    struct addr met;                   /* the far end of the SA that came last, AF_NONE: none yet */
     struct tunnel *tun;                /* the tunnel it protects, or NULL */
     struct pkt *held_head, *held_tail; /* owned: packets that wait for an SA */
     u32 held;
@@ -306,11 +308,6 @@ struct cut {
 struct node_stat {
     u64 packets, vectors, cycles;
 };
-/* Whose unknown SPI was told to IKE, and when (drop.c). */
-struct spi_told {
-    struct addr src;
-    u64 at_ms; /* 0: never */
-};
 struct drop_log {
     u64 last_ms; /* 0: never reported */
     u64 suppressed;
@@ -326,12 +323,17 @@ struct worker {
     bool profile; /* bench: count cycles per node */
     u64 drops[DROP_NUM];
     struct drop_log drop_log[DROP_NUM];
-    struct spi_told spi_told[SPI_SENDERS];
     struct bulk_op op[VEC];
     struct node_stat stat[N_NUM];
     struct queue q[N_NUM];
     struct join join[MAX_JOINS];
     struct cut cut[MAX_CUTS];
+};
+
+/* A far end of a flow (far_end.c). */
+struct far_end {
+    struct addr a;      /* AF_NONE: the place is free */
+    u64 unknown_spi_ms; /* when IKE was told of an unknown SPI of its, 0: never */
 };
 
 /* The ports of a link with a crypto map; -1: none. */
@@ -349,6 +351,9 @@ struct dp {
     struct sa *sa_free;
     struct sa *bucket[2][SA_BUCKETS]; /* inbound, outbound SAs by SPI */
     struct flow flow[MAX_FLOWS];
+    struct far_end far[FAR_ENDS]; /* by keyed hash of the address */
+    unsigned num_far;
+    u8 far_seed[16];
     struct tunnel tunnel[DP_MAX_TUNNELS];
     struct port port[DP_MAX_PORTS];
     struct map_link link[DP_MAX_LINKS + 1];
@@ -472,6 +477,13 @@ static inline struct sa *sa_bucket(const struct dp *dp, u32 spi)
     return dp->bucket[SA_IN][sa_hash(spi)];
 }
 _Static_assert(SA_BUCKETS == 1 << 13, "sa_hash takes the upper 13 bits");
+
+/* ---- far_end.c: the far ends of flows -------------------------------------------------------- */
+struct far_end *far_end_find(struct dp *dp, const struct addr *a); /* NULL: no flow's */
+/* far_end_met: an SA of the flow is with it. */
+void far_end_met(struct dp *dp, struct flow *f, const struct addr *a);
+/* far_end_settle: what flows there are, or their lines, have changed. */
+void far_end_settle(struct dp *dp);
 
 /* ---- replay.c: RFC 4303 3.4.3, RFC 6479 ------------------------------------------------------ */
 /* replay_check: would this number be accepted? Changes nothing. */

@@ -130,27 +130,18 @@ static void tell_limited(struct worker *w, const struct pkt *p)
     tell(w, p);
 }
 
-/* IKE hears of an unknown SPI once a second from each sender, and of so many senders: one stranger's
- * junk does not eat what a peer that lost its SAs waits for. */
+/* IKE hears of an unknown SPI of a far end, once a second of each. What strangers send is only counted. */
 static void tell_unknown_spi(struct worker *w, const struct pkt *p)
 {
     u64 now = w->now_ms + 1;
     struct addr src = ip_src(p->data);
-    struct spi_told *at = &w->spi_told[0];
-    for (unsigned i = 0; i < SPI_SENDERS; i++) {
-        struct spi_told *t = &w->spi_told[i];
-        if (t->at_ms && addr_equal(&t->src, &src)) {
-            at = t;
-            break;
-        }
-        at = t->at_ms < at->at_ms ? t : at; /* the oldest; a free one is the oldest of all */
-    }
-    if (at->at_ms && now - at->at_ms < 1000) {
+    struct far_end *f = far_end_find(w->dp, &src);
+    if (!f || (f->unknown_spi_ms && now - f->unknown_spi_ms < UNKNOWN_SPI_MS)) {
         return;
     }
     struct dp_msg m = {.u.unknown_spi = {
                            .spi = p->spi, .proto = p->v.proto, .src = src, .dst = ip_dst(p->data)}};
-    *at = (struct spi_told){.src = src, .at_ms = now};
+    f->unknown_spi_ms = now;
     (void)dp_tell(w->dp, FROM_IKE, DP_UNKNOWN_SPI, &m);
 }
 

@@ -190,6 +190,7 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
         f->val.local = v->dir == SA_OUT ? v->src : v->dst;
         f->val.peer = v->dir == SA_OUT ? v->dst : v->src;
     }
+    far_end_met(dp, f, v->dir == SA_OUT ? &v->dst : &v->src);
     link_sa(dp, sa, f);
     return sa;
 }

@@ -40,6 +40,7 @@ enum {
     ANSWER_MS = 2000,             /* as responder we begin no quick mode of our own for a flow that long */
     OUT_CONFIRM_MS = 6000,        /* a new pair of ours that replaces one sends after that long at the latest */
     LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
+    UNKNOWN_SPI_MS = 1000,        /* once in that time an SPI we do not know makes us do something, for each far end */
     PROBE_EVERY_MS = 300000,      /* a quick mode to see whether a peer lives that cannot be asked */
     SAID_MS = 60000,              /* the same line about the same peer is not said again that long */
     P1_LIFE_MIN_S = 4, P2_LIFE_MIN_S = 4, P2_LIFE_MIN_KB = 1024, /* shorter is refused */
@@ -194,7 +195,8 @@ struct ike_peer {
     struct endpoint local, remote;
     u32 number; /* as IOS counts them; 0: only configured */
     u32 ike_refs, ipsec_refs, num_children, num_up, num_old;
-    bool contacted; /* an authenticated SA with it has existed since we started */
+    bool contacted; /* an authenticated SA with it has existed since we started, or since it was found dead */
+    u64 unknown_spi_ms; /* when an SPI of its that we do not know made us do something, 0: never */
 };
 struct child {
     struct list link, peer_link, flow_link;
@@ -329,7 +331,6 @@ struct ike {
     struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
     struct said said[256];
     unsigned next_grave;
-    u64 unknown_spi_ms;
 };
 
 enum { NUM_MAPS = 14 };

@@ -319,41 +319,51 @@ void session_shutdown(struct ike *ike)
     }
 }
 
+/* with_peer: a flow that is with that peer now. NULL: none. A flow that is with another does not count: else anybody who
+ * sends in the name of a dead peer makes us leave the one that lives. */
+static struct flow *with_peer(const struct ike_peer *p)
+{
+    LIST_FOR (it, &p->flows) {
+        struct flow *f = CONTAINER_OF(it, struct flow_ref, link)->flow;
+        if (addr_equal(&f->v.peer[f->peer], &p->remote.a)) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
 /* unknown_spi: ESP came for an SA we do not have. If we deleted it lately, the Delete was lost: say
  * it again. If it is from a peer we have not met since we started, we are the ones who forgot: start
  * IKE, whose INITIAL-CONTACT tells it. Else only with invalid-spi-recovery: tell the peer, or start
- * IKE. */
+ * IKE. Of each peer so much a second: what somebody sends in its name takes nothing of another's. */
 void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
 {
     u64 now = env_now_ms(ike->clock);
-    if (u->proto != IPPROTO_ESP_ || (ike->unknown_spi_ms && now - ike->unknown_spi_ms < 1000)) {
-        return; /* once a second is enough for honest peers, and floods come from the others */
+    struct ike_peer *p = peer_find(ike, &u->src);
+    if (u->proto != IPPROTO_ESP_ || !p ||
+        (p->unknown_spi_ms && now - p->unknown_spi_ms < UNKNOWN_SPI_MS)) {
+        return;
     }
     struct ike_sa *sa = sa_usable(ike, &u->dst, &u->src);
     if (sa && spi_buried(ike, u->spi, &u->src)) {
-        ike->unknown_spi_ms = now;
+        p->unknown_spi_ms = now;
         info_delete_spi(ike, sa, u->spi);
         return;
     }
-    const struct ike_peer *p = peer_find(ike, &u->src);
-    bool forgot = !sa && p && !p->contacted;
+    bool forgot = !sa && !p->contacted;
     if (!forgot && !ike->conf->global.invalid_spi_recovery) {
         return;
     }
-    ike->unknown_spi_ms = now;
+    p->unknown_spi_ms = now;
     if (sa) {
         u8 spi[4];
         put32(spi, u->spi);
         info_notify(ike, sa, PROTO_ESP, NTF_INVALID_SPI, spi, 4, spi, 4);
         return;
     }
-    struct flow *f = p && !list_empty(&p->flows)
-                         ? CONTAINER_OF(p->flows.next, struct flow_ref, link)->flow
-                         : NULL;
-    /* even with a pair up: theirs is another one. Only with the peer the flow is with now: else anybody
-     * who sends in the name of a dead one makes us leave the one that lives. */
-    if (f && addr_equal(&f->v.peer[f->peer], &u->src)) {
-        flow_want(ike, f, true);
+    struct flow *f = with_peer(p);
+    if (f) {
+        flow_want(ike, f, true); /* even with a pair up: theirs is another one */
     }
 }
 

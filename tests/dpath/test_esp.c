@@ -226,36 +226,81 @@ static unsigned told(struct rig *r, u32 type)
     return n;
 }
 
+/* unknown: ESP from src that b has no SA for; how often ike has been told by then. */
+static unsigned unknown(struct two *t, struct rig_pkt *p, const char *src)
+{
+    struct addr a = rig_addr(src);
+    u64 before = rig_drops(t->b, DROP_UNKNOWN_SPI);
+    memcpy(p->b + 12, a.b, 4);
+    ip4_checksum_set(p->b, IP4_HDR);
+    assert_false(opens(t, p));
+    assert_int_equal(rig_drops(t->b, DROP_UNKNOWN_SPI), before + 1);
+    return told(t->b, DP_UNKNOWN_SPI);
+}
+
+static void del_sa(struct rig *r, u32 spi, u8 dir, const char *dst)
+{
+    struct dp_msg m = {.type = DP_DEL_SA};
+    m.u.del = (struct dp_del_value){spi, 50, dir, rig_addr(dst)};
+    dp_ctl(r->dp, FROM_IKE, &m, -1);
+}
+
+/* ike hears of the SPIs of far ends only, of each once a second: the configured one and the one the SAs are or were
+ * with. All the others together are counted, and take nobody's place. */
 static void t_unknown_spi(void **state)
 {
     (void)state;
     struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
     struct rig_pkt p;
+    char stranger[32];
     seal_ping(&t, &p, 100);
     put32(p.b + 20, 0xd5e4b1f2);
-    assert_false(opens(&t, &p));
-    assert_false(opens(&t, &p));
-    assert_int_equal(rig_drops(t.b, DROP_UNKNOWN_SPI), 2);
+    assert_int_equal(unknown(&t, &p, RIG_A4), 1); /* b's SAs are with it */
+    assert_int_equal(unknown(&t, &p, RIG_A4), 1);
     assert_true(rig_said(
         t.b, "%CRYPTO-4-RECVD_PKT_INV_SPI: decaps: rec'd IPSEC packet has invalid spi for "
              "destaddr=198.51.100.2, prot=50, spi=0xD5E4B1F2(3588534770), srcaddr=198.51.100.1"));
     const struct dp_msg *m = rig_told(t.b, DP_UNKNOWN_SPI, 0);
-    assert_non_null(m);
     assert_int_equal(m->u.unknown_spi.spi, 0xd5e4b1f2);
-    assert_null(rig_told(t.b, DP_UNKNOWN_SPI, 1)); /* told at most once a second */
-    for (unsigned i = 3; i < 40; i++) { /* who else sends junk does not eat what is told of others, */
-        put32(p.b + 12, 0xc6336400u + i);
-        ip4_checksum_set(p.b, IP4_HDR);
-        assert_false(opens(&t, &p));
+    assert_int_equal(addr_v4_host(&m->u.unknown_spi.src), 0xc6336401);
+    for (unsigned i = 3; i < 40; i++) {
+        snprintf(stranger, sizeof stranger, "198.51.100.%u", i);
+        assert_int_equal(unknown(&t, &p, stranger), 1);
     }
-    m = rig_told(t.b, DP_UNKNOWN_SPI, 1);
-    assert_non_null(m);
-    assert_int_equal(addr_v4_host(&m->u.unknown_spi.src), 0xc6336403);
-    assert_int_equal(told(t.b, DP_UNKNOWN_SPI), SPI_SENDERS); /* and not without end */
+    assert_int_equal(unknown(&t, &p, RIG_B4), 2); /* the flow's, by b's configuration */
+    del_sa(t.b, 0x1000, SA_IN, RIG_B4);
+    del_sa(t.b, 0x2000, SA_OUT, RIG_A4);
     rig_later(t.b, 1100);
-    assert_false(opens(&t, &p));
-    assert_int_equal(told(t.b, DP_UNKNOWN_SPI), SPI_SENDERS + 1);
+    assert_int_equal(unknown(&t, &p, RIG_A4), 3); /* a Delete that was lost is said again */
+    assert_int_equal(unknown(&t, &p, RIG_B4), 4);
+    rig_crypto_map(t.b, false, DF_COPY, false); /* the same lines again */
+    rig_later(t.b, 1100);
+    assert_int_equal(unknown(&t, &p, RIG_A4), 5);
+    rig_begin(t.b); /* the line goes, and with it both */
+    rig_commit(t.b);
+    rig_later(t.b, 1100);
+    assert_int_equal(unknown(&t, &p, RIG_A4), 5);
+    assert_int_equal(unknown(&t, &p, RIG_B4), 5);
     two_free(t);
+}
+
+/* The table of far ends is full of those of before; those of now have their place all the same. */
+static void t_far_ends_of_before(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    rig_crypto_map(r, false, DF_COPY, false);
+    for (u32 i = 1; i <= 40000; i++) {
+        struct dp_sa_value v =
+            rig_sa_value(7, 0x1000, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4);
+        v.src = addr_v4(0x0b000000 + i);
+        v.encr_key.b[0] ^= 1 & i; /* another SA: the one before it goes */
+        rig_sa(r, v);
+        struct addr line = rig_addr(RIG_B4);
+        assert_non_null(far_end_find(r->dp, &v.src));
+        assert_non_null(far_end_find(r->dp, &line));
+    }
+    rig_free(r);
 }
 
 /* an SA of ike's that is not taken is told, so that it does not stand there as if it were up */
@@ -1139,6 +1184,7 @@ int main(void)
         cmocka_unit_test(t_forged_changes_nothing),
         cmocka_unit_test(t_truncated),
         cmocka_unit_test(t_unknown_spi),
+        cmocka_unit_test(t_far_ends_of_before),
         cmocka_unit_test(t_identity),
         cmocka_unit_test(t_bad_insides),
         cmocka_unit_test(t_sequence_ends),

@@ -334,6 +334,65 @@ static void started_again_by_the_peers_packets(void **state)
     world_free(w);
 }
 
+/* esp_from: the data plane of a side was sent ESP that it has no SA for. */
+static void esp_from(struct world *w, int side, const struct addr *from)
+{
+    struct dp_msg m = {.type = DP_UNKNOWN_SPI};
+    m.u.unknown_spi = (struct dp_unknown_spi_value){0x12345678, 50, *from, w->s[side].addr};
+    ike_from_dp(w->s[side].ike, &m);
+}
+
+/* A router that has just started knows its peers by what they send. One spoofed packet a second in the name of another
+ * configured peer, which is switched off, does not keep it from them. */
+static void a_spoofed_peer_hides_no_other(void **state)
+{
+    (void)state;
+    struct world *w = up(104);
+    const struct addr off = addr_v4(0x03030303);
+    world_restart(w, A);
+    w->s[A].num_sas = 0;
+    struct setup s = setup_default(A);
+    s.more[0] = s.flow;
+    s.num_more = 1;
+    s.more[0].flow = 99;
+    s.more[0].peer[0] = off;
+    s.more[0].sel.dst = prefix_host(&off);
+    world_config(w, A, &s);
+    for (unsigned i = 0; i < 3; i++) {
+        esp_from(w, A, &off);
+        world_run(w, 500);
+        esp_from(w, A, &w->s[B].addr);
+        world_run(w, 500);
+    }
+    world_run(w, 2000);
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[B].num_sas, 2);
+    world_free(w);
+}
+
+/* The first flow of a peer may be with another one just now: any flow that is with it will do. */
+static void a_peer_is_met_by_any_of_its_flows(void **state)
+{
+    (void)state;
+    struct world *w = up(105);
+    const struct addr off = addr_v4(0x03030303);
+    world_restart(w, A);
+    w->s[A].num_sas = 0;
+    struct setup s = setup_default(A);
+    s.more[0] = s.flow;
+    s.num_more = 1;
+    s.flow.flow = 99;
+    s.flow.peer[1] = s.flow.peer[0];
+    s.flow.peer[0] = off;
+    s.flow.num_peers = 2;
+    s.flow.sel.proto = 6;
+    world_config(w, A, &s);
+    esp_from(w, A, &w->s[B].addr);
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
 /* ---- the data plane does not take an SA ---- */
 
 static void a_refused_sa_is_not_up(void **state)
@@ -376,6 +435,8 @@ int main(void)
         cmocka_unit_test(shutdown_tells_every_peer),
         cmocka_unit_test(started_again_greets_at_once),
         cmocka_unit_test(started_again_by_the_peers_packets),
+        cmocka_unit_test(a_spoofed_peer_hides_no_other),
+        cmocka_unit_test(a_peer_is_met_by_any_of_its_flows),
         cmocka_unit_test(a_refused_sa_is_not_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
