@@ -39,6 +39,7 @@ struct ike *ike_new(const struct ike_env *env)
     list_init(&ike->met);
     list_init(&ike->any_flows);
     ike->half_timer.kind = TIMER_HALF_OPEN;
+    ike->restart_timer.kind = TIMER_RESTART;
     env_random(ike->clock, ike->seed, sizeof ike->seed);
     return ike;
 }

@@ -47,6 +47,7 @@ enum {
     DELETED_LINGER_MS = 60000,    /* a deleted SA stays listed about a minute */
     NODE_LINGER_MS = 60000,       /* a finished exchange answers duplicates that long */
     RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
+    RESTART_MS = 10000,           /* a new process waits that long for dp to say which SAs it holds */
     OLD_PAIR_GRACE_MS = 8000,     /* the old pair lives on that long after the new one is up */
     DUPLICATE_GRACE_MS = 12000,   /* two pairs made at once: the loser goes after that long */
     BACKOFF_MIN_MS = 10000,
@@ -141,7 +142,7 @@ struct retrans {
 };
 /* When something is due (timer.c); part of what it is about. */
 enum timer_kind { TIMER_SA, TIMER_XCH, TIMER_CHILD, TIMER_FLOW, TIMER_OLD, TIMER_HALF_OPEN,
-                  TIMER_MET, TIMER_LIVE };
+                  TIMER_MET, TIMER_LIVE, TIMER_RESTART };
 struct timer {
     u64 at_ms;
     u32 pos; /* 1 + its place in the heap, 0: not set */
@@ -324,8 +325,11 @@ struct ike {
     struct list todo; /* of struct todo */
     u32 next_conn, next_child_conn, next_number, num_half_open;
     bool ending; /* IKE_SHUTDOWN came */
-    bool keylog, asked_dp, restart_done, have_dp;
-    u32 restart_tag;
+    bool keylog, have_dp;
+    bool asked_dp; /* we replace one that died: dp is or was to say which SAs it holds */
+    bool dp_deaf;  /* and it could not be asked */
+    u32 restart_tag; /* of the question that is open, 0: none */
+    struct timer restart_timer; /* set while the answer is waited for */
     u64 log_second, tell_second;
     unsigned log_used, tell_used;
     struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
@@ -667,7 +671,7 @@ const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa, const
 void inherit_add(struct ike *ike, const struct dp_sa_value *sa); /* keeps no key */
 void inherit_free(struct ike *ike, struct old_sa *o);
 struct old_sa *inherit_find(const struct ike *ike, u32 spi, u8 dir);
-/* inherit_may_be: dp may hold SAs with that far end from before we started; true while it has not said. */
+/* inherit_may_be: dp may hold SAs with that far end from before we started; true while it may yet say so. */
 bool inherit_may_be(const struct ike *ike, const struct addr *remote);
 
 /* flow.c */
@@ -694,6 +698,7 @@ struct ike_conf *config_new(void);
 void restart_ask(struct ike *ike);
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa);
 void restart_end(struct ike *ike, u32 tag);
+void restart_late(struct ike *ike); /* TIMER_RESTART: the end of the answer has not come; what has is taken over */
 void restart_flow_up(struct ike *ike, struct flow *f);
 /* restart_dp: there is a (new) data plane. */
 void restart_dp(struct ike *ike);

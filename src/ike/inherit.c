@@ -55,5 +55,5 @@ struct old_sa *inherit_find(const struct ike *ike, u32 spi, u8 dir)
 bool inherit_may_be(const struct ike *ike, const struct addr *remote)
 {
     const struct ike_peer *p = peer_find(ike, remote);
-    return (ike->asked_dp && !ike->restart_done) || (p && p->num_old);
+    return ike->restart_timer.pos || (p && p->num_old);
 }

@@ -2,6 +2,10 @@
  * restart.c: taking over after a crash. The data plane kept its SAs; we ask for them, negotiate
  * every flow that has some, and only when the new pair is up remove the old one and tell the peer.
  * Packets never stop flowing.
+ *
+ * While the answer is waited for nobody is greeted as new (inherit_may_be). It is waited for as long as
+ * there is somebody who may give it, RESTART_MS at the most: a data plane that cannot be asked holds
+ * nothing for us until it can be. An answer that comes later is taken all the same.
  */
 #include "ike/ike_int.h"
 
@@ -10,9 +14,11 @@ void restart_ask(struct ike *ike)
     struct dp_msg m;
     memset(&m, 0, sizeof m);
     m.type = DP_GET_SAS;
-    m.tag = ike->restart_tag = env_random_u32(ike->clock);
+    m.tag = env_random_u32(ike->clock) | 1; /* 0: no question */
     ike->asked_dp = true;
-    dp_send(ike, &m);
+    ike->dp_deaf = !dp_send(ike, &m);
+    ike->restart_tag = ike->dp_deaf ? 0 : m.tag;
+    timer_set(ike, &ike->restart_timer, ike->dp_deaf ? 0 : env_now_ms(ike->clock) + RESTART_MS);
 }
 
 /* forget_one: the data plane has it no more. tell: say so to the peer. */
@@ -52,7 +58,7 @@ static bool could_be(const struct dp_sa_value *sa)
 
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa)
 {
-    if (!ike->asked_dp || ike->restart_done || tag != ike->restart_tag || !could_be(sa) ||
+    if (!ike->restart_tag || tag != ike->restart_tag || !could_be(sa) ||
         child_by_spi(ike, sa->spi, sa->dir == SA_IN, sa->dir == SA_IN ? NULL : &sa->dst)) {
         return;
     }
@@ -61,13 +67,10 @@ void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa)
     ike->next_child_conn = MAX(ike->next_child_conn, (sa->conn_id | 1) + 2);
 }
 
-void restart_end(struct ike *ike, u32 tag)
+/* take_over: every flow that has some of the SAs that were told is negotiated; those without a flow go. */
+static void take_over(struct ike *ike)
 {
     u64 sas = 0, flows = 0;
-    if (!ike->asked_dp || ike->restart_done || tag != ike->restart_tag) {
-        return;
-    }
-    ike->restart_done = true;
     LIST_FOR (it, &ike->old_sas) {
         struct old_sa *o = CONTAINER_OF(it, struct old_sa, link);
         sas++;
@@ -83,6 +86,34 @@ void restart_end(struct ike *ike, u32 tag)
         }
     }
     ev_ike_restart(ike->log, 0, NULL, &(struct evb_ike_restart){.sas = sas, .flows = flows});
+}
+
+/* answered: nobody is asked any more. */
+static void answered(struct ike *ike)
+{
+    ike->restart_tag = 0;
+    ike->dp_deaf = false;
+    timer_set(ike, &ike->restart_timer, 0);
+}
+
+void restart_end(struct ike *ike, u32 tag)
+{
+    if (ike->restart_tag && tag == ike->restart_tag) {
+        answered(ike);
+        take_over(ike);
+    }
+}
+
+void restart_late(struct ike *ike)
+{
+    u64 sas = 0;
+    LIST_FOR (it, &ike->old_sas) {
+        sas++;
+    }
+    ev_ike_dp_mute(ike->log, 0, NULL, &(struct evb_ike_dp_mute){.sas = sas});
+    if (sas) {
+        take_over(ike);
+    }
 }
 
 /* restart_flow_up: the new pair of a flow is up; the old ones go after a grace for what is under
@@ -123,7 +154,7 @@ void restart_tell_dp(struct ike *ike)
     dp_send(ike, &m);
 }
 
-/* restart_dp: the first data plane is where we begin; a later one has none of our SAs, for the one
+/* restart_dp: the first data plane is where we begin, and may be the one that could not be asked; a later one has none of our SAs, for the one
  * that had them died. Every flow that had some is negotiated again at once (nothing else would: a
  * peer that sends only, sends into the dark), and then the peers hear which SPIs are gone. */
 void restart_dp(struct ike *ike)
@@ -133,9 +164,12 @@ void restart_dp(struct ike *ike)
     ike->have_dp = true;
     restart_tell_dp(ike);
     if (first) {
+        if (ike->dp_deaf) {
+            restart_ask(ike);
+        }
         return;
     }
-    ike->restart_done = true; /* what we asked the dead one, nobody answers */
+    answered(ike); /* what we asked the dead one, nobody answers */
     LIST_FOR (it, &ike->flows) {
         struct flow *f = CONTAINER_OF(it, struct flow, link);
         if (f->num_children || !list_empty(&f->old_sas)) {

@@ -528,6 +528,7 @@ void session_tick(struct ike *ike, u64 now)
         case TIMER_XCH: xch_due(ike, CONTAINER_OF(t, struct xch, timer), now); break;
         case TIMER_CHILD: child_due(ike, CONTAINER_OF(t, struct child, timer), now); break;
         case TIMER_FLOW: flow_due(ike, CONTAINER_OF(t, struct flow, timer)); break;
+        case TIMER_RESTART: restart_late(ike); break;
         case TIMER_OLD: restart_due(ike, CONTAINER_OF(t, struct old_sa, timer)); break;
         case TIMER_LIVE: live_timer(ike, CONTAINER_OF(t, struct ike_sa, live.timer)); break;
         case TIMER_HALF_OPEN: half_open_tick(ike, now); break;

@@ -641,6 +641,114 @@ static void restart_tries_until_it_works(void **state)
     world_free(w);
 }
 
+/* again: A's ike is started again and told so. */
+static void again(struct world *w)
+{
+    struct setup s = setup_default(A);
+    s.global.restarted = true;
+    world_restart(w, A);
+    world_config(w, A, &s);
+    world_run(w, 200);
+}
+
+/* An ike that is back before its data plane cannot ask what SAs there are: then there are none, and it greets as new. */
+static void restart_before_the_data_plane(void **state)
+{
+    (void)state;
+    for (unsigned early = 0; early < 2; early++) { /* it greets before there is a data plane, or after */
+        struct world *w = up(28);
+        w->s[A].num_sas = 0; /* it died as well */
+        w->s[A].dp_gone = true;
+        again(w);
+        if (!early) {
+            w->s[A].dp_gone = false;
+            ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_DP_PEER});
+            world_run(w, 1000);
+        }
+        world_acquire(w, A);
+        world_run(w, 5000);
+        assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT), 2);
+        if (!early) {
+            assert_int_equal(pairs_up(w), 1);
+            assert_int_equal(w->s[B].num_sas, 2);
+        }
+        world_free(w);
+    }
+}
+
+/* It asks as soon as it can: a data plane that lives all the same keeps its packets flowing. */
+static void restart_asks_when_it_can(void **state)
+{
+    (void)state;
+    struct world *w = up(29);
+    u32 old = w->s[A].sa[0].spi;
+    w->s[A].dp_gone = true;
+    again(w);
+    w->s[A].dp_gone = false;
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_DP_PEER});
+    for (unsigned t = 0; t < 20000; t++) {
+        world_run(w, 1);
+        assert_true(carries(w));
+    }
+    assert_true(saw(&w->s[A], "ike took over 2 SAs of the data plane; renegotiating 1 flows"));
+    assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT), 1);
+    assert_int_equal(w->s[A].num_sas, 2);
+    assert_int_equal(w->s[B].num_sas, 2);
+    assert_true(w->s[A].sa[0].spi != old && w->s[A].sa[1].spi != old);
+    world_free(w);
+}
+
+/* The answer gets lost, or only its end. It is waited for ten seconds; what has come by then is taken over. */
+static void restart_answer_without_an_end(void **state)
+{
+    (void)state;
+    for (unsigned some = 0; some < 2; some++) {
+        struct world *w = up(30);
+        struct dp_sa_value old[2] = {w->s[A].sa[0], w->s[A].sa[1]};
+        w->s[A].dp_slow = true;
+        w->s[A].num_sas = some ? 2 : 0;
+        again(w);
+        for (unsigned i = 0; some && i < 2; i++) {
+            struct dp_msg m = {.type = DP_SA, .tag = w->s[A].get_tag, .u.sa_info.sa = old[i]};
+            ike_from_dp(w->s[A].ike, &m);
+        }
+        world_run(w, 9000);
+        assert_true(inherit_may_be(w->s[A].ike, &w->s[B].addr));
+        world_run(w, 1500);
+        assert_int_equal(inherit_may_be(w->s[A].ike, &w->s[B].addr), some);
+        assert_true(saw(&w->s[A], "%ADIT-4-DP_MUTE: the data plane did not say in time which SAs"));
+        assert_true(saw(&w->s[A], some ? "(2 are known)" : "(0 are known)"));
+        if (!some) {
+            world_acquire(w, A);
+        }
+        world_run(w, 20000);
+        assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT), some ? 1 : 2);
+        assert_int_equal(pairs_up(w), 1);
+        assert_int_equal(w->s[A].num_sas, 2);
+        assert_int_equal(w->s[B].num_sas, 2);
+        world_free(w);
+    }
+}
+
+/* What it says later still counts: the old SAs are renegotiated and go. */
+static void restart_answer_comes_late(void **state)
+{
+    (void)state;
+    struct world *w = up(31);
+    u32 old = w->s[A].sa[0].spi;
+    w->s[A].dp_slow = true;
+    again(w);
+    world_run(w, 60000);
+    assert_false(inherit_may_be(w->s[A].ike, &w->s[B].addr));
+    w->s[A].dp_slow = false;
+    world_run(w, 20000);
+    assert_int_equal(pairs_up(w), 1);
+    assert_int_equal(w->s[A].num_sas, 2);
+    assert_int_equal(w->s[B].num_sas, 2);
+    assert_true(w->s[A].sa[0].spi != old && w->s[A].sa[1].spi != old);
+    world_free(w);
+}
+
 static void crash_without_memory(void **state)
 {
     (void)state;
@@ -850,6 +958,10 @@ int main(void)
         cmocka_unit_test(restart_keeps_the_old_pair_first),
         cmocka_unit_test(restart_does_not_greet_as_new),
         cmocka_unit_test(restart_tries_until_it_works),
+        cmocka_unit_test(restart_before_the_data_plane),
+        cmocka_unit_test(restart_asks_when_it_can),
+        cmocka_unit_test(restart_answer_without_an_end),
+        cmocka_unit_test(restart_answer_comes_late),
         cmocka_unit_test(crash_without_memory),
         cmocka_unit_test(data_plane_dies),
         cmocka_unit_test(data_plane_dies_in_silence),

@@ -113,7 +113,7 @@ static void on_send(void *ctx, const struct endpoint *from, const struct endpoin
 static bool on_dp(void *ctx, const struct dp_msg *m)
 {
     struct side *s = ctx;
-    if (m->type == DP_ADD_SA && s->dp_gone) {
+    if (s->dp_gone) {
         return false;
     }
     if (m->type == DP_ADD_SA && s->refuse_sas) {
@@ -138,8 +138,8 @@ static bool on_dp(void *ctx, const struct dp_msg *m)
                 return true;
             }
         }
-        if (s->refuse_sas || s->dp_gone) {
-            return !s->dp_gone;
+        if (s->refuse_sas) {
+            return true;
         }
         fail_msg("DEL_SA of an SA that is not there: %08x", m->u.del.spi);
     } else if (m->type == DP_GET_SAS) {
