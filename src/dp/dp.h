@@ -4,7 +4,7 @@
  *
  *   main -> dp   what exists: ports, tunnels, policies (a generation: BEGIN ... COMMIT), questions, debug mask
  *   ike  -> dp   ADD_SA, DEL_SA, and GET_SAS after a restart
- *   dp  -> ike   ACQUIRE, EXPIRE, UNKNOWN_SPI, SA_REFUSED, SILENT
+ *   dp  -> ike   ACQUIRE, EXPIRE, UNKNOWN_SPI, SA_REFUSED, SILENT, HEARD
  *   dp  -> main  snapshots (SA, flow, tunnel, drop), events
  *
  * A FLOW is what one pair of SAs protects: a protected tunnel, or one permit line of a crypto map's access list.
@@ -219,6 +219,11 @@ struct dp_unknown_spi_value {
     struct addr src, dst;
 };
 
+/* By which SA of a flow: a flow may have SAs with more than one peer. */
+struct dp_life_value {
+    u32 flow, spi;
+};
+
 /* ---- snapshots ------------------------------------------------------------------------------ */
 
 struct dp_sa_info {
@@ -279,8 +284,8 @@ enum dp_msg_type {
     DP_GET_DROPS,
     DP_GET_COUNTS,
     DP_SET_SILENCE, /* from ike: u.number = seconds after which an unanswered flow is told (20 from the start) */
-    DP_SET_HEARD,   /* from ike: u.number = how often, in seconds, a flow that takes packets in is told; 0, as from the
-                       start: only when it had been told silent */
+    DP_SET_HEARD,   /* from ike: u.number = how often, in seconds, an SA that takes packets in is told; 0, as from the
+                       start: only when its far end had been told silent */
     /* from dp */
     DP_ACQUIRE = 64,
     DP_EXPIRE,
@@ -296,9 +301,9 @@ enum dp_msg_type {
     DP_READY, /* rights dropped, filter on */
     DP_TAKEN, /* u.number: the generation in force now; tag: the one just given, refused when they differ */
     DP_SA_REFUSED, /* to ike: an ADD_SA of its that was not taken: u.expire, hard */
-    DP_SILENT,     /* to ike: u.number = flow: packets go out under protection and none has come back for so long; told
-                      again as long as it stays so */
-    DP_HEARD,      /* to ike: u.number = flow: packets came in under protection, so its peer lives (RFC 3706 5) */
+    DP_SILENT,     /* to ike: u.life: packets go out by this SA and none has come back from its far end, by whichever
+                      SA, for so long; told again as long as it stays so */
+    DP_HEARD,      /* to ike: u.life: new packets came in by this SA, so its far end lives (RFC 3706 5) */
 };
 
 struct dp_msg {
@@ -316,6 +321,7 @@ struct dp_msg {
         struct dp_acquire_value acquire;
         struct dp_expire_value expire;
         struct dp_unknown_spi_value unknown_spi;
+        struct dp_life_value life;
         struct dp_sa_info sa_info;
         struct dp_flow_info flow_info;
         struct dp_tunnel_info tunnel_info;

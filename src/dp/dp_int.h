@@ -168,6 +168,8 @@ struct sa {
     struct sa *next_flow; /* same flow and direction, newest first */
     struct sa *next_free;
     bool used, soft_told;
+    u32 seen_seq; /* in: highest number received a second ago */
+    u64 heard_ms; /* in: when DP_HEARD was said last */
     u64 since_ms;
     u64 drops[DROP_NUM];
     struct dp_sa_value val; /* with its keys until sa_del(): an SA told again is known by them */
@@ -190,10 +192,10 @@ struct flow {
     u64 learned_ms;
     u16 ip_id; /* next IPv4 identification of tunnel-mode packets */
     u64 encaps, decaps, send_errors, recv_errors, drops_in, drops_out;
-    u64 seen_out, seen_in; /* encaps and decaps a second ago */
-    u64 alone_ms;          /* since when packets go out and none come back, 0: answered */
-    u64 heard_ms;          /* when DP_HEARD was said last */
-    bool silent;           /* DP_SILENT was said, and nothing has come in since */
+    u64 seen_out;       /* encaps a second ago */
+    struct addr toward; /* the far end that packets go out to */
+    u64 alone_ms;       /* since when they do and none comes back from there, 0: answered */
+    bool silent;        /* DP_SILENT was said, and nothing has come in from there since */
 };
 
 struct rate {

@@ -181,6 +181,8 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
     dp->sa_free = sa->next_free;
     sa->used = true;
     sa->soft_told = false;
+    sa->seen_seq = 0;
+    sa->heard_ms = 0;
     sa->since_ms = dp->w.now_ms;
     sa->val = *v;
     memset(sa->drops, 0, sizeof sa->drops);
@@ -310,16 +312,47 @@ void sa_tick(struct dp *dp)
     }
 }
 
-/* tell_heard: something came in: IKE hears of it when it had been told of silence, and now and then
- * when it wants to know. */
-static void tell_heard(struct dp *dp, struct flow *f)
+/* tell_heard: IKE hears of it when it had been told of silence, and now and then when it wants to know. */
+static void tell_heard(struct dp *dp, struct sa *sa, bool broke_silence)
 {
     u64 now = dp->w.now_ms;
-    if ((f->silent || (dp->heard_s && now - f->heard_ms >= (u64)dp->heard_s * 1000)) &&
-        dp_tell(dp, FROM_IKE, DP_HEARD, &(struct dp_msg){.u.number = f->id})) {
-        f->silent = false;
-        f->heard_ms = now;
+    struct dp_msg m = {.u.life = {.flow = sa->val.flow, .spi = sa->val.spi}};
+    bool due = dp->heard_s && now - sa->heard_ms >= (u64)dp->heard_s * 1000;
+    if ((broke_silence || due) && dp_tell(dp, FROM_IKE, DP_HEARD, &m)) {
+        sa->heard_ms = now;
+        sa->h.flow->silent = sa->h.flow->silent && !broke_silence;
     }
+}
+
+/* came_in: did the far end that the flow sends to say something new? A number higher than all before shows
+ * that, and no replayed packet has one, with the replay window or without. */
+static bool came_in(struct dp *dp, struct flow *f)
+{
+    bool heard = false;
+    for (struct sa *sa = f->in; sa; sa = sa->next_flow) {
+        if (sa->h.seq == sa->seen_seq) {
+            continue;
+        }
+        bool from_there = addr_equal(&sa->val.src, &f->toward);
+        sa->seen_seq = sa->h.seq;
+        tell_heard(dp, sa, f->silent && from_there);
+        heard = heard || from_there;
+    }
+    return heard;
+}
+
+/* face: whom the flow sends to; what was known of another does not count. The SA it sends by. NULL: none. */
+static const struct sa *face(struct flow *f)
+{
+    static const struct addr nobody = {0};
+    const struct sa *out = flow_sa_out(f);
+    const struct addr *toward = out ? &out->val.dst : &nobody;
+    if (!addr_equal(toward, &f->toward)) {
+        f->toward = *toward;
+        f->alone_ms = 0;
+        f->silent = false;
+    }
+    return out;
 }
 
 /* flow_tick: once a second: does anything come back? What goes out unanswered for silence_s is told to
@@ -332,20 +365,17 @@ void flow_tick(struct dp *dp)
         if (f->id == 0) {
             continue;
         }
-        bool sent = f->encaps != f->seen_out, heard = f->decaps != f->seen_in;
+        const struct sa *out = face(f);
+        bool sent = out && f->encaps != f->seen_out, heard = came_in(dp, f);
         f->seen_out = f->encaps;
-        f->seen_in = f->decaps;
-        if (heard) {
-            tell_heard(dp, f);
-        }
         if (heard || !sent) {
             f->alone_ms = heard ? 0 : f->alone_ms;
         } else if (!f->alone_ms) {
             f->alone_ms = dp->w.now_ms;
         } else if (dp->w.now_ms - f->alone_ms >= (u64)dp->silence_s * 1000) {
+            struct dp_msg m = {.u.life = {.flow = f->id, .spi = out->val.spi}};
             f->alone_ms = dp->w.now_ms;
-            f->silent =
-                dp_tell(dp, FROM_IKE, DP_SILENT, &(struct dp_msg){.u.number = f->id}) || f->silent;
+            f->silent = dp_tell(dp, FROM_IKE, DP_SILENT, &m) || f->silent;
         }
     }
 }

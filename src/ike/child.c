@@ -43,6 +43,17 @@ struct child *child_of_flow(const struct ike *ike, u32 flow)
     return best;
 }
 
+struct child *child_on(const struct ike *ike, u32 flow, u8 dir, u32 spi)
+{
+    const struct flow *f = flow_find(ike, flow);
+    struct child *found = NULL;
+    for (struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
+        struct child *c = CONTAINER_OF(it, struct child, flow_link);
+        found = (dir == SA_IN ? c->spi_in : c->spi_out) == spi ? c : found;
+    }
+    return found;
+}
+
 static void child_arm(struct ike *ike, struct child *c)
 {
     timer_set(ike, &c->timer,
@@ -399,12 +410,7 @@ void child_due(struct ike *ike, struct child *c, u64 now)
 
 void child_expire(struct ike *ike, const struct dp_expire_value *e)
 {
-    const struct flow *f = flow_find(ike, e->flow);
-    struct child *c = NULL;
-    for (struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
-        struct child *k = CONTAINER_OF(it, struct child, flow_link);
-        c = (e->dir == SA_IN ? k->spi_in : k->spi_out) == e->spi ? k : c;
-    }
+    struct child *c = child_on(ike, e->flow, e->dir, e->spi);
     if (!c) {
         return;
     }

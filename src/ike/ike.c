@@ -311,8 +311,8 @@ static void from_dp(struct ike *ike, const struct dp_msg *m)
         child_expire(ike, &m->u.expire);
         restart_expire(ike, &m->u.expire);
         break;
-    case DP_SILENT: session_silent(ike, (u32)m->u.number); break;
-    case DP_HEARD: session_heard(ike, (u32)m->u.number); break;
+    case DP_SILENT: session_silent(ike, &m->u.life); break;
+    case DP_HEARD: session_heard(ike, &m->u.life); break;
     case DP_SA_REFUSED: session_refused(ike, &m->u.expire); break;
     case DP_UNKNOWN_SPI: session_unknown_spi(ike, &m->u.unknown_spi); break;
     case DP_SA: restart_sa(ike, m->tag, &m->u.sa_info.sa); break;

@@ -4,8 +4,8 @@
  * in one thread on a fake clock. ike.c is THE MAP; start there.
  *
  *   main -> ike   policies, keys, flows (a generation: BEGIN ... COMMIT), questions, clear, debug mask
- *   dp  -> ike    struct dp_msg: ACQUIRE, EXPIRE, UNKNOWN_SPI, SILENT, SA_REFUSED, SA (installed, after a restart)
- *   ike -> dp     struct dp_msg: ADD_SA, DEL_SA, GET_SAS, SET_SILENCE
+ *   dp  -> ike    struct dp_msg: ACQUIRE, EXPIRE, UNKNOWN_SPI, SILENT, HEARD, SA_REFUSED, SA (installed, after a restart)
+ *   ike -> dp     struct dp_msg: ADD_SA, DEL_SA, GET_SAS, SET_SILENCE, SET_HEARD
  *   ike -> main   snapshots, events
  */
 #ifndef ADIT_IKE_H

@@ -402,8 +402,8 @@ bool todo_pop(struct ike *ike, struct todo *out); /* the oldest; false: nothing 
 /* session.c */
 void session_settle(struct ike *ike);
 void session_tick(struct ike *ike, u64 now); /* everything that is due */
-void session_silent(struct ike *ike, u32 flow); /* DP_SILENT */
-void session_heard(struct ike *ike, u32 flow);  /* DP_HEARD */
+void session_silent(struct ike *ike, const struct dp_life_value *l); /* DP_SILENT */
+void session_heard(struct ike *ike, const struct dp_life_value *l);  /* DP_HEARD */
 void session_refused(struct ike *ike, const struct dp_expire_value *e); /* DP_SA_REFUSED */
 void session_shutdown(struct ike *ike);
 void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
@@ -644,6 +644,8 @@ void child_delete(struct ike *ike, struct child *c, bool tell);
 struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
 struct child *child_by_number(const struct ike *ike, u32 number);
 struct child *child_of_flow(const struct ike *ike, u32 flow); /* the newest that is up */
+/* child_on: the pair of that flow one half of which has that SPI; dir: enum dp_dir. */
+struct child *child_on(const struct ike *ike, u32 flow, u8 dir, u32 spi);
 void child_due(struct ike *ike, struct child *c, u64 now);
 void child_expire(struct ike *ike, const struct dp_expire_value *e);
 void child_not_taken(struct child *c, u8 dir); /* the data plane did not take that half */

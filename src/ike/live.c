@@ -1,8 +1,9 @@
 /*
  * live.c: does the far end live? R-U-THERE and its answer (RFC 3706), on the ISAKMP SA that can
  * ask. Asked when the data plane says that nothing comes back, and as `crypto isakmp keepalive`
- * wants; not while packets come in under protection, for they show it as well. A far end that answers nothing is dead: session.c takes its SAs away. One R-U-THERE at a
- * time; the same sequence number until it is answered (RFC 3706 5.4).
+ * wants; not while packets come in under protection, for they show it as well. A far end that
+ * answers nothing is dead: session.c takes its SAs away. One R-U-THERE at a time; the same
+ * sequence number until it is answered (RFC 3706 5.4).
  */
 #include "ike/ike_int.h"
 

@@ -217,10 +217,10 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
 
 /* ---- does the peer live? ---- */
 
-void session_silent(struct ike *ike, u32 flow)
+void session_silent(struct ike *ike, const struct dp_life_value *l)
 {
-    struct flow *f = flow_find(ike, flow);
-    struct child *c = child_of_flow(ike, flow);
+    struct flow *f = flow_find(ike, l->flow);
+    const struct child *c = child_on(ike, l->flow, SA_OUT, l->spi);
     u64 now = env_now_ms(ike->clock);
     if (!f || !c) {
         return;
@@ -234,9 +234,9 @@ void session_silent(struct ike *ike, u32 flow)
     }
 }
 
-void session_heard(struct ike *ike, u32 flow)
+void session_heard(struct ike *ike, const struct dp_life_value *l)
 {
-    const struct child *c = child_of_flow(ike, flow);
+    const struct child *c = child_on(ike, l->flow, SA_IN, l->spi);
     for (struct list *it = c ? c->peer->sas.next : NULL; c && it != &c->peer->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
         if (sa->c.authenticated && !sa->deleted && sa_serves(sa, &c->local.a, &c->remote.a)) {
@@ -289,12 +289,7 @@ static void pair_refused(struct ike *ike, struct child *c, u8 dir)
 
 void session_refused(struct ike *ike, const struct dp_expire_value *e)
 {
-    const struct flow *f = flow_find(ike, e->flow);
-    struct child *found = NULL;
-    for (struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
-        struct child *c = CONTAINER_OF(it, struct child, flow_link);
-        found = (e->dir == SA_IN ? c->spi_in : c->spi_out) == e->spi ? c : found;
-    }
+    struct child *found = child_on(ike, e->flow, e->dir, e->spi);
     if (found) {
         pair_refused(ike, found, e->dir);
     }

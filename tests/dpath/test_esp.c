@@ -386,7 +386,8 @@ static void t_silence_is_told(void **state)
         rig_later(t.a, 1000);
         assert_int_equal(rig_told(t.a, DP_SILENT, 0) != NULL, s >= 50);
     }
-    assert_int_equal(rig_told(t.a, DP_SILENT, 0)->u.number, 7);
+    assert_int_equal(rig_told(t.a, DP_SILENT, 0)->u.life.flow, 7);
+    assert_int_equal(rig_told(t.a, DP_SILENT, 0)->u.life.spi, 0x1000);
     assert_null(rig_told(t.a, DP_SILENT, 1));
     two_free(t);
 }
@@ -403,7 +404,6 @@ static void ping_back(struct two *t)
     rig_run(t->a);
 }
 
-/* told: how many times a value of that type was said */
 /* what comes in is told when nothing had come before, and else only as often as was asked for */
 static void t_heard_is_told(void **state)
 {
@@ -421,7 +421,8 @@ static void t_heard_is_told(void **state)
         rig_later(t.a, 1000);
         assert_int_equal(told(t.a, DP_HEARD), 1);
     }
-    assert_int_equal(rig_told(t.a, DP_HEARD, 0)->u.number, 7);
+    assert_int_equal(rig_told(t.a, DP_HEARD, 0)->u.life.flow, 7);
+    assert_int_equal(rig_told(t.a, DP_HEARD, 0)->u.life.spi, 0x2000);
     dp_ctl(t.a->dp, FROM_IKE, &(struct dp_msg){.type = DP_SET_HEARD, .u.number = 5}, -1);
     for (unsigned s = 0; s < 30; s++) {
         ping_back(&t);
@@ -432,6 +433,67 @@ static void t_heard_is_told(void **state)
     rig_later(t.a, 60000); /* idle */
     assert_int_equal(told(t.a, DP_HEARD), before);
     two_free(t);
+}
+
+/* A flow has a pair with each of two peers. It sends to the second, from which nothing comes: that the first one sends on
+ * is told for what it is, and does not hide it. */
+static void t_silence_of_one_of_two(void **state)
+{
+    (void)state;
+    static const char *const c4 = "198.51.100.3";
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct rig_pkt p;
+    rig_sa(t.a, rig_sa_value(7, 0x3000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, c4));
+    rig_sa(t.a, rig_sa_value(7, 0x4000, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, c4, RIG_A4));
+    dp_ctl(t.a->dp, FROM_IKE, &(struct dp_msg){.type = DP_SET_HEARD, .u.number = 5}, -1);
+    for (unsigned s = 0; s < 30; s++) {
+        seal_ping(&t, &p, 100);
+        assert_int_equal(be32(p.b + 20), 0x3000);
+        ping_back(&t); /* by 0x2000 */
+        rig_later(t.a, 1000);
+    }
+    assert_int_equal(told(t.a, DP_SILENT), 1);
+    assert_int_equal(rig_told(t.a, DP_SILENT, 0)->u.life.spi, 0x3000);
+    unsigned heard = told(t.a, DP_HEARD);
+    assert_in_range(heard, 5, 7);
+    for (unsigned i = 0; i < heard; i++) {
+        assert_int_equal(rig_told(t.a, DP_HEARD, i)->u.life.spi, 0x2000);
+    }
+    rig_sa(t.b, rig_sa_value(7, 0x4000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, c4, RIG_A4));
+    ping_back(&t);
+    rig_later(t.a, 1000);
+    assert_int_equal(told(t.a, DP_HEARD), heard + 1);
+    assert_int_equal(rig_told(t.a, DP_HEARD, heard)->u.life.spi, 0x4000);
+    two_free(t);
+}
+
+/* Whoever goes on along with the traffic sends an old packet again and again: no sign of life, with the replay window off
+ * as well. */
+static void t_replay_is_no_life(void **state)
+{
+    (void)state;
+    for (u16 window = 0; window <= 64; window += 64) {
+        struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+        struct rig_pkt old, p;
+        u8 b[200];
+        struct dp_sa_value v =
+            rig_sa_value(7, 0x2000, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_B4, RIG_A4);
+        del_sa(t.a, 0x2000, SA_IN, RIG_A4);
+        v.replay_window = window;
+        rig_sa(t.a, v);
+        dp_ctl(t.a->dp, FROM_IKE, &(struct dp_msg){.type = DP_SET_HEARD, .u.number = 1}, -1);
+        back_ping(&t, &old, b, 0x2000);
+        for (unsigned s = 0; s < 30; s++) {
+            seal_ping(&t, &p, 100);
+            rig_in(t.a, RAW4_ESP, old.b, old.len);
+            rig_run(t.a);
+            rig_later(t.a, 1000);
+        }
+        assert_int_equal(rig_find_sa(t.a, 0x2000, SA_IN)->h.packets, window ? 1 : 30);
+        assert_int_equal(told(t.a, DP_HEARD), 1); /* the first time it was new */
+        assert_int_equal(told(t.a, DP_SILENT), 1);
+        two_free(t);
+    }
 }
 
 /* an engine that breaks down: the packets from the n-th on of a vector are not sealed */
@@ -1171,6 +1233,8 @@ int main(void)
         cmocka_unit_test(t_addresses_that_cannot_be),
         cmocka_unit_test(t_silence_is_told),
         cmocka_unit_test(t_heard_is_told),
+        cmocka_unit_test(t_silence_of_one_of_two),
+        cmocka_unit_test(t_replay_is_no_life),
         cmocka_unit_test(t_unsealed_stays),
         cmocka_unit_test(t_identity_in_full),
         cmocka_unit_test(t_numbers_of_nobody),

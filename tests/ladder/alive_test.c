@@ -16,6 +16,16 @@ static struct world *up(u64 seed)
     return w;
 }
 
+static const struct dp_sa_value *sa_of(const struct side *s, enum dp_dir dir)
+{
+    for (unsigned i = 0; i < s->num_sas; i++) {
+        if (s->sa[i].dir == dir) {
+            return &s->sa[i];
+        }
+    }
+    return NULL;
+}
+
 static struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len)
 {
     (void)w, (void)from, (void)number, (void)data, (void)len;
@@ -43,7 +53,7 @@ static void a_second_of_traffic(struct world *w)
         alone_s = 0;
     } else if (++alone_s > w->s[A].silence_s) {
         alone_s = 1;
-        ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_SILENT, .u.number = 7});
+        world_silent(w, A);
     }
     world_run(w, 1000);
 }
@@ -84,7 +94,7 @@ static void one_way_traffic_is_no_death(void **state)
     (void)state;
     struct world *w = up(92);
     for (unsigned i = 0; i < 20; i++) {
-        ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_SILENT, .u.number = 7});
+        world_silent(w, A);
         world_run(w, 20000);
     }
     assert_int_equal(pairs_up(w), 1);
@@ -155,11 +165,6 @@ static void keepalive_as_configured(void **state)
     world_free(w);
 }
 
-static void hear(struct world *w)
-{
-    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_HEARD, .u.number = 7});
-}
-
 /* RFC 3706 5: traffic that comes in shows that the far end lives; it is asked when there is none */
 static void traffic_is_proof_of_life(void **state)
 {
@@ -171,7 +176,7 @@ static void traffic_is_proof_of_life(void **state)
     assert_int_equal(w->s[A].heard_s, 5); /* often enough that none is asked in between */
     assert_int_equal(w->s[B].heard_s, 0);
     for (unsigned i = 0; i < 20; i++) {
-        hear(w);
+        world_heard(w, A);
         world_run(w, 6000);
     }
     assert_int_equal(count_of(&w->s[B], EV_IKE_DPD), 0);
@@ -179,20 +184,20 @@ static void traffic_is_proof_of_life(void **state)
     assert_int_equal(count_of(&w->s[B], EV_IKE_DPD), 1);
     w->net = all_lost; /* IKE is lost, ESP is not */
     for (unsigned i = 0; i < 60; i++) {
-        hear(w);
+        world_heard(w, A);
         world_run(w, 1000);
     }
     assert_int_equal(count_of(&w->s[A], EV_IKE_FAIL_DEAD), 0);
-    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_HEARD, .u.number = 12345});
+    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_HEARD, .u.life = {7, 12345}});
     world_run(w, 30000); /* and when that ends it is dead */
     assert_int_equal(w->s[A].num_sas, 0);
     world_free(w);
     w = up(103); /* nothing configured: who was asked and is heard has answered */
     w->net = all_lost;
-    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_SILENT, .u.number = 7});
+    world_silent(w, A);
     world_run(w, 3000);
     assert_int_equal(w->s[A].heard_s, 0);
-    hear(w);
+    world_heard(w, A);
     unsigned sent = w->sent[A];
     world_run(w, 60000);
     assert_int_equal(w->sent[A], sent);
@@ -201,11 +206,10 @@ static void traffic_is_proof_of_life(void **state)
     world_free(w);
 }
 
-/* the second peer of a flow takes over when the first one dies */
-static void a_dead_peer_makes_room_for_the_next(void **state)
+/* two_peers: A's flow has B and C for peers, in that order. */
+static struct world *two_peers(u64 seed)
 {
-    (void)state;
-    struct world *w = world_pair(96);
+    struct world *w = world_pair(seed);
     world_third(w);
     struct setup a = setup_default(A), b = setup_default(B), c = setup_default(B);
     a.flow.peer[1] = w->s[C].addr;
@@ -221,12 +225,54 @@ static void a_dead_peer_makes_room_for_the_next(void **state)
     world_config(w, A, &a);
     world_config(w, B, &b);
     world_config(w, C, &c);
+    return w;
+}
+
+/* The flow has a pair with each of its peers; what the one says is no life of the other's. */
+static void a_peer_does_not_live_by_anothers_words(void **state)
+{
+    (void)state;
+    struct world *w = two_peers(106);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    const struct dp_sa_value *of_b = sa_of(&w->s[A], SA_IN);
+    struct dp_msg heard = {.type = DP_HEARD, .u.life = {of_b->flow, of_b->spi}};
+    struct dp_msg silent = {.type = DP_SILENT, .u.life = {7, sends_on(&w->s[A])->spi}};
+    world_acquire(w, C);
+    world_run(w, 1000);
+    assert_true(addr_equal(&sends_on(&w->s[A])->dst, &w->s[C].addr));
+    assert_int_equal(w->s[A].num_sas, 4);
+    ike_from_dp(w->s[A].ike, &silent);
+    world_run(w, 100);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_DPD), 1); /* who is silent is asked */
+    assert_int_equal(count_of(&w->s[C], EV_IKE_DPD), 0);
+    w->s[C].addr = addr_v4(0x7f000001); /* nobody is there any more */
+    world_silent(w, A);
+    for (unsigned i = 0; i < 8; i++) {
+        world_run(w, 1000);
+        ike_from_dp(w->s[A].ike, &heard);
+    }
+    assert_int_equal(count_of(&w->s[A], EV_IKE_FAIL_DEAD), 1);
+    assert_true(saw(&w->s[A], "%ADIT-5-PEER_DEAD: Peer 3.3.3.3 is dead"));
+    assert_int_equal(w->s[A].num_sas, 2); /* with the other, who can be asked as well */
+    w->s[B].addr = w->s[C].addr;
+    world_silent(w, A);
+    world_run(w, 8000);
+    assert_true(saw(&w->s[A], "%ADIT-5-PEER_DEAD: Peer 2.2.2.2 is dead"));
+    world_free(w);
+}
+
+/* the second peer of a flow takes over when the first one dies */
+static void a_dead_peer_makes_room_for_the_next(void **state)
+{
+    (void)state;
+    struct world *w = two_peers(96);
     world_acquire(w, A);
     world_run(w, 3000);
     assert_int_equal(w->s[B].num_sas, 2);
     assert_int_equal(w->s[C].num_sas, 0);
     w->s[B].addr = addr_v4(0x7f000001); /* nobody is there any more */
-    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_SILENT, .u.number = 7});
+    world_silent(w, A);
     world_run(w, 8000);
     world_acquire(w, A);
     world_run(w, 3000);
@@ -430,6 +476,7 @@ int main(void)
         cmocka_unit_test(the_sequence_number_counts),
         cmocka_unit_test(keepalive_as_configured),
         cmocka_unit_test(traffic_is_proof_of_life),
+        cmocka_unit_test(a_peer_does_not_live_by_anothers_words),
         cmocka_unit_test(a_dead_peer_makes_room_for_the_next),
         cmocka_unit_test(a_delete_for_phase_1_alone_brings_a_new_pair),
         cmocka_unit_test(shutdown_tells_every_peer),

@@ -655,8 +655,8 @@ static void again(struct world *w)
 static void restart_before_the_data_plane(void **state)
 {
     (void)state;
-    for (unsigned early = 0; early < 2; early++) { /* it greets before there is a data plane, or after */
-        struct world *w = up(28);
+    for (unsigned early = 0; early < 2; early++) {
+        struct world *w = up(28); /* it greets when there is a data plane, or before */
         w->s[A].num_sas = 0; /* it died as well */
         w->s[A].dp_gone = true;
         again(w);

@@ -76,7 +76,7 @@ static void silence(struct world *w, unsigned alone[2])
         alone[i] = heard ? 0 : alone[i] + 1;
         if (alone[i] > w->s[i].silence_s) {
             alone[i] = 0;
-            ike_from_dp(w->s[i].ike, &(struct dp_msg){.type = DP_SILENT, .u.number = 7});
+            world_silent(w, i);
         }
     }
 }

@@ -433,6 +433,31 @@ const struct dp_sa_value *sends_on(const struct side *s)
     return best < 0 ? NULL : &s->sa[best];
 }
 
+static void says_of(struct side *s, u32 type, const struct dp_sa_value *sa)
+{
+    if (sa) {
+        ike_from_dp(s->ike, &(struct dp_msg){.type = type, .u.life = {sa->flow, sa->spi}});
+    }
+}
+
+void world_silent(struct world *w, int side)
+{
+    says_of(&w->s[side], DP_SILENT, sends_on(&w->s[side]));
+}
+
+void world_heard(struct world *w, int side)
+{
+    struct side *s = &w->s[side];
+    const struct dp_sa_value *in = NULL;
+    for (unsigned i = 0, newest = 0; i < s->num_sas; i++) {
+        if (s->sa[i].dir == SA_IN && (!in || s->order[i] > newest)) {
+            in = &s->sa[i];
+            newest = s->order[i];
+        }
+    }
+    says_of(s, DP_HEARD, in);
+}
+
 /* a packet of from's arrives: what waited for one on that SA waits no more */
 static bool carries_to(struct side *from, struct side *to)
 {

@@ -106,6 +106,9 @@ bool saw(const struct side *s, const char *text); /* in the syslog */
 unsigned pairs_up(const struct world *w);
 /* sends_on: the SA that the side's data plane sends on now. NULL: none. */
 const struct dp_sa_value *sends_on(const struct side *s);
+/* world_silent, world_heard: the side's data plane says so of the SA it sends on, or of the newest it takes in on. */
+void world_silent(struct world *w, int side);
+void world_heard(struct world *w, int side);
 /* carries: either end sends a packet; can the other take it in? */
 bool carries(struct world *w);
 struct world *world_pair(u64 seed); /* both with the default setup */
