@@ -71,8 +71,9 @@ static void stage(struct dp *dp, const struct dp_msg *m)
              m->u.policy.link <= DP_MAX_LINKS && m->u.policy.action <= ACT_SKIP &&
              selector_valid(&m->u.policy.sel);
         if (ok) {
-            c->policy[c->num_policies] = (struct policy){.val = m->u.policy};
-            policy_compile(&c->policy[c->num_policies++]);
+            struct policy *p = &c->policy[c->num_policies++];
+            *p = (struct policy){.val = m->u.policy};
+            selector_compile(&p->ready, &p->val.sel);
         }
         break;
     case DP_CFG_RPF:

@@ -221,11 +221,15 @@ struct tunnel {
     struct rate rx_rate, tx_rate;
 };
 
+/* What comparing a selector with packets needs (selector.c). */
+struct ready_selector {
+    bool fast, ported;                        /* IPv4 without ports; ports matter */
+    u32 src_net, src_mask, dst_net, dst_mask; /* IPv4, host order; else 0 */
+};
 struct policy {
     struct dp_policy_value val;
-    struct flow *flow;  /* ACT_PROTECT */
-    bool fast, ported;  /* IPv4; ports matter */
-    u32 src_net, src_mask, dst_net, dst_mask;
+    struct flow *flow; /* ACT_PROTECT */
+    struct ready_selector ready; /* of val.sel */
 };
 
 struct worker;
@@ -530,8 +534,7 @@ void pmtu_told(struct worker *w, u8 proto, const struct addr *dst, const u8 *quo
               u16 mtu);
 
 /* ---- selector.c ------------------------------------------------------------------------------ */
-/* policy_compile: fills what comparing p->val.sel with packets needs. */
-void policy_compile(struct policy *p);
+void selector_compile(struct ready_selector *out, const struct selector *s);
 
 /* ---- policy.c -------------------------------------------------------------------------------- */
 enum policy_verdict {

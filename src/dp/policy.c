@@ -14,6 +14,7 @@
  * gre_in or esp_in_commit -> policy_in -> route_in.
  */
 #include "dp/dp_int.h"
+#include "steer/steer_abi.h"
 
 static bool stands_behind(const struct policy *a, const struct policy *b)
 {
@@ -75,12 +76,6 @@ struct key {
     u16 sport, dport;
 };
 
-static bool is_extension(u8 proto)
-{
-    return proto == 0 || proto == 43 || proto == 44 || proto == 60 || proto == 135 ||
-           proto == 139 || proto == 140;
-}
-
 static void key_make(struct key *k, const u8 *ip, const struct ip_view *v, bool inbound)
 {
     u16 sport, dport;
@@ -89,13 +84,13 @@ static void key_make(struct key *k, const u8 *ip, const struct ip_view *v, bool 
     bool icmp = v->proto == IPPROTO_ICMP_ || v->proto == IPPROTO_ICMP6_;
     *k = (struct key){.version = v->version,
                       .proto = v->proto,
-                      .hidden = v->version == 6 && is_extension(ip[6]),
+                      .hidden = v->version == 6 && steer_hides(ip[6]),
                       .later = v->frag_off != 0 || v->l4 + 4u > v->total,
                       .src = inbound ? dst : src,
                       .dst = inbound ? src : dst,
                       .sport = inbound && !icmp ? dport : sport,
                       .dport = inbound && !icmp ? sport : dport};
-    k->unknown = k->later && k->hidden && is_extension(v->proto);
+    k->unknown = k->later && k->hidden && steer_hides(v->proto);
     if (v->version == 4) {
         k->src4 = addr_v4_host(&k->src);
         k->dst4 = addr_v4_host(&k->dst);
@@ -109,9 +104,10 @@ static bool selects_loosely(const struct policy *p, const struct key *k)
     if (s->proto && s->proto != k->proto && !k->hidden) {
         return false;
     }
-    if (p->fast || (k->version == 4 && s->src.a.family == AF_V4)) {
-        return k->version == 4 && (k->src4 & p->src_mask) == p->src_net &&
-               (k->dst4 & p->dst_mask) == p->dst_net;
+    const struct ready_selector *r = &p->ready;
+    if (r->fast || (k->version == 4 && s->src.a.family == AF_V4)) {
+        return k->version == 4 && (k->src4 & r->src_mask) == r->src_net &&
+               (k->dst4 & r->dst_mask) == r->dst_net;
     }
     return prefix_contains(&s->src, &k->src) && prefix_contains(&s->dst, &k->dst);
 }
@@ -125,7 +121,7 @@ static bool selects(const struct policy *p, const struct key *k)
     if (s->proto && s->proto != k->proto && !(k->unknown && protect)) {
         return false;
     }
-    if (!p->ported) {
+    if (!p->ready.ported) {
         return true;
     }
     if (k->later) {
@@ -154,7 +150,7 @@ static struct finding find(const struct config *c, u8 link, const struct key *k)
             continue;
         }
         f.verdict = POLICY_PASS;
-        f.by_ports = f.by_ports || p->ported || k->hidden;
+        f.by_ports = f.by_ports || p->ready.ported || k->hidden;
         if (!selects(p, k)) {
             continue;
         }

@@ -101,13 +101,12 @@ static void prebuild_outer(struct sa_hot *h, const struct dp_sa_value *v)
 
 static void prebuild_selector(struct sa_hot *h, const struct selector *s)
 {
-    bool ports = s->sport_lo || s->dport_lo || s->sport_hi != 0xffff || s->dport_hi != 0xffff;
-    struct policy p = {.val.sel = *s};
-    policy_compile(&p);
-    h->sel_any = s->src.a.family == AF_NONE && s->dst.a.family == AF_NONE && !s->proto && !ports;
-    h->sel_fast = p.fast;
-    h->src_net = p.src_net, h->src_mask = p.src_mask;
-    h->dst_net = p.dst_net, h->dst_mask = p.dst_mask;
+    struct ready_selector r;
+    selector_compile(&r, s);
+    h->sel_any = s->src.a.family == AF_NONE && s->dst.a.family == AF_NONE && !s->proto && !r.ported;
+    h->sel_fast = r.fast;
+    h->src_net = r.src_net, h->src_mask = r.src_mask;
+    h->dst_net = r.dst_net, h->dst_mask = r.dst_mask;
     h->sel_proto = s->proto;
 }
 

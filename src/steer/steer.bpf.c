@@ -123,9 +123,7 @@ static __always_inline int read_v6(struct __sk_buff *skb, struct view *v)
     v->family = 6;
     v->first = 1;
     v->l4 = 40;
-    /* hop-by-hop, routing, fragment, destination options, mobility, HIP, shim6 (RFC 7045) */
-    if (h.next == 0 || h.next == 43 || h.next == 44 || h.next == 60 || h.next == 135 ||
-        h.next == 139 || h.next == 140) {
+    if (steer_hides(h.next)) {
         v->proto = STEER_PROTO_HIDDEN;
     }
     return 0;

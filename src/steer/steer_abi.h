@@ -1,6 +1,6 @@
 /*
- * steer_abi.h: what steer.c puts into the classifier's maps and steer.bpf.c reads there. Included by
- * both, so only fixed-width kernel types.
+ * steer_abi.h: what steer.c puts into the classifier's maps and steer.bpf.c reads there, and what the
+ * classifier leaves to dp (dp/policy.c). Included by all three, so only fixed-width kernel types.
  *
  * A rule says: packets from src to dst (prefixes) with this protocol may be covered by the crypto map
  * of the link. Rules with the same prefix lengths and the same kind of protocol share one MASK, so a
@@ -16,6 +16,14 @@ enum {
     STEER_PROTO_ANY = 0x100,    /* the rule holds for every protocol */
     STEER_PROTO_HIDDEN = 0x101, /* IPv6 with extension headers: the protocol is not looked for */
 };
+
+/* steer_hides: an IPv6 extension header: hop-by-hop, routing, fragment, destination options, mobility, HIP, shim6 (RFC
+ * 7045). The classifier does not look behind it for the protocol; dp does. */
+static inline __attribute__((always_inline)) int steer_hides(__u8 next)
+{
+    return next == 0 || next == 43 || next == 44 || next == 60 || next == 135 || next == 139 ||
+           next == 140;
+}
 
 /* Addresses in network byte order; IPv4 in the first word, the rest zero. */
 struct steer_key {
