@@ -165,7 +165,6 @@ int dp_main(u32 uid)
         fprintf(stderr, "adit dp: cannot %s: %s\n", why, strerror(errno));
         return 1;
     }
-    (void)send_value(&p, FROM_MAIN, &(struct dp_msg){.type = DP_READY});
     u32 wait = 0;
     unsigned idle = 0;
     while (turn(&p, idle ? (int)MIN(wait, 1000u) : 0)) {

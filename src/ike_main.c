@@ -294,7 +294,6 @@ int ike_main(u32 uid)
         fprintf(stderr, "adit ike: cannot %s: %s\n", why, strerror(errno));
         return 1;
     }
-    to_main(&p, &(struct ike_msg){.type = IKE_READY});
     for (;;) {
         struct pollfd f[4] = {{.fd = FD_MAIN, .events = wanted(&p.to_main)},
                               {.fd = p.dp, .events = wanted(&p.to_dp)},

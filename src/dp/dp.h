@@ -189,7 +189,7 @@ struct dp_sa_value {
     struct selector sel; /* what it may carry: src = the sender's side in the direction of travel */
     struct endpoint encap_src, encap_dst; /* UDP encapsulation (RFC 3948), port 0 = none */
     u64 soft_kb, hard_kb;                 /* volume, 0 = no limit */
-    u32 soft_s, hard_s;                   /* seconds after installation, 0 = no limit */
+    u32 hard_s;                           /* seconds after installation, 0 = no limit */
     /* outbound: while another of the flow can carry, that one does, until a packet came in on the SA
      * confirm_spi of the same flow, which shows that the far end has installed the pair; not longer
      * than confirm_ms. 0: at once */
@@ -282,7 +282,6 @@ enum dp_msg_type {
     DP_GET_FLOWS,
     DP_GET_TUNNELS,
     DP_GET_DROPS,
-    DP_GET_COUNTS,
     DP_SET_SILENCE, /* from ike: u.number = seconds after which an unanswered flow is told (20 from the start) */
     DP_SET_HEARD,   /* from ike: u.number = how often, in seconds, an SA that takes packets in is told; 0, as from the
                        start: only when its far end had been told silent */
@@ -294,11 +293,9 @@ enum dp_msg_type {
     DP_FLOW,
     DP_TUNNEL,
     DP_DROP_COUNT,
-    DP_COUNT,
     DP_END,
     DP_PONG,
     DP_EVENT,
-    DP_READY, /* rights dropped, filter on */
     DP_TAKEN, /* u.number: the generation in force now; tag: the one just given, refused when they differ */
     DP_SA_REFUSED, /* to ike: an ADD_SA of its that was not taken: u.expire, hard */
     DP_SILENT,     /* to ike: u.life: packets go out by this SA and none has come back from its far end, by whichever
@@ -326,7 +323,6 @@ struct dp_msg {
         struct dp_flow_info flow_info;
         struct dp_tunnel_info tunnel_info;
         struct dp_drop_info drop_info;
-        struct dp_count_info count_info;
         struct ev_rec event;
     } u;
 };
@@ -341,7 +337,6 @@ struct dp_env {
     /* false: the receiver's queue is full and the value is lost; what matters is told again later */
     bool (*send)(void *ctx, enum dp_origin to, const struct dp_msg *m);
     const char *engine; /* "mb" (libipsec-mb) or "evp" (portable); NULL = mb when the machine can */
-    bool busy_poll;     /* spin instead of waiting when packets keep coming */
 };
 struct dp;
 /* dp_new: allocates everything the data plane will ever use. NULL when the crypto engine cannot start. */

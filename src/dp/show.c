@@ -1,6 +1,6 @@
 /*
  * show.c: snapshots for the console (dp.h: DP_GET_* -> DP_SA, DP_FLOW, DP_TUNNEL, DP_DROP_COUNT,
- * DP_COUNT, then DP_END), and the five-minute averages of `show interfaces`. Reads everything,
+ * then DP_END), and the five-minute averages of `show interfaces`. Reads everything,
  * changes nothing else.
  */
 #include "dp/dp_int.h"
@@ -68,23 +68,9 @@ static void one_tunnel(struct dp *dp, enum dp_origin to, u32 tag, const struct t
     answer(dp, to, tag, DP_TUNNEL, &m);
 }
 
-static void drops_and_counts(struct dp *dp, enum dp_origin to, const struct dp_msg *q)
-{
-    for (u32 i = 1; q->type == DP_GET_DROPS && i < DROP_NUM; i++) {
-        struct dp_msg m = {.u.drop_info = {.reason = i, .packets = dp->w.drops[i]}};
-        answer(dp, to, q->tag, DP_DROP_COUNT, &m);
-    }
-    for (u32 i = 0; q->type == DP_GET_COUNTS && i < EV_NUM; i++) {
-        struct dp_msg m = {.u.count_info = {.id = i, .count = dp->w.log->count[i]}};
-        if (m.u.count_info.count) {
-            answer(dp, to, q->tag, DP_COUNT, &m);
-        }
-    }
-}
-
 void dp_show_answer(struct dp *dp, enum dp_origin to, const struct dp_msg *q)
 {
-    if (q->type < DP_GET_SAS || q->type > DP_GET_COUNTS) {
+    if (q->type < DP_GET_SAS || q->type > DP_GET_DROPS) {
         return; /* a value that is no question and none of ours */
     }
     for (unsigned i = 0; q->type == DP_GET_SAS && i < MAX_SAS; i++) {
@@ -102,7 +88,10 @@ void dp_show_answer(struct dp *dp, enum dp_origin to, const struct dp_msg *q)
             one_tunnel(dp, to, q->tag, &dp->tunnel[i]);
         }
     }
-    drops_and_counts(dp, to, q);
+    for (u32 i = 1; q->type == DP_GET_DROPS && i < DROP_NUM; i++) {
+        struct dp_msg m = {.u.drop_info = {.reason = i, .packets = dp->w.drops[i]}};
+        answer(dp, to, q->tag, DP_DROP_COUNT, &m);
+    }
     struct dp_msg end = {0};
     answer(dp, to, q->tag, DP_END, &end);
 }

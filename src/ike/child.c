@@ -130,8 +130,7 @@ static void make_add(const struct ike_sa *sa, const struct xch *x, const struct 
     v->hard_kb = x->c.life_kb;
     /* room for what is under way while the next pair is negotiated */
     v->soft_kb = x->c.life_kb - x->c.life_kb / 4;
-    v->hard_s = x->c.life_s;
-    v->soft_s = 0; /* the time is ours to watch */
+    v->hard_s = x->c.life_s; /* before that the time is ours to watch */
     keys_keymat(keymat, elen + alen, &sa->c, &x->c, PROTO_ESP, v->spi);
     secret_set(&v->encr_key, keymat, elen);
     secret_set(&v->auth_key, keymat + elen, alen);

@@ -155,7 +155,6 @@ enum ike_msg_type {
     IKE_END,
     IKE_PONG,
     IKE_EVENT,
-    IKE_READY,
     IKE_TAKEN, /* u.number: the generation in force now; tag: the one just given, refused when they differ */
 };
 struct ike_clear_value {

@@ -61,8 +61,7 @@ enum {
 /* ---- states (names as IOS debug prints them) ------------------------------------------------------ */
 #define IKE_STATES(S)                                                                                                  \
     S(READY) S(I_MM1) S(I_MM2) S(I_MM3) S(I_MM4) S(I_MM5) S(I_MM6) S(R_MM1) S(R_MM2) S(R_MM3) S(R_MM4) S(R_MM5)        \
-    S(P1_COMPLETE) S(QM_READY) S(QM_SPI_STARVE) S(QM_I_QM1) S(QM_R_QM1) S(QM_R_QM2) S(QM_PHASE2_COMPLETE)              \
-    S(INFO) S(DEST_SA)
+    S(P1_COMPLETE) S(QM_READY) S(QM_SPI_STARVE) S(QM_I_QM1) S(QM_R_QM2) S(QM_PHASE2_COMPLETE) S(INFO)
 enum ike_state {
 #define S(id) XS_##id,
     IKE_STATES(S)

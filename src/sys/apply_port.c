@@ -14,7 +14,7 @@ static bool is_tun(const struct dp_port_value *v)
     return v->kind == PORT_TUN_TUNNEL || v->kind == PORT_TUN_CRYPTO || v->kind == PORT_TUN_CLEAR;
 }
 
-/* What the network says of a path counts only when it quotes a live SPI (dp/mtu.c): the kernel's own path MTU table,
+/* What the network says of a path counts only when it quotes a live SPI (dp/pmtu.c): the kernel's own path MTU table,
  * which anybody may write to by ICMP, is never asked. */
 static void no_path_mtu(int fd, int af)
 {

@@ -13,12 +13,11 @@ enum { ASK_MS = 2000, ASK_MAX = 1 << 15 }; /* more values than a child can have 
 static const struct kind {
     u32 what, value;
     size_t size;
-} kinds[CHILD_NUM][5] = {
+} kinds[CHILD_NUM][4] = {
     [CHILD_DP] = {{DP_GET_SAS, DP_SA, sizeof(struct dp_sa_info)},
                   {DP_GET_FLOWS, DP_FLOW, sizeof(struct dp_flow_info)},
                   {DP_GET_TUNNELS, DP_TUNNEL, sizeof(struct dp_tunnel_info)},
-                  {DP_GET_DROPS, DP_DROP_COUNT, sizeof(struct dp_drop_info)},
-                  {DP_GET_COUNTS, DP_COUNT, sizeof(struct dp_count_info)}},
+                  {DP_GET_DROPS, DP_DROP_COUNT, sizeof(struct dp_drop_info)}},
     [CHILD_IKE] = {{IKE_GET_SAS, IKE_SA, sizeof(struct ike_sa_info)},
                    {IKE_GET_CHILDREN, IKE_CHILD, sizeof(struct ike_child_info)},
                    {IKE_GET_FLOWS, IKE_FLOW, sizeof(struct ike_flow_info)},

@@ -42,11 +42,9 @@ static const struct field dp_fields[] = {
     DP(DP_TUNNEL, ANY, tunnel_info.id, 0),
     DP(DP_FLOW, ANY, flow_info.flow, 0),
     DP(DP_DROP_COUNT, BELOW_U32, drop_info.reason, DROP_NUM),
-    DP(DP_COUNT, BELOW_U32, count_info.id, EV_NUM),
     DP(DP_END, ANY, number, 0),
     DP(DP_PONG, ANY, number, 0),
     DP(DP_TAKEN, ANY, number, 0),
-    DP(DP_READY, ANY, number, 0),
 };
 static const struct field ike_fields[] = {
     IKE(IKE_SA, BELOW_U8, sa.state, ST_NUM),
@@ -77,7 +75,6 @@ static const struct field ike_fields[] = {
     IKE(IKE_END, ANY, number, 0),
     IKE(IKE_PONG, ANY, number, 0),
     IKE(IKE_TAKEN, ANY, number, 0),
-    IKE(IKE_READY, ANY, number, 0),
 };
 #undef DP
 #undef IKE

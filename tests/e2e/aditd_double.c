@@ -104,7 +104,7 @@ static void garbage(u32 tag)
 
 static bool is_question(u32 type)
 {
-    return is_dp ? type >= DP_GET_SAS && type <= DP_GET_COUNTS
+    return is_dp ? type >= DP_GET_SAS && type <= DP_GET_DROPS
                  : type >= IKE_GET_SAS && type <= IKE_GET_COUNTS;
 }
 
@@ -156,7 +156,6 @@ static int play(const char *how)
     int fd;
     signal(SIGTERM, SIG_IGN); /* as the real ones: main says when */
     signal(SIGINT, SIG_IGN);
-    say(is_dp ? (u32)DP_READY : (u32)IKE_READY, 0, 1);
     for (;;) {
         struct pollfd p = {.fd = FD_MAIN, .events = POLLIN};
         struct half h;

@@ -72,17 +72,21 @@ static char state(pid_t pid)
     return p ? p[2] : '?';
 }
 
+/* ping: it has given up its rights, reads values and answers. */
+static void ping(int chan, u64 number)
+{
+    struct ike_msg m = {.type = IKE_PING, .u.number = number};
+    assert_int_equal(send(chan, &m, sizeof m, 0), sizeof m);
+    receive(chan, IKE_PONG, &m);
+    assert_int_equal(m.u.number, number);
+}
+
 static void sleeps_without_ipv6(void **unused)
 {
     int chan;
-    struct ike_msg m;
     (void)unused;
     pid_t pid = start(&chan);
-    receive(chan, IKE_READY, &m);
-    m = (struct ike_msg){.type = IKE_PING, .u.number = 77};
-    assert_int_equal(send(chan, &m, sizeof m, 0), sizeof m);
-    receive(chan, IKE_PONG, &m);
-    assert_int_equal(m.u.number, 77);
+    ping(chan, 77);
     unsigned asleep = 0;
     for (unsigned i = 0; i < 200000 && asleep < 200;
          i++) { /* one that turns is never seen asleep so often */
@@ -99,15 +103,12 @@ static void sleeps_without_ipv6(void **unused)
 static void ends_when_told(void **unused)
 {
     int chan, status;
-    struct ike_msg m;
     (void)unused;
     pid_t pid = start(&chan);
-    receive(chan, IKE_READY, &m);
+    ping(chan, 78);
     kill(pid, SIGTERM);
-    m = (struct ike_msg){.type = IKE_PING, .u.number = 78};
-    assert_int_equal(send(chan, &m, sizeof m, 0), sizeof m);
-    receive(chan, IKE_PONG, &m);
-    m = (struct ike_msg){.type = IKE_SHUTDOWN};
+    ping(chan, 79);
+    struct ike_msg m = {.type = IKE_SHUTDOWN};
     assert_int_equal(send(chan, &m, sizeof m, 0), sizeof m);
     assert_int_equal(shutdown(chan, SHUT_WR), 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);
