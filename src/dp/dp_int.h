@@ -524,8 +524,7 @@ bool mtu_fit(struct worker *w, struct pkt *p, u16 mtu, bool ignore_df, enum node
 void mtu_fragment(struct worker *w, struct pkt *p, u16 mtu, enum node_id to);
 
 /* ---- pmtu.c: what the network tells ------------------------------------------------------------ */
-/* pmtu_too_long: the kernel said EMSGSIZE about p: lowers what we believe of the way to mtu, 0 = it
- * did not say how much. */
+/* pmtu_too_long: the kernel said EMSGSIZE about p, for its link carries mtu bytes: lowers what we believe of the way. */
 void pmtu_too_long(struct worker *w, struct pkt *p, u16 mtu);
 /* pmtu_told: fragmentation needed (or packet too big) came about an outer packet of ours to dst;
  * quote: what it quoted from the ESP or GRE header on. Unknown SPIs and tunnels without path MTU

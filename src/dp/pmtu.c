@@ -1,6 +1,7 @@
 /*
- * pmtu.c: path MTU as the network tells it (RFC 1191 6.3, RFC 8201, RFC 4301 8.2), by ICMP and by the kernel's refusal to
- * send. Of a protected flow only what quotes a live SPI is believed.
+ * pmtu.c: path MTU as the network tells it (RFC 1191 6.3, RFC 8201, RFC 4301 8.2). Of what the network says by ICMP about a
+ * protected flow only what quotes a live SPI is believed. The kernel's own refusal to send is believed of any: it knows the
+ * MTU of the link, and it asks nobody else (IP_PMTUDISC_INTERFACE, sys/apply_port.c; raw.c tells the two apart).
  */
 #include "dp/dp_int.h"
 
@@ -46,7 +47,7 @@ static void learn(struct worker *w, struct flow *f, struct tunnel *t, u16 mtu)
 void pmtu_too_long(struct worker *w, struct pkt *p, u16 mtu)
 {
     if (p->flow || p->tun) {
-        learn(w, p->flow, p->tun, mtu ? mtu : plateau_below(p->len));
+        learn(w, p->flow, p->tun, mtu);
     }
 }
 

@@ -27,8 +27,9 @@ struct batch {
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
-/* True when an entry of the error queue is about a packet that was too long; the MTU it tells. */
-static bool too_long(struct msghdr *h, u16 *out_mtu)
+/* True when an entry of the error queue is about a packet that was too long; the MTU it tells. local: by the kernel's own
+ * word, else by ICMP. */
+static bool too_long(struct msghdr *h, bool local, u16 *out_mtu)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
         bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
@@ -37,17 +38,19 @@ static bool too_long(struct msghdr *h, u16 *out_mtu)
         if ((v4 || v6) && c->cmsg_len >= CMSG_LEN(sizeof e)) {
             memcpy(&e, CMSG_DATA(c), sizeof e);
             *out_mtu = (u16)MIN(e.ee_info, 0xffffu);
-            return e.ee_errno == EMSGSIZE;
+            return e.ee_errno == EMSGSIZE && (e.ee_origin == SO_EE_ORIGIN_LOCAL) == local;
         }
     }
     return false;
 }
 
 /* Empties the error queue. Returns the smallest MTU it told, 0: none. A receiving socket's entries
- * quote packets of ours from behind their IP header on. */
+ * quote packets of ours from behind their IP header on. A sending socket's are the kernel's own: ICMP that
+ * quotes its protocol, 255, may come there as well (not from all kernels), and anybody may write that. */
 static u16 errors(struct worker *w, const struct port *port)
 {
     u16 smallest = 0;
+    bool sends = port->ops == &port_send;
     for (unsigned i = 0; i < ERR_MAX; i++) { /* more wait for the next turn */
         _Alignas(8) u8 ctrl[ERR_CTRL];
         u8 quote[64];
@@ -64,7 +67,7 @@ static u16 errors(struct worker *w, const struct port *port)
         if (len < 0) {
             break;
         }
-        if (!too_long(&h, &mtu)) {
+        if (!too_long(&h, sends, &mtu)) {
             continue;
         }
         smallest = smallest ? MIN(smallest, mtu) : mtu;
@@ -76,7 +79,7 @@ static u16 errors(struct worker *w, const struct port *port)
             dst.family = AF_V6;
             memcpy(dst.b, &name.sin6_addr, 16);
         }
-        if (port->val.proto != 255) {
+        if (!sends) {
             pmtu_told(w, port->val.proto, &dst, quote, (size_t)len, mtu);
         }
     }
@@ -204,9 +207,9 @@ static bool cut(struct worker *w, struct pkt *p, u16 mtu)
 
 static void refused(struct worker *w, struct port *port, struct pkt *p, int error)
 {
+    u16 mtu = error == EMSGSIZE ? errors(w, port) : 0;
     port->tx_errors++;
-    if (error == EMSGSIZE) {
-        u16 mtu = errors(w, port);
+    if (mtu) {
         pmtu_too_long(w, p, mtu);
         if (cut(w, p, mtu)) {
             return;

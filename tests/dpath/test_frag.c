@@ -1,14 +1,20 @@
 /*
  * test_frag.c: what happens to packets in pieces and to news about the path: fragments of delivery
  * packets that come out of an SA one by one (join.c), in every order, overlapping, incomplete, too
- * many; and path MTUs the network tells (mtu.c: pmtu_told, pmtu_too_long).
+ * many; and path MTUs the network tells (pmtu.c: pmtu_told, pmtu_too_long).
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/errqueue.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "rig.h"
 
@@ -399,6 +405,74 @@ static void t_told_about_gre(void **state)
     }
 }
 
+/* ---- the kernel refuses to send ---- */
+
+/* What a socket would do: refuse to send, and say once why in its error queue. */
+static struct {
+    struct sock_extended_err why;
+    bool waits;
+} kernel;
+int __wrap_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
+{
+    (void)fd, (void)m, (void)n, (void)flags;
+    errno = EMSGSIZE;
+    return -1;
+}
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *h, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *h, int flags)
+{
+    (void)fd;
+    if (!(flags & MSG_ERRQUEUE) || !kernel.waits) {
+        errno = EAGAIN;
+        return -1;
+    }
+    kernel.waits = false;
+    h->msg_controllen = CMSG_SPACE(sizeof kernel.why);
+    struct cmsghdr *c = CMSG_FIRSTHDR(h);
+    *c = (struct cmsghdr){.cmsg_level = IPPROTO_IP,
+                          .cmsg_type = IP_RECVERR,
+                          .cmsg_len = CMSG_LEN(sizeof kernel.why)};
+    memcpy(CMSG_DATA(c), &kernel.why, sizeof kernel.why);
+    return 0;
+}
+
+/* What the kernel itself refuses shows what the link carries. A kernel may give the sending socket the ICMP errors that
+ * quote its protocol, 255, as well, which anybody may write: nothing is learned from those, nor from a refusal that does
+ * not say why. */
+static void t_refused_by_the_kernel(void **state)
+{
+    (void)state;
+    static const struct {
+        u8 origin;
+        bool told;
+        u16 learned;
+    } row[] = {{SO_EE_ORIGIN_ICMP, true, 0},
+               {SO_EE_ORIGIN_LOCAL, false, 0},
+               {SO_EE_ORIGIN_LOCAL, true, 1300}};
+    struct rig *r = rig_new(NULL);
+    struct dp_msg port = {.type = DP_CFG_PORT};
+    rig_crypto_map(r, false, DF_COPY, false);
+    rig_sa(r, rig_sa_value(7, 0x1000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4));
+    port.u.port = (struct dp_port_value){
+        .id = SEND4, .kind = PORT_RAW, .family = AF_V4, .proto = 255, .name = "send"};
+    dp_ctl(r->dp, FROM_MAIN, &port, open("/dev/null", O_RDWR | O_CLOEXEC));
+    for (unsigned i = 0; i < ARRAY_LEN(row); i++) {
+        u8 b[1400];
+        kernel.why = (struct sock_extended_err){
+            .ee_errno = EMSGSIZE, .ee_origin = row[i].origin, .ee_info = 1300};
+        kernel.waits = row[i].told;
+        rig_ping(b, "10.1.0.1", "10.2.0.1", sizeof b, true);
+        rig_in(r, CRYPTO, b, sizeof b);
+        rig_run(r);
+        assert_false(kernel.waits);
+        assert_int_equal(rig_drops(r, DROP_TX_ERROR), i + 1);
+        assert_int_equal(r->dp->flow[0].learned_mtu, row[i].learned);
+    }
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +481,7 @@ int main(void)
         cmocka_unit_test(t_sa_of_a_tunnel), cmocka_unit_test(t_times_out),
         cmocka_unit_test(t_bounded),        cmocka_unit_test(t_only_ours),
         cmocka_unit_test(t_told_about_esp), cmocka_unit_test(t_told_about_gre),
+        cmocka_unit_test(t_refused_by_the_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
