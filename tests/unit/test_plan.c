@@ -743,6 +743,40 @@ static void t_tunnel_values(void **state)
     }
 }
 
+/* Neighbours that announce more than dp can keep: the first networks are told to it, over all tunnels, and never more than it
+ * takes; those beyond fail the reverse path check. */
+static void t_too_many_networks(void **state)
+{
+    (void)state;
+    struct conf *c;
+    num_routes = 0;
+    for (u32 i = 0; i < DP_MAX_RPF + 500; i++) {
+        struct kern_route_value *v = &routes[num_routes++];
+        *v = (struct kern_route_value){.net = {addr_v4(0x0a000000 + (i << 8)), 24},
+                                       .kind = NLR_UNICAST,
+                                       .proto = 188,
+                                       .table = TABLE_MAIN};
+        str_copy(v->link, sizeof v->link, i % 2 ? "Tunnel0" : "Tunnel1");
+    }
+    struct plan p = plan_of(WAN "interface Tunnel0\n tunnel source FastEthernet0/1\n tunnel "
+                                "destination 2.2.2.2\n ip verify unicast source reachable-via rx\n"
+                                "interface Tunnel1\n tunnel source FastEthernet0/1\n tunnel "
+                                "destination 2.2.2.3\n ip verify unicast source reachable-via rx\n"
+                                "end\n",
+                            &c);
+    const struct dp_msg *m = p.dp.items;
+    size_t networks = 0, half = 0;
+    for (size_t i = 0; i < p.dp.num; i++) {
+        networks += m[i].type == DP_CFG_RPF;
+        half += m[i].type == DP_CFG_RPF && m[i].u.rpf.tunnel == 0;
+    }
+    assert_int_equal(networks, DP_MAX_RPF);
+    assert_int_equal(half, (DP_MAX_RPF + 500) / 2);
+    num_routes = 0;
+    plan_free(&p);
+    conf_free(c);
+}
+
 /* Keys pass through plans: what is freed holds none. */
 static void t_keys_are_wiped(void **state)
 {
@@ -950,6 +984,7 @@ int main(void)
         cmocka_unit_test(t_tunnels),
         cmocka_unit_test(t_tunnel_under_a_map),
         cmocka_unit_test(t_tunnel_values),
+        cmocka_unit_test(t_too_many_networks),
         cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_master_keys),
         cmocka_unit_test(t_complaints),
