@@ -14,6 +14,7 @@ struct fake {
     struct session *s;
     struct strbuf out;
     struct strbuf saved;
+    bool disk_full;
     int status, done, applied;
     u32 debug;
 };
@@ -32,7 +33,11 @@ static void f_configured(void *ctx, const char *from, const char *who)
 }
 static bool f_save(void *ctx, const char *text)
 {
-    sb_add(&((struct fake *)ctx)->saved, text);
+    struct fake *f = ctx;
+    if (f->disk_full) {
+        return false;
+    }
+    sb_add(&f->saved, text);
     return true;
 }
 static u32 f_debug(void *ctx)
@@ -369,6 +374,10 @@ static void saving(void **state)
     assert_string_equal(f->saved.s, want.s);
     assert_non_null(strstr(f->saved.s, "hostname SAVED\n"));
     sb_free(&want);
+    f->disk_full = true;
+    assert_string_equal(say(f, "write memory"),
+                        "% Error: the startup configuration cannot be written\n");
+    assert_int_equal(f->status, CLI_ERROR);
 }
 
 /* A deny under the number of a list's last permit line: what the map covered is dropped from now on, and that is said. */

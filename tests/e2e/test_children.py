@@ -121,6 +121,25 @@ def test_the_kernel_waits_for_dp(double, how, follows):
     assert d.end() == 0
 
 
+def test_routes_the_kernel_did_not_tell(double):
+    """A dump of routes that fails is no table without routes: the blackhole of a learned network, which only the kernel remembers,
+    stays; and it is looked again."""
+    d = double("honest")
+    holes = lambda: sh(["ip", "-n", d.ns, "route", "show", "type", "blackhole"])
+    learn = lambda net: sh(["ip", "-n", d.ns, "route", "add", net, "dev", "Tunnel0", "proto", "188"])
+    until(lambda: "10.9.9.1" in sh(["ip", "-n", d.ns, "addr"]), 10)
+    learn("10.50.0.0/16")
+    until(lambda: "10.50.0.0/16" in holes(), 10)
+    (d.dir / "untold").touch()
+    sh(["ip", "-n", d.ns, "route", "del", "10.50.0.0/16", "dev", "Tunnel0"])
+    until(lambda: not (d.dir / "untold").exists(), 10)
+    learn("10.51.0.0/16")
+    until(lambda: "10.51.0.0/16" in holes(), 10)
+    assert "10.50.0.0/16" in holes()
+    assert "the kernel did not tell all of them; what is in force stays" in d.log()
+    assert d.end() == 0
+
+
 @pytest.mark.parametrize("how, why", [("garbage", "a field holds what cannot be"), ("garbage", "its type is none"),
                                       ("garbage", "it tells of an event that another"), ("fds", "it brought descriptors"),
                                       ("long", "its length is wrong"), ("twice", "it answers what was not asked"),

@@ -106,6 +106,9 @@ def test_crypto_map(lab, tmp_path):
     packets = cap.close()
     assert {p[2] for p in packets if p[0]} == {"17", "50"}, packets
     assert " 0% packet loss" in l.shell("Lima", "ping -c 3 -i 0.2 -W 10 10.1.0.10")
+    # IKE and ESP carry the mark that the classifier lets pass; a tunnel in clear, and whatever main sends, does not
+    ike = l.shell("CE1", "ss -uaneH sport = 500")
+    assert ike.count("fwmark:0xad17") == len(ike.splitlines()) == 2, ike
     # the router itself, from its LAN address, is covered too; the world outside the list is not
     assert "!!!!!" in l.exec("CE1", "ping 10.2.0.1 source fa0/0")
     assert "!!!!!" in l.exec("CE1", "ping 1.1.1.2")
