@@ -7,7 +7,8 @@
  *   fds       descriptors beside every value            long    values of any length but the right one
  *   hangup    closes its channel and lives on           honest  answers as it should (nothing is there)
  *
- * The kernel is a double, too, when the file RUN_DIR/untold is there: the next dump of IPv4 routes ends with an error.
+ * The kernel is a double, too, when the file RUN_DIR/untold is there: of the dumps of IPv4 routes one ends with an error, the
+ * next if the file has one byte, else a later one; then the file is gone.
  */
 #include "dp/dp.h"
 #include "ike/ike.h"
@@ -19,6 +20,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,7 +43,10 @@ ssize_t recvmsg(int fd, struct msghdr *m, int flags)
                   m->msg_namelen == sizeof(struct sockaddr_nl) && h->nlmsg_type == RTM_NEWROUTE &&
                   h->nlmsg_flags & NLM_F_MULTI &&
                   ((const struct rtmsg *)NLMSG_DATA(h))->rtm_family == AF_INET;
-    if (routes && unlink(untold) == 0) {
+    struct stat st;
+    if (routes && stat(untold, &st) == 0 && st.st_size > 1) {
+        (void)!truncate(untold, st.st_size - 1);
+    } else if (routes && unlink(untold) == 0) {
         *h = (struct nlmsghdr){.nlmsg_type = NLMSG_ERROR,
                                .nlmsg_len = NLMSG_LENGTH(sizeof(struct nlmsgerr)),
                                .nlmsg_seq = h->nlmsg_seq,

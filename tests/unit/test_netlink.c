@@ -466,7 +466,11 @@ int main(void)
         return SKIPPED;
     }
     if (system(
-            "ip link set lo up && ip link add w0 type veth peer name w1 && ip link set w0 up && "
+            "cd /proc/sys/net/ipv6/conf/ && echo 0 > default/accept_dad && echo 1 > "
+            "default/addr_gen_mode && " /* no news of their own */
+            "ip link set lo up && ip link add w0 type veth peer name w1 && echo 1 > w0/accept_dad "
+            "&& "
+            "ip link set w0 up && "
             "ip link set w1 up && ip addr add 10.1.1.1/24 dev w0 && ip addr add 10.2.2.1/24 dev w1 "
             "&& ip -6 addr add 2001:db8:1::1/64 dev w0 nodad") != 0 ||
         !(kern = kern_open())) {
