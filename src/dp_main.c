@@ -17,21 +17,24 @@ struct dp_proc {
     struct evlog log;
     struct dp *dp; /* owned */
     int ike;       /* channel to the key daemon, -1: none; it may come and go */
+    struct outbox to_main, to_ike;
 };
 
-/* waits: packets must not wait for a listener: what is told again (a flow that wants an SA, an SA that
- * runs out) or only told is dropped when the queue is full; answers to questions wait. */
-static bool waits(u32 type)
+/* kind: what is told again (a flow that wants an SA, an SA that runs out) or only told is lost when the listener has no
+ * room; answers to questions are kept. */
+static enum outbox_value kind(u32 type)
 {
-    return type != DP_EVENT && type != DP_UNKNOWN_SPI && type != DP_ACQUIRE && type != DP_EXPIRE &&
-           type != DP_SILENT && type != DP_HEARD;
+    bool lossy = type == DP_EVENT || type == DP_UNKNOWN_SPI || type == DP_ACQUIRE ||
+                 type == DP_EXPIRE || type == DP_SILENT || type == DP_HEARD;
+    return lossy ? OUTBOX_LOSSY : OUTBOX_KEPT;
 }
 
 static bool send_value(void *ctx, enum dp_origin to, const struct dp_msg *m)
 {
     struct dp_proc *p = ctx;
     int chan = to == FROM_MAIN ? FD_MAIN : p->ike;
-    return chan >= 0 && chan_send(chan, m, sizeof *m, -1, waits(m->type));
+    struct outbox *o = to == FROM_MAIN ? &p->to_main : &p->to_ike;
+    return chan >= 0 && outbox_send(o, chan, m, sizeof *m, -1, kind(m->type));
 }
 
 static void on_event(void *ctx, const struct ev_rec *rec)
@@ -63,6 +66,15 @@ static void take_generation(struct dp_proc *p, u64 asked, int fd)
     generation_close(&g);
 }
 
+static void ike_gone(struct dp_proc *p)
+{
+    if (p->ike >= 0) {
+        close(p->ike);
+        p->ike = -1;
+        outbox_clear(&p->to_ike);
+    }
+}
+
 /* read_chan: 0 when the other side has gone. */
 static long read_chan(struct dp_proc *p, enum dp_origin from, int chan)
 {
@@ -74,9 +86,7 @@ static long read_chan(struct dp_proc *p, enum dp_origin from, int chan)
             continue;
         }
         if (from == FROM_MAIN && m.type == DP_IKE_PEER && fd >= 0) {
-            if (p->ike >= 0) {
-                close(p->ike);
-            }
+            ike_gone(p);
             p->ike = fd;
             fd = -1;
         }
@@ -95,26 +105,36 @@ static long read_chan(struct dp_proc *p, enum dp_origin from, int chan)
     return n;
 }
 
+static short wanted(const struct outbox *o)
+{
+    return outbox_empty(o) ? POLLIN : POLLIN | POLLOUT;
+}
+
 static bool turn(struct dp_proc *p, int timeout)
 {
     enum { MAX_FDS = DP_MAX_PORTS + 2 };
     struct pollfd f[MAX_FDS];
     int fds[DP_MAX_PORTS];
     unsigned num = dp_poll_fds(p->dp, fds, DP_MAX_PORTS);
-    f[0] = (struct pollfd){.fd = FD_MAIN, .events = POLLIN};
-    f[1] = (struct pollfd){.fd = p->ike, .events = POLLIN};
+    f[0] = (struct pollfd){.fd = FD_MAIN, .events = wanted(&p->to_main)};
+    f[1] = (struct pollfd){.fd = p->ike, .events = wanted(&p->to_ike)};
     for (unsigned i = 0; i < num; i++) {
         f[2 + i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
     }
     if (poll(f, 2 + num, timeout) < 0 && errno != EINTR) {
         return false;
     }
+    if (f[0].revents & POLLOUT) {
+        (void)outbox_flush(&p->to_main, FD_MAIN);
+    }
+    if (f[1].revents & POLLOUT) {
+        (void)outbox_flush(&p->to_ike, p->ike);
+    }
     if (f[0].revents && read_chan(p, FROM_MAIN, FD_MAIN) == 0) {
         return false;
     }
     if (f[1].revents && p->ike >= 0 && read_chan(p, FROM_IKE, p->ike) == 0) {
-        close(p->ike); /* ike has died: its SAs go on working */
-        p->ike = -1;
+        ike_gone(p); /* its SAs go on working */
     }
     return true;
 }
@@ -125,6 +145,8 @@ int dp_main(u32 uid)
     const char *why;
     p.env = env_real();
     p.ike = -1;
+    outbox_init(&p.to_main);
+    outbox_init(&p.to_ike);
     evlog_init(&p.log, &p.env, EVS_DP, &p, on_event);
     struct dp_env env = {.env = p.env,
                          .log = &p.log,

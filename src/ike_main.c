@@ -20,6 +20,7 @@ struct ike_proc {
     struct evlog log;
     struct ike *ike; /* owned */
     int dp;          /* channel to the data plane, -1: none */
+    struct outbox to_main, to_dp;
     u64 generation; /* the configuration in force, by main's number */
     int udp[2];      /* IPv4 and IPv6, -1: the host has no such family */
 };
@@ -105,20 +106,35 @@ static void send_datagram(void *ctx, const struct endpoint *from, const struct e
 static bool to_dp(void *ctx, const struct dp_msg *m)
 {
     struct ike_proc *p = ctx;
-    return p->dp >= 0 && chan_send(p->dp, m, sizeof *m, -1, true);
+    return p->dp >= 0 && outbox_send(&p->to_dp, p->dp, m, sizeof *m, -1, OUTBOX_KEPT);
 }
 
 static void to_main(void *ctx, const struct ike_msg *m)
 {
-    (void)ctx;
+    struct ike_proc *p = ctx;
     /* an event may be lost when main is busy; an answer may not */
-    (void)chan_send(FD_MAIN, m, sizeof *m, -1, m->type != IKE_EVENT);
+    (void)outbox_send(&p->to_main, FD_MAIN, m, sizeof *m, -1,
+                      m->type == IKE_EVENT ? OUTBOX_LOSSY : OUTBOX_KEPT);
 }
 
 static void on_event(void *ctx, const struct ev_rec *rec)
 {
     struct ike_msg m = {.type = IKE_EVENT, .u.event = *rec};
     to_main(ctx, &m);
+}
+
+static void dp_gone(struct ike_proc *p)
+{
+    if (p->dp >= 0) {
+        close(p->dp);
+        p->dp = -1;
+        outbox_clear(&p->to_dp);
+    }
+}
+
+static short wanted(const struct outbox *o)
+{
+    return outbox_empty(o) ? POLLIN : POLLIN | POLLOUT;
 }
 
 /* ---- in ---- */
@@ -193,9 +209,7 @@ static bool read_main(struct ike_proc *p)
     long n;
     while ((n = chan_recv(FD_MAIN, &m, sizeof m, &fd)) > 0) {
         if (n == (long)sizeof m && m.type == IKE_DP_PEER && fd >= 0) {
-            if (p->dp >= 0) {
-                close(p->dp);
-            }
+            dp_gone(p);
             p->dp = fd;
             fd = -1;
         }
@@ -224,8 +238,7 @@ static void read_dp(struct ike_proc *p)
             close(fd);
         }
         if (n == 0) {
-            close(p->dp);
-            p->dp = -1;
+            dp_gone(p);
         } else if (n == (long)sizeof m) {
             ike_from_dp(p->ike, &m);
         }
@@ -263,6 +276,8 @@ int ike_main(u32 uid)
     const char *why;
     p.env = env_real();
     p.dp = -1;
+    outbox_init(&p.to_main);
+    outbox_init(&p.to_dp);
     evlog_init(&p.log, &p.env, EVS_IKE, &p, on_event);
     struct ike_env env = {.env = p.env,
                           .log = &p.log,
@@ -281,8 +296,8 @@ int ike_main(u32 uid)
     }
     to_main(&p, &(struct ike_msg){.type = IKE_READY});
     for (;;) {
-        struct pollfd f[4] = {{.fd = FD_MAIN, .events = POLLIN},
-                              {.fd = p.dp, .events = POLLIN},
+        struct pollfd f[4] = {{.fd = FD_MAIN, .events = wanted(&p.to_main)},
+                              {.fd = p.dp, .events = wanted(&p.to_dp)},
                               {.fd = p.udp[0], .events = POLLIN},
                               {.fd = p.udp[1], .events = POLLIN}};
         int n = poll(f, ARRAY_LEN(f), (int)wait_ms(&p));
@@ -291,6 +306,12 @@ int ike_main(u32 uid)
         }
         if (n < 0) {
             continue;
+        }
+        if (f[0].revents & POLLOUT) {
+            (void)outbox_flush(&p.to_main, FD_MAIN);
+        }
+        if (f[1].revents & POLLOUT) {
+            (void)outbox_flush(&p.to_dp, p.dp);
         }
         if (f[0].revents && !read_main(&p)) {
             break;

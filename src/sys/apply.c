@@ -115,11 +115,23 @@ static void apply_steer(struct router *r, const struct plan *next)
     }
 }
 
+/* gives_back: the TUN by which a map's packets come in: its classifier leads them to the link. */
+static bool gives_back(const struct plan *p, const char *link)
+{
+    for (size_t i = 0; i < p->maps.num; i++) {
+        const struct plan_map *m = item(&p->maps, i);
+        if (strcmp(m->clear, link) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Links that have no map now, also those a former run left one on. */
 static void unsteer_link(void *ctx, const char *link, int ifindex)
 {
     const struct plan *next = ctx;
-    if (!map_of_link(next, link)) {
+    if (!map_of_link(next, link) && !gives_back(next, link)) {
         (void)steer_detach(ifindex);
     }
 }

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,7 +15,7 @@ bool chan_pair(int out[2])
         return false;
     }
     for (int i = 0; i < 2; i++) {
-        /* without the right to force it the kernel's maximum stays; chan_send then waits sooner */
+        /* without the right to force it the kernel's maximum stays; an outbox fills sooner then */
         if (setsockopt(out[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0) {
             (void)setsockopt(out[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
         }
@@ -24,7 +23,7 @@ bool chan_pair(int out[2])
     return true;
 }
 
-bool chan_send(int chan, const void *value, size_t len, int fd, bool wait)
+bool chan_send(int chan, const void *value, size_t len, int fd)
 {
     union {
         struct cmsghdr h;
@@ -41,19 +40,11 @@ bool chan_send(int chan, const void *value, size_t len, int fd, bool wait)
         c->cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(c), &fd, sizeof fd);
     }
-    for (;;) {
-        ssize_t n = sendmsg(chan, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n >= 0) {
-            return true;
-        }
-        if (errno == EINTR) {
-            continue;
-        }
-        struct pollfd p = {.fd = chan, .events = POLLOUT};
-        if (errno != EAGAIN || !wait || poll(&p, 1, 1000) <= 0) {
-            return false;
-        }
-    }
+    ssize_t n;
+    do {
+        n = sendmsg(chan, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    return n >= 0;
 }
 
 enum { CHAN_FDS = 32 };

@@ -11,14 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* One running process with its handles; lives until libuv has given both back, the child may run again by then. */
-struct life {
-    struct child *c; /* borrowed; NULL: nobody cares any more how it ends */
-    uv_process_t proc;
-    uv_poll_t poll;
-    unsigned handles; /* open ones */
-};
-
 /* ---- what they say ---- */
 
 /* refuse: counted, and said the first time and then each time the number has doubled. */
@@ -45,15 +37,6 @@ static bool is_hopeless(struct child *c, enum value_fault why)
     }
     c->blame += why == VALUE_UNASKED ? WEIGHT_UNASKED : WEIGHT;
     return c->blame >= MOST;
-}
-
-/* give_up: ended, and started again like one that died by itself. */
-static void give_up(struct child *c)
-{
-    refuse(c, VALUE_ENDED);
-    c->blame = 0;
-    uv_poll_stop(&c->life->poll);
-    uv_process_kill(&c->life->proc, SIGKILL);
 }
 
 static enum value_fault on_dp(struct router *r, const struct dp_msg *m)
@@ -84,7 +67,7 @@ static enum value_fault on_ike(struct router *r, const struct ike_msg *m)
     }
 }
 
-static void on_readable(uv_poll_t *p, int status, int events)
+static void read_values(uv_poll_t *p, int status)
 {
     struct life *l = p->data;
     struct child *c = l->c;
@@ -94,7 +77,6 @@ static void on_readable(uv_poll_t *p, int status, int events)
     } m;
     const size_t size = c && c->id == CHILD_DP ? sizeof m.dp : sizeof m.ike;
     int fd = -1;
-    (void)events;
     for (int n = 0; n < 256 && c && c->life == l; n++) {
         long got = status == 0 ? chan_recv(c->chan, &m, size, &fd) : 0;
         if (fd >= 0) {
@@ -115,12 +97,25 @@ static void on_readable(uv_poll_t *p, int status, int events)
         if (why != VALUE_FINE) {
             refuse(c, why);
             if (is_hopeless(c, why)) {
-                give_up(c);
+                refuse(c, VALUE_ENDED);
+                c->blame = 0;
+                child_give_up(c);
                 break;
             }
         }
     }
     mem_wipe(&m, sizeof m); /* SAs carry keys while the key log is on */
+}
+
+static void on_channel(uv_poll_t *p, int status, int events)
+{
+    struct life *l = p->data;
+    if (status == 0 && (events & UV_WRITABLE) && l->c) {
+        child_flush(l->c);
+    }
+    if (status != 0 || (events & UV_READABLE)) {
+        read_values(p, status);
+    }
 }
 
 /* ---- how they end ---- */
@@ -147,6 +142,7 @@ static void part(struct child *c)
     uv_close((uv_handle_t *)&c->life->poll, on_closed);
     close(c->chan);
     c->chan = -1;
+    outbox_clear(&c->out);
     c->life->c = NULL;
     c->life = NULL;
     c->r->running--;
@@ -236,7 +232,8 @@ static bool run(struct child *c)
     uv_poll_init(&c->r->loop, &l->poll, c->chan);
     l->poll.data = l;
     l->handles++;
-    uv_poll_start(&l->poll, UV_READABLE, on_readable);
+    l->on_channel = on_channel;
+    uv_poll_start(&l->poll, UV_READABLE, on_channel);
     return true;
 }
 
@@ -281,7 +278,8 @@ void child_end(struct child *c)
         child_send_ike(c->r, &(struct ike_msg){.type = IKE_SHUTDOWN}, -1);
     }
     if (c->life) {
-        (void)shutdown(c->chan, SHUT_WR); /* read after everything else: then it ends by itself */
+        c->closing = true; /* read after everything else: then it ends by itself */
+        child_flush(c);
     }
 }
 

@@ -193,6 +193,7 @@ static bool start(struct router *r, const char *from)
     }
     for (int i = 0; i < CHILD_NUM; i++) {
         r->child[i] = (struct child){.r = r, .id = (enum child_id)i, .name = names[i], .chan = -1};
+        outbox_init(&r->child[i].out);
         uv_timer_init(&r->loop, &r->child[i].again);
         r->child[i].again.data = &r->child[i];
     }

@@ -14,6 +14,14 @@
 
 /* ---- children (proc.c) ---- */
 
+/* One running process with its handles; lives until libuv has given both back, the child may run again by then. */
+struct life {
+    struct child *c; /* borrowed; NULL: nobody cares any more how it ends */
+    uv_process_t proc;
+    uv_poll_t poll;
+    uv_poll_cb on_channel; /* proc.c: the channel has values, or room */
+    unsigned handles;      /* open ones */
+};
 struct child {
     struct router *r; /* borrowed: it owns the child */
     enum child_id id;
@@ -21,6 +29,8 @@ struct child {
     struct life *life; /* owned: the process that runs; NULL: none */
     uv_timer_t again;  /* delayed start after a quick death */
     int chan;          /* our end, -1: not running */
+    struct outbox out; /* what it has no room for now */
+    bool closing;      /* nothing follows what waits: then our end says so */
     u64 started_ms;
     u32 starts;
     u64 refused[VALUE_NUM]; /* values of its that were not taken, by enum value_fault */
@@ -33,13 +43,18 @@ void child_start(struct child *c);
  * router.ending set it is not started again. */
 void child_end(struct child *c);
 void child_kill(struct child *c);
-/* child_send_dp / _ike: one value; a child that is not there is fine (it gets everything when it starts). */
+/* child_send_dp / _ike: one value, kept until the child has room for it; a child that is not there is fine (it gets
+ * everything when it starts), and one that takes nothing at all any more is given up. */
 void child_send_dp(struct router *r, const struct dp_msg *m, int fd);
 void child_send_ike(struct router *r, const struct ike_msg *m, int fd);
 /* router_send_masks: which events and keys they tell. */
 void router_send_masks(struct router *r);
 /* child_link_peers: a new channel between ike and dp, when both run. */
 void child_link_peers(struct router *r);
+/* child_flush: to be called when its channel has room. */
+void child_flush(struct child *c);
+/* child_give_up: it is ended, and started again like one that died by itself. */
+void child_give_up(struct child *c);
 /* child_ask: a question without a value, sent without waiting. False: it does not run or takes nothing now. */
 bool child_ask(struct child *c, u32 what, u32 tag);
 

@@ -35,13 +35,31 @@
 
 /* chan_pair: a seqpacket pair with large buffers, close-on-exec, non-blocking. False: errno says why. */
 NODISCARD bool chan_pair(int out[2]);
-/* chan_send: fd -1 or a descriptor to hand over (the caller keeps its own). wait: when the buffer is full wait up to
- * a second instead of giving up at once. False: not sent. */
-bool chan_send(int chan, const void *value, size_t len, int fd, bool wait);
+/* chan_send: fd -1 or a descriptor to hand over (the caller keeps its own). Never waits. False: not sent; errno is EAGAIN
+ * when the other side has no room now. */
+bool chan_send(int chan, const void *value, size_t len, int fd);
 /* chan_recv: bytes received into value (cap), 0: the other side is gone (or sent nothing at all), -1: nothing there,
  * cap + 1: more bytes or more than one descriptor (all closed), which is no value. *out_fd: -1 or a descriptor, owned by
  * the caller. */
 long chan_recv(int chan, void *value, size_t cap, int *out_fd);
+
+/* ---- outbox: what waits for room in a channel ---------------------------------------------------- */
+
+enum { OUTBOX_BYTES = 64 << 20 }; /* beyond the channel's own buffer; the other side is lost to us then */
+struct outbox {
+    struct list waiting; /* owned values, oldest first */
+    size_t bytes;
+};
+/* OUTBOX_LOSSY: told again, or only told: lost when there is no room now. OUTBOX_KEPT: goes as soon as there is room. */
+enum outbox_value { OUTBOX_LOSSY, OUTBOX_KEPT };
+void outbox_init(struct outbox *o);
+/* outbox_send: as chan_send, in order behind what waits; never waits itself. False: it will not arrive. */
+bool outbox_send(struct outbox *o, int chan, const void *value, size_t len, int fd,
+                 enum outbox_value which);
+/* outbox_flush: what there is room for; to be called when chan takes more (POLLOUT). True: nothing waits. */
+bool outbox_flush(struct outbox *o, int chan);
+bool outbox_empty(const struct outbox *o);
+void outbox_clear(struct outbox *o); /* wiped; their descriptors are closed */
 
 /* ---- rights -------------------------------------------------------------------------------------- */
 

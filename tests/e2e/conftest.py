@@ -57,11 +57,12 @@ class Monitor:
 
 
 class Capture:
-    """tcpdump on a link; close() returns the packets as lists of tshark fields."""
+    """tcpdump on a link; close() returns the packets as lists of tshark fields. snap: bytes kept of each packet; with few of them
+    many packets wait in the same room while the machine is busy."""
 
-    def __init__(self, ns, link, path):
+    def __init__(self, ns, link, path, snap=262144):
         self.path, self.ns, self.link = str(path), ns, link
-        self.p = subprocess.Popen(["ip", "netns", "exec", ns, "tcpdump", "-i", link, "-w", path, "-B", "65536", "-U", "--immediate-mode", "-Z", "root"],
+        self.p = subprocess.Popen(["ip", "netns", "exec", ns, "tcpdump", "-i", link, "-w", path, "-B", "65536", "-s", str(snap), "-U", "--immediate-mode", "-Z", "root"],
                                   stderr=subprocess.PIPE, text=True)
         assert "listening on" in self.p.stderr.readline()
 

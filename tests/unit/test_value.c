@@ -9,8 +9,11 @@
 #include <stdarg.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static enum value_fault dp_fault(const struct dp_msg *m)
@@ -235,26 +238,99 @@ static void descriptors_are_counted(void **state)
     close(pair[1]);
 }
 
-/* A value that the other side has no room for now is not lost: the sender waits until there is room, or is told. */
+static unsigned fill(int chan, const u8 *value, size_t len)
+{
+    unsigned sent = 0;
+    while (sent < 100000 && chan_send(chan, value, len, -1)) {
+        sent++;
+    }
+    assert_int_equal(errno, EAGAIN);
+    assert_true(sent > 10 && sent < 100000);
+    return sent;
+}
+
+static bool same_file(int a, int b)
+{
+    struct stat x, y;
+    return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static u64 us_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000 + (u64)t.tv_nsec / 1000;
+}
+
+/* A value that the other side has no room for waits in the outbox, in order and with its descriptor; who sends does not. */
 static void full_channel(void **state)
 {
     int pair[2], fd;
-    u8 value[4096] = {0};
-    unsigned sent = 0, got = 0;
+    u8 value[4096] = {0}, in[4096];
+    struct outbox o;
     (void)state;
+    outbox_init(&o);
     assert_true(chan_pair(pair));
-    while (sent < 100000 && chan_send(pair[0], value, sizeof value, -1, false)) {
-        sent++;
+    unsigned before = open_descriptors(), sent = fill(pair[0], value, sizeof value);
+    u64 start = us_now();
+    assert_false(outbox_send(&o, pair[0], value, sizeof value, -1, OUTBOX_LOSSY));
+    assert_true(outbox_empty(&o));
+    for (unsigned i = 1; i <= 3; i++) {
+        value[0] = (u8)i;
+        assert_true(
+            outbox_send(&o, pair[0], value, sizeof value, i == 2 ? pair[1] : -1, OUTBOX_KEPT));
     }
-    assert_true(sent > 10 && sent < 100000);
-    assert_false(chan_send(pair[0], value, sizeof value, -1, true)); /* waits, nobody reads: told */
-    while (chan_recv(pair[1], value, sizeof value, &fd) == (long)sizeof value) {
-        got++;
+    assert_true(us_now() - start < 500000);
+    assert_false(outbox_flush(&o, pair[0]));
+    assert_int_equal(open_descriptors(), before + 1);
+    assert_int_equal(chan_recv(pair[1], in, sizeof in, &fd), sizeof in);
+    assert_int_equal(in[0], 0);
+    value[0] = 4; /* there is room for one again: the oldest has it, this one is behind all */
+    assert_true(outbox_send(&o, pair[0], value, sizeof value, -1, OUTBOX_KEPT));
+    for (unsigned i = 1; i < sent; i++) {
+        assert_int_equal(chan_recv(pair[1], in, sizeof in, &fd), sizeof in);
+        assert_int_equal(in[0], 0);
     }
-    assert_int_equal(got, sent);
-    assert_true(chan_send(pair[0], value, sizeof value, -1, false));
+    assert_true(outbox_flush(&o, pair[0]));
+    for (u8 i = 1; i <= 4; i++) {
+        assert_int_equal(chan_recv(pair[1], in, sizeof in, &fd), sizeof in);
+        assert_int_equal(in[0], i);
+        assert_int_equal(fd >= 0, i == 2);
+        if (fd >= 0) {
+            assert_true(same_file(fd, pair[1]));
+            close(fd);
+        }
+    }
+    assert_int_equal(open_descriptors(), before);
     close(pair[0]);
     close(pair[1]);
+}
+
+/* What a reader that never reads can make us keep has an end, and nothing of it stays when it is given up. */
+static void outbox_has_an_end(void **state)
+{
+    enum { LEN = 1 << 20 };
+    static u8 value[LEN];
+    int pair[2];
+    struct outbox o;
+    unsigned kept = 0;
+    (void)state;
+    outbox_init(&o);
+    assert_true(chan_pair(pair));
+    unsigned before = open_descriptors();
+    (void)fill(pair[0], value, 4096);
+    while (kept < 1000 && outbox_send(&o, pair[0], value, LEN, pair[1], OUTBOX_KEPT)) {
+        kept++;
+    }
+    assert_int_equal(kept, OUTBOX_BYTES / LEN);
+    outbox_clear(&o);
+    assert_true(outbox_empty(&o));
+    assert_int_equal(o.bytes, 0);
+    assert_int_equal(open_descriptors(), before);
+    close(pair[1]);
+    assert_false(outbox_send(&o, pair[0], value, 4096, -1, OUTBOX_KEPT)); /* nobody is there */
+    assert_true(outbox_empty(&o));
+    close(pair[0]);
 }
 
 int main(void)
@@ -264,6 +340,7 @@ int main(void)
                                        cmocka_unit_test(lengths),
                                        cmocka_unit_test(events),
                                        cmocka_unit_test(descriptors_are_counted),
-                                       cmocka_unit_test(full_channel)};
+                                       cmocka_unit_test(full_channel),
+                                       cmocka_unit_test(outbox_has_an_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
