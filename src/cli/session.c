@@ -221,6 +221,9 @@ static void flush(struct session *s, int status)
     } else if (s->buf.len) {
         s->out(s->ctx, s->buf.s);
     }
+    if (s->buf.len) {
+        mem_wipe(s->buf.s, s->buf.len);
+    }
     s->buf.len = 0;
 }
 
@@ -347,6 +350,7 @@ static int config_line(struct session *s, const char *line)
             int col = (int)strlen(session_prompt(s)) + MAX(s->cfg.err_col, 1) - 1;
             s_printf(s, "%*s^\n%% Invalid input detected at '^' marker.\n%% %s\n\n", col, "",
                      s->cfg.err);
+            mem_wipe(s->cfg.err, sizeof s->cfg.err); /* it quotes the line */
             status = CLI_ERROR;
         }
     }

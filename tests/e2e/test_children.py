@@ -326,6 +326,43 @@ def test_the_configuration_is_read_again_under_a_console(double, enter, line):
     assert d.end() == 0
 
 
+def copies(pid, what):
+    """Where in a process's memory these bytes stand, and what is around them."""
+    found = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            low, high = (int(x, 16) for x in line.split()[0].split("-"))
+            if not line.split()[1].startswith("rw") or high - low > 1 << 32:  # the sanitizer's shadow
+                continue
+            try:
+                mem.seek(low)
+                data = mem.read(high - low)
+            except OSError:
+                continue
+            at = data.find(what)
+            while at >= 0:
+                found.append((hex(low + at), line.split()[-1], data[max(at - 30, 0):at + 40]))
+                at = data.find(what, at + 1)
+    return found
+
+
+def test_what_was_typed_is_not_kept(double):
+    """Passwords that consoles typed stand nowhere in main's memory afterwards, whether they were right, wrong, or quoted in a
+    complaint, and whether the console is still there or has gone."""
+    d = double("honest")
+    c, other = opened(d), opened(d)
+    assert copies(d.p.pid, b"default"), "it sees nothing"
+    for l, status in (("configure terminal", 0), ("enable secret Zq9Sec7Ret-one", 0), ("crypto isakmp key a address Zq9Sec7Ret", 1),
+                      ("end", 0), ("disable", 0), ("enable", 0), ("Zq9Sec7Ret-wrong", 1), ("Zq9Sec7Ret-one", 0)):
+        assert c.say(l)[1]["done"] == status, l
+    other.send({"line": "show running-config | include Zq9Sec7Ret"})
+    other.done()
+    other.s.close()
+    until(lambda: not copies(d.p.pid, b"Zq9Sec7Ret"), 5)
+    assert c.say("show version")[1]["done"] == 0
+    assert d.end() == 0
+
+
 def test_a_console_that_hangs_up_at_any_byte(double):
     d = double("honest")
     talk = b"".join(json.dumps(o).encode() + b"\n" for o in (
