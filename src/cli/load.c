@@ -174,8 +174,8 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
     struct cfg k = {.c = c, .mode = M_CONF, .g = cli_grammar(), .out = &notices};
     unsigned num_errors = 0;
     k.src = conf_src(c, file, 0);
+    char line[MATCH_LINE];
     for (const char *p = text; *p;) {
-        char line[MATCH_LINE];
         size_t len = strcspn(p, "\n"), use = MIN(len, sizeof line - 1);
         memcpy(line, p, use);
         line[use] = 0;
@@ -204,6 +204,7 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
     }
     sb_free(&notices);
     conf_loaded(c);
+    mem_wipe(line, sizeof line); /* configurations hold keys */
     return num_errors == 0;
 }
 
@@ -216,10 +217,12 @@ char *cli_read_file(const char *path)
     if (!f) {
         return NULL;
     }
+    setvbuf(f, NULL, _IONBF, 0); /* a buffer of its own would be given back with keys in it */
     sb_add(&b, "");
     while ((n = fread(part, 1, sizeof part, f)) > 0) {
         sb_addn(&b, part, n);
     }
     fclose(f);
+    mem_wipe(part, sizeof part);
     return b.s;
 }

@@ -205,7 +205,7 @@ static void apply_addrs(struct router *r, const struct plan *next)
     struct plan_list have = {.size = sizeof(struct kern_addr_value)},
                      connected = {.size = sizeof(struct kern_route_value)};
     kern_each_addr(r->kern, on_addr, &have);
-    kern_each_route(r->kern, on_connected, &connected);
+    bool known = kern_each_route(r->kern, on_connected, &connected);
     for (size_t i = 0; i < r->plan.addrs.num; i++) {
         const struct kern_addr_value *a = item(&r->plan.addrs, i);
         if (!has(&next->addrs, a)) {
@@ -215,7 +215,7 @@ static void apply_addrs(struct router *r, const struct plan *next)
     for (size_t i = 0; i < next->addrs.num; i++) {
         const struct kern_addr_value *a = item(&next->addrs, i);
         bool there = addr_there(&have, a);
-        if (there && connected_lost(r, a, &connected)) {
+        if (there && known && connected_lost(r, a, &connected)) {
             (void)kern_addr_change(r->kern, a, false);
             there = false;
         }

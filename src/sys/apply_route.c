@@ -125,7 +125,7 @@ bool routes_apply(struct kern *kern, const struct plan *next, char why[160])
                      refused = {.size = sizeof(struct prefix)};
     const struct plan_list *parts[] = {&next->holes, &next->routes};
     why[0] = 0;
-    kern_each_route(kern, on_own_route, &have);
+    (void)!kern_each_route(kern, on_own_route, &have); /* unseen: added again, or gone later */
     sort_routes(&have);
     for (size_t n = 0; n < ARRAY_LEN(parts); n++) {
         for (size_t i = 0; i < parts[n]->num; i++) {

@@ -65,7 +65,15 @@ void router_apply(struct router *r)
     vlan_add(r->kern, r->conf,
              &(struct vlan_names){.kernel_name = router_kernel_name, .result = on_vlan, .ctx = r});
     plan_init(&next);
-    plan_derive(&next, r->conf, &w);
+    bool whole = plan_derive(&next, r->conf, &w);
+    apply_complain_once(r, "routes", "",
+                        whole ? NULL
+                              : "the kernel did not tell all of them; what is in force stays");
+    if (!whole) {
+        plan_free(&next);
+        router_touch(r);
+        return;
+    }
     plan_apply(r, &next);
 }
 

@@ -172,11 +172,18 @@ static void on_hole(void *ctx, const struct kern_route_value *r)
     }
 }
 
+static void walk_holes(struct router *r, struct hole_walk *w)
+{
+    if (!kern_each_route(r->kern, on_hole, w)) {
+        apply_complain(r, "blackholes", "", "the kernel did not tell all its routes");
+    }
+}
+
 static void host_each_hole(
     void *ctx, void (*fn)(void *arg, const struct prefix *net, u32 tunnel, bool learned), void *arg)
 {
     struct router *r = ctx;
-    kern_each_route(r->kern, on_hole, &(struct hole_walk){.fn = fn, .arg = arg});
+    walk_holes(r, &(struct hole_walk){.fn = fn, .arg = arg});
 }
 
 static unsigned host_clear_holes(void *ctx, const struct prefix *net)
@@ -184,7 +191,7 @@ static unsigned host_clear_holes(void *ctx, const struct prefix *net)
     struct router *r = ctx;
     struct plan_list doomed = {.size = sizeof(struct kern_route_value)};
     unsigned num = 0;
-    kern_each_route(r->kern, on_hole, &(struct hole_walk){.doomed = &doomed, .net = net});
+    walk_holes(r, &(struct hole_walk){.doomed = &doomed, .net = net});
     const struct kern_route_value *v = doomed.items;
     for (size_t i = 0; i < doomed.num; i++) {
         num += kern_route_change(r->kern, &v[i], false) == NULL;

@@ -108,10 +108,10 @@ static void derive_own(struct planner *k)
     }
 }
 
-void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w)
+bool plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w)
 {
     struct planner k = {.p = p, .c = c, .w = w, .kernel.size = sizeof(struct kern_route_value)};
-    kern_each_route(w->kern, on_route, &k);
+    bool whole = kern_each_route(w->kern, on_route, &k);
     planner_map_links(&k);
     p->forward4 = true;
     p->forward6 = c->ipv6_routing;
@@ -126,4 +126,5 @@ void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *
     planner_holes(&k);
     derive_own(&k);
     plan_list_free(&k.kernel);
+    return whole;
 }

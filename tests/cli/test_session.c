@@ -16,6 +16,7 @@ struct fake {
     struct strbuf saved;
     int status, done, applied, unfinished;
     bool impossible; /* no line fits any more */
+    bool disk_full;
     u32 debug;
 };
 
@@ -43,7 +44,11 @@ static bool f_possible(void *ctx, const struct conf *c, struct conf_finding *out
 }
 static bool f_save(void *ctx, const char *text)
 {
-    sb_add(&((struct fake *)ctx)->saved, text);
+    struct fake *f = ctx;
+    if (f->disk_full) {
+        return false;
+    }
+    sb_add(&f->saved, text);
     return true;
 }
 static u32 f_debug(void *ctx)
@@ -453,6 +458,10 @@ static void saving(void **state)
     assert_string_equal(f->saved.s, want.s);
     assert_non_null(strstr(f->saved.s, "hostname SAVED\n"));
     sb_free(&want);
+    f->disk_full = true;
+    assert_string_equal(say(f, "write memory"),
+                        "% Error: the startup configuration cannot be written\n");
+    assert_int_equal(f->status, CLI_ERROR);
 }
 
 /* A deny under the number of a list's last permit line: what the map covered is dropped from now on, and that is said. */

@@ -6,15 +6,22 @@
  *   garbage   impossible values, and as every answer    much    answers without end
  *   fds       descriptors beside every value            long    values of any length but the right one
  *   hangup    closes its channel and lives on           honest  answers as it should (nothing is there)
+ *
+ * The kernel is a double, too, when the file RUN_DIR/untold is there: of the dumps of IPv4 routes one ends with an error, the
+ * next if the file has one byte, else a later one; then the file is gone.
  */
 #include "dp/dp.h"
 #include "ike/ike.h"
 #include "sys/sys.h"
 
+#include <errno.h>
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { MUCH = 300000 }; /* more than main takes for one answer */
@@ -23,6 +30,31 @@ struct half { /* what both kinds of values begin with */
     u32 type, tag;
 };
 static bool is_dp;
+
+static char untold[300]; /* the file */
+
+/* What libnl reads goes through here. */
+ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+{
+    ssize_t n = syscall(SYS_recvmsg, fd, m, flags);
+    struct nlmsghdr *h = m->msg_iovlen == 1 ? m->msg_iov[0].iov_base : NULL;
+    bool routes = untold[0] && !(flags & MSG_PEEK) &&
+                  n > (ssize_t)NLMSG_LENGTH(sizeof(struct rtmsg)) &&
+                  m->msg_namelen == sizeof(struct sockaddr_nl) && h->nlmsg_type == RTM_NEWROUTE &&
+                  h->nlmsg_flags & NLM_F_MULTI &&
+                  ((const struct rtmsg *)NLMSG_DATA(h))->rtm_family == AF_INET;
+    struct stat st;
+    if (routes && stat(untold, &st) == 0 && st.st_size > 1) {
+        (void)!truncate(untold, st.st_size - 1);
+    } else if (routes && unlink(untold) == 0) {
+        *h = (struct nlmsghdr){.nlmsg_type = NLMSG_ERROR,
+                               .nlmsg_len = NLMSG_LENGTH(sizeof(struct nlmsgerr)),
+                               .nlmsg_seq = h->nlmsg_seq,
+                               .nlmsg_pid = h->nlmsg_pid};
+        ((struct nlmsgerr *)NLMSG_DATA(h))->error = -ENOMEM;
+    }
+    return n;
+}
 
 static size_t value_size(void)
 {
@@ -198,6 +230,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: aditd_double RUN_DIR CONFIG\n");
         return 2;
     }
+    snprintf(untold, sizeof untold, "%s/untold", argv[1]);
     o.run_dir = o.state_dir = argv[1];
     o.config = argv[2];
     o.exe = exe;

@@ -54,13 +54,15 @@ bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAM
     return true;
 }
 
-void kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_route_value *r),
+static bool routes_untold; /* the kernel says that there are more */
+bool kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_route_value *r),
                      void *ctx)
 {
     (void)nl;
     for (size_t i = 0; i < num_routes; i++) {
         fn(ctx, &routes[i]);
     }
+    return !routes_untold;
 }
 
 static char done[512];          /* what was changed, in order */
@@ -129,7 +131,7 @@ static struct plan derived(const struct conf *c)
                            .flow_id = flow_id,
                            .link_number = link_number};
     plan_init(&p);
-    plan_derive(&p, c, &w);
+    assert_int_equal(plan_derive(&p, c, &w), !routes_untold);
     return p;
 }
 
@@ -710,6 +712,20 @@ static void t_many_holes(void **state)
     num_routes = 0;
 }
 
+/* What the kernel kept quiet about is not gone: no plan is made that would take its blackholes away. */
+static void t_routes_untold(void **state)
+{
+    struct conf *c;
+    (void)state;
+    kernel_routes();
+    routes_untold = true; /* plan_of looks at what plan_derive says of it */
+    struct plan p = plan_of(HEAD WAN, &c);
+    routes_untold = false;
+    num_routes = 0;
+    plan_free(&p);
+    conf_free(c);
+}
+
 static void t_tunnels(void **state)
 {
     (void)state;
@@ -814,6 +830,40 @@ static void t_tunnel_values(void **state)
         plan_free(&p);
         conf_free(c);
     }
+}
+
+/* Neighbours that announce more than dp can keep: the first networks are told to it, over all tunnels, and never more than it
+ * takes; those beyond fail the reverse path check. */
+static void t_too_many_networks(void **state)
+{
+    (void)state;
+    struct conf *c;
+    num_routes = 0;
+    for (u32 i = 0; i < DP_MAX_RPF + 500; i++) {
+        struct kern_route_value *v = &routes[num_routes++];
+        *v = (struct kern_route_value){.net = {addr_v4(0x0a000000 + (i << 8)), 24},
+                                       .kind = NLR_UNICAST,
+                                       .proto = 188,
+                                       .table = TABLE_MAIN};
+        str_copy(v->link, sizeof v->link, i % 2 ? "Tunnel0" : "Tunnel1");
+    }
+    struct plan p = plan_of(WAN "interface Tunnel0\n tunnel source FastEthernet0/1\n tunnel "
+                                "destination 2.2.2.2\n ip verify unicast source reachable-via rx\n"
+                                "interface Tunnel1\n tunnel source FastEthernet0/1\n tunnel "
+                                "destination 2.2.2.3\n ip verify unicast source reachable-via rx\n"
+                                "end\n",
+                            &c);
+    const struct dp_msg *m = p.dp.items;
+    size_t networks = 0, half = 0;
+    for (size_t i = 0; i < p.dp.num; i++) {
+        networks += m[i].type == DP_CFG_RPF;
+        half += m[i].type == DP_CFG_RPF && m[i].u.rpf.tunnel == 0;
+    }
+    assert_int_equal(networks, DP_MAX_RPF);
+    assert_int_equal(half, (DP_MAX_RPF + 500) / 2);
+    num_routes = 0;
+    plan_free(&p);
+    conf_free(c);
 }
 
 /* Keys pass through plans: what is freed holds none. */
@@ -1010,16 +1060,25 @@ static void t_esp_mtu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(t_map_lines),     cmocka_unit_test(t_two_links),
-        cmocka_unit_test(t_ipv6_list),     cmocka_unit_test(t_map_disabled),
+        cmocka_unit_test(t_map_lines),
+        cmocka_unit_test(t_two_links),
+        cmocka_unit_test(t_ipv6_list),
+        cmocka_unit_test(t_map_disabled),
         cmocka_unit_test(t_lists_of_a_file),
         cmocka_unit_test(t_lines_changed),
         cmocka_unit_test(t_addresses_and_routes),
-        cmocka_unit_test(t_holes),         cmocka_unit_test(t_many_holes),
-        cmocka_unit_test(t_tunnels),       cmocka_unit_test(t_tunnel_under_a_map),
-        cmocka_unit_test(t_tunnel_values), cmocka_unit_test(t_keys_are_wiped),
-        cmocka_unit_test(t_master_keys),   cmocka_unit_test(t_complaints),
-        cmocka_unit_test(t_hole_refused),  cmocka_unit_test(t_vlans),
+        cmocka_unit_test(t_holes),
+        cmocka_unit_test(t_many_holes),
+        cmocka_unit_test(t_routes_untold),
+        cmocka_unit_test(t_tunnels),
+        cmocka_unit_test(t_tunnel_under_a_map),
+        cmocka_unit_test(t_tunnel_values),
+        cmocka_unit_test(t_too_many_networks),
+        cmocka_unit_test(t_keys_are_wiped),
+        cmocka_unit_test(t_master_keys),
+        cmocka_unit_test(t_complaints),
+        cmocka_unit_test(t_hole_refused),
+        cmocka_unit_test(t_vlans),
         cmocka_unit_test(t_esp_mtu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
