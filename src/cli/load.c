@@ -39,18 +39,26 @@ void cfg_note_lost(struct cfg *k)
     {
         CONF_FOR(struct conf_map_entry, e, &m->entries)
         {
-            bool lost;
-            (void)conf_entry_lines(k->c, e, &lost);
-            if (lost && k->out) {
-                sb_addf(
-                    k->out,
-                    "%% NOTE: crypto map %s %u names access list %s, which permits nothing: %s is\n"
-                    "        dropped until the list permits something again.\n",
-                    m->name, e->seq, e->acl,
-                    e->last ? "what it covered" : "all traffic of the map's interfaces");
+            enum conf_stand stand = conf_entry_stand(k->c, e);
+            if (!k->out || (stand != CONF_HELD && stand != CONF_EVERYTHING)) {
+                continue;
             }
+            sb_addf(k->out, "%% NOTE: crypto map %s %u ", m->name, e->seq);
+            sb_addf(k->out,
+                    e->acl[0] ? "names access list %s, which permits nothing" : "has no list",
+                    e->acl);
+            sb_addf(k->out, ": %s is\n        dropped until it permits something again.\n",
+                    stand == CONF_HELD ? "what it covered"
+                                       : "all traffic of the map's interfaces");
         }
     }
+}
+
+bool cfg_fits(struct cfg *k, const struct match *m, const char *arg)
+{
+    struct conf_finding f;
+    return !k->possible || k->possible(k->possible_ctx, k->c, &f) ||
+           cfg_fail(k, m, arg, "%s: %s", f.what, f.text);
 }
 
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at)
@@ -196,6 +204,7 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
     }
     sb_free(&notices);
     mem_wipe(line, sizeof line); /* configurations hold keys */
+    conf_loaded(c);
     return num_errors == 0;
 }
 

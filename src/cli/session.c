@@ -42,6 +42,8 @@ struct session *session_new(const struct cli_host *host, void *ctx, bool privile
     s->cfg.mode = privileged ? M_PRIV : M_EXEC;
     s->cfg.g = cli_grammar();
     s->cfg.out = &s->cfg_out;
+    s->cfg.possible = host->possible;
+    s->cfg.possible_ctx = host->ctx;
     return s;
 }
 
@@ -74,6 +76,13 @@ void session_free(struct session *s)
 {
     s->out = silent_out; /* what still ends has nobody to tell */
     s->done = silent_done;
+    if (session_configuring(s)) { /* it does not say that what it began is whole */
+        struct conf *c = s->host->conf(s->host->ctx);
+        (void)conf_typed(c, false);
+        if (conf_changing(c)) {
+            s->host->unfinished(s->host->ctx);
+        }
+    }
     if (s->pinging) {
         s->host->ping_stop(s->host->ctx, s);
     }
@@ -315,13 +324,15 @@ void session_conf_replaced(struct session *s)
     }
     s->cfg.at = NULL;
     s->cfg.c = NULL;
+    if (session_configuring(s)) {
+        conf_typing(s->host->conf(s->host->ctx));
+    }
 }
 
-/* configured: what was typed is whole now. A console that hangs up says no such thing: what it began stays covered as it
- * was. */
+/* configured: what was typed is whole now, if nobody else types. */
 static void configured(struct session *s)
 {
-    if (conf_typed(s->host->conf(s->host->ctx))) {
+    if (conf_typed(s->host->conf(s->host->ctx), true)) {
         s->host->apply(s->host->ctx);
     }
 }

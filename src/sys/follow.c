@@ -10,9 +10,11 @@
 bool router_possible(struct router *r, const struct conf *c, struct conf_finding *out)
 {
     static const struct conf_limits most = {.links = DP_MAX_LINKS,
-                                            .lines = DP_MAX_POLICIES,
+                                            .lines = DP_MAX_LINES,
+                                            .covered = DP_MAX_POLICIES,
                                             .tunnels = DP_MAX_TUNNELS,
-                                            .flows = DP_MAX_FLOWS};
+                                            /* what is dropped on a link is a flow, too */
+                                            .flows = DP_MAX_FLOWS - DP_MAX_LINKS};
     if (!conf_fits(c, &most, out)) {
         return false;
     }

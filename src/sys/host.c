@@ -27,6 +27,17 @@ static void host_configured(void *ctx, const char *from, const char *who)
                   &(struct evb_sys_config){.from = ev_str(from), .who = ev_str(who)});
 }
 
+static void host_unfinished(void *ctx)
+{
+    struct router *r = ctx;
+    ev_conf_unfinished(&r->log, 0, NULL, &(struct evb_conf_unfinished){.from = ev_str("console")});
+}
+
+static bool host_possible(void *ctx, const struct conf *c, struct conf_finding *out)
+{
+    return router_possible(ctx, c, out);
+}
+
 static bool host_save(void *ctx, const char *text)
 {
     struct router *r = ctx;
@@ -220,6 +231,8 @@ void router_host(struct router *r)
                                 .conf = host_conf,
                                 .apply = host_apply,
                                 .configured = host_configured,
+                                .unfinished = host_unfinished,
+                                .possible = host_possible,
                                 .save = host_save,
                                 .save_file = host_save_file,
                                 .startup = host_startup,

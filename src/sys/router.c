@@ -76,7 +76,6 @@ static struct conf *read_config(struct router *r, bool say, const char **out_fro
         conf_free(c);
         c = NULL;
     } else {
-        (void)conf_typed(c);
         conf_seal(c, &r->env);
     }
     struct conf_finding f;
