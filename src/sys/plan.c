@@ -41,6 +41,13 @@ static void derive_if(struct planner *k, const struct conf_if *i)
         struct plan_link *l = plan_add(&k->p->links);
         str_copy(l->name, sizeof l->name, link);
         l->up = !i->shutdown;
+        l->vlan = i->vlan;
+        if (i->vlan) {
+            char parent[CONF_IFNAME];
+            str_copy(parent, sizeof parent, i->name);
+            parent[strcspn(parent, ".")] = 0;
+            k->w->kernel_name(k->w->ctx, l->parent, parent);
+        }
         l->mtu = i->kind == IFK_TUNNEL ? planner_tunnel_mtu(k, i) : i->ip_mtu ? i->ip_mtu : i->mtu;
     }
     if (i->shutdown) {

@@ -198,7 +198,6 @@ static bool start(struct router *r, const char *from)
     }
     r->frr = frr_new(r);
     router_host(r);
-    r->on_applied = router_applied;
     ev_sys_restart(&r->log, 0, NULL, &(struct evb_sys_restart){.version = ev_str(ADIT_VERSION)});
     router_apply(r);
     for (int i = 0; i < CHILD_NUM; i++) {

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -120,7 +121,7 @@ static bool stays_on_the_stack(void)
 static struct conf *loaded;
 static struct strbuf printed;
 static char *the_text, *read_text;
-static char path[] = "/tmp/adit-wiped-XXXXXX";
+static char path[32];
 
 static void read_file(void)
 {
@@ -144,10 +145,10 @@ static void configurations(void **state)
 {
     static void (*const steps[])(void) = {read_file, load, seal_and_print};
     (void)state;
-    int fd = mkstemp(path);
+    int fd = memfd_create("configuration", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     the_text = with(config);
     assert_true(fd >= 0 && write(fd, the_text, strlen(the_text)) == (ssize_t)strlen(the_text));
-    close(fd);
     loaded = conf_new();
     watching = true;
     dirty = 0;
@@ -165,7 +166,7 @@ static void configurations(void **state)
     watching = false;
     assert_int_equal(dirty, 0);
     done_with(the_text);
-    (void)unlink(path);
+    close(fd);
 }
 
 /* ---- a console ---- */

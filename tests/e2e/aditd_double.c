@@ -6,6 +6,7 @@
  *   garbage   impossible values, and as every answer    much    answers without end
  *   fds       descriptors beside every value            long    values of any length but the right one
  *   hangup    closes its channel and lives on           honest  answers as it should (nothing is there)
+ *   refuses   ike: takes no configuration but the third it is given
  *
  * The kernel is a double, too, when the file RUN_DIR/untold is there: of the dumps of IPv4 routes one ends with an error, the
  * next if the file has one byte, else a later one; then the file is gone.
@@ -140,8 +141,8 @@ static bool is_question(u32 type)
                  : type >= IKE_GET_SAS && type <= IKE_GET_COUNTS;
 }
 
-/* taken: a generation of configuration is in force, whatever it was. */
-static void taken(u64 number)
+/* taken: a generation of configuration is in force, whatever it was; refused: none is. */
+static void taken(u64 number, bool refused)
 {
     static union {
         struct dp_msg dp;
@@ -150,7 +151,7 @@ static void taken(u64 number)
     memset(&m, 0, sizeof m);
     m.dp.type = is_dp ? (u32)DP_TAKEN : (u32)IKE_TAKEN;
     m.dp.tag = (u32)number;
-    m.dp.u.number = number;
+    m.dp.u.number = refused ? 0 : number;
     (void)put(&m, value_size(), 0);
 }
 
@@ -186,6 +187,7 @@ static int play(const char *how)
 {
     _Alignas(8) static u8 in[16384];
     int fd;
+    unsigned given = 0;
     signal(SIGTERM, SIG_IGN); /* as the real ones: main says when */
     signal(SIGINT, SIG_IGN);
     say(is_dp ? (u32)DP_READY : (u32)IKE_READY, 0, 1);
@@ -203,7 +205,12 @@ static int play(const char *how)
             memcpy(&h, in, sizeof h);
             if (h.type == (u32)(is_dp ? DP_CFG_GENERATION : IKE_CFG_GENERATION) &&
                 strcmp(how, "silent") != 0) {
-                taken(((const struct dp_msg *)(const void *)in)->u.number);
+                bool refused = !is_dp && strcmp(how, "refuses") == 0 && ++given != 3;
+                taken(((const struct dp_msg *)(const void *)in)->u.number, refused);
+                if (given >= 3) {
+                    fprintf(stderr, "ike has %s generation %u\n", refused ? "refused" : "taken",
+                            given);
+                }
             }
             answer(how, &h);
             if (strcmp(how, "hangup") == 0) {

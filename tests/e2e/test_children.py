@@ -121,6 +121,15 @@ def test_the_kernel_waits_for_dp(double, how, follows):
     assert d.end() == 0
 
 
+def test_a_refused_configuration_is_given_again(double):
+    """Until ike has taken it, at each look; the kernel follows dp meanwhile, and it is said once."""
+    d = double("refuses")
+    until(lambda: "1.1.1.1" in sh(["ip", "-n", d.ns, "addr"]), 10)
+    until(lambda: "ike has taken generation 3" in Path(d.stderr.name).read_text(), 60)
+    assert d.log().count("configuration for ike: it was refused; the old one stays in force") == 1
+    assert d.end() == 0
+
+
 def test_routes_the_kernel_did_not_tell(double):
     """A dump of routes that fails, whoever asked for it, is no table without routes: the blackhole of a learned network, which only the
     kernel remembers, stays; no address is taken for one whose network is lost; and all is looked at again."""

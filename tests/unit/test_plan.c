@@ -921,7 +921,9 @@ static void t_vlans(void **state)
         vlan_add(NULL, c, &names);
         assert_string_equal(done, cases[i][1]);
         if (!cases[i][1][0]) { /* the tables do not keep what was made */
-            assert_int_equal(vlan_replace(NULL, c, &names), cases[i][2][0] != 0);
+            struct plan p = derived(c);
+            assert_int_equal(vlan_replace(NULL, &p.links, &names), cases[i][2][0] != 0);
+            plan_free(&p);
             assert_string_equal(done, cases[i][2]);
         }
         sb_free(&errors);
@@ -996,6 +998,15 @@ static void t_complaints(void **state)
         apply_complain_once(r, "interface", steps[i].which, steps[i].why);
         assert_int_equal(said, steps[i].said);
     }
+    apply_complain_once(r, "blackhole", "", "full"); /* 5; another thing's stays */
+    complaints_begin(r, "interface");
+    apply_complain_once(r, "interface", "b", "no");
+    complaints_end(r, "interface"); /* there is no interface a any more */
+    apply_complain_once(r, "interface", "b", "no");
+    apply_complain_once(r, "blackhole", "", "full");
+    assert_int_equal(said, 5);
+    apply_complain_once(r, "interface", "a", "never");
+    assert_int_equal(said, 6);
     complaints_free(r);
     free(r);
 }
