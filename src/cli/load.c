@@ -203,13 +203,8 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
         sb_addf(errors, "%s: %u further errors\n", file, num_errors - 20);
     }
     sb_free(&notices);
-<<<<<<< HEAD
     conf_loaded(c);
     mem_wipe(line, sizeof line); /* configurations hold keys */
-=======
-    mem_wipe(line, sizeof line); /* configurations hold keys */
-    conf_loaded(c);
->>>>>>> mut5-work
     return num_errors == 0;
 }
 

@@ -14,15 +14,9 @@ struct fake {
     struct session *s;
     struct strbuf out;
     struct strbuf saved;
-<<<<<<< HEAD
     int status, done, applied, unfinished;
     bool impossible; /* no line fits any more */
     bool disk_full;
-=======
-    bool disk_full;
-    int status, done, applied, unfinished;
-    bool impossible; /* no line fits any more */
->>>>>>> mut5-work
     u32 debug;
 };
 
