@@ -272,6 +272,7 @@ void sb_addf(struct strbuf *b, const char *fmt, ...)
         free(big);
     }
     va_end(again);
+    mem_wipe(small, sizeof small);
 }
 
 void sb_free(struct strbuf *b)

@@ -79,6 +79,9 @@ struct cli_host {
     /* The model was edited: make it so. who: "console"; problems are logged as events. */
     void (*apply)(void *ctx);
     void (*configured)(void *ctx, const char *from, const char *who); /* left configuration mode */
+    void (*unfinished)(void *ctx); /* a console hung up while what crypto maps cover was being changed */
+    /* possible: this machine can do what the model says. False: out says what it cannot. */
+    bool (*possible)(void *ctx, const struct conf *c, struct conf_finding *out);
     bool (*save)(void *ctx, const char *text); /* write memory: the router's own startup file */
     /* save_file: write file: the operator's file, a backup beside it; where: what was written, or why not. */
     bool (*save_file)(void *ctx, const char *text, struct strbuf *where);

@@ -37,6 +37,9 @@ struct cfg {
     char err[256];      /* why a handler refused */
     u16 err_col;        /* 1-based; 0: the whole line */
     const struct grammar *g;
+    /* possible: this machine can do what the model says; NULL: that is asked when a file is whole */
+    bool (*possible)(void *ctx, const struct conf *c, struct conf_finding *out);
+    void *possible_ctx;
 };
 
 /* A configuration handler: edits cfg->c, or changes nothing and returns cfg_fail(). */
@@ -68,8 +71,10 @@ bool cfg_line(struct cfg *k, const char *line);
 bool cfg_fail(struct cfg *k, const struct match *m, const char *arg, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* cfg_text: the argument `text` into out; refuses what would have to be cut. `no` empties it. */
 bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap);
-/* cfg_note_lost: a notice for each crypto map entry in use that names a list without lines. */
+/* cfg_note_lost: a notice for each crypto map entry that permits nothing and is dropped for it. */
 void cfg_note_lost(struct cfg *k);
+/* cfg_fits: what has just been put into the model can be done; false: the caller takes it out again. */
+bool cfg_fits(struct cfg *k, const struct match *m, const char *arg);
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at);
 
 enum { HISTORY = 20 }; /* lines `show history` knows, as on IOS */

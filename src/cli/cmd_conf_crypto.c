@@ -360,7 +360,7 @@ bool cfg_map(struct cfg *k, const struct match *m)
         CONF_FOR(struct conf_map_entry, e, &map->entries)
         {
             if (!seq || e->seq == seq) {
-                list_remove(&e->link);
+                conf_entry_remove(k->c, map, e);
             }
         }
         if (list_empty(&map->entries)) {
@@ -401,11 +401,15 @@ bool cfg_map_match(struct cfg *k, const struct match *m)
 {
     struct conf_map_entry *e = k->at;
     const char *acl = m->no ? "" : match_text(m, "acl");
-    if (strcmp(e->acl, acl) != 0) { /* it is asked to cover something else */
-        e->last = NULL;
-        list_init(&e->former);
-    }
+    char was[CONF_NAME];
+    str_copy(was, sizeof was, e->acl);
     str_copy(e->acl, sizeof e->acl, acl);
+    bool fits = cfg_fits(k, m, "acl");
+    str_copy(e->acl, sizeof e->acl, was);
+    if (!fits) {
+        return false;
+    }
+    conf_entry_match(k->c, e, acl);
     e->acl_src = k->src;
     cfg_note_lost(k);
     return true;

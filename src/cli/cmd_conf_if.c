@@ -18,7 +18,13 @@ bool cfg_interface(struct cfg *k, const struct match *m)
     if (strncmp(name, "Null", 4) == 0) {
         return cfg_fail(k, m, "if", "Null0 has nothing to configure");
     }
-    cfg_enter(k, M_IF, conf_if_get(k->c, name, k->src));
+    bool is_new = !conf_if_find(k->c, name);
+    struct conf_if *i = conf_if_get(k->c, name, k->src);
+    if (is_new && !cfg_fits(k, m, "if")) {
+        list_remove(&i->link);
+        return false;
+    }
+    cfg_enter(k, M_IF, i);
     return true;
 }
 
@@ -245,7 +251,13 @@ bool cfg_if_protection(struct cfg *k, const struct match *m)
     if (!m->no && !conf_profile_find(k->c, name)) {
         return cfg_fail(k, m, "profile", "ipsec profile %.60s does not exist", name);
     }
+    char was[CONF_NAME];
+    str_copy(was, sizeof was, t->profile);
     str_copy(t->profile, sizeof t->profile, m->no ? "" : name);
+    if (!cfg_fits(k, m, "profile")) {
+        str_copy(t->profile, sizeof t->profile, was);
+        return false;
+    }
     t->profile_src = k->src;
     return true;
 }
@@ -256,7 +268,12 @@ bool cfg_if_dot1q(struct cfg *k, const struct match *m)
         return cfg_fail(k, m, NULL, "a VLAN belongs to a subinterface such as %.40s.%u",
                         self(k)->name, (unsigned)match_number(m, "vlan", 10));
     }
+    u16 was = self(k)->vlan;
     self(k)->vlan = m->no ? 0 : (u16)match_number(m, "vlan", 0);
+    if (!cfg_fits(k, m, "vlan")) {
+        self(k)->vlan = was;
+        return false;
+    }
     self(k)->vlan_src = k->src;
     return true;
 }
@@ -281,7 +298,13 @@ bool cfg_if_crypto_map(struct cfg *k, const struct match *m)
                         "a crypto map belongs on the outgoing link; protect a tunnel with "
                         "`tunnel protection ipsec profile`");
     }
+    char was[CONF_NAME];
+    str_copy(was, sizeof was, self(k)->crypto_map);
     str_copy(self(k)->crypto_map, CONF_NAME, m->no ? "" : name);
+    if (!cfg_fits(k, m, "map")) {
+        str_copy(self(k)->crypto_map, CONF_NAME, was);
+        return false;
+    }
     self(k)->crypto_map_src = k->src;
     return true;
 }

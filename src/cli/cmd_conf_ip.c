@@ -225,7 +225,8 @@ static int rule_start(const struct match *m)
     return -1;
 }
 
-static void rule_put(struct cfg *k, struct conf_acl *acl, u32 seq, const struct conf_ace *rule)
+static struct conf_ace *rule_add(struct cfg *k, struct conf_acl *acl, u32 seq,
+                                 const struct conf_ace *rule)
 {
     struct conf_ace *e = conf_ace_add(k->c, acl, seq, k->src);
     struct list link = e->link;
@@ -233,10 +234,32 @@ static void rule_put(struct cfg *k, struct conf_acl *acl, u32 seq, const struct 
     *e = *rule;
     e->link = link;
     e->seq = number;
-    e->src = k->src;
+    return e;
+}
+
+static bool rule_put(struct cfg *k, const struct match *m, struct conf_acl *acl, u32 seq,
+                     struct conf_ace *rule)
+{
+    struct conf_ace was = {0};
+    CONF_FOR(struct conf_ace, e, &acl->aces)
+    {
+        if (seq && e->seq == seq) {
+            was = *e;
+        }
+    }
+    rule->src = k->src;
+    struct conf_ace *e = rule_add(k, acl, seq, rule);
+    if (!cfg_fits(k, m, NULL)) {
+        list_remove(&e->link); /* it was never in force */
+        if (was.seq) {
+            (void)rule_add(k, acl, seq, &was);
+        }
+        return false;
+    }
     if (seq && !rule->permit) { /* it may have taken the place of the last line that permits */
         cfg_note_lost(k);
     }
+    return true;
 }
 
 static void rule_remove(struct cfg *k, struct conf_acl *acl, u32 seq, const struct conf_ace *rule)
@@ -272,7 +295,14 @@ bool cfg_acl_numbered(struct cfg *k, const struct match *m)
     if (!read_rule(k, m, &(struct conf_acl){.extended = extended}, start, &rule)) {
         return false;
     }
-    rule_put(k, conf_acl_get(k->c, name, extended, true, k->src), 0, &rule);
+    bool is_new = !acl;
+    acl = conf_acl_get(k->c, name, extended, true, k->src);
+    if (!rule_put(k, m, acl, 0, &rule)) {
+        if (is_new) {
+            list_remove(&acl->link);
+        }
+        return false;
+    }
     return true;
 }
 
@@ -371,10 +401,9 @@ bool cfg_ace(struct cfg *k, const struct match *m)
     }
     if (m->no) {
         rule_remove(k, acl, seq, &rule);
-    } else {
-        rule_put(k, acl, seq, &rule);
+        return true;
     }
-    return true;
+    return rule_put(k, m, acl, seq, &rule);
 }
 
 bool cfg_ace_remark(struct cfg *k, const struct match *m)

@@ -39,12 +39,12 @@ bool cfg_enable_secret(struct cfg *k, const struct match *m)
 {
     struct conf_password p;
     bool secret = match_has(m, "secret") && !match_has(m, "password");
-    if (!read_secret(k, m, secret, &p)) {
-        return false;
+    bool ok = read_secret(k, m, secret, &p);
+    if (ok) {
+        *(secret ? &k->c->enable_secret : &k->c->enable_password) = p;
     }
-    *(secret ? &k->c->enable_secret : &k->c->enable_password) = p;
     mem_wipe(&p, sizeof p);
-    return true;
+    return ok;
 }
 
 bool cfg_username(struct cfg *k, const struct match *m)
@@ -53,6 +53,7 @@ bool cfg_username(struct cfg *k, const struct match *m)
     struct conf_password p = {0};
     bool secret = match_has(m, "secret");
     if ((secret || match_has(m, "password")) && !read_secret(k, m, secret, &p)) {
+        mem_wipe(&p, sizeof p);
         return false;
     }
     if (m->no) {
@@ -192,6 +193,7 @@ bool cfg_line_keep(struct cfg *k, const struct match *m)
                                         : str_copy(clear, sizeof clear / 2, word) &&
                                               password_fits(0, clear);
     if (!fits) {
+        mem_wipe(clear, sizeof clear);
         return cfg_fail(k, m, "rest",
                         typed && rest[0] == '7' ? "this is no password of type 7"
                                                 : "this password is too long, or has characters "

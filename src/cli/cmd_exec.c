@@ -37,6 +37,7 @@ bool exec_configure(struct session *s, const struct match *m)
     s->cfg.mode = M_CONF;
     s->cfg.at = NULL;
     s->edited = false;
+    conf_typing(s->host->conf(s->host->ctx));
     s_printf(s, "Enter configuration commands, one per line.  End with CNTL/Z.\n");
     return true;
 }

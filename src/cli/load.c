@@ -39,18 +39,26 @@ void cfg_note_lost(struct cfg *k)
     {
         CONF_FOR(struct conf_map_entry, e, &m->entries)
         {
-            bool lost;
-            (void)conf_entry_lines(k->c, e, &lost);
-            if (lost && k->out) {
-                sb_addf(
-                    k->out,
-                    "%% NOTE: crypto map %s %u names access list %s, which permits nothing: %s is\n"
-                    "        dropped until the list permits something again.\n",
-                    m->name, e->seq, e->acl,
-                    e->last ? "what it covered" : "all traffic of the map's interfaces");
+            enum conf_stand stand = conf_entry_stand(k->c, e);
+            if (!k->out || (stand != CONF_HELD && stand != CONF_EVERYTHING)) {
+                continue;
             }
+            sb_addf(k->out, "%% NOTE: crypto map %s %u ", m->name, e->seq);
+            sb_addf(k->out,
+                    e->acl[0] ? "names access list %s, which permits nothing" : "has no list",
+                    e->acl);
+            sb_addf(k->out, ": %s is\n        dropped until it permits something again.\n",
+                    stand == CONF_HELD ? "what it covered"
+                                       : "all traffic of the map's interfaces");
         }
     }
+}
+
+bool cfg_fits(struct cfg *k, const struct match *m, const char *arg)
+{
+    struct conf_finding f;
+    return !k->possible || k->possible(k->possible_ctx, k->c, &f) ||
+           cfg_fail(k, m, arg, "%s: %s", f.what, f.text);
 }
 
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at)
@@ -166,8 +174,8 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
     struct cfg k = {.c = c, .mode = M_CONF, .g = cli_grammar(), .out = &notices};
     unsigned num_errors = 0;
     k.src = conf_src(c, file, 0);
+    char line[MATCH_LINE];
     for (const char *p = text; *p;) {
-        char line[MATCH_LINE];
         size_t len = strcspn(p, "\n"), use = MIN(len, sizeof line - 1);
         memcpy(line, p, use);
         line[use] = 0;
@@ -195,6 +203,8 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
         sb_addf(errors, "%s: %u further errors\n", file, num_errors - 20);
     }
     sb_free(&notices);
+    conf_loaded(c);
+    mem_wipe(line, sizeof line); /* configurations hold keys */
     return num_errors == 0;
 }
 
@@ -207,10 +217,12 @@ char *cli_read_file(const char *path)
     if (!f) {
         return NULL;
     }
+    setvbuf(f, NULL, _IONBF, 0); /* a buffer of its own would be given back with keys in it */
     sb_add(&b, "");
     while ((n = fread(part, 1, sizeof part, f)) > 0) {
         sb_addn(&b, part, n);
     }
     fclose(f);
+    mem_wipe(part, sizeof part);
     return b.s;
 }

@@ -42,6 +42,8 @@ struct session *session_new(const struct cli_host *host, void *ctx, bool privile
     s->cfg.mode = privileged ? M_PRIV : M_EXEC;
     s->cfg.g = cli_grammar();
     s->cfg.out = &s->cfg_out;
+    s->cfg.possible = host->possible;
+    s->cfg.possible_ctx = host->ctx;
     return s;
 }
 
@@ -74,6 +76,13 @@ void session_free(struct session *s)
 {
     s->out = silent_out; /* what still ends has nobody to tell */
     s->done = silent_done;
+    if (session_configuring(s)) { /* it does not say that what it began is whole */
+        struct conf *c = s->host->conf(s->host->ctx);
+        (void)conf_typed(c, false);
+        if (conf_changing(c)) {
+            s->host->unfinished(s->host->ctx);
+        }
+    }
     if (s->pinging) {
         s->host->ping_stop(s->host->ctx, s);
     }
@@ -136,6 +145,7 @@ void s_printf(struct session *s, const char *fmt, ...)
     vsnprintf(small, sizeof small, fmt, ap);
     va_end(ap);
     sb_add(&s->buf, small);
+    mem_wipe(small, sizeof small);
 }
 
 /* ---- the output filter ---- */
@@ -179,6 +189,7 @@ static bool complaint(const char *line)
 static void filter_apply(struct session *s, const char *text, struct strbuf *out, bool failed)
 {
     regex_t re;
+    char line[2048];
     bool begun = false, in_section = false;
     unsigned hits = 0;
     if (regcomp(&re, s->filter, REG_EXTENDED | REG_NOSUB) != 0) {
@@ -187,7 +198,6 @@ static void filter_apply(struct session *s, const char *text, struct strbuf *out
     }
     for (const char *p = text; *p;) {
         size_t len = strcspn(p, "\n");
-        char line[2048];
         snprintf(line, sizeof line, "%.*s", (int)MIN(len, sizeof line - 1), p);
         bool hit = regexec(&re, line, 0, NULL, 0) == 0, indented = line[0] == ' ';
         hits += hit;
@@ -207,6 +217,7 @@ static void filter_apply(struct session *s, const char *text, struct strbuf *out
         sb_addf(out, "Number of lines which match regexp = %u\n", hits);
     }
     regfree(&re);
+    mem_wipe(line, sizeof line); /* keys, of a configuration that is shown */
 }
 
 static void flush(struct session *s, int status)
@@ -218,6 +229,9 @@ static void flush(struct session *s, int status)
         sb_free(&shown);
     } else if (s->buf.len) {
         s->out(s->ctx, s->buf.s);
+    }
+    if (s->buf.len) {
+        mem_wipe(s->buf.s, s->buf.len);
     }
     s->buf.len = 0;
 }
@@ -310,13 +324,15 @@ void session_conf_replaced(struct session *s)
     }
     s->cfg.at = NULL;
     s->cfg.c = NULL;
+    if (session_configuring(s)) {
+        conf_typing(s->host->conf(s->host->ctx));
+    }
 }
 
-/* configured: what was typed is whole now. A console that hangs up says no such thing: what it began stays covered as it
- * was. */
+/* configured: what was typed is whole now, if nobody else types. */
 static void configured(struct session *s)
 {
-    if (conf_typed(s->host->conf(s->host->ctx))) {
+    if (conf_typed(s->host->conf(s->host->ctx), true)) {
         s->host->apply(s->host->ctx);
     }
 }
@@ -345,6 +361,7 @@ static int config_line(struct session *s, const char *line)
             int col = (int)strlen(session_prompt(s)) + MAX(s->cfg.err_col, 1) - 1;
             s_printf(s, "%*s^\n%% Invalid input detected at '^' marker.\n%% %s\n\n", col, "",
                      s->cfg.err);
+            mem_wipe(s->cfg.err, sizeof s->cfg.err); /* it quotes the line */
             status = CLI_ERROR;
         }
     }
@@ -428,7 +445,6 @@ void session_line(struct session *s, const char *typed)
     const char *word = line + strspn(line, " ");
     if (s->want_secret) {
         status = secret_line(s, line);
-        mem_wipe(line, sizeof line);
     } else if (s->cfg.mode & (M_EXEC | M_PRIV)) {
         remember(s, line);
         status = filtered_line(s, line, s->cfg.mode);
@@ -440,7 +456,7 @@ void session_line(struct session *s, const char *typed)
         cfg_tidy(line);
         status = config_line(s, line);
     }
-    mem_wipe(line, sizeof line);
+    mem_wipe(line, sizeof line); /* a password, a key */
     s->in_line = false;
     if (!session_busy(s)) {
         command_end(s, s->ended ? s->status : status);

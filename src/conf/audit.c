@@ -65,6 +65,31 @@ static void check_sets(struct audit *a, const struct conf_sa_params *p, struct c
     weak_group(a, src, p->pfs_group);
 }
 
+static void say_stand(struct audit *a, const struct conf_map_entry *e, const char *whose)
+{
+    switch (conf_entry_stand(a->c, e)) {
+    case CONF_PERMITS: break;
+    case CONF_NOTHING:
+        if (!e->acl[0]) {
+            say(a, e->src, false, whose, "has no access list: add `match address ACL`");
+            break;
+        }
+        say(a, e->acl_src, false, whose,
+            "names an access list without a line that permits: it protects nothing, and all of it "
+            "may leave in clear");
+        break;
+    case CONF_HELD:
+        say(a, e->acl[0] ? e->acl_src : e->src, false, whose,
+            "permits nothing any more; what it covered is dropped");
+        break;
+    case CONF_EVERYTHING:
+        say(a, e->acl_src, false, whose,
+            "names an access list that does not exist or has no lines; all traffic of its "
+            "interfaces is dropped");
+        break;
+    }
+}
+
 static void check_map(struct audit *a, const struct conf_map *m)
 {
     char whose[96];
@@ -75,25 +100,7 @@ static void check_map(struct audit *a, const struct conf_map *m)
         if (!e->num_peers) {
             say(a, e->src, false, whose, "has no peer: add `set peer A`");
         }
-        bool lost, permits = false;
-        const struct list *lines = conf_entry_lines(a->c, e, &lost);
-        for (const struct list *l = lines ? lines->next : NULL; l && l != lines; l = l->next) {
-            permits |= CONTAINER_OF(l, struct conf_ace, link)->permit;
-        }
-        if (!e->acl[0]) {
-            say(a, e->src, false, whose, "has no access list: add `match address ACL`");
-        } else if (!permits) {
-            say(a, e->acl_src, false, whose,
-                "names an access list without a line that permits: it protects nothing, and all "
-                "of it may leave in clear");
-        } else if (lost) {
-            say(a, e->acl_src, false, whose,
-                e->last ? "names an access list that permits nothing any more; what it covered is "
-                          "dropped"
-                        : "names an access list that does not exist or has no lines; all traffic "
-                          "of its "
-                          "interfaces is dropped");
-        }
+        say_stand(a, e, whose);
     }
 }
 
@@ -168,37 +175,33 @@ static bool too_many(struct conf_finding *out, const struct conf_src *src, const
 
 /* What is counted while a model is walked; tunnels have been counted when the lines are. */
 struct count {
-    unsigned links, lines, flows;
+    const struct conf_limits *most;
+    struct conf_finding *out;
+    unsigned links, lines, covered, flows;
+    bool fits;
 };
 
-static bool list_fits(const struct list *aces, const struct conf_limits *most, struct count *n,
-                      struct conf_finding *out)
+static void count_line(void *ctx, const struct conf_map_entry *e, const struct conf_ace *ace,
+                       u32 block, bool dropped)
 {
-    for (const struct list *a = aces ? aces->next : NULL; a && a != aces; a = a->next) {
-        const struct conf_ace *ace = CONTAINER_OF(a, struct conf_ace, link);
-        if (!ace->remark[0] && ++n->lines > most->lines) {
-            return too_many(out, &ace->src, "crypto map", most->lines,
-                            "lines of access lists in crypto maps");
-        }
-        if (ace->permit && ++n->flows > most->flows) {
-            return too_many(out, &ace->src, "crypto map", most->flows,
-                            "flows: each line that permits is one, each protected tunnel one");
-        }
+    struct count *n = ctx;
+    (void)e, (void)block;
+    n->covered++;
+    n->lines += !dropped;
+    n->flows += !dropped && ace->permit;
+    if (!n->fits) {
+        return;
     }
-    return true;
-}
-
-static bool lines_fit(const struct conf *c, const struct conf_map *map,
-                      const struct conf_limits *most, struct count *n, struct conf_finding *out)
-{
-    CONF_FOR(struct conf_map_entry, e, &map->entries)
-    {
-        if (!list_fits(conf_entry_lines(c, e, NULL), most, n, out) ||
-            !list_fits(conf_entry_former(c, e), most, n, out)) {
-            return false;
-        }
+    if (n->lines > n->most->lines) {
+        n->fits = too_many(n->out, &ace->src, "crypto map", n->most->lines,
+                           "lines of access lists in crypto maps");
+    } else if (n->flows > n->most->flows) {
+        n->fits = too_many(n->out, &ace->src, "crypto map", n->most->flows,
+                           "flows: each line that permits is one, each protected tunnel one");
+    } else if (n->covered > n->most->covered) {
+        n->fits = too_many(n->out, &ace->src, "crypto map", n->most->covered,
+                           "lines with those that go when everybody has left configuration mode");
     }
-    return true;
 }
 
 static bool tunnels_fit(const struct conf *c, const struct conf_limits *most, struct count *n,
@@ -221,7 +224,7 @@ static bool tunnels_fit(const struct conf *c, const struct conf_limits *most, st
 
 bool conf_fits(const struct conf *c, const struct conf_limits *most, struct conf_finding *out)
 {
-    struct count n = {0};
+    struct count n = {.most = most, .out = out, .fits = true};
     if (!tunnels_fit(c, most, &n, out)) {
         return false;
     }
@@ -232,7 +235,10 @@ bool conf_fits(const struct conf *c, const struct conf_limits *most, struct conf
             return too_many(out, &i->crypto_map_src, "crypto map", most->links,
                             "interfaces with a crypto map");
         }
-        if (map && !lines_fit(c, map, most, &n, out)) {
+        if (map) {
+            conf_covered(c, map, count_line, &n);
+        }
+        if (!n.fits) {
             return false;
         }
     }

@@ -35,17 +35,6 @@ struct conf *conf_new(void)
     for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
         list_init(lists[i]);
     }
-    list_init(&c->everything.aces);
-    static const struct {
-        u8 family;
-        const char *text;
-    } any[] = {{AF_V4, "permit ip any any"}, {AF_V6, "permit ipv6 any any"}};
-    for (unsigned i = 0; i < ARRAY_LEN(any); i++) {
-        struct conf_ace *ace = conf_ace_add(c, &c->everything, 0, (struct conf_src){0});
-        ace->permit = true;
-        ace->sel = selector_any(any[i].family);
-        str_copy(ace->text, sizeof ace->text, any[i].text);
-    }
     return c;
 }
 
@@ -142,6 +131,7 @@ struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src 
         m->src = src;
         str_copy(m->name, sizeof m->name, name);
         list_init(&m->entries);
+        list_init(&m->gone);
         list_push_back(&c->maps, &m->link);
     }
     return m;
@@ -164,7 +154,7 @@ struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u3
     struct conf_map_entry *n = arena_alloc(&c->arena, sizeof *n);
     n->src = src;
     n->seq = seq;
-    list_init(&n->former);
+    list_init(&n->tried);
     list_push_back(before, &n->link);
     return n;
 }
@@ -194,153 +184,6 @@ struct conf_acl *conf_acl_get(struct conf *c, const char *name, bool extended, b
         list_push_back(&c->acls, &a->link);
     }
     return a;
-}
-
-enum { HAS_RULES = 1, HAS_PERMITS = 2 };
-/* acl_has: without the line that is about to go (NULL: none is). */
-static unsigned acl_has(const struct conf_acl *acl, const struct conf_ace *going)
-{
-    unsigned has = 0;
-    CONF_FOR(struct conf_ace, ace, &acl->aces)
-    {
-        has |= ace->remark[0] || ace == going ? 0u
-               : ace->permit                  ? HAS_RULES | HAS_PERMITS
-                                              : HAS_RULES;
-    }
-    return has;
-}
-
-/* remember: a list that is about to go (going NULL) or to lose a line: what entries that name it cover must not become open
- * by that. */
-static void remember(struct conf *c, const struct conf_acl *acl, const struct conf_ace *going)
-{
-    if (!(acl_has(acl, NULL) & HAS_PERMITS) || (going && acl_has(acl, going) & HAS_PERMITS)) {
-        return; /* it covers nothing, what was known before stays known; or it goes on to permit */
-    }
-    struct conf_acl *was = arena_alloc(&c->arena, sizeof *was);
-    *was = *acl;
-    list_init(&was->aces);
-    CONF_FOR(struct conf_ace, ace, &acl->aces)
-    {
-        struct conf_ace *copy = arena_alloc(&c->arena, sizeof *copy);
-        *copy = *ace;
-        list_push_back(&was->aces, &copy->link);
-    }
-    CONF_FOR(struct conf_map, m, &c->maps)
-    {
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
-        {
-            e->last = strcmp(e->acl, acl->name) == 0 ? was : e->last;
-        }
-    }
-}
-
-static bool has_selector(const struct list *aces, const struct selector *sel)
-{
-    CONF_FOR(struct conf_ace, ace, aces)
-    {
-        if (selector_equal(&ace->sel, sel)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* keep_covered: a line that is about to go; the next one typed may be what takes its place. */
-static void keep_covered(struct conf *c, const struct conf_acl *acl, const struct conf_ace *ace)
-{
-    CONF_FOR(struct conf_map, m, &c->maps)
-    {
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
-        {
-            if (ace->permit && !ace->remark[0] && strcmp(e->acl, acl->name) == 0 &&
-                !has_selector(&e->former, &ace->sel)) {
-                struct conf_ace *copy = arena_alloc(&c->arena, sizeof *copy);
-                *copy = *ace;
-                list_push_back(&e->former, &copy->link);
-            }
-        }
-    }
-}
-
-struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, struct conf_src src)
-{
-    struct list *before = &acl->aces;
-    u32 last = 0;
-    CONF_FOR(struct conf_ace, e, &acl->aces)
-    {
-        if (seq && e->seq == seq) {
-            before = e->link.next; /* the same number again replaces the rule */
-            conf_ace_remove(c, acl, e);
-            break;
-        }
-        if (seq && e->seq > seq) {
-            before = &e->link;
-            break;
-        }
-        last = e->seq;
-    }
-    struct conf_ace *n = arena_alloc(&c->arena, sizeof *n);
-    n->src = src;
-    n->seq = seq ? seq : last + 10;
-    list_push_back(before, &n->link);
-    return n;
-}
-
-void conf_acl_remove(struct conf *c, struct conf_acl *acl)
-{
-    remember(c, acl, NULL);
-    CONF_FOR(struct conf_ace, ace, &acl->aces)
-    {
-        keep_covered(c, acl, ace);
-    }
-    list_remove(&acl->link);
-}
-
-void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace)
-{
-    remember(c, acl, ace);
-    keep_covered(c, acl, ace);
-    list_remove(&ace->link);
-}
-
-const struct list *conf_entry_lines(const struct conf *c, const struct conf_map_entry *e,
-                                    bool *out_lost)
-{
-    const struct conf_acl *acl = e->acl[0] ? conf_acl_find(c, e->acl) : NULL;
-    unsigned has = acl ? acl_has(acl, NULL) : 0;
-    bool lost = e->acl[0] && !(has & HAS_PERMITS) && (e->last || !has);
-    if (out_lost) {
-        *out_lost = lost;
-    }
-    return lost ? &(e->last ? e->last : &c->everything)->aces : acl ? &acl->aces : NULL;
-}
-
-static bool permits(const struct conf *c, const struct conf_map_entry *e)
-{
-    const struct conf_acl *acl = e->acl[0] ? conf_acl_find(c, e->acl) : NULL;
-    return acl && (acl_has(acl, NULL) & HAS_PERMITS);
-}
-
-const struct list *conf_entry_former(const struct conf *c, const struct conf_map_entry *e)
-{
-    return !list_empty(&e->former) && permits(c, e) ? &e->former : NULL;
-}
-
-bool conf_typed(struct conf *c)
-{
-    bool changed = false;
-    CONF_FOR(struct conf_map, m, &c->maps)
-    {
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
-        {
-            if (!list_empty(&e->former) && permits(c, e)) {
-                list_init(&e->former);
-                changed = true;
-            }
-        }
-    }
-    return changed;
 }
 
 struct conf_if *conf_if_find(const struct conf *c, const char *name)

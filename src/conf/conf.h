@@ -65,16 +65,20 @@ struct conf_profile {
     char name[CONF_NAME];
     struct conf_sa_params sa;
 };
+/* Lines that an entry stands for, copied from its list. */
+struct conf_cover {
+    struct conf_ace *ace; /* in the model's arena; the links are not used */
+    size_t num;
+};
 struct conf_map_entry {
     struct list link; /* ordered by seq */
     struct conf_src src;
     u32 seq;
     char acl[CONF_NAME];
     struct conf_src acl_src;
-    const struct conf_acl
-        *last; /* its list as it was before its last permit line went; NULL: not known */
-    struct list
-        former; /* struct conf_ace: permit lines its list lost while somebody is typing: still covered */
+    struct conf_cover held; /* what it covered when everybody had last left configuration mode */
+    struct list tried;      /* struct conf_ace: permit lines that came and went since then */
+    bool unknown;           /* its list has not permitted anything since the entry names it: everything */
     struct addr peers[CONF_MAX_PEERS];
     u8 num_peers;
     struct conf_sa_params sa;
@@ -86,6 +90,7 @@ struct conf_map {
     char name[CONF_NAME];
     char local_if[CONF_IFNAME]; /* crypto map NAME local-address IF, "" = outgoing interface */
     struct list entries;        /* conf_map_entry */
+    struct list gone; /* conf_map_entry: taken out since everybody had last left configuration mode */
 };
 
 /* ---- lists ------------------------------------------------------------------------------------- */
@@ -252,8 +257,7 @@ struct conf {
     bool frag_after;
     bool dialect_15; /* adit dialect 15: output in the 15.x form */
     bool ip_domain_lookup_off;
-    struct conf_acl
-        everything; /* permit ip any any, permit ipv6 any any: what a list that is not known stands for */
+    unsigned typing; /* consoles in configuration mode: conf_typing, conf_typed */
     struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users;
 };
 
@@ -276,23 +280,36 @@ struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u3
 struct conf_acl *conf_acl_find(const struct conf *c, const char *name);
 struct conf_acl *conf_acl_get(struct conf *c, const char *name, bool extended, bool numbered,
                               struct conf_src src);
-/* conf_ace_add: seq 0 = after the last one, step 10; a number that is there: the line takes that one's place, which is as
- * conf_ace_remove then. */
+/* conf_ace_add: seq 0 = after the last one, step 10; a number that is there: the line takes that one's place. */
 struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, struct conf_src src);
-/* conf_acl_remove, conf_ace_remove: a list, a line of it, goes. Map entries that name the list remember it when it loses
- * its last permit line. */
+/* conf_acl_remove, conf_ace_remove: a list, a line of it, goes; conf_entry_remove: an entry (which must be its map's);
+ * conf_entry_match: it goes by another list, "": none. What they covered stays covered: see cover.c. */
 void conf_acl_remove(struct conf *c, struct conf_acl *acl);
 void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace);
-/* conf_entry_lines: the lines (struct conf_ace) a map entry goes by; NULL: it names no list. *out_lost (NULL: not
- * asked for): its list permits nothing any more, or was never there; what the lines cover is to be dropped then. They are
- * those it had, or everything. */
-const struct list *conf_entry_lines(const struct conf *c, const struct conf_map_entry *e,
-                                    bool *out_lost);
-/* conf_entry_former: lines (struct conf_ace) that stay covered, dropped, beside those of conf_entry_lines while the list
- * is changed line by line; NULL: none. */
-const struct list *conf_entry_former(const struct conf *c, const struct conf_map_entry *e);
-/* conf_typed: a console has left configuration mode: lists that permit something are whole now. True: that changed something. */
-bool conf_typed(struct conf *c);
+void conf_entry_remove(struct conf *c, struct conf_map *m, struct conf_map_entry *e);
+void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl);
+
+/* ---- what crypto maps cover (cover.c) ------------------------------------------------------------- */
+
+/* conf_covered: calls fn for each line (no remarks) of the map in the order it is to be looked at; block tells lines of one
+ * group, which a deny ends, from those of the next. dropped: the line only covers, nobody protects what it says any
+ * more. */
+typedef void (*conf_covered_fn)(void *ctx, const struct conf_map_entry *e,
+                                const struct conf_ace *ace, u32 block, bool dropped);
+void conf_covered(const struct conf *c, const struct conf_map *m, conf_covered_fn fn, void *ctx);
+/* How an entry stands: it has lines in force; or it permits nothing, and then what it had, or everything, is dropped. */
+enum conf_stand { CONF_PERMITS, CONF_NOTHING, CONF_HELD, CONF_EVERYTHING };
+enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_map_entry *e);
+/* conf_entry_changing: beside its lines in force others are dropped until everybody has left configuration mode. */
+bool conf_entry_changing(const struct conf *c, const struct conf_map_entry *e);
+/* conf_typing: a console enters configuration mode. conf_typed: it leaves it; said: the operator says so (and has not just
+ * hung up). True: that changed what is covered. conf_loaded: a file is whole now. */
+void conf_typing(struct conf *c);
+bool conf_typed(struct conf *c, bool said);
+void conf_loaded(struct conf *c);
+/* conf_changing: some entry in use is (conf_entry_changing). */
+bool conf_changing(const struct conf *c);
+
 struct conf_if *conf_if_find(const struct conf *c, const char *name);
 struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src);
@@ -334,6 +351,7 @@ struct conf_limits {
     unsigned lines; /* of access lists over all of them; a list counts for each link it stands on */
     unsigned tunnels; /* their numbers are below it */
     unsigned flows;   /* lines that permit, and protected tunnels */
+    unsigned covered; /* lines, with those that are dropped while lists are changed */
 };
 NODISCARD bool conf_fits(const struct conf *c, const struct conf_limits *most,
                          struct conf_finding *out);

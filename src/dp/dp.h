@@ -89,7 +89,8 @@ enum {
     DP_MAX_TUNNELS = 64,
     DP_MAX_LINKS = 16, /* links with a crypto map */
     DP_MAX_FLOWS = 4096,
-    DP_MAX_POLICIES = 4096, /* lines of all maps, on every link they stand on */
+    DP_MAX_LINES = 4096,               /* lines of all maps, on every link they stand on */
+    DP_MAX_POLICIES = 3 * DP_MAX_LINES, /* with those that only drop while lists are changed */
     DP_MAX_RPF = 4096,
     DP_NAME = 32,
     DP_HOLD = 64,

@@ -190,7 +190,7 @@ static void prepare(struct batch *b, unsigned i, const struct port *port, struct
                                         .msg_iovlen = 1};
 }
 
-/* The link is narrower than we knew: what may be cut is cut and tried again. */
+/* The link is narrower than we knew: what may be cut is cut and tried again. True: p is taken care of. */
 static bool cut(struct worker *w, struct pkt *p, u16 mtu)
 {
     bool df = p->v.version == 4 && (be16(p->data + 6) & IP4_DF);
@@ -200,9 +200,10 @@ static bool cut(struct worker *w, struct pkt *p, u16 mtu)
     mtu_fragment(w, p, mtu, N_PORT_TX); /* the graph sends what is put here while it sends */
     if (p->next == N_DONE) {
         pkt_put(w, p);
-        return true;
+    } else {
+        graph_put(w, N_DROP, p); /* for the reason it could not be cut */
     }
-    return false;
+    return true;
 }
 
 static void refused(struct worker *w, struct port *port, struct pkt *p, int error)

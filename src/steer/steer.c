@@ -213,6 +213,9 @@ const char *steer_attach(const struct steer_link *l, u32 out_ids[3])
         why = "its TUN takes no classifier (clsact)";
     }
     steer_bpf__destroy(o); /* the filters keep programs and maps alive */
+    if (why) {
+        memset(out_ids, 0, 3 * sizeof *out_ids); /* steer_holds: no */
+    }
     return why;
 }
 

@@ -9,6 +9,7 @@
 #include "sys/router_int.h"
 
 #include <jansson.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,11 +38,20 @@ struct reply {
     char *text; /* owned, malloced */
 };
 
+/* forget: free, for all that may hold what was typed or shown: passwords, keys. jansson's memory, too. */
+static void forget(void *block)
+{
+    if (block) {
+        mem_wipe(block, malloc_usable_size(block));
+        free(block);
+    }
+}
+
 static void on_written(uv_write_t *w, int status)
 {
     struct reply *p = CONTAINER_OF(w, struct reply, req);
     (void)status;
-    free(p->text);
+    forget(p->text);
     free(p);
 }
 
@@ -50,7 +60,7 @@ static void send_json(struct client *c, json_t *o)
     char *s = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     if (!s || uv_is_closing((uv_handle_t *)&c->pipe)) {
-        free(s);
+        forget(s);
         return;
     }
     struct reply *p = xcalloc(1, sizeof *p);
@@ -58,10 +68,10 @@ static void send_json(struct client *c, json_t *o)
     p->text = xcalloc(1, len + 2);
     memcpy(p->text, s, len);
     p->text[len] = '\n';
-    free(s);
+    forget(s);
     uv_buf_t b = uv_buf_init(p->text, (unsigned)(len + 1));
     if (uv_write(&p->req, (uv_stream_t *)&c->pipe, &b, 1, on_written) != 0) {
-        free(p->text);
+        forget(p->text);
         free(p);
     }
 }
@@ -100,7 +110,7 @@ static void on_closed(uv_handle_t *h)
     struct client *c = h->data;
     if (--c->handles == 0) {
         list_remove(&c->link);
-        free(c);
+        forget(c);
     }
 }
 
@@ -171,6 +181,7 @@ static void requests(struct client *c)
         }
         memmove(c->buf, c->buf + used, c->len - used);
         c->len -= used;
+        mem_wipe(c->buf + c->len, used);
     }
 }
 
@@ -228,6 +239,7 @@ struct api *api_new(struct router *r, const char *path)
     struct api *a = xcalloc(1, sizeof *a);
     a->r = r;
     list_init(&a->clients);
+    json_set_alloc_funcs(malloc, forget);
     str_copy(a->path, sizeof a->path, path);
     (void)unlink(path);
     uv_pipe_init(&r->loop, &a->server, 0);

@@ -20,17 +20,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { IKE_PATIENCE_MS = 3000 };
-
-static const void *item(const struct plan_list *l, size_t i)
-{
-    return (const char *)l->items + i * l->size;
-}
-
 static bool has(const struct plan_list *l, const void *value)
 {
     for (size_t i = 0; i < l->num; i++) {
-        if (memcmp(item(l, i), value, l->size) == 0) {
+        if (memcmp(plan_item(l, i), value, l->size) == 0) {
             return true;
         }
     }
@@ -47,7 +40,7 @@ static bool same_list(const struct plan_list *a, const struct plan_list *b)
 static const struct plan_map *map_of_link(const struct plan *p, const char *link)
 {
     for (size_t i = 0; i < p->maps.num; i++) {
-        const struct plan_map *m = item(&p->maps, i);
+        const struct plan_map *m = plan_item(&p->maps, i);
         if (strcmp(m->link, link) == 0) {
             return m;
         }
@@ -59,7 +52,7 @@ static bool same_lines(const struct plan *a, const struct plan_map *x, const str
                        const struct plan_map *y)
 {
     return x && x->ifindex == y->ifindex && x->num == y->num &&
-           (x->num == 0 || memcmp(item(&a->covered, x->first), item(&b->covered, y->first),
+           (x->num == 0 || memcmp(plan_item(&a->covered, x->first), plan_item(&b->covered, y->first),
                                   x->num * a->covered.size) == 0) &&
            same_list(&a->own, &b->own);
 }
@@ -84,7 +77,7 @@ static const char *steer_one(struct router *r, const struct plan *next, const st
                            .tun_out = (u32)out.index,
                            .tun_in = (u32)in.index,
                            .mark = DP_MARK,
-                           .sel = m->num ? item(&next->covered, m->first) : NULL,
+                           .sel = m->num ? plan_item(&next->covered, m->first) : NULL,
                            .num_sel = m->num,
                            .own = next->own.items,
                            .num_own = next->own.num};
@@ -95,7 +88,7 @@ static const char *steer_one(struct router *r, const struct plan *next, const st
 static void apply_steer(struct router *r, const struct plan *next)
 {
     for (size_t i = 0; i < next->tuns.num; i++) {
-        const struct plan_link *t = item(&next->tuns, i);
+        const struct plan_link *t = plan_item(&next->tuns, i);
         struct kern_link now;
         if (kern_link_get(r->kern, t->name, &now) && (!now.up || now.mtu != t->mtu)) {
             (void)kern_link_set(r->kern, t->name, true, t->mtu);
@@ -119,7 +112,7 @@ static void apply_steer(struct router *r, const struct plan *next)
 static bool gives_back(const struct plan *p, const char *link)
 {
     for (size_t i = 0; i < p->maps.num; i++) {
-        const struct plan_map *m = item(&p->maps, i);
+        const struct plan_map *m = plan_item(&p->maps, i);
         if (strcmp(m->clear, link) == 0) {
             return true;
         }
@@ -141,7 +134,7 @@ static void unsteer_link(void *ctx, const char *link, int ifindex)
 static void apply_links(struct router *r, const struct plan *next)
 {
     for (size_t i = 0; i < next->links.num; i++) {
-        const struct plan_link *l = item(&next->links, i);
+        const struct plan_link *l = plan_item(&next->links, i);
         const struct plan_map *m = map_of_link(next, l->name);
         struct kern_link now;
         bool up = l->up && !(m && m->unprotected);
@@ -167,7 +160,7 @@ static void on_addr(void *ctx, const struct kern_addr_value *a)
 static bool addr_there(const struct plan_list *have, const struct kern_addr_value *a)
 {
     for (size_t i = 0; i < have->num; i++) {
-        const struct kern_addr_value *h = item(have, i);
+        const struct kern_addr_value *h = plan_item(have, i);
         if (h->p.len == a->p.len && addr_equal(&h->p.a, &a->p.a) && strcmp(h->link, a->link) == 0) {
             return true;
         }
@@ -191,7 +184,7 @@ static bool connected_lost(struct router *r, const struct kern_addr_value *a,
     struct kern_link l;
     prefix_normalise(&net);
     for (size_t i = 0; i < connected->num; i++) {
-        const struct kern_route_value *v = item(connected, i);
+        const struct kern_route_value *v = plan_item(connected, i);
         if (prefix_equal(&v->net, &net) && strcmp(v->link, a->link) == 0) {
             return false;
         }
@@ -205,17 +198,17 @@ static void apply_addrs(struct router *r, const struct plan *next)
     struct plan_list have = {.size = sizeof(struct kern_addr_value)},
                      connected = {.size = sizeof(struct kern_route_value)};
     kern_each_addr(r->kern, on_addr, &have);
-    kern_each_route(r->kern, on_connected, &connected);
+    bool known = kern_each_route(r->kern, on_connected, &connected);
     for (size_t i = 0; i < r->plan.addrs.num; i++) {
-        const struct kern_addr_value *a = item(&r->plan.addrs, i);
+        const struct kern_addr_value *a = plan_item(&r->plan.addrs, i);
         if (!has(&next->addrs, a)) {
             (void)kern_addr_change(r->kern, a, false); /* the link may be gone already */
         }
     }
     for (size_t i = 0; i < next->addrs.num; i++) {
-        const struct kern_addr_value *a = item(&next->addrs, i);
+        const struct kern_addr_value *a = plan_item(&next->addrs, i);
         bool there = addr_there(&have, a);
-        if (there && connected_lost(r, a, &connected)) {
+        if (there && known && connected_lost(r, a, &connected)) {
             (void)kern_addr_change(r->kern, a, false);
             there = false;
         }
@@ -261,6 +254,7 @@ static const struct plan *newest(const struct router *r)
 static void give(struct router *r, enum child_id id, const void *values, size_t num, size_t size)
 {
     u64 number = r->given[id] = ++r->generation;
+    r->refused[id] = false;
     int fd = generation_seal(number, values, num, size);
     if (fd < 0) {
         apply_complain(r, "configuration for", r->child[id].name, strerror(errno));
@@ -316,8 +310,14 @@ static bool waits_for(const struct router *r, enum child_id id)
     return r->taken[id] != r->given[id];
 }
 
-/* take: dp protects by the offered plan from now on; the kernel follows. */
-static void take(struct router *r)
+enum plan_state plan_offered(const struct router *r)
+{
+    return !r->offered || waits_for(r, CHILD_DP) ? PLAN_WAITS
+           : waits_for(r, CHILD_IKE)             ? PLAN_NO_IKE
+                                                 : PLAN_READY;
+}
+
+void plan_take(struct router *r)
 {
     struct plan *next = &r->offer;
     apply_steer(r, next);
@@ -336,66 +336,40 @@ static void take(struct router *r)
             r->steer[n] = (struct router_steer){0};
         }
     }
-    uv_timer_stop(&r->patience);
-    r->on_applied(r);
-}
-
-static void settle(struct router *r, bool without_ike)
-{
-    if (!r->offered || waits_for(r, CHILD_DP)) {
-        return;
-    }
-    if (waits_for(r, CHILD_IKE) && !without_ike) {
-        if (!uv_is_active((uv_handle_t *)&r->patience)) {
-            uv_timer_start(&r->patience, plan_impatient, IKE_PATIENCE_MS, 0);
-        }
-        return;
-    }
-    take(r);
-}
-
-void plan_impatient(uv_timer_t *t)
-{
-    struct router *r = t->data;
-    apply_complain(
-        r, "configuration", "",
-        "the key daemon does not answer; the data plane and the kernel follow without it");
-    settle(r, true);
 }
 
 void plan_insist(struct router *r)
 {
-    if (waits_for(r, CHILD_DP) && r->child[CHILD_DP].chan >= 0) {
+    if ((waits_for(r, CHILD_DP) || r->refused[CHILD_DP]) && r->child[CHILD_DP].chan >= 0) {
         give_dp(r);
     }
-    if (waits_for(r, CHILD_IKE) && r->child[CHILD_IKE].chan >= 0) {
+    if ((waits_for(r, CHILD_IKE) || r->refused[CHILD_IKE]) && r->child[CHILD_IKE].chan >= 0) {
         give_ike(r, false);
     }
 }
 
-bool plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force)
+enum plan_state plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force)
 {
     if (in_force > r->given[id]) {
-        return false; /* nobody gave it that one */
+        return PLAN_UNASKED; /* nobody gave it that one */
     }
     if (asked != (u32)r->given[id]) {
-        return true; /* a newer one is on its way */
-    }
-    if (in_force != r->given[id]) {
-        apply_complain(r, "configuration for", r->child[id].name,
-                       "it was refused; the old one stays in force");
-        if (id == CHILD_DP && r->offered) { /* what dp does not protect by, nobody follows */
-            plan_free(&r->offer);
-            r->offered = false;
-            give_ike(r, false);
-        }
+        return PLAN_WAITS; /* a newer one is on its way */
     }
     r->taken[id] = r->given[id];
-    settle(r, false);
-    return true;
+    r->refused[id] = in_force != r->given[id];
+    apply_complain_once(r, "configuration for", r->child[id].name,
+                        r->refused[id] ? "it was refused; the old one stays in force" : NULL);
+    if (r->refused[id] && id == CHILD_DP && r->offered) {
+        plan_free(&r->offer); /* what dp does not protect by, nobody follows */
+        r->offered = false;
+        r->refused[id] = false; /* it has what is in force */
+        give_ike(r, false);
+    }
+    return plan_offered(r);
 }
 
-void plan_apply(struct router *r, struct plan *next)
+enum plan_state plan_offer(struct router *r, struct plan *next)
 {
     const struct plan *last = newest(r);
     bool first = r->given[CHILD_DP] == 0;
@@ -413,5 +387,5 @@ void plan_apply(struct router *r, struct plan *next)
     if (ike_changed) {
         give_ike(r, false);
     }
-    settle(r, false);
+    return plan_offered(r);
 }

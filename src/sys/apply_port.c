@@ -26,8 +26,8 @@ static void no_path_mtu(int fd, int af)
     }
 }
 
-/* raw_open: a receiving socket (proto), or a sending one (255). marked: the classifiers of map links let pass what it
- * sends; device: it sends by that link only. */
+/* raw_open: a receiving socket (proto), or a sending one (255: IPPROTO_RAW, which takes headers as they are).
+ * marked: the classifiers of map links let pass what it sends; device: it sends by that link only. */
 static int raw_open(u8 family, u8 proto, bool marked, const char *device)
 {
     int af = family == AF_V6 ? AF_INET6 : AF_INET, on = 1, size = 4 << 20, mark = DP_MARK;
@@ -48,9 +48,6 @@ static int raw_open(u8 family, u8 proto, bool marked, const char *device)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof on);
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof on);
-        if (proto == 255) {
-            (void)setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof on);
-        }
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
     } else {
         (void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);

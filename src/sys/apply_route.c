@@ -6,11 +6,6 @@
 
 #include <stdlib.h>
 
-static const void *item(const struct plan_list *l, size_t i)
-{
-    return (const char *)l->items + i * l->size;
-}
-
 /* metric_of: IPv6 calls metric 0 1024. */
 static u32 metric_of(const struct kern_route_value *v)
 {
@@ -54,14 +49,14 @@ static bool route_among(const struct kern_route_value *v, const struct plan_list
     size_t low = 0, high = list->num;
     while (low < high) { /* the first that does not come before v */
         size_t mid = (low + high) / 2;
-        if (by_key(item(list, mid), v) < 0) {
+        if (by_key(plan_item(list, mid), v) < 0) {
             low = mid + 1;
         } else {
             high = mid;
         }
     }
-    for (; low < list->num && by_key(item(list, low), v) == 0; low++) {
-        const struct kern_route_value *h = item(list, low);
+    for (; low < list->num && by_key(plan_item(list, low), v) == 0; low++) {
+        const struct kern_route_value *h = plan_item(list, low);
         if (reverse ? route_is(h, v) : route_is(v, h)) {
             return true;
         }
@@ -76,16 +71,18 @@ static void on_own_route(void *ctx, const struct kern_route_value *v)
     }
 }
 
-/* holed: no hole of that network was refused. */
+static int by_prefix(const void *x, const void *y)
+{
+    const struct prefix *a = x, *b = y;
+    int order = addr_cmp(&a->a, &b->a);
+    return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+/* holed: no hole of that network was refused; refused is sorted. */
 static bool holed(const struct plan_list *refused, const struct prefix *net)
 {
-    for (size_t i = 0; i < refused->num; i++) {
-        const struct prefix *without = item(refused, i);
-        if (prefix_equal(without, net)) {
-            return false;
-        }
-    }
-    return true;
+    return !refused->num ||
+           !bsearch(net, refused->items, refused->num, refused->size, by_prefix);
 }
 
 /* add_holes: out gets the networks of those that the kernel does not take, why the reason of the first. */
@@ -93,7 +90,7 @@ static void add_holes(struct kern *kern, const struct plan *next, const struct p
                       struct plan_list *out, char why[160])
 {
     for (size_t i = 0; i < next->holes.num; i++) {
-        const struct kern_route_value *v = item(&next->holes, i);
+        const struct kern_route_value *v = plan_item(&next->holes, i);
         const char *fault = route_among(v, have, false) ? NULL : kern_route_change(kern, v, true);
         if (!fault) {
             continue;
@@ -105,13 +102,16 @@ static void add_holes(struct kern *kern, const struct plan *next, const struct p
         }
         *(struct prefix *)plan_add(out) = v->net;
     }
+    if (out->num) {
+        qsort(out->items, out->num, out->size, by_prefix);
+    }
 }
 
 static void add_routes(struct kern *kern, const struct plan *next, const struct plan_list *have,
                        const struct plan_list *refused)
 {
     for (size_t i = 0; i < next->routes.num; i++) {
-        const struct kern_route_value *v = item(&next->routes, i);
+        const struct kern_route_value *v = plan_item(&next->routes, i);
         if (!route_among(v, have, false) && holed(refused, &v->net)) {
             (void)kern_route_change(kern, v, true); /* not reachable yet: later, as on IOS */
         }
@@ -125,19 +125,19 @@ bool routes_apply(struct kern *kern, const struct plan *next, char why[160])
                      refused = {.size = sizeof(struct prefix)};
     const struct plan_list *parts[] = {&next->holes, &next->routes};
     why[0] = 0;
-    kern_each_route(kern, on_own_route, &have);
+    (void)!kern_each_route(kern, on_own_route, &have); /* unseen: added again, or gone later */
     sort_routes(&have);
     for (size_t n = 0; n < ARRAY_LEN(parts); n++) {
         for (size_t i = 0; i < parts[n]->num; i++) {
             *(struct kern_route_value *)plan_add(&wanted) =
-                *(const struct kern_route_value *)item(parts[n], i);
+                *(const struct kern_route_value *)plan_item(parts[n], i);
         }
     }
     sort_routes(&wanted);
     add_holes(kern, next, &have, &refused, why);
     add_routes(kern, next, &have, &refused);
     for (size_t i = 0; i < have.num; i++) {
-        const struct kern_route_value *h = item(&have, i);
+        const struct kern_route_value *h = plan_item(&have, i);
         if (!route_among(h, &wanted, true)) {
             (void)kern_route_change(kern, h, false);
         }

@@ -8,6 +8,7 @@
 struct complaint {
     struct complaint *next;
     char about[64], why[160];
+    bool renewed;
 };
 
 void apply_complain(struct router *r, const char *what, const char *which, const char *why)
@@ -37,11 +38,39 @@ void apply_complain_once(struct router *r, const char *what, const char *which, 
     if (!c) {
         c = *at = xcalloc(1, sizeof *c);
         str_copy(c->about, sizeof c->about, about);
-    } else if (strncmp(c->why, why, sizeof c->why - 1) == 0) {
+    }
+    c->renewed = true;
+    if (c->why[0] && strncmp(c->why, why, sizeof c->why - 1) == 0) {
         return;
     }
     snprintf(c->why, sizeof c->why, "%s", why);
     apply_complain(r, what, which, why);
+}
+
+static bool is_about(const struct complaint *c, const char *what)
+{
+    size_t len = strlen(what);
+    return strncmp(c->about, what, len) == 0 && c->about[len] == ' ';
+}
+
+void complaints_begin(struct router *r, const char *what)
+{
+    for (struct complaint *c = r->complaints; c; c = c->next) {
+        c->renewed = c->renewed && !is_about(c, what);
+    }
+}
+
+void complaints_end(struct router *r, const char *what)
+{
+    for (struct complaint **at = &r->complaints; *at;) {
+        struct complaint *c = *at;
+        if (is_about(c, what) && !c->renewed) {
+            *at = c->next;
+            free(c);
+        } else {
+            at = &c->next;
+        }
+    }
 }
 
 void complaints_free(struct router *r)

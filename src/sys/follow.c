@@ -10,9 +10,11 @@
 bool router_possible(struct router *r, const struct conf *c, struct conf_finding *out)
 {
     static const struct conf_limits most = {.links = DP_MAX_LINKS,
-                                            .lines = DP_MAX_POLICIES,
+                                            .lines = DP_MAX_LINES,
+                                            .covered = DP_MAX_POLICIES,
                                             .tunnels = DP_MAX_TUNNELS,
-                                            .flows = DP_MAX_FLOWS};
+                                            /* what is dropped on a link is a flow, too */
+                                            .flows = DP_MAX_FLOWS - DP_MAX_LINKS};
     if (!conf_fits(c, &most, out)) {
         return false;
     }
@@ -44,7 +46,8 @@ static void on_vlan(void *ctx, const char *link, const char *why)
     apply_complain_once(ctx, "interface", link, why);
 }
 
-void router_apply(struct router *r)
+/* offer: derives what has to be so now, and gives it to dp and ike. */
+static enum plan_state offer(struct router *r)
 {
     struct plan next;
     struct conf_finding f;
@@ -58,13 +61,22 @@ void router_apply(struct router *r)
         char where[64];
         snprintf(where, sizeof where, "%.40s:%u", f.src.file ? f.src.file : "", f.src.line);
         apply_complain(r, "configuration", where, f.text);
-        return;
+        return PLAN_WAITS;
     }
-    vlan_add(r->kern, r->conf,
-             &(struct vlan_names){.kernel_name = router_kernel_name, .result = on_vlan, .ctx = r});
+    complaints_begin(r, "interface");
+    vlan_add(r->kern, r->conf, &(struct vlan_names){router_kernel_name, on_vlan, r});
+    complaints_end(r, "interface");
     plan_init(&next);
-    plan_derive(&next, r->conf, &w);
-    plan_apply(r, &next);
+    bool whole = plan_derive(&next, r->conf, &w);
+    apply_complain_once(r, "routes", "",
+                        whole ? NULL
+                              : "the kernel did not tell all of them; what is in force stays");
+    if (!whole) {
+        plan_free(&next);
+        router_touch(r);
+        return PLAN_WAITS;
+    }
+    return plan_offer(r, &next);
 }
 
 static void announce(struct router *r)
@@ -81,19 +93,54 @@ static void announce(struct router *r)
     }
 }
 
-void router_applied(struct router *r)
+/* follow: dp protects by the offered plan: the kernel and FRR follow. True: it has to be derived again. */
+static bool follow(struct router *r)
 {
-    r->applied++;
-    frr_apply(r->frr, r->conf);
-    if (r->applied == 1) { /* it made the routes that path MTUs are read from */
-        router_apply(r);
+    uv_timer_stop(&r->patience);
+    if (vlan_replace(r->kern, &r->offer.links,
+                     &(struct vlan_names){router_kernel_name, on_vlan, r})) {
+        return true; /* the new links have other numbers */
     }
-    if (vlan_replace(
-            r->kern, r->conf,
-            &(struct vlan_names){.kernel_name = router_kernel_name, .result = on_vlan, .ctx = r})) {
-        router_touch(r);
+    plan_take(r);
+    frr_apply(r->frr, r->conf);
+    return ++r->applied == 1; /* it made the routes that path MTUs are read from */
+}
+
+/* go_on: with an offered plan, as far as it goes. */
+static void go_on(struct router *r, enum plan_state state)
+{
+    enum { IKE_PATIENCE_MS = 3000 };
+    while (state == PLAN_READY && follow(r)) {
+        state = offer(r);
+    }
+    if (state == PLAN_NO_IKE && !uv_is_active((uv_handle_t *)&r->patience)) {
+        uv_timer_start(&r->patience, router_impatient, IKE_PATIENCE_MS, 0);
     }
     announce(r);
+}
+
+void router_impatient(uv_timer_t *t)
+{
+    struct router *r = t->data;
+    apply_complain(
+        r, "configuration", "",
+        "the key daemon does not answer; the data plane and the kernel follow without it");
+    enum plan_state state = plan_offered(r);
+    go_on(r, state == PLAN_NO_IKE ? PLAN_READY : state);
+}
+
+bool router_taken(struct router *r, enum child_id id, u32 asked, u64 in_force)
+{
+    enum plan_state state = plan_taken(r, id, asked, in_force);
+    if (state != PLAN_UNASKED) {
+        go_on(r, state);
+    }
+    return state != PLAN_UNASKED;
+}
+
+void router_apply(struct router *r)
+{
+    go_on(r, offer(r));
 }
 
 static void on_settled(uv_timer_t *t)

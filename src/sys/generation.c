@@ -1,5 +1,5 @@
 /*
- * generation.c: see generation.h. Walk: plan_apply -> generation_seal -> chan_send -> dp_main or
+ * generation.c: see generation.h. Walk: plan_offer -> generation_seal -> outbox_send -> dp_main or
  * ike_main -> generation_open -> dp_ctl or ike_ctl.
  */
 #include "sys/generation.h"

@@ -27,6 +27,17 @@ static void host_configured(void *ctx, const char *from, const char *who)
                   &(struct evb_sys_config){.from = ev_str(from), .who = ev_str(who)});
 }
 
+static void host_unfinished(void *ctx)
+{
+    struct router *r = ctx;
+    ev_conf_unfinished(&r->log, 0, NULL, &(struct evb_conf_unfinished){.from = ev_str("console")});
+}
+
+static bool host_possible(void *ctx, const struct conf *c, struct conf_finding *out)
+{
+    return router_possible(ctx, c, out);
+}
+
 static bool host_save(void *ctx, const char *text)
 {
     struct router *r = ctx;
@@ -161,11 +172,18 @@ static void on_hole(void *ctx, const struct kern_route_value *r)
     }
 }
 
+static void walk_holes(struct router *r, struct hole_walk *w)
+{
+    if (!kern_each_route(r->kern, on_hole, w)) {
+        apply_complain(r, "blackholes", "", "the kernel did not tell all its routes");
+    }
+}
+
 static void host_each_hole(
     void *ctx, void (*fn)(void *arg, const struct prefix *net, u32 tunnel, bool learned), void *arg)
 {
     struct router *r = ctx;
-    kern_each_route(r->kern, on_hole, &(struct hole_walk){.fn = fn, .arg = arg});
+    walk_holes(r, &(struct hole_walk){.fn = fn, .arg = arg});
 }
 
 static unsigned host_clear_holes(void *ctx, const struct prefix *net)
@@ -173,7 +191,7 @@ static unsigned host_clear_holes(void *ctx, const struct prefix *net)
     struct router *r = ctx;
     struct plan_list doomed = {.size = sizeof(struct kern_route_value)};
     unsigned num = 0;
-    kern_each_route(r->kern, on_hole, &(struct hole_walk){.doomed = &doomed, .net = net});
+    walk_holes(r, &(struct hole_walk){.doomed = &doomed, .net = net});
     const struct kern_route_value *v = doomed.items;
     for (size_t i = 0; i < doomed.num; i++) {
         num += kern_route_change(r->kern, &v[i], false) == NULL;
@@ -213,6 +231,8 @@ void router_host(struct router *r)
                                 .conf = host_conf,
                                 .apply = host_apply,
                                 .configured = host_configured,
+                                .unfinished = host_unfinished,
+                                .possible = host_possible,
                                 .save = host_save,
                                 .save_file = host_save_file,
                                 .startup = host_startup,

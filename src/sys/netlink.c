@@ -92,6 +92,19 @@ bool kern_monitor_drain(struct kern *nl)
     return nl->changed;
 }
 
+/* dumped: the cache is filled. False: the kernel did not tell all; the cache is gone, and the socket is a new one, for what
+ * was left unread would be taken for the answer to the next question. */
+static bool dumped(struct kern *nl, struct nl_cache *cache)
+{
+    if (nl_cache_refill(nl->s, cache) == 0) {
+        return true;
+    }
+    nl_cache_free(cache);
+    nl_close(nl->s);
+    (void)nl_connect(nl->s, NETLINK_ROUTE);
+    return false;
+}
+
 static const char *why(int err)
 {
     return err == 0 ? NULL : nl_geterror(err);
@@ -133,7 +146,7 @@ void kern_each_link(struct kern *nl, void (*fn)(void *ctx, const char *link, int
                     void *ctx)
 {
     struct nl_cache *cache = NULL;
-    if (rtnl_link_alloc_cache(nl->s, AF_UNSPEC, &cache) != 0) {
+    if (rtnl_link_alloc_cache(NULL, AF_UNSPEC, &cache) != 0 || !dumped(nl, cache)) {
         return;
     }
     for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
@@ -272,7 +285,7 @@ void kern_each_addr(struct kern *nl, void (*fn)(void *ctx, const struct kern_add
                     void *ctx)
 {
     struct nl_cache *cache = NULL;
-    if (rtnl_addr_alloc_cache(nl->s, &cache) != 0) {
+    if (rtnl_addr_alloc_cache(NULL, &cache) != 0 || !dumped(nl, cache)) {
         return;
     }
     for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
@@ -350,12 +363,15 @@ static void route_values(struct kern *nl, struct rtnl_route *r, u8 family,
     }
 }
 
-void kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_route_value *r),
+bool kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_route_value *r),
                      void *ctx)
 {
+    bool whole = true;
     for (u8 family = AF_V4; family <= AF_V6; family = (u8)(family + 2)) {
         struct nl_cache *cache = NULL;
-        if (rtnl_route_alloc_cache(nl->s, family == AF_V6 ? AF_INET6 : AF_INET, 0, &cache) != 0) {
+        if (rtnl_route_alloc_cache(NULL, family == AF_V6 ? AF_INET6 : AF_INET, 0, &cache) != 0 ||
+            !dumped(nl, cache)) {
+            whole = false;
             continue;
         }
         for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
@@ -363,6 +379,7 @@ void kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_ro
         }
         nl_cache_free(cache);
     }
+    return whole;
 }
 
 struct found_route {

@@ -62,9 +62,10 @@ struct kern_route_value {
     u32 table, metric;
 };
 const char *kern_route_change(struct kern *nl, const struct kern_route_value *r, bool add);
-/* kern_each_route: every route of every table and both families, once per next hop. */
-void kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_route_value *r),
-                     void *ctx);
+/* kern_each_route: every route of every table and both families, once per next hop. False: the kernel did not tell all of
+ * them (it had no memory, say); what is missing is not known to be away. */
+NODISCARD bool kern_each_route(struct kern *nl,
+                               void (*fn)(void *ctx, const struct kern_route_value *r), void *ctx);
 /* kern_route_to: the way to dst; false: there is none. link may be "lo" for local addresses. */
 NODISCARD bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAME],
                              struct addr *out_gw);

@@ -41,6 +41,13 @@ static void derive_if(struct planner *k, const struct conf_if *i)
         struct plan_link *l = plan_add(&k->p->links);
         str_copy(l->name, sizeof l->name, link);
         l->up = !i->shutdown;
+        l->vlan = i->vlan;
+        if (i->vlan) {
+            char parent[CONF_IFNAME];
+            str_copy(parent, sizeof parent, i->name);
+            parent[strcspn(parent, ".")] = 0;
+            k->w->kernel_name(k->w->ctx, l->parent, parent);
+        }
         l->mtu = i->kind == IFK_TUNNEL ? planner_tunnel_mtu(k, i) : i->ip_mtu ? i->ip_mtu : i->mtu;
     }
     if (i->shutdown) {
@@ -108,10 +115,10 @@ static void derive_own(struct planner *k)
     }
 }
 
-void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w)
+bool plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w)
 {
     struct planner k = {.p = p, .c = c, .w = w, .kernel.size = sizeof(struct kern_route_value)};
-    kern_each_route(w->kern, on_route, &k);
+    bool whole = kern_each_route(w->kern, on_route, &k);
     planner_map_links(&k);
     p->forward4 = true;
     p->forward6 = c->ipv6_routing;
@@ -126,4 +133,5 @@ void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *
     planner_holes(&k);
     derive_own(&k);
     plan_list_free(&k.kernel);
+    return whole;
 }

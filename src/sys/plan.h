@@ -24,6 +24,8 @@ struct plan_link {
     char name[NL_NAME]; /* kernel */
     bool up;
     u32 mtu; /* 0: leave */
+    u16 vlan; /* IEEE 802.1Q, on parent; 0: not ours to make */
+    char parent[NL_NAME];
 };
 /* A growing array of one kind of value. */
 struct plan_list {
@@ -70,9 +72,11 @@ void plan_init(struct plan *p);
 void plan_free(struct plan *p);
 void plan_list_free(struct plan_list *l); /* wiped, and empty afterwards */
 void *plan_add(struct plan_list *l); /* a zeroed new item */
+const void *plan_item(const struct plan_list *l, size_t i); /* borrowed */
 void plan_wipe_list(struct plan_list *l); /* zeroes every byte it holds; plan_free does it to all */
-/* plan_derive: fills p from c. */
-void plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w);
+/* plan_derive: fills p from c and what the kernel says. False: the kernel did not tell all its routes; by such a plan
+ * blackholes would go that stand behind those it kept quiet about. */
+NODISCARD bool plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w);
 /* plan_esp_mtu: the largest plaintext that tunnel-mode ESP with these transforms fits into path_mtu, unfragmented. */
 u16 plan_esp_mtu(u16 path_mtu, enum encr_id encr, enum hash_id auth, bool outer_v6, bool transport);
 

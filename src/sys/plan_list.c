@@ -22,6 +22,11 @@ void *plan_add(struct plan_list *l)
     return item;
 }
 
+const void *plan_item(const struct plan_list *l, size_t i)
+{
+    return (const char *)l->items + i * l->size;
+}
+
 void plan_wipe_list(struct plan_list *l)
 {
     if (l->items) {

@@ -59,43 +59,42 @@ static void map_on(struct planner *k, const struct conf_if *i)
 
 /* ---- lines ---- */
 
-/* line: what an entry's protect and deny lines have in common. */
-static struct dp_policy_value *line(struct planner *k, const struct plan_map *m,
-                                    const struct conf_map_entry *e, const struct conf_ace *ace)
+/* What the lines of one map become on one link. */
+struct lines {
+    struct planner *k;
+    struct plan_map *m;
+    const struct conf_map *map;
+    u32 drop; /* the flow of what is covered and nobody protects; 0: none needed so far */
+};
+
+/* drop_flow: one for all such lines of the link: no peer, so dp drops. */
+static u32 drop_flow(struct lines *l)
 {
-    struct dp_policy_value *pol = &planner_dp(k, DP_CFG_POLICY)->u.policy;
-    pol->order = ++k->order;
-    pol->action = ace->permit ? ACT_PROTECT : ACT_SKIP;
-    pol->link = m->number;
-    pol->entry = e->seq;
-    pol->sel = ace->sel;
-    return pol;
+    char key[384];
+    if (!l->drop) {
+        snprintf(key, sizeof key, "map %s dropped", l->m->iface);
+        struct dp_flow_value *f = &planner_dp(l->k, DP_CFG_FLOW)->u.flow;
+        f->flow = l->drop = l->k->w->flow_id(l->k->w->ctx, key);
+        f->link = l->m->number;
+        str_copy(f->name, sizeof f->name, l->map->name);
+    }
+    return l->drop;
 }
 
-static void permit(struct planner *k, struct plan_map *m, const struct conf_map *map,
-                   const struct conf_map_entry *e, const struct conf_ace *ace, bool lost)
+/* protect: the flow of a line in force. */
+static u32 protect(struct lines *l, const struct conf_map_entry *e, const struct conf_ace *ace,
+                   struct dp_policy_value *pol)
 {
+    struct planner *k = l->k;
     char key[384], link[NL_NAME];
-    struct dp_policy_value *pol = line(k, m, e, ace);
-    snprintf(key, sizeof key, "map %s %s %u %s", m->iface, map->name, e->seq, ace->text);
+    const char *local_if = l->map->local_if[0] ? l->map->local_if : l->m->iface;
+    struct addr local = conf_if_address(k->c, local_if, e->peers[0].family);
+    snprintf(key, sizeof key, "map %s %s %u %s", l->m->iface, l->map->name, e->seq, ace->text);
     u32 flow = k->w->flow_id(k->w->ctx, key);
-    pol->flow = flow;
-    *(struct selector *)plan_add(&k->p->covered) = ace->sel;
-    m->num++;
-    if (!e->num_peers ||
-        lost) { /* being changed, or forgotten: covered, and nobody to protect it */
-        struct dp_flow_value *f = &planner_dp(k, DP_CFG_FLOW)->u.flow;
-        f->flow = flow;
-        f->link = m->number;
-        str_copy(f->name, sizeof f->name, map->name);
-        return;
-    }
     pol->path_mtu = planner_egress(k, &e->peers[0], link);
-    struct addr local =
-        conf_if_address(k->c, map->local_if[0] ? map->local_if : m->iface, e->peers[0].family);
-    struct planner_flow f =
-        planner_flow(k, flow, &e->sa, map->name, m->iface, &local, &e->peers[0], &ace->sel);
-    f.dp->link = m->number;
+    struct planner_flow f = planner_flow(k, flow, &e->sa, l->map->name, l->m->iface, &local,
+                                         &e->peers[0], &ace->sel);
+    f.dp->link = l->m->number;
     f.cli->seq = e->seq;
     str_copy(f.cli->acl, sizeof f.cli->acl, e->acl);
     f.ike->seq = e->seq;
@@ -104,45 +103,24 @@ static void permit(struct planner *k, struct plan_map *m, const struct conf_map 
         f.ike->peer[n] = e->peers[n];
     }
     planner_esp_ports(k, e->peers[0].family);
+    return flow;
 }
 
-static bool stands(const struct list *lines, const struct conf_ace *ace)
+static void on_line(void *ctx, const struct conf_map_entry *e, const struct conf_ace *ace,
+                    u32 block, bool dropped)
 {
-    CONF_FOR(struct conf_ace, a, lines)
-    {
-        if (!a->remark[0] && a->permit && selector_equal(&a->sel, &ace->sel)) {
-            return true;
-        }
+    struct lines *l = ctx;
+    struct dp_policy_value pol = {.order = ++l->k->order,
+                                  .action = ace->permit ? ACT_PROTECT : ACT_SKIP,
+                                  .link = l->m->number,
+                                  .entry = block,
+                                  .sel = ace->sel};
+    if (ace->permit) {
+        pol.flow = dropped || !e->num_peers ? drop_flow(l) : protect(l, e, ace, &pol);
+        *(struct selector *)plan_add(&l->k->p->covered) = ace->sel;
+        l->m->num++;
     }
-    return false;
-}
-
-static void entry(struct planner *k, struct plan_map *m, const struct conf_map *map,
-                  const struct conf_map_entry *e)
-{
-    bool lost;
-    const struct list *lines = conf_entry_lines(k->c, e, &lost);
-    if (!lines) {
-        return; /* it names no list: there is nothing to cover */
-    }
-    CONF_FOR(struct conf_ace, ace, lines)
-    {
-        if (ace->remark[0]) {
-            continue;
-        }
-        if (ace->permit) {
-            permit(k, m, map, e, ace, lost);
-        } else {
-            (void)line(k, m, e, ace);
-        }
-    }
-    const struct list *former = conf_entry_former(k->c, e);
-    for (const struct list *it = former ? former->next : NULL; it && it != former; it = it->next) {
-        const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
-        if (!stands(lines, ace)) {
-            permit(k, m, map, e, ace, true);
-        }
-    }
+    planner_dp(l->k, DP_CFG_POLICY)->u.policy = pol;
 }
 
 static const struct conf_map *map_of(const struct planner *k, const struct conf_if *i)
@@ -171,10 +149,7 @@ void planner_maps(struct planner *k)
                 continue;
             }
             m->first = k->p->covered.num;
-            CONF_FOR(struct conf_map_entry, e, &map->entries)
-            {
-                entry(k, m, map, e);
-            }
+            conf_covered(k->c, map, on_line, &(struct lines){.k = k, .m = m, .map = map});
         }
     }
 }

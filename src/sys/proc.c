@@ -44,7 +44,7 @@ static enum value_fault on_dp(struct router *r, const struct dp_msg *m)
     switch (m->type) {
     case DP_EVENT: logbook_event(&r->book, &m->u.event); return VALUE_FINE;
     case DP_PONG: router_child_ready(r, CHILD_DP); return VALUE_FINE;
-    case DP_TAKEN: return plan_taken(r, CHILD_DP, m->tag, m->u.number) ? VALUE_FINE : VALUE_UNASKED;
+    case DP_TAKEN: return router_taken(r, CHILD_DP, m->tag, m->u.number) ? VALUE_FINE : VALUE_UNASKED;
     default: return ask_value(r, CHILD_DP, m->type, m->tag, &m->u);
     }
 }
@@ -60,7 +60,7 @@ static enum value_fault on_ike(struct router *r, const struct ike_msg *m)
         return VALUE_FINE;
     case IKE_PONG: router_child_ready(r, CHILD_IKE); return VALUE_FINE;
     case IKE_TAKEN:
-        return plan_taken(r, CHILD_IKE, m->tag, m->u.number) ? VALUE_FINE : VALUE_UNASKED;
+        return router_taken(r, CHILD_IKE, m->tag, m->u.number) ? VALUE_FINE : VALUE_UNASKED;
     default: return ask_value(r, CHILD_IKE, m->type, m->tag, &m->u);
     }
 }

@@ -76,7 +76,6 @@ static struct conf *read_config(struct router *r, bool say, const char **out_fro
         conf_free(c);
         c = NULL;
     } else {
-        (void)conf_typed(c);
         conf_seal(c, &r->env);
     }
     struct conf_finding f;
@@ -199,7 +198,6 @@ static bool start(struct router *r, const char *from)
     }
     r->frr = frr_new(r);
     router_host(r);
-    r->on_applied = router_applied;
     ev_sys_restart(&r->log, 0, NULL, &(struct evb_sys_restart){.version = ev_str(ADIT_VERSION)});
     router_apply(r);
     for (int i = 0; i < CHILD_NUM; i++) {

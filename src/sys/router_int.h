@@ -136,12 +136,12 @@ struct router {
     struct plan offer; /* what dp and ike are being given */
     bool offered;
     u64 generation;                              /* the last number used */
-    u64 given[CHILD_NUM], taken[CHILD_NUM];      /* numbers: given last, in force */
+    u64 given[CHILD_NUM], taken[CHILD_NUM];      /* numbers: given last, answered last */
+    bool refused[CHILD_NUM];                     /* it did not take what it was given last */
     unsigned applied;                            /* plans that the kernel has followed */
     uv_timer_t look;                           /* at the kernel, now and then */
     uv_timer_t patience;                         /* with ike's answer */
     struct router_steer steer[DP_MAX_LINKS + 1]; /* by map link number */
-    void (*on_applied)(struct router *r); /* apply.c: a plan is in force */
     bool steer_tried;
     const char *steer_fault; /* why this kernel takes no classifier; NULL: it does */
     char map_link[DP_MAX_LINKS + 1][NL_NAME]; /* kernel links by number, "": free */
@@ -182,7 +182,9 @@ struct router {
 bool router_possible(struct router *r, const struct conf *c, struct conf_finding *out);
 /* router_apply: the configuration becomes a plan and the plan is offered; what cannot be is told, and what was stays. */
 void router_apply(struct router *r);
-void router_applied(struct router *r); /* the kernel has followed a plan: router.on_applied */
+/* router_taken: a child's answer to a generation: see plan_taken. False: nobody asked. */
+NODISCARD bool router_taken(struct router *r, enum child_id id, u32 asked, u64 in_force);
+void router_impatient(uv_timer_t *t); /* ike does not answer: go on without */
 /* router_touch: something outside changed: soon apply again and look at the interfaces. */
 void router_touch(struct router *r);
 /* router_child_ready: a child has done all it was given; with the last one the router is ready to serve. */
@@ -199,16 +201,27 @@ u8 router_link_number(void *ctx, const char *link);
 void apply_complain(struct router *r, const char *what, const char *which, const char *why);
 /* apply_complain_once: not again while it is the same; why NULL: there is nothing to complain of any more. */
 void apply_complain_once(struct router *r, const char *what, const char *which, const char *why);
+/* complaints_begin, complaints_end: what is not complained of again between them has no subject any more. */
+void complaints_begin(struct router *r, const char *what);
+void complaints_end(struct router *r, const char *what);
 void complaints_free(struct router *r);
 
 /* ---- apply.c ---- */
-/* plan_apply: offers next (owned from now on) to dp and ike; when they have taken it the kernel follows, and then
- * next is what holds. */
-void plan_apply(struct router *r, struct plan *next);
-/* plan_taken: a child's answer: it was asked to take one generation, and this one is in force. False: it cannot be. */
-NODISCARD bool plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force);
+/* How far an offered plan is. */
+enum plan_state {
+    PLAN_UNASKED, /* that answer is to no question */
+    PLAN_WAITS,   /* for dp, or nothing is offered */
+    PLAN_NO_IKE,  /* dp protects by it, ike has not answered */
+    PLAN_READY    /* both have it: plan_take */
+};
+/* plan_offer: next (owned from now on) is given to dp and ike; another one that they have not taken yet is given up. */
+enum plan_state plan_offer(struct router *r, struct plan *next);
+/* plan_taken: a child's answer: it was asked to take one generation, and this one is in force. */
+enum plan_state plan_taken(struct router *r, enum child_id id, u32 asked, u64 in_force);
+enum plan_state plan_offered(const struct router *r); /* how far it is */
+/* plan_take: the kernel follows; the offered plan is what holds. */
+void plan_take(struct router *r);
 void plan_insist(struct router *r); /* what a child that runs was given and has not taken is given again */
-void plan_impatient(uv_timer_t *t); /* ike does not answer: go on without */
 /* Everything once more, for a child that has just started. */
 void plan_give_dp(struct router *r);
 void plan_give_ike(struct router *r, bool restarted);

@@ -1,8 +1,9 @@
 /*
  * vlan.c: the links of subinterfaces (`encapsulation dot1Q`, IEEE 802.1Q). They are made down: what has to stand on them, a
  * classifier above all, comes before they go up. A VLAN id cannot be changed in place, so a link with another one than the
- * configuration says is taken away and made again, once dp and ike have taken that configuration: one that is refused changes
- * no link. Addresses and routes follow as for any new link. A link that is no VLAN is somebody else's and is left alone.
+ * plan says is taken away and made again, once dp and ike have taken that plan (one that is refused changes no link) and
+ * before anything else of it reaches the kernel: the old VLAN must not carry what the new one shall. The plan is derived anew
+ * then, for a new link has another index. A link that is no VLAN is somebody else's and is left alone.
  */
 #include "sys/vlan.h"
 
@@ -41,17 +42,17 @@ void vlan_add(struct kern *kern, const struct conf *c, const struct vlan_names *
     }
 }
 
-bool vlan_replace(struct kern *kern, const struct conf *c, const struct vlan_names *names)
+bool vlan_replace(struct kern *kern, const struct plan_list *links, const struct vlan_names *names)
 {
     bool any = false;
-    CONF_FOR(struct conf_if, i, &c->ifs)
-    {
-        char name[NL_NAME];
+    for (size_t i = 0; i < links->num; i++) {
+        const struct plan_link *p = plan_item(links, i);
         struct kern_link l;
-        if (i->vlan && link_there(kern, i, names, name, &l) && l.vlan && l.vlan != i->vlan) {
-            const char *why = kern_link_delete(kern, name);
+        if (p->vlan && kern_link_get(kern, p->name, &l) && l.vlan && l.vlan != p->vlan) {
+            const char *why = kern_link_delete(kern, p->name);
             any = any || !why;
-            names->result(names->ctx, name, why ? why : make(kern, i, names, name));
+            names->result(names->ctx, p->name,
+                          why ? why : kern_vlan_add(kern, p->parent, p->name, p->vlan));
         }
     }
     return any;

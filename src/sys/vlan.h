@@ -4,8 +4,7 @@
 #ifndef ADIT_SYS_VLAN_H
 #define ADIT_SYS_VLAN_H
 
-#include "conf/conf.h"
-#include "sys/netlink.h"
+#include "sys/plan.h"
 
 struct vlan_names {
     void (*kernel_name)(void *ctx, char out[NL_NAME], const char *ifname);
@@ -13,9 +12,9 @@ struct vlan_names {
     void (*result)(void *ctx, const char *link, const char *why);
     void *ctx;
 };
-/* vlan_add: subinterfaces of c that have no link get one. vlan_replace: links with another VLAN id than c says are made
- * again; true: a link has gone, and what stood on it. */
+/* vlan_add: subinterfaces of c that have no link get one. vlan_replace: of the links of a plan those with another VLAN id
+ * than it says are made again, down; true: a link has gone, and what stood on it. */
 void vlan_add(struct kern *kern, const struct conf *c, const struct vlan_names *names);
-bool vlan_replace(struct kern *kern, const struct conf *c, const struct vlan_names *names);
+bool vlan_replace(struct kern *kern, const struct plan_list *links, const struct vlan_names *names);
 
 #endif

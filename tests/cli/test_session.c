@@ -14,7 +14,9 @@ struct fake {
     struct session *s;
     struct strbuf out;
     struct strbuf saved;
-    int status, done, applied;
+    int status, done, applied, unfinished;
+    bool impossible; /* no line fits any more */
+    bool disk_full;
     u32 debug;
 };
 
@@ -30,9 +32,23 @@ static void f_configured(void *ctx, const char *from, const char *who)
 {
     (void)ctx, (void)from, (void)who;
 }
+static void f_unfinished(void *ctx)
+{
+    ((struct fake *)ctx)->unfinished++;
+}
+static bool f_possible(void *ctx, const struct conf *c, struct conf_finding *out)
+{
+    (void)c;
+    *out = (struct conf_finding){.what = "crypto map", .text = "more than nothing"};
+    return !((struct fake *)ctx)->impossible;
+}
 static bool f_save(void *ctx, const char *text)
 {
-    sb_add(&((struct fake *)ctx)->saved, text);
+    struct fake *f = ctx;
+    if (f->disk_full) {
+        return false;
+    }
+    sb_add(&f->saved, text);
     return true;
 }
 static u32 f_debug(void *ctx)
@@ -67,6 +83,8 @@ static int setup(void **state)
                                 .conf = f_conf,
                                 .apply = f_apply,
                                 .configured = f_configured,
+                                .unfinished = f_unfinished,
+                                .possible = f_possible,
                                 .save = f_save,
                                 .debug = f_debug,
                                 .set_debug = f_set_debug,
@@ -322,40 +340,111 @@ static void replaced(void **state)
     assert_int_equal(f->status, CLI_ERROR);
 }
 
-/* A list in use that goes and is typed again line by line: what it covered stays covered until a console leaves
- * configuration mode; one that hangs up in the middle leaves it covered. */
+/* A list in use that goes and is typed again line by line: what it covered stays covered until everybody has left
+ * configuration mode; one that hangs up in the middle leaves it covered, and that is said. */
 static void a_list_typed_again(void **state)
 {
     struct fake *f = *state;
     static const char *const lines[] = {"access-list 100 permit ip 10.1.0.0 0.0.0.255 any",
                                         "access-list 100 permit ip 10.2.0.0 0.0.0.255 any",
-                                        "crypto map M 10 ipsec-isakmp", "match address 100"};
+                                        "crypto map M 10 ipsec-isakmp",
+                                        "match address 100",
+                                        "interface FastEthernet0/1",
+                                        "crypto map M",
+                                        "end"};
     say(f, "enable");
     say(f, "conf t");
     for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
         say(f, lines[i]);
     }
-    struct conf_map *m = conf_map_find(f->c, "M");
-    const struct conf_map_entry *e = CONTAINER_OF(m->entries.next, struct conf_map_entry, link);
-    assert_null(conf_entry_former(f->c, e));
-    for (int way = 0; way < 2; way++) {
+    for (int way = 0; way < 3; way++) {
+        say(f, "conf t");
         say(f, "no access-list 100");
-        assert_null(conf_entry_former(f->c, e)); /* its lines are those it had */
         say(f, lines[0]);
-        assert_non_null(conf_entry_former(f->c, e));
+        assert_true(conf_changing(f->c));
         int before = f->applied;
+        struct session *other = session_new(&f->host, f, true, f_out, f_done);
         if (way == 1) {
             session_free(f->s);
             f->s = session_new(&f->host, f, true, f_out, f_done);
-            assert_non_null(conf_entry_former(f->c, e));
-            assert_int_equal(f->applied, before);
+            assert_int_equal(f->unfinished, 1);
             say(f, "conf t");
+        } else if (way == 2) { /* another console that comes and goes */
+            session_line(other, "conf t");
+            session_line(other, "end");
         }
+        assert_true(conf_changing(f->c));
+        assert_int_equal(f->applied, before);
         say(f, "end");
-        assert_null(conf_entry_former(f->c, e));
+        assert_false(conf_changing(f->c));
         assert_int_equal(f->applied, before + 1);
+        session_free(other);
         say(f, "conf t");
+        say(f, lines[1]);
+        say(f, "end");
     }
+    assert_int_equal(f->unfinished, 1);
+    say(f, "conf t");
+    say(f, "no access-list 100");
+    conf_free(f->c); /* the file is read again: this console is still typing */
+    f->c = conf_new();
+    session_conf_replaced(f->s);
+    assert_int_equal(f->c->typing, 1);
+    say(f, "end");
+    assert_int_equal(f->c->typing, 0);
+}
+
+/* What this machine cannot do is refused at the line, and the model is as it was. */
+static void a_line_that_does_not_fit(void **state)
+{
+    struct fake *f = *state;
+    static const char *const before[] = {"access-list 100 permit ip 10.1.0.0 0.0.0.255 any",
+                                         "access-list 101 permit ip 10.1.0.0 0.0.0.255 any",
+                                         "crypto map M 10 ipsec-isakmp",
+                                         "match address 100",
+                                         "crypto map N 10 ipsec-isakmp",
+                                         "match address 101",
+                                         "crypto ipsec profile P",
+                                         "interface Tunnel0",
+                                         "interface FastEthernet0/0.10",
+                                         "interface FastEthernet0/1",
+                                         "crypto map M",
+                                         "ip access-list extended 100",
+                                         "20 deny ip 10.9.0.0 0.0.0.255 any"};
+    static const char *const refused[][2] = {
+        {"", "interface Tunnel64"},
+        {"", "access-list 100 permit ip 10.2.0.0 0.0.0.255 any"},
+        {"", "access-list 102 permit ip 10.2.0.0 0.0.0.255 any"},
+        {"ip access-list extended 100", "10 deny ip any any"},
+        {"ip access-list extended 100", "30 deny ip any any"},
+        {"interface FastEthernet0/1", "crypto map N"},
+        {"interface Tunnel0", "tunnel protection ipsec profile P"},
+        {"interface FastEthernet0/0.10", "encapsulation dot1Q 10"},
+        {"crypto map M 10 ipsec-isakmp", "match address 101"},
+    };
+    struct strbuf want = {0}, is = {0};
+    say(f, "enable");
+    say(f, "conf t");
+    for (unsigned i = 0; i < ARRAY_LEN(before); i++) {
+        say(f, before[i]);
+        assert_int_equal(f->status, CLI_OK);
+    }
+    say(f, "exit");
+    cli_running(&want, f->c);
+    for (unsigned i = 0; i < ARRAY_LEN(refused); i++) {
+        if (refused[i][0][0]) {
+            say(f, refused[i][0]);
+        }
+        f->impossible = true;
+        assert_non_null(strstr(say(f, refused[i][1]), "crypto map: more than nothing"));
+        f->impossible = false;
+        assert_int_equal(f->status, CLI_ERROR);
+        is.len = 0;
+        cli_running(&is, f->c);
+        assert_string_equal(is.s, want.s);
+    }
+    sb_free(&want);
+    sb_free(&is);
 }
 
 static void saving(void **state)
@@ -369,6 +458,10 @@ static void saving(void **state)
     assert_string_equal(f->saved.s, want.s);
     assert_non_null(strstr(f->saved.s, "hostname SAVED\n"));
     sb_free(&want);
+    f->disk_full = true;
+    assert_string_equal(say(f, "write memory"),
+                        "% Error: the startup configuration cannot be written\n");
+    assert_int_equal(f->status, CLI_ERROR);
 }
 
 /* A deny under the number of a list's last permit line: what the map covered is dropped from now on, and that is said. */
@@ -411,7 +504,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(modes_and_prompts),   T(carets),               T(secrets),    T(filters), T(debugging),
         T(filters_tell_errors), T(history),              T(help),       T(saving),  T(replaced),
-        T(a_list_typed_again),  T(last_permit_replaced), T(master_keys)};
+        T(a_list_typed_again),  T(a_line_that_does_not_fit), T(last_permit_replaced), T(master_keys)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -1,6 +1,6 @@
 /*
- * Memory that held a secret is clean before it is given back: every free and every move of a block is looked into while a
- * configuration with secrets is read, sealed, printed, shown and typed. (Linked with --wrap=free and --wrap=realloc.)
+ * Memory that held a secret is clean before it is given back: every free, every move of a block and the stack are looked into
+ * while a configuration with secrets is read, sealed, printed, shown and typed. (Linked with --wrap=free and --wrap=realloc.)
  */
 #include "cli/cli.h"
 
@@ -9,6 +9,9 @@
 #include <cmocka.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 void __real_free(void *p);
 void *__real_realloc(void *p, size_t len);
@@ -50,13 +53,20 @@ void *__wrap_realloc(void *p, size_t len)
     return q;
 }
 
-/* with: the text with the marker for each @; the caller wipes and frees it. */
+/* with: the text with the marker for each @, and for each # one with a blank behind it as type 7; the caller wipes and frees
+ * it. */
 __attribute__((noinline)) static char *with(const char *text)
 {
     char *out = malloc(8192), *o = out;
     for (; *text; text++) {
         if (*text == '@') {
             o += sprintf(o, "%s%s", marker_a, marker_b);
+        } else if (*text == '#') {
+            char clear[32];
+            snprintf(clear, sizeof clear, "%s%s ", marker_a, marker_b);
+            password_hide7(o, clear);
+            o += strlen(o);
+            mem_wipe(clear, sizeof clear);
         } else {
             *o++ = *text;
         }
@@ -83,25 +93,80 @@ static const char config[] =
     "crypto isakmp key @ address 1.2.3.4\ncrypto isakmp key @ address 1.2.3.5\n"
     "key config-key password-encrypt @\nline vty 0 4\n password @\n login\n exec-timeout 1 0\n";
 
+/* ---- a stack of the test's own: nothing of what runs on it stays there ---- */
+
+enum { STACK = 1 << 20 };
+static _Alignas(64) u8 stack[STACK];
+static ucontext_t back, there;
+
+static void on_that_stack(void (*what)(void))
+{
+    assert_int_equal(getcontext(&there), 0);
+    there.uc_stack.ss_sp = stack;
+    there.uc_stack.ss_size = STACK;
+    there.uc_link = &back;
+    makecontext(&there, what, 0);
+    assert_int_equal(swapcontext(&back, &there), 0);
+}
+
+static bool stays_on_the_stack(void)
+{
+    char marker[32];
+    int len = snprintf(marker, sizeof marker, "%s%s", marker_a, marker_b);
+    bool found = memmem(stack, STACK, marker, (size_t)len) != NULL;
+    mem_wipe(marker, sizeof marker);
+    return found;
+}
+
+static struct conf *loaded;
+static struct strbuf printed;
+static char *the_text, *read_text;
+static char path[32];
+
+static void read_file(void)
+{
+    read_text = cli_read_file(path);
+}
+
+static void load(void)
+{
+    struct strbuf errors = {0};
+    assert_true(cli_load(loaded, "x", the_text, &errors));
+    sb_free(&errors);
+}
+
+static void seal_and_print(void)
+{
+    conf_seal(loaded, &env);
+    cli_running(&printed, loaded);
+}
+
 static void configurations(void **state)
 {
+    static void (*const steps[])(void) = {read_file, load, seal_and_print};
     (void)state;
-    char *text = with(config);
-    struct strbuf errors = {0}, out = {0};
+    int fd = memfd_create("configuration", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    the_text = with(config);
+    assert_true(fd >= 0 && write(fd, the_text, strlen(the_text)) == (ssize_t)strlen(the_text));
+    loaded = conf_new();
     watching = true;
     dirty = 0;
-    struct conf *c = conf_new();
-    assert_true(cli_load(c, "x", text, &errors));
-    assert_int_equal(dirty, 0);
-    conf_seal(c, &env);
-    cli_running(&out, c);
-    assert_int_equal(dirty, 0);
-    done_with(out.s);
-    conf_free(c);
+    for (unsigned i = 0; i < ARRAY_LEN(steps); i++) {
+        on_that_stack(steps[i]);
+        if (dirty || stays_on_the_stack()) {
+            fail_msg("step %u leaves a secret behind", i);
+        }
+    }
+    assert_non_null(read_text);
+    assert_string_equal(read_text, the_text);
+    done_with(read_text);
+    done_with(printed.s);
+    conf_free(loaded);
     watching = false;
     assert_int_equal(dirty, 0);
-    done_with(text);
-    sb_free(&errors);
+    done_with(the_text);
+    close(fd);
 }
 
 /* ---- a console ---- */
@@ -141,6 +206,12 @@ static void f_done(void *ctx, int status)
     (void)ctx, (void)status;
 }
 
+static struct session *the_session;
+static void run_line(void)
+{
+    session_line(the_session, the_text);
+}
+
 static void consoles(void **state)
 {
     static const char *const lines[] = {"enable",
@@ -149,9 +220,14 @@ static void consoles(void **state)
                                         "crypto isakmp key @ address",
                                         "enable secret @",
                                         "enable bogus @",
+                                        "bogus-@ 1",
+                                        "enable password 7 #",
+                                        "username u password 7 #",
                                         "line vty 0 4",
                                         "password @",
+                                        "password 7 #",
                                         "end",
+                                        "s @",
                                         "show running-config",
                                         "show running-config | include key",
                                         "show version | include @",
@@ -170,16 +246,20 @@ static void consoles(void **state)
     model = conf_new();
     watching = true;
     dirty = 0;
-    struct session *s = session_new(&host, NULL, false, f_out, f_done);
+    mem_wipe(stack, sizeof stack);
+    the_session = session_new(&host, NULL, false, f_out, f_done);
     for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
-        char *line = with(lines[i]);
-        session_line(s, line);
-        done_with(line);
+        the_text = with(lines[i]);
+        on_that_stack(run_line);
+        done_with(the_text);
+        if (stays_on_the_stack()) {
+            fail_msg("\"%s\" leaves a secret on the stack", lines[i]);
+        }
         if (dirty) {
             fail_msg("\"%s\" leaves a secret behind", lines[i]);
         }
     }
-    session_free(s);
+    session_free(the_session);
     assert_int_equal(dirty, 0);
     conf_free(model);
     watching = false;

@@ -13,6 +13,7 @@
 #include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -473,15 +474,71 @@ static void t_refused_by_the_kernel(void **state)
     rig_free(r);
 }
 
+/* Forged errors by the thousand cost nothing: for an SPI that is none of ours no SA is looked at, however many there are. */
+static void t_forged_looks_at_nothing(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    struct addr peer = rig_addr(RIG_B4);
+    size_t size = MAX_SAS * sizeof *r->dp->sas & ~(size_t)4095;
+    rig_crypto_map(r, false, DF_COPY, false);
+    for (u32 i = 0; i < 1000; i++) {
+        rig_sa(r, rig_sa_value(7, 0x10000 + i, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4,
+                               RIG_B4));
+    }
+    assert_non_null(rig_find_sa(r, 0x10000 + 999, SA_OUT));
+    u16 whole = plaintext_mtu(r);
+    assert_int_equal(mprotect(r->dp->sas, size, PROT_NONE), 0);
+    unsigned tried = 0;
+    for (u32 spi = 1; tried < 4000; spi++) {
+        u8 quote[4];
+        put32(quote, spi * 2654435761u);
+        if (!r->dp->bucket[SA_OUT][sa_hash(be32(quote))]) { /* else one or two are */
+            pmtu_told(&r->dp->w, 50, &peer, quote, sizeof quote, 600);
+            tried++;
+        }
+    }
+    assert_int_equal(mprotect(r->dp->sas, size, PROT_READ | PROT_WRITE), 0);
+    assert_int_equal(plaintext_mtu(r), whole);
+    rig_free(r);
+}
+
+/* ---- the graph's queues ----------------------------------------------------------------------- */
+
+/* What is put into a queue that is full is dropped and counted; nothing is written past it. */
+static void t_full_queue(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    struct worker *w = &r->dp->w;
+    struct queue *q = &w->q[N_PORT_TX];
+    struct pkt *p = pkt_get(w);
+    q->n = ARRAY_LEN(q->p);
+    graph_put(w, N_PORT_TX, p);
+    assert_int_equal(q->n, ARRAY_LEN(q->p));
+    assert_int_equal(w->q[N_PORT_TX + 1].n, 0); /* it stands behind it */
+    assert_int_equal(w->drops[DROP_NO_BUFFER], 1);
+    assert_int_equal(w->num_free, POOL);
+    q->n = 0;
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(t_every_order),    cmocka_unit_test(t_mixed),
-        cmocka_unit_test(t_refused),        cmocka_unit_test(t_never_across),
-        cmocka_unit_test(t_sa_of_a_tunnel), cmocka_unit_test(t_times_out),
-        cmocka_unit_test(t_bounded),        cmocka_unit_test(t_only_ours),
-        cmocka_unit_test(t_told_about_esp), cmocka_unit_test(t_told_about_gre),
+        cmocka_unit_test(t_every_order),
+        cmocka_unit_test(t_mixed),
+        cmocka_unit_test(t_refused),
+        cmocka_unit_test(t_never_across),
+        cmocka_unit_test(t_sa_of_a_tunnel),
+        cmocka_unit_test(t_times_out),
+        cmocka_unit_test(t_bounded),
+        cmocka_unit_test(t_only_ours),
+        cmocka_unit_test(t_told_about_esp),
+        cmocka_unit_test(t_told_about_gre),
         cmocka_unit_test(t_refused_by_the_kernel),
+        cmocka_unit_test(t_forged_looks_at_nothing),
+        cmocka_unit_test(t_full_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -533,6 +533,26 @@ static void t_prefixes_that_cannot_be(void **state)
     rig_free(r);
 }
 
+/* As many networks behind tunnels as the planner ever gives are taken; one more is not. */
+static void t_many_networks(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    for (unsigned more = 0; more < 2; more++) {
+        fill(r, 1, 1);
+        for (u32 i = 0; i < DP_MAX_RPF + more; i++, r->staged++) {
+            struct dp_msg m = {.type = DP_CFG_RPF,
+                               .u.rpf.net = {addr_v4(0x0a000000 + (i << 8)), 24}};
+            rig_ctl(r, m);
+        }
+        u64 before = cfg_live(r->dp)->number;
+        rig_quiet(r);
+        rig_commit(r);
+        assert_int_equal(taken(r), more ? before : r->generation);
+    }
+    rig_free(r);
+}
+
 /* Every flow replaced by another: the old ones make room first. */
 static void t_all_flows_replaced(void **state)
 {
@@ -770,6 +790,7 @@ int main(void)
         cmocka_unit_test(t_ecn_through_an_sa),
         cmocka_unit_test(t_whole_or_not),
         cmocka_unit_test(t_prefixes_that_cannot_be),
+        cmocka_unit_test(t_many_networks),
         cmocka_unit_test(t_all_flows_replaced),
         cmocka_unit_test(t_who_may_say),
         cmocka_unit_test(t_who_may_see_keys),

@@ -702,6 +702,40 @@ static void t_answers(void **state)
     two_free(t);
 }
 
+/* What waits for an SA stays as long as its way stays, over new generations; when the flow is another tunnel's, it is dropped: it
+ * has the old one's delivery header. */
+static void t_held_keeps_its_way(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    struct dp_tunnel_value t = side(TUN_GRE_IP, "1.1.1.1", "2.2.2.2", 5),
+                           other = side(TUN_GRE_IP, "1.1.1.1", "3.3.3.3", 5);
+    u8 b[100];
+    other.id = 1, other.port = TUN1;
+    for (unsigned moved = 0; moved < 3; moved++) {
+        t.flow = moved == 2 ? 0 : 5;
+        rig_begin(r);
+        rig_flow(r, (struct dp_flow_value){.flow = 5, .path_mtu = 1500});
+        rig_tunnel(r, t);
+        if (moved == 2) {
+            rig_tunnel(r, other);
+        }
+        rig_commit(r);
+        if (moved == 0) {
+            rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
+            rig_in(r, TUN0, b, 100);
+            rig_run(r);
+        }
+        assert_int_equal(flow_get(r->dp, 5)->held, moved == 2 ? 0 : 1);
+    }
+    assert_int_equal(rig_drops(r, DROP_NOT_FOR_US), 1);
+    rig_sa(r, rig_sa_value(5, 0x1000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, "1.1.1.1",
+                           "3.3.3.3"));
+    assert_int_equal(rig_num_out(r, SEND4), 0);
+    assert_int_equal(r->dp->w.num_free, POOL);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -722,6 +756,7 @@ int main(void)
         cmocka_unit_test(t_many),
         cmocka_unit_test(t_many_cut),
         cmocka_unit_test(t_answers),
+        cmocka_unit_test(t_held_keeps_its_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

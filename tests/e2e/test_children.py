@@ -121,6 +121,52 @@ def test_the_kernel_waits_for_dp(double, how, follows):
     assert d.end() == 0
 
 
+def test_a_refused_configuration_is_given_again(double):
+    """Until ike has taken it, at each look; the kernel follows dp meanwhile, and it is said once."""
+    d = double("refuses")
+    until(lambda: "1.1.1.1" in sh(["ip", "-n", d.ns, "addr"]), 10)
+    until(lambda: "ike has taken generation 3" in Path(d.stderr.name).read_text(), 60)
+    assert d.log().count("configuration for ike: it was refused; the old one stays in force") == 1
+    assert d.end() == 0
+
+
+def test_routes_the_kernel_did_not_tell(double):
+    """A dump of routes that fails, whoever asked for it, is no table without routes: the blackhole of a learned network, which only the
+    kernel remembers, stays; no address is taken for one whose network is lost; and all is looked at again."""
+    d = double("honest")
+    untold, nets = d.dir / "untold", iter(range(51, 250))
+    holes = lambda: sh(["ip", "-n", d.ns, "route", "show", "type", "blackhole"])
+
+    def learn(n):
+        sh(["ip", "-n", d.ns, "route", "add", f"10.{n}.0.0/16", "dev", "Tunnel0", "proto", "188"])
+        until(lambda: f"10.{n}.0.0/16" in holes(), 10)
+
+    sh(["ip", "-n", d.ns, "link", "add", "Fa0-0", "type", "veth", "peer", "name", "far"])
+    sh(["ip", "-n", d.ns, "link", "set", "far", "up"])
+    c = opened(d)
+    for l in ("configure terminal", "interface FastEthernet0/0", "ip address 10.8.8.1 255.255.255.0", "no shutdown", "end"):
+        assert c.say(l)[1]["done"] == 0, l
+    until(lambda: "10.8.8.0/24" in sh(["ip", "-n", d.ns, "route"]), 10)
+    learn(50)
+    monitor = subprocess.Popen(["ip", "-n", d.ns, "monitor", "address"], stdout=subprocess.PIPE, text=True)
+    try:
+        sh(["ip", "-n", d.ns, "addr", "add", "10.7.7.1/24", "dev", "far"])
+        assert "10.7.7.1" in monitor.stdout.readline()  # it watches
+        for n in range(1, 6):
+            untold.write_bytes(b"x" * n)
+            sh(["ip", "-n", d.ns, "route", "del", "10.50.0.0/16", "dev", "Tunnel0"], check=False)
+            while untold.exists():
+                learn(next(nets))
+        learn(next(nets))
+        assert "10.50.0.0/16" in holes()
+    finally:
+        monitor.terminate()
+        told = monitor.communicate()[0]
+    assert "10.8.8.1" not in told, told
+    assert "the kernel did not tell all of them; what is in force stays" in d.log()
+    assert d.end() == 0
+
+
 @pytest.mark.parametrize("how, why", [("garbage", "a field holds what cannot be"), ("garbage", "its type is none"),
                                       ("garbage", "it tells of an event that another"), ("fds", "it brought descriptors"),
                                       ("long", "its length is wrong"), ("twice", "it answers what was not asked"),
@@ -286,6 +332,43 @@ def test_the_configuration_is_read_again_under_a_console(double, enter, line):
     assert o["done"] == 1 and "left its submode" in text and "^" in text and o["prompt"] == "D(config)#"
     for l in (enter, line, "hostname E"):
         assert c.say(l)[1]["done"] == 0, l
+    assert d.end() == 0
+
+
+def copies(pid, what):
+    """Where in a process's memory these bytes stand, and what is around them."""
+    found = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            low, high = (int(x, 16) for x in line.split()[0].split("-"))
+            if not line.split()[1].startswith("rw") or high - low > 1 << 32:  # the sanitizer's shadow
+                continue
+            try:
+                mem.seek(low)
+                data = mem.read(high - low)
+            except OSError:
+                continue
+            at = data.find(what)
+            while at >= 0:
+                found.append((hex(low + at), line.split()[-1], data[max(at - 30, 0):at + 40]))
+                at = data.find(what, at + 1)
+    return found
+
+
+def test_what_was_typed_is_not_kept(double):
+    """Passwords that consoles typed stand nowhere in main's memory afterwards, whether they were right, wrong, or quoted in a
+    complaint, and whether the console is still there or has gone."""
+    d = double("honest")
+    c, other = opened(d), opened(d)
+    assert copies(d.p.pid, b"default"), "it sees nothing"
+    for l, status in (("configure terminal", 0), ("enable secret Zq9Sec7Ret-one", 0), ("crypto isakmp key a address Zq9Sec7Ret", 1),
+                      ("end", 0), ("disable", 0), ("enable", 0), ("Zq9Sec7Ret-wrong", 1), ("Zq9Sec7Ret-one", 0)):
+        assert c.say(l)[1]["done"] == status, l
+    other.send({"line": "show running-config | include Zq9Sec7Ret"})
+    other.done()
+    other.s.close()
+    until(lambda: not copies(d.p.pid, b"Zq9Sec7Ret"), 5)
+    assert c.say("show version")[1]["done"] == 0
     assert d.end() == 0
 
 

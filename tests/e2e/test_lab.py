@@ -106,6 +106,9 @@ def test_crypto_map(lab, tmp_path):
     packets = cap.close()
     assert {p[2] for p in packets if p[0]} == {"17", "50"}, packets
     assert " 0% packet loss" in l.shell("Lima", "ping -c 3 -i 0.2 -W 10 10.1.0.10")
+    # IKE and ESP carry the mark that the classifier lets pass; a tunnel in clear, and whatever main sends, does not
+    ike = l.shell("CE1", "ss -uaneH sport = 500")
+    assert ike.count("fwmark:0xad17") == len(ike.splitlines()) == 2, ike
     # the router itself, from its LAN address, is covered too; the world outside the list is not
     assert "!!!!!" in l.exec("CE1", "ping 10.2.0.1 source fa0/0")
     assert "!!!!!" in l.exec("CE1", "ping 1.1.1.2")
@@ -250,6 +253,16 @@ def test_rights(lab):
                 assert re.search(rf"^{caps}:\s+0+$", status, re.M), status
             assert re.search(r"^Seccomp:\s+2$", status, re.M) and re.search(r"^NoNewPrivs:\s+1$", status, re.M)
     assert len(set(uids)) == 8
+    for role, lacks in (("dp", "udp"), ("dp", "udp6"), ("ike", "raw"), ("ike", "raw6"), ("ike", "packet")):
+        pid = a.pids("R1", role)[0]  # each has its own descriptors and not the other's
+        held = {os.stat(f"/proc/{pid}/fd/{fd}").st_ino for fd in os.listdir(f"/proc/{pid}/fd")}
+        column = 8 if lacks == "packet" else 9
+        there = {int(x.split()[column]) for x in open(f"/proc/{pid}/net/{lacks}").readlines()[1:]}
+        assert not held & there, (role, lacks)
+    assert any("/dev/net/tun" in os.readlink(f"/proc/{a.pids('R1', 'dp')[0]}/fd/{fd}")
+               for fd in os.listdir(f"/proc/{a.pids('R1', 'dp')[0]}/fd")), "looked at nothing"
+    assert not any("tun" in os.readlink(f"/proc/{a.pids('R1', 'ike')[0]}/fd/{fd}")
+                   for fd in os.listdir(f"/proc/{a.pids('R1', 'ike')[0]}/fd"))
     old = a.pids("R1", "ike")
     os.kill(old[0], signal.SIGKILL)  # one that starts again has its id again
     until(lambda: [p for p in a.pids("R1", "ike") if p not in old], 10)

@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -275,13 +276,39 @@ def acl_line(b):
         b.l.config("CE1", "ip access-list extended 100", " no permit tcp 10.1.5.0 0.0.0.255 any eq 80")
 
 
+LINES = ["permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255", "permit udp host 1.1.1.1 host 2.2.2.1 eq 5014", "permit ip host 1.1.1.1 239.1.1.0 0.0.0.255"]
+MOMENT = ["do show running-config"] * 40
+
+
+def typed(b, *lines):
+    status, out = b.l.config("CE1", *lines)
+    assert "^" not in out, out
+
+
 def lines_replaced(b):
     """Each line is taken out and, a moment later, typed again on the same console."""
-    lines = ["permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255", "permit udp host 1.1.1.1 host 2.2.2.1 eq 5014", "permit ip host 1.1.1.1 239.1.1.0 0.0.0.255"]
-    moment = ["do show running-config"] * 40
-    for n, line in enumerate(lines, 1):
-        status, out = b.l.config("CE1", "ip access-list extended 100", f" no {n * 10}", *moment, f" {n * 10} {line}")
-        assert "^" not in out, out
+    for n, line in enumerate(LINES, 1):
+        typed(b, "ip access-list extended 100", f" no {n * 10}", *MOMENT, f" {n * 10} {line}")
+
+
+def lines_one_by_one(b):
+    """The list gets a line that closes it; then its lines go one by one, the last too, and come again."""
+    typed(b, "ip access-list extended 100", " 90 deny ip any any", " no 10", *MOMENT, " no 20", " no 30", *MOMENT, f" 30 {LINES[2]}", *MOMENT,
+          f" 10 {LINES[0]}", f" 20 {LINES[1]}", " no 90")
+
+
+def list_begun_twice(b):
+    """The list is typed again, with a mistake, and once more; meanwhile another console comes and goes."""
+    other = threading.Thread(target=lambda: [typed(b, "hostname CE1") for _ in range(6)])
+    other.start()
+    typed(b, "no access-list 100", *MOMENT, f"access-list 100 {LINES[1]}", *MOMENT, "no access-list 100", *MOMENT, *[f"access-list 100 {line}" for line in LINES])
+    other.join()
+
+
+def entry_without_list(b):
+    """The entry loses its list, has one that does not exist, one that begins with a deny line, and its own again."""
+    typed(b, "crypto map VPN 10 ipsec-isakmp", " no match address 100", *MOMENT, " match address 150", *MOMENT, "access-list 150 deny ip host 10.9.9.9 any", *MOMENT,
+          "crypto map VPN 10 ipsec-isakmp", " match address 100", "no access-list 150")
 
 
 def map_entry(b):
@@ -350,7 +377,8 @@ def sessions_cleared(b):
         time.sleep(0.3)
 
 
-STEADY = [nothing, flap, routes_move, ecmp, route_flush, table_of_its_own, tun_deleted, tun_queue_full, address_change, other_network, list_removed, reload_file, acl_line, lines_replaced, map_entry,
+STEADY = [nothing, flap, routes_move, ecmp, route_flush, table_of_its_own, tun_deleted, tun_queue_full, address_change, other_network, list_removed, reload_file, acl_line, lines_replaced, lines_one_by_one, list_begun_twice,
+          entry_without_list, map_entry,
           other_map, ike_killed, ike_ended, ike_stopped, dp_killed, dp_ended, dp_stopped, sessions_cleared, sa_gone]
 
 

@@ -1,8 +1,10 @@
 /*
  * process_test.c: the key daemon as a process: it answers over its channel, and on a host without
- * IPv6 (the descriptor of that socket is closed) it sleeps when there is nothing to do. ADIT_ADITD
+ * IPv6 (the descriptor of that socket is closed) it sleeps when there is nothing to do. And both
+ * children in their cage: it is shut before they answer anything, or they end. ADIT_ADITD
  * names the program.
  */
+#include "dp/dp.h"
 #include "ike/ike.h"
 
 #include <arpa/inet.h>
@@ -20,7 +22,10 @@
 
 enum { TO_MAIN = 3, UDP4 = 5, UDP6 = 6, HIGH = 20 }; /* as src/sys/sys.h has them */
 
-static pid_t start(int *out_chan)
+#define UID "2000008190"
+
+/* start_as: the program in that role; root: false for a user who has no rights to give up. */
+static pid_t start_as(const char *role, const char *uid, bool root, int *out_chan)
 {
     int c[2], udp = socket(AF_INET, SOCK_DGRAM, 0);
     struct sockaddr_in any = {.sin_family = AF_INET};
@@ -38,13 +43,21 @@ static pid_t start(int *out_chan)
         close(chan);
         close(sock);
         setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* it may not look at itself in its cage */
-        execl(getenv("ADIT_ADITD"), "aditd", "--role=ike", "2000008190", (char *)NULL);
+        if (!root && setresuid(65534, 65534, 65534) != 0) {
+            _exit(126);
+        }
+        execl(getenv("ADIT_ADITD"), "aditd", role, uid, (char *)NULL);
         _exit(127);
     }
     close(c[1]);
     close(udp);
     *out_chan = c[0];
     return pid;
+}
+
+static pid_t start(int *out_chan)
+{
+    return start_as("--role=ike", UID, true, out_chan);
 }
 
 /* receive: the next value of that type; others are passed over */
@@ -116,10 +129,99 @@ static void ends_when_told(void **unused)
     close(chan);
 }
 
+/* ---- the cage of both -------------------------------------------------------------------------- */
+
+static const struct {
+    const char *role;
+    u32 ping, pong;
+    size_t size;
+} roles[] = {{"--role=ike", IKE_PING, IKE_PONG, sizeof(struct ike_msg)},
+             {"--role=dp", DP_PING, DP_PONG, sizeof(struct dp_msg)}};
+
+static union {
+    struct ike_msg ike;
+    struct dp_msg dp;
+} value;
+
+/* answers: asked over its channel, the process answers; false: it closed it. */
+static bool answers(int chan, unsigned role)
+{
+    memset(&value, 0, sizeof value);
+    value.ike.type = roles[role].ping; /* both begin with it */
+    (void)send(chan, &value, roles[role].size, MSG_NOSIGNAL); /* it may have ended */
+    for (;;) {
+        struct pollfd f = {.fd = chan, .events = POLLIN};
+        assert_int_equal(poll(&f, 1, 20000), 1);
+        ssize_t n = recv(chan, &value, sizeof value, 0);
+        if (n <= 0) {
+            return false;
+        }
+        assert_int_equal(n, roles[role].size);
+        if (value.ike.type == roles[role].pong) {
+            return true;
+        }
+    }
+}
+
+/* Who answers is a user of its own without groups and rights, under its filter. */
+static void answers_from_the_cage(void **unused)
+{
+    static const char *const wanted[] = {"\nUid:\t" UID "\t" UID "\t" UID "\t" UID "\n",
+                                         "\nGid:\t" UID "\t" UID "\t" UID "\t" UID "\n",
+                                         "\nCapPrm:\t0000000000000000\n",
+                                         "\nCapEff:\t0000000000000000\n",
+                                         "\nCapBnd:\t0000000000000000\n",
+                                         "\nNoNewPrivs:\t1\n",
+                                         "\nSeccomp:\t2\n"};
+    (void)unused;
+    for (unsigned i = 0; i < ARRAY_LEN(roles); i++) {
+        int chan, status;
+        char path[64], text[8192];
+        pid_t pid = start_as(roles[i].role, UID, true, &chan);
+        assert_true(answers(chan, i));
+        snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+        int fd = open(path, O_RDONLY);
+        ssize_t n = read(fd, text, sizeof text - 1);
+        assert_true(fd >= 0 && n > 0);
+        text[n] = 0;
+        close(fd);
+        for (unsigned k = 0; k < ARRAY_LEN(wanted); k++) {
+            if (!strstr(text, wanted[k])) {
+                fail_msg("%s has not%s%s", roles[i].role, wanted[k], text);
+            }
+        }
+        close(chan);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+}
+
+/* Who cannot shut its cage, or is told to be somebody else's user, ends and never answers. */
+static void no_cage_no_child(void **unused)
+{
+    static const struct {
+        const char *uid;
+        bool root;
+    } rows[] = {{UID, false}, {"0", true}, {"65534", true}, {"", true}};
+    (void)unused;
+    for (unsigned i = 0; i < ARRAY_LEN(roles) * ARRAY_LEN(rows); i++) {
+        unsigned who = i / ARRAY_LEN(rows), how = i % ARRAY_LEN(rows);
+        int chan, status;
+        pid_t pid = start_as(roles[who].role, rows[how].uid, rows[how].root, &chan);
+        if (answers(chan, who)) {
+            fail_msg("%s works without its cage, %u", roles[who].role, how);
+        }
+        close(chan);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0 && WEXITSTATUS(status) < 126);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sleeps_without_ipv6),
-                                       cmocka_unit_test(ends_when_told)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sleeps_without_ipv6), cmocka_unit_test(ends_when_told),
+        cmocka_unit_test(answers_from_the_cage), cmocka_unit_test(no_cage_no_child)};
     if (geteuid() != 0) {
         return 77; /* it gives up rights it must have */
     }

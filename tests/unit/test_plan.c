@@ -3,6 +3,7 @@
  * becomes for the kernel, dp and ike, value by value; and the arithmetic of what fits into a path after
  * ESP, against sizes computed packet by packet.
  */
+#include "cli/cli_int.h"
 #include "sys/apply_route.h"
 #include "sys/router_int.h"
 #include "sys/vlan.h"
@@ -53,13 +54,15 @@ bool kern_route_to(struct kern *nl, const struct addr *dst, char out_link[NL_NAM
     return true;
 }
 
-void kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_route_value *r),
+static bool routes_untold; /* the kernel says that there are more */
+bool kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_route_value *r),
                      void *ctx)
 {
     (void)nl;
     for (size_t i = 0; i < num_routes; i++) {
         fn(ctx, &routes[i]);
     }
+    return !routes_untold;
 }
 
 static char done[512];          /* what was changed, in order */
@@ -99,7 +102,7 @@ static void console_name(void *ctx, char out[CONF_IFNAME], const char *link)
     str_copy(out, CONF_IFNAME, link);
 }
 
-static char keys[32][400];
+static char keys[256][400];
 static u32 flow_id(void *ctx, const char *key)
 {
     (void)ctx;
@@ -120,35 +123,42 @@ static u8 link_number(void *ctx, const char *link)
     return strcmp(link, "Fa0-1") == 0 ? 3 : strcmp(link, "Fa1-0") == 0 ? 1 : 0;
 }
 
-/* plan_typed: the plan of a configuration whose last lines a console may be typing; *out_conf is the caller's. */
-static struct plan plan_typed(const char *text, struct conf **out_conf, bool whole)
+static struct plan derived(const struct conf *c)
 {
-    struct strbuf errors = {0};
     struct plan p;
     struct plan_world w = {.kernel_name = kernel_name,
                            .console_name = console_name,
                            .flow_id = flow_id,
                            .link_number = link_number};
-    *out_conf = conf_new();
-    char *copy = xstrdup(text);
-    if (!cli_load(*out_conf, "t.cfg", copy, &errors)) {
-        print_message("%s\n", errors.s);
-        fail();
+    plan_init(&p);
+    assert_int_equal(plan_derive(&p, c, &w), !routes_untold);
+    return p;
+}
+
+/* type_lines: as a console in configuration mode, which stays there. */
+static void type_lines(struct conf *c, const char *text)
+{
+    struct cfg k = {.c = c, .mode = M_CONF, .g = cli_grammar()};
+    char *copy = xstrdup(text), *rest = copy, *line;
+    while ((line = strsep(&rest, "\n")) != NULL) {
+        cfg_tidy(line);
+        if (!cfg_line(&k, line)) {
+            fail_msg("%s: %s", line, k.err);
+        }
     }
     free(copy);
-    sb_free(&errors);
-    if (whole) {
-        (void)conf_typed(*out_conf);
-    }
-    plan_init(&p);
-    plan_derive(&p, *out_conf, &w);
-    return p;
 }
 
 /* plan_of: the plan of a configuration file. */
 static struct plan plan_of(const char *text, struct conf **out_conf)
 {
-    return plan_typed(text, out_conf, true);
+    struct strbuf errors = {0};
+    *out_conf = conf_new();
+    if (!cli_load(*out_conf, "t.cfg", text, &errors)) {
+        fail_msg("%s", errors.s);
+    }
+    sb_free(&errors);
+    return derived(*out_conf);
 }
 
 #define HEAD                                                                                       \
@@ -360,110 +370,191 @@ static void t_map_disabled(void **state)
     conf_free(c);
 }
 
-/* A list that is in use and goes, or loses its last permit line: what it covered stays covered, and nothing of it passes,
- * until the entry has a list with a permit line again or names another. What an unknown list covers is everything. */
-static void t_lost_list(void **state)
+/* ---- what lists cover while they are changed ------------------------------------------------------- */
+
+#define MAP_OF(list)                                                                               \
+    "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address " list   \
+    "\n"
+#define LINE(n) "permit ip 10.1.0.0 0.0.0.255 10." #n ".0.0 0.0.0.255\n"
+
+/* verdict: what the plan says of a packet from 10.1.0.9, as dp's find() does. */
+enum says { PASSES, DROPPED, PROTECTED };
+static enum says verdict(const struct plan *p, const char *dst)
+{
+    struct addr a, b;
+    assert_true(addr_parse(&a, "10.1.0.9") && addr_parse(&b, dst));
+    u32 denied = 0;
+    const struct dp_policy_value *pol;
+    for (size_t i = 0; (pol = policy(p, i)) != NULL; i++) {
+        if (pol->entry == denied || !prefix_contains(&pol->sel.src, &a) ||
+            !prefix_contains(&pol->sel.dst, &b)) {
+            continue;
+        }
+        if (pol->action == ACT_PROTECT) {
+            assert_non_null(dp_flow(p, pol->flow));
+            return ike_flow(p, pol->flow) ? PROTECTED : DROPPED;
+        }
+        denied = pol->entry;
+    }
+    return PASSES;
+}
+
+/* steered: the kernel leads it to dp. */
+static bool steered(const struct plan *p, const char *dst)
+{
+    struct addr b;
+    assert_true(addr_parse(&b, dst));
+    const struct selector *s = p->covered.items;
+    for (size_t i = 0; i < p->covered.num; i++) {
+        if (prefix_contains(&s[i].dst, &b)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void is(const struct conf *c, const char *dst, enum says want)
+{
+    struct plan p = derived(c);
+    enum says got = verdict(&p, dst);
+    if (got != want) {
+        print_message("%s: %d, expected %d\n", dst, got, want);
+    }
+    assert_int_equal(got, want);
+    assert_true(want == PASSES || steered(&p, dst));
+    plan_free(&p);
+}
+
+/* What a console may do to a list in use, line by line: at no moment anything of it is open, and when everybody has left
+ * configuration mode it is what the lines say. 10.2 and 10.3 are covered before, 10.9 is not. */
+static void t_lines_changed(void **state)
 {
     (void)state;
-    enum { NOTHING, DROPPED, EVERYTHING, PROTECTED_AGAIN };
     static const struct {
         const char *edit;
-        int want;
+        enum says two, three, nine; /* while it is typed */
+        enum says then2, then3, then9;
     } cases[] = {
-        {"", PROTECTED_AGAIN},
-        {"no access-list 100\n", DROPPED},
-        {"no access-list 100 permit ip any any\n", DROPPED}, /* IOS: the whole list goes */
-        {"no ip access-list extended 100\n", DROPPED},
-        {"ip access-list extended 100\n no permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\n",
-         DROPPED},
-        {"ip access-list extended 100\n no 10\n", DROPPED},
-        {"ip access-list extended 100\n 10 deny ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\n",
-         DROPPED},
-        {"ip access-list extended 100\n 10 permit ip 10.1.0.0 0.0.0.255 10.3.0.0 0.0.0.255\n",
-         PROTECTED_AGAIN},
-        {"no access-list 100\naccess-list 100 remark typed again\n", DROPPED},
-        {"no access-list 100\naccess-list 100 deny ip host 10.1.0.9 any\n", DROPPED},
-        {"no access-list 100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\n",
-         PROTECTED_AGAIN},
-        {"no access-list 100\ncrypto map M 10 ipsec-isakmp\n match address 100\n", DROPPED},
-        {"no access-list 100\ncrypto map M 10 ipsec-isakmp\n no match address\n", NOTHING},
-        {"crypto map M 10 ipsec-isakmp\n match address NONE\n", EVERYTHING},
-        {"crypto map M 10 ipsec-isakmp\n match address NONE\nip access-list extended NONE\n",
-         EVERYTHING},
-        {"crypto map M 10 ipsec-isakmp\n match address D\nip access-list extended D\n deny ip any "
-         "any\n",
-         NOTHING},
+        {"", PROTECTED, PROTECTED, PASSES, PROTECTED, PROTECTED, PASSES},
+        {"no access-list 100\n", DROPPED, DROPPED, PASSES, DROPPED, DROPPED, PASSES},
+        {"no access-list 100 " LINE(2), DROPPED, DROPPED, PASSES, DROPPED, DROPPED, PASSES},
+        {"no ip access-list extended 100\n", DROPPED, DROPPED, PASSES, DROPPED, DROPPED, PASSES},
+        {"ip access-list extended 100\n no 10\n", DROPPED, PROTECTED, PASSES, PASSES, PROTECTED,
+         PASSES},
+        {"ip access-list extended 100\n no " LINE(2), DROPPED, PROTECTED, PASSES, PASSES, PROTECTED,
+         PASSES},
+        /* one by one, the last too */
+        {"ip access-list extended 100\n no 10\n no 20\n", DROPPED, DROPPED, PASSES, DROPPED,
+         DROPPED, PASSES},
+        {"ip access-list extended 100\n no 10\n no 20\n 10 " LINE(2), PROTECTED, DROPPED, PASSES,
+         PROTECTED, PASSES, PASSES},
+        /* begun, begun again */
+        {"no access-list 100\naccess-list 100 " LINE(2) "no access-list 100\n", DROPPED, DROPPED,
+         PASSES, DROPPED, DROPPED, PASSES},
+        /* with a line that closes the list, before the others are back */
+        {"ip access-list extended 100\n 90 deny ip any any\n no 10\n", DROPPED, PROTECTED, PASSES,
+         PASSES, PROTECTED, PASSES},
+        {"no access-list 100\naccess-list 100 deny ip any any\naccess-list 100 " LINE(2), DROPPED,
+         DROPPED, PASSES, PASSES, PASSES, PASSES},
+        {"ip access-list extended 100\n 10 deny ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\n", DROPPED,
+         PROTECTED, PASSES, PASSES, PROTECTED, PASSES},
+        {"ip access-list extended 100\n 10 " LINE(9), DROPPED, PROTECTED, PROTECTED, PASSES,
+         PROTECTED, PROTECTED},
+        /* typed and taken out again by the same console */
+        {"access-list 100 " LINE(9) "ip access-list extended 100\n no 30\n", PROTECTED, PROTECTED,
+         DROPPED, PROTECTED, PROTECTED, PASSES},
+        {"access-list 100 " LINE(9) "ip access-list extended 100\n 30 deny ip any any\n", PROTECTED,
+         PROTECTED, DROPPED, PROTECTED, PROTECTED, PASSES},
+        {"no access-list 100\naccess-list 100 remark typed again\n", DROPPED, DROPPED, PASSES,
+         DROPPED, DROPPED, PASSES},
+        {"no access-list 100\naccess-list 100 deny ip host 10.1.0.9 any\n", DROPPED, DROPPED, PASSES,
+         DROPPED, DROPPED, PASSES},
+        {"no access-list 100\naccess-list 100 " LINE(3) "access-list 100 " LINE(2), PROTECTED,
+         PROTECTED, PASSES, PROTECTED, PROTECTED, PASSES},
+        /* the entry goes by another list, none, one that is not there, one that only denies */
+        {MAP_OF("110") "access-list 110 " LINE(9), DROPPED, DROPPED, PROTECTED, PASSES, PASSES,
+         PROTECTED},
+        {"crypto map M 10 ipsec-isakmp\n no match address\n", DROPPED, DROPPED, PASSES, DROPPED,
+         DROPPED, PASSES},
+        {MAP_OF("NONE"), DROPPED, DROPPED, DROPPED, DROPPED, DROPPED, DROPPED},
+        {MAP_OF("NONE") "ip access-list extended NONE\n", DROPPED, DROPPED, DROPPED, DROPPED,
+         DROPPED, DROPPED},
+        {MAP_OF("150") "access-list 150 deny ip host 10.1.0.9 any\n", DROPPED, DROPPED, DROPPED,
+         DROPPED, DROPPED, DROPPED},
+        {MAP_OF("150") "access-list 150 deny ip host 10.1.0.9 host 10.3.0.1\naccess-list 150 " LINE(2),
+         PROTECTED, DROPPED, PASSES, PROTECTED, PASSES, PASSES},
+        /* the line moves to an entry further down; the entry goes; it goes and comes again */
+        {"no access-list 100\naccess-list 100 " LINE(3) "access-list 110 " LINE(2)
+             "crypto map M 20 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address 110\n",
+         PROTECTED, PROTECTED, PASSES, PROTECTED, PROTECTED, PASSES},
+        {"access-list 110 " LINE(2)
+             "crypto map M 20 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address 110\n"
+             "no crypto map M 10\n",
+         PROTECTED, DROPPED, PASSES, PROTECTED, PASSES, PASSES},
+        {"access-list 110 " LINE(9)
+             "crypto map M 20 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address 110\n"
+             "no crypto map M 10\n" MAP_OF("100"),
+         PROTECTED, PROTECTED, PROTECTED, PROTECTED, PROTECTED, PROTECTED},
     };
     for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-        char text[1500];
         struct conf *c;
-        snprintf(text, sizeof text,
-                 HEAD
-                 "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match "
-                 "address 100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 "
-                 "0.0.0.255\n" WAN " crypto map M\n%send\n",
-                 cases[i].edit);
-        struct plan p = plan_of(text, &c);
-        const struct dp_policy_value *pol = policy(&p, 0);
-        const struct selector *covered = p.covered.items;
-        print_message("%s", cases[i].edit);
-        if (cases[i].want == NOTHING) {
-            assert_true(!pol || pol->action == ACT_SKIP);
-            assert_int_equal(p.covered.num, 0);
-        } else {
-            assert_int_equal(p.covered.num, cases[i].want == EVERYTHING ? 2 : 1);
-            assert_int_equal(pol->action, ACT_PROTECT);
-            assert_true(selector_equal(&pol->sel, &covered[0]));
-            assert_int_equal(covered[0].src.len, cases[i].want == EVERYTHING ? 0 : 24);
-            assert_non_null(dp_flow(&p, pol->flow));
-            assert_int_equal(ike_flow(&p, pol->flow) != NULL, cases[i].want == PROTECTED_AGAIN);
-        }
-        if (cases[i].want == EVERYTHING) {
-            assert_int_equal(covered[0].src.a.family, AF_V4);
-            assert_int_equal(covered[1].src.a.family, AF_V6);
-        }
+        struct plan p = plan_of(HEAD MAP_OF("100") "access-list 100 " LINE(2) "access-list 100 " LINE(3)
+                                    WAN " crypto map M\n",
+                                &c);
         plan_free(&p);
+        print_message("- %s", cases[i].edit);
+        conf_typing(c);
+        type_lines(c, cases[i].edit);
+        is(c, "10.2.0.1", cases[i].two);
+        is(c, "10.3.0.1", cases[i].three);
+        is(c, "10.9.0.1", cases[i].nine);
+        conf_typing(c); /* another console comes and goes: nothing is whole by that */
+        assert_false(conf_typed(c, true));
+        is(c, "10.2.0.1", cases[i].two);
+        is(c, "10.3.0.1", cases[i].three);
+        is(c, "10.9.0.1", cases[i].nine);
+        bool changing = conf_changing(c);
+        assert_false(conf_typed(c, false)); /* it hangs up */
+        is(c, "10.2.0.1", cases[i].two);
+        is(c, "10.3.0.1", cases[i].three);
+        conf_typing(c);
+        assert_int_equal(conf_typed(c, true), changing);
+        is(c, "10.2.0.1", cases[i].then2);
+        is(c, "10.3.0.1", cases[i].then3);
+        is(c, "10.9.0.1", cases[i].then9);
+        assert_false(conf_changing(c));
         conf_free(c);
     }
 }
 
-/* While it is typed again, what it covered and does not yet say again is covered, and dropped. */
-static void t_list_typed_again(void **state)
+/* A file is whole when it is read: a list it never defines covers everything, one that only denies nothing. */
+static void t_lists_of_a_file(void **state)
 {
     (void)state;
-    struct conf *c;
-    struct plan p = plan_typed(
-        HEAD "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address "
-             "100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\naccess-list 100 "
-             "permit ip 10.1.0.0 0.0.0.255 10.3.0.0 0.0.0.255\n" WAN
-             " crypto map M\nno access-list 100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 "
-             "10.2.0.0 0.0.0.255\nend\n",
-        &c, false);
-    assert_int_equal(p.covered.num, 2);
-    const struct dp_policy_value *again = policy(&p, 0), *former = policy(&p, 1);
-    assert_true(again->action == ACT_PROTECT && former->action == ACT_PROTECT);
-    assert_int_equal(addr_v4_host(&again->sel.dst.a), 0x0a020000);
-    assert_int_equal(addr_v4_host(&former->sel.dst.a), 0x0a030000);
-    assert_non_null(ike_flow(&p, again->flow));
-    assert_null(ike_flow(&p, former->flow));
-    plan_free(&p);
-    assert_true(conf_typed(c));
-    assert_false(conf_typed(c));
-    conf_free(c);
-    /* one line of several, taken out twice */
-    p = plan_typed(HEAD "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address "
-                     "100\naccess-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255\naccess-list 100 "
-                     "permit ip 10.1.0.0 0.0.0.255 10.3.0.0 0.0.0.255\n" WAN
-                     " crypto map M\nip access-list extended 100\n no 10\n 10 permit ip 10.1.0.0 0.0.0.255 "
-                     "10.2.0.0 0.0.0.255\n no 10\nend\n",
-                &c, false);
-    assert_int_equal(p.covered.num, 2);
-    again = policy(&p, 0), former = policy(&p, 1);
-    assert_int_equal(addr_v4_host(&again->sel.dst.a), 0x0a030000);
-    assert_int_equal(addr_v4_host(&former->sel.dst.a), 0x0a020000);
-    assert_null(ike_flow(&p, former->flow));
-    plan_free(&p);
-    conf_free(c);
+    static const struct {
+        const char *lines;
+        enum says two;
+        enum conf_stand stand;
+    } cases[] = {
+        {MAP_OF("100") "access-list 100 " LINE(2), PROTECTED, CONF_PERMITS},
+        {MAP_OF("NONE"), DROPPED, CONF_EVERYTHING},
+        {MAP_OF("NONE") "ip access-list extended NONE\n", DROPPED, CONF_EVERYTHING},
+        {MAP_OF("D") "ip access-list extended D\n deny ip any any\n", PASSES, CONF_NOTHING},
+        {"crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n", PASSES, CONF_NOTHING},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[1500];
+        struct conf *c;
+        snprintf(text, sizeof text, HEAD "%s" WAN " crypto map M\n", cases[i].lines);
+        struct plan p = plan_of(text, &c);
+        plan_free(&p);
+        is(c, "10.2.0.1", cases[i].two);
+        const struct conf_map *m = conf_map_find(c, "M");
+        assert_int_equal(
+            conf_entry_stand(c, CONTAINER_OF(m->entries.next, struct conf_map_entry, link)),
+            cases[i].stand);
+        conf_free(c);
+    }
 }
 
 /* ---- the kernel's part ------------------------------------------------------------------------- */
@@ -621,6 +712,20 @@ static void t_many_holes(void **state)
     num_routes = 0;
 }
 
+/* What the kernel kept quiet about is not gone: no plan is made that would take its blackholes away. */
+static void t_routes_untold(void **state)
+{
+    struct conf *c;
+    (void)state;
+    kernel_routes();
+    routes_untold = true; /* plan_of looks at what plan_derive says of it */
+    struct plan p = plan_of(HEAD WAN, &c);
+    routes_untold = false;
+    num_routes = 0;
+    plan_free(&p);
+    conf_free(c);
+}
+
 static void t_tunnels(void **state)
 {
     (void)state;
@@ -727,6 +832,40 @@ static void t_tunnel_values(void **state)
     }
 }
 
+/* Neighbours that announce more than dp can keep: the first networks are told to it, over all tunnels, and never more than it
+ * takes; those beyond fail the reverse path check. */
+static void t_too_many_networks(void **state)
+{
+    (void)state;
+    struct conf *c;
+    num_routes = 0;
+    for (u32 i = 0; i < DP_MAX_RPF + 500; i++) {
+        struct kern_route_value *v = &routes[num_routes++];
+        *v = (struct kern_route_value){.net = {addr_v4(0x0a000000 + (i << 8)), 24},
+                                       .kind = NLR_UNICAST,
+                                       .proto = 188,
+                                       .table = TABLE_MAIN};
+        str_copy(v->link, sizeof v->link, i % 2 ? "Tunnel0" : "Tunnel1");
+    }
+    struct plan p = plan_of(WAN "interface Tunnel0\n tunnel source FastEthernet0/1\n tunnel "
+                                "destination 2.2.2.2\n ip verify unicast source reachable-via rx\n"
+                                "interface Tunnel1\n tunnel source FastEthernet0/1\n tunnel "
+                                "destination 2.2.2.3\n ip verify unicast source reachable-via rx\n"
+                                "end\n",
+                            &c);
+    const struct dp_msg *m = p.dp.items;
+    size_t networks = 0, half = 0;
+    for (size_t i = 0; i < p.dp.num; i++) {
+        networks += m[i].type == DP_CFG_RPF;
+        half += m[i].type == DP_CFG_RPF && m[i].u.rpf.tunnel == 0;
+    }
+    assert_int_equal(networks, DP_MAX_RPF);
+    assert_int_equal(half, (DP_MAX_RPF + 500) / 2);
+    num_routes = 0;
+    plan_free(&p);
+    conf_free(c);
+}
+
 /* Keys pass through plans: what is freed holds none. */
 static void t_keys_are_wiped(void **state)
 {
@@ -782,7 +921,9 @@ static void t_vlans(void **state)
         vlan_add(NULL, c, &names);
         assert_string_equal(done, cases[i][1]);
         if (!cases[i][1][0]) { /* the tables do not keep what was made */
-            assert_int_equal(vlan_replace(NULL, c, &names), cases[i][2][0] != 0);
+            struct plan p = derived(c);
+            assert_int_equal(vlan_replace(NULL, &p.links, &names), cases[i][2][0] != 0);
+            plan_free(&p);
             assert_string_equal(done, cases[i][2]);
         }
         sb_free(&errors);
@@ -857,6 +998,15 @@ static void t_complaints(void **state)
         apply_complain_once(r, "interface", steps[i].which, steps[i].why);
         assert_int_equal(said, steps[i].said);
     }
+    apply_complain_once(r, "blackhole", "", "full"); /* 5; another thing's stays */
+    complaints_begin(r, "interface");
+    apply_complain_once(r, "interface", "b", "no");
+    complaints_end(r, "interface"); /* there is no interface a any more */
+    apply_complain_once(r, "interface", "b", "no");
+    apply_complain_once(r, "blackhole", "", "full");
+    assert_int_equal(said, 5);
+    apply_complain_once(r, "interface", "a", "never");
+    assert_int_equal(said, 6);
     complaints_free(r);
     free(r);
 }
@@ -921,15 +1071,25 @@ static void t_esp_mtu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(t_map_lines),     cmocka_unit_test(t_two_links),
-        cmocka_unit_test(t_ipv6_list),     cmocka_unit_test(t_map_disabled),
-        cmocka_unit_test(t_list_typed_again),
-        cmocka_unit_test(t_lost_list),     cmocka_unit_test(t_addresses_and_routes),
-        cmocka_unit_test(t_holes),         cmocka_unit_test(t_many_holes),
-        cmocka_unit_test(t_tunnels),       cmocka_unit_test(t_tunnel_under_a_map),
-        cmocka_unit_test(t_tunnel_values), cmocka_unit_test(t_keys_are_wiped),
-        cmocka_unit_test(t_master_keys),   cmocka_unit_test(t_complaints),
-        cmocka_unit_test(t_hole_refused),  cmocka_unit_test(t_vlans),
+        cmocka_unit_test(t_map_lines),
+        cmocka_unit_test(t_two_links),
+        cmocka_unit_test(t_ipv6_list),
+        cmocka_unit_test(t_map_disabled),
+        cmocka_unit_test(t_lists_of_a_file),
+        cmocka_unit_test(t_lines_changed),
+        cmocka_unit_test(t_addresses_and_routes),
+        cmocka_unit_test(t_holes),
+        cmocka_unit_test(t_many_holes),
+        cmocka_unit_test(t_routes_untold),
+        cmocka_unit_test(t_tunnels),
+        cmocka_unit_test(t_tunnel_under_a_map),
+        cmocka_unit_test(t_tunnel_values),
+        cmocka_unit_test(t_too_many_networks),
+        cmocka_unit_test(t_keys_are_wiped),
+        cmocka_unit_test(t_master_keys),
+        cmocka_unit_test(t_complaints),
+        cmocka_unit_test(t_hole_refused),
+        cmocka_unit_test(t_vlans),
         cmocka_unit_test(t_esp_mtu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

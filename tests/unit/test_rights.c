@@ -142,6 +142,19 @@ static void control(void)
 {
     (void)syscall(SYS_ioctl, 0, 0, 0);
 }
+static void read_it(void)
+{
+    char b;
+    (void)!syscall(SYS_read, -1, &b, 1);
+}
+static void receive_many(void)
+{
+    (void)syscall(SYS_recvmmsg, -1, NULL, 0, 0, NULL);
+}
+static void send_many(void)
+{
+    (void)syscall(SYS_sendmmsg, -1, NULL, 0, 0);
+}
 static void set_option(void)
 {
     int on = 1;
@@ -178,6 +191,7 @@ static void inside(void **state)
         make_code,   make_code_by_key, run_program, new_process,
         trace,       new_process_old,  read_other,  become_root,
         be_dumpable, memory_file,      control,     set_option};
+    static void (*const of_dp[])(void) = {read_it, receive_many, send_many};
     (void)state;
     if (geteuid() != 0) {
         skip();
@@ -196,6 +210,12 @@ static void inside(void **state)
             int status = caged((enum rights_role)role, may_not[i]);
             if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS) {
                 fail_msg("role %d may do forbidden thing %u: status %x", role, i, status);
+            }
+        }
+        for (unsigned i = 0; i < ARRAY_LEN(of_dp); i++) { /* what only packets need is dp's */
+            int status = caged((enum rights_role)role, of_dp[i]);
+            if (role == RIGHTS_DP ? status != 0 : !WIFSIGNALED(status)) {
+                fail_msg("role %d, a call of dp's, %u: status %x", role, i, status);
             }
         }
         assert_int_equal(WTERMSIG(caged((enum rights_role)role, own_abort)), SIGABRT);
