@@ -142,23 +142,31 @@ static struct steer_bpf *load(const struct steer_link *l, const char **why)
     return o;
 }
 
-static struct bpf_tc_hook hook_of(int ifindex, enum bpf_tc_attach_point at)
+/* hook_of, ours: libbpf refuses a value whose padding at the end is not zero: so it is filled in place, for a
+ * struct that is copied may lose its padding. */
+static void hook_of(struct bpf_tc_hook *out, int ifindex, enum bpf_tc_attach_point at)
 {
-    return (struct bpf_tc_hook){
-        .sz = sizeof(struct bpf_tc_hook), .ifindex = ifindex, .attach_point = at};
+    memset(out, 0, sizeof *out);
+    out->sz = sizeof *out;
+    out->ifindex = ifindex;
+    out->attach_point = at;
 }
 
-static struct bpf_tc_opts ours(void)
+static void ours(struct bpf_tc_opts *out)
 {
-    return (struct bpf_tc_opts){
-        .sz = sizeof(struct bpf_tc_opts), .handle = HANDLE, .priority = PRIORITY};
+    memset(out, 0, sizeof *out);
+    out->sz = sizeof *out;
+    out->handle = HANDLE;
+    out->priority = PRIORITY;
 }
 
 /* standing: the id of adit's program at this place, 0: none. */
 static u32 standing(int ifindex, enum bpf_tc_attach_point at)
 {
-    struct bpf_tc_hook h = hook_of(ifindex, at);
-    struct bpf_tc_opts o = ours();
+    struct bpf_tc_hook h;
+    struct bpf_tc_opts o;
+    hook_of(&h, ifindex, at);
+    ours(&o);
     libbpf_set_print(no_print);
     return bpf_tc_query(&h, &o) == 0 ? o.prog_id : 0;
 }
@@ -166,8 +174,10 @@ static u32 standing(int ifindex, enum bpf_tc_attach_point at)
 static bool put(int ifindex, enum bpf_tc_attach_point at, const struct bpf_program *prog,
                 u32 *out_id)
 {
-    struct bpf_tc_hook h = hook_of(ifindex, at);
-    struct bpf_tc_opts o = ours();
+    struct bpf_tc_hook h;
+    struct bpf_tc_opts o;
+    hook_of(&h, ifindex, at);
+    ours(&o);
     o.prog_fd = bpf_program__fd(prog);
     o.flags = standing(ifindex, at) ? BPF_TC_F_REPLACE : 0;
     if (bpf_tc_attach(&h, &o) != 0) {
@@ -193,8 +203,9 @@ static bool has_frames(int ifindex)
 const char *steer_attach(const struct steer_link *l, u32 out_ids[3])
 {
     const char *why;
-    struct bpf_tc_hook both =
-        hook_of(l->ifindex, (enum bpf_tc_attach_point)(BPF_TC_INGRESS | BPF_TC_EGRESS));
+    struct bpf_tc_hook both, in;
+    hook_of(&both, l->ifindex, (enum bpf_tc_attach_point)(BPF_TC_INGRESS | BPF_TC_EGRESS));
+    hook_of(&in, (int)l->tun_in, BPF_TC_INGRESS);
     struct steer_bpf *o = load(l, &why);
     if (!o) {
         return why;
@@ -205,7 +216,6 @@ const char *steer_attach(const struct steer_link *l, u32 out_ids[3])
         !put(l->ifindex, BPF_TC_INGRESS, o->progs.steer_in, &out_ids[1])) {
         why = "this link takes no classifier (clsact)";
     }
-    struct bpf_tc_hook in = hook_of((int)l->tun_in, BPF_TC_INGRESS);
     out_ids[2] = 0;
     (void)bpf_tc_hook_create(&in);
     if (!why && has_frames(l->ifindex) &&
@@ -245,8 +255,10 @@ bool steer_detach(int ifindex)
     bool was = false;
     for (unsigned i = 0; i < ARRAY_LEN(places); i++) {
         if (standing(ifindex, places[i])) {
-            struct bpf_tc_hook h = hook_of(ifindex, places[i]);
-            struct bpf_tc_opts o = ours();
+            struct bpf_tc_hook h;
+            struct bpf_tc_opts o;
+            hook_of(&h, ifindex, places[i]);
+            ours(&o);
             was = bpf_tc_detach(&h, &o) == 0 || was;
         }
     }
