@@ -305,6 +305,7 @@ bool cfg_if_crypto_map(struct cfg *k, const struct match *m)
         str_copy(self(k)->crypto_map, CONF_NAME, was);
         return false;
     }
+    conf_if_set_map(k->c, self(k), m->no ? "" : name);
     self(k)->crypto_map_src = k->src;
     return true;
 }

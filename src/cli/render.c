@@ -146,6 +146,7 @@ struct taken_out {
     struct strbuf *out;
     const struct conf *c;
     const struct conf_map_entry *e;
+    bool gone;
     unsigned num;
 };
 
@@ -167,7 +168,7 @@ static void on_covered(void *ctx, const struct conf_map_entry *e, const struct c
 {
     struct taken_out *t = ctx;
     (void)block;
-    if (e == t->e && dropped && !in_force(t->c, e, ace)) {
+    if (e == t->e && dropped && (t->gone || !in_force(t->c, e, ace))) {
         sb_addf(t->out, "            access-list %s %s\n", e->acl, ace->text);
         t->num++;
     }
@@ -177,7 +178,7 @@ static void show_entry(const struct cli_show *w, const struct conf_map *m,
                        const struct conf_map_entry *e, bool gone)
 {
     char a[ADDR_STR];
-    struct taken_out t = {.out = w->out, .c = w->c, .e = e};
+    struct taken_out t = {.out = w->out, .c = w->c, .e = e, .gone = gone};
     enum conf_stand stand = conf_entry_stand(w->c, e);
     sb_addf(w->out, "Crypto Map \"%s\" %u ipsec-isakmp\n", m->name, e->seq);
     for (unsigned i = 0; i < e->num_peers; i++) {

@@ -178,8 +178,28 @@ struct count {
     const struct conf_limits *most;
     struct conf_finding *out;
     unsigned links, lines, covered, flows;
+    struct mask {
+        u8 family, src, dst, any_proto;
+    } mask[128]; /* of the link */
+    unsigned masks;
     bool fits;
 };
+
+/* count_mask: as steer's table does. */
+static void count_mask(struct count *n, const struct selector *s)
+{
+    const struct mask m = {s->src.a.family ? s->src.a.family : s->dst.a.family, s->src.len,
+                           s->dst.len, s->proto == 0};
+    for (unsigned i = 0; i < MIN(n->masks, ARRAY_LEN(n->mask)); i++) {
+        if (memcmp(&n->mask[i], &m, sizeof m) == 0) {
+            return;
+        }
+    }
+    if (n->masks < ARRAY_LEN(n->mask)) {
+        n->mask[n->masks] = m;
+    }
+    n->masks++;
+}
 
 static void count_line(void *ctx, const struct conf_map_entry *e, const struct conf_ace *ace,
                        u32 block, bool dropped)
@@ -189,6 +209,9 @@ static void count_line(void *ctx, const struct conf_map_entry *e, const struct c
     n->covered++;
     n->lines += !dropped;
     n->flows += !dropped && ace->permit;
+    if (ace->permit) {
+        count_mask(n, &ace->sel);
+    }
     if (!n->fits) {
         return;
     }
@@ -201,6 +224,9 @@ static void count_line(void *ctx, const struct conf_map_entry *e, const struct c
     } else if (n->covered > n->most->covered) {
         n->fits = too_many(n->out, &ace->src, "crypto map", n->most->covered,
                            "lines with those that go when everybody has left configuration mode");
+    } else if (n->masks > n->most->masks) {
+        n->fits = too_many(n->out, &ace->src, "crypto map", n->most->masks,
+                           "different pairs of prefix lengths in the lines of one link");
     }
 }
 
@@ -230,13 +256,14 @@ bool conf_fits(const struct conf *c, const struct conf_limits *most, struct conf
     }
     CONF_FOR(struct conf_if, i, &c->ifs)
     {
-        const struct conf_map *map = i->crypto_map[0] ? conf_map_find(c, i->crypto_map) : NULL;
+        const struct conf_map *map = conf_if_map(c, i);
+        n.masks = 0;
         if (map && ++n.links > most->links) {
             return too_many(out, &i->crypto_map_src, "crypto map", most->links,
                             "interfaces with a crypto map");
         }
         if (map) {
-            conf_covered(c, map, count_line, &n);
+            conf_if_covered(c, i, count_line, &n);
         }
         if (!n.fits) {
             return false;

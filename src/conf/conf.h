@@ -70,6 +70,7 @@ struct conf_cover {
     struct conf_ace *ace; /* in the model's arena; the links are not used */
     size_t num;
 };
+struct conf_if;
 struct conf_map_entry {
     struct list link; /* ordered by seq */
     struct conf_src src;
@@ -78,7 +79,8 @@ struct conf_map_entry {
     struct conf_src acl_src;
     struct conf_cover held; /* what it covered when everybody had last left configuration mode */
     struct list tried;      /* struct conf_ace: permit lines that came and went since then */
-    bool unknown;           /* its list has not permitted anything since the entry names it: everything */
+    bool unknown;  /* nobody knows what its list would have said: everything, until that is settled */
+    bool undenied; /* a deny line has gone since then: what is held says less than what was in force */
     struct addr peers[CONF_MAX_PEERS];
     u8 num_peers;
     struct conf_sa_params sa;
@@ -176,6 +178,7 @@ struct conf_if {
     struct conf_tunnel tun;
     char crypto_map[CONF_NAME];
     struct conf_src crypto_map_src;
+    const struct conf_map *held_map; /* borrowed: the one it had when what maps cover was last settled */
     struct { /* 0 / "": default */
         u32 cost, hello, dead, area;
         u32 pid; /* ip ospf PID area N */
@@ -258,6 +261,7 @@ struct conf {
     bool dialect_15; /* adit dialect 15: output in the 15.x form */
     bool ip_domain_lookup_off;
     unsigned typing; /* consoles in configuration mode: conf_typing, conf_typed */
+    bool touched;    /* what maps cover was changed since that was settled, or a console hung up */
     struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users;
 };
 
@@ -293,10 +297,14 @@ void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl)
 
 /* conf_covered: calls fn for each line (no remarks) of the map in the order it is to be looked at; block tells lines of one
  * group, which a deny ends, from those of the next. dropped: the line only covers, nobody protects what it says any
- * more. */
+ * more. conf_if_covered: on an interface: with those of the map it had, when it has been given another one, or none. */
 typedef void (*conf_covered_fn)(void *ctx, const struct conf_map_entry *e,
                                 const struct conf_ace *ace, u32 block, bool dropped);
 void conf_covered(const struct conf *c, const struct conf_map *m, conf_covered_fn fn, void *ctx);
+void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx);
+/* conf_if_map: the map the interface has, or still covers what it had of; NULL: none. */
+const struct conf_map *conf_if_map(const struct conf *c, const struct conf_if *i);
+void conf_if_set_map(struct conf *c, struct conf_if *i, const char *name); /* "": none */
 /* How an entry stands: it has lines in force; or it permits nothing, and then what it had, or everything, is dropped. */
 enum conf_stand { CONF_PERMITS, CONF_NOTHING, CONF_HELD, CONF_EVERYTHING };
 enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_map_entry *e);
@@ -352,6 +360,7 @@ struct conf_limits {
     unsigned tunnels; /* their numbers are below it */
     unsigned flows;   /* lines that permit, and protected tunnels */
     unsigned covered; /* lines, with those that are dropped while lists are changed */
+    unsigned masks;   /* on one link: different pairs of prefix lengths, with a protocol or without */
 };
 NODISCARD bool conf_fits(const struct conf *c, const struct conf_limits *most,
                          struct conf_finding *out);

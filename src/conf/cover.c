@@ -7,7 +7,8 @@
  *
  *   its lines in force               protected
  *   entry.held, entry.tried,
- *   entries in map.gone              dropped, behind the lines in force of all entries, each by itself
+ *   entries in map.gone,
+ *   the map an interface had         dropped, behind the lines in force of all entries, each by itself
  *   everything                       dropped, when nobody knows what the entry's list would have said
  */
 #include "conf/conf.h"
@@ -76,6 +77,9 @@ static bool holds_all(const struct conf_map_entry *e, const struct conf_acl *acl
 static bool is_held(const struct conf_map_entry *e, const struct conf_ace *ace)
 {
     for (size_t i = 0; i < e->held.num; i++) {
+        if (e->undenied && !e->held.ace[i].permit) {
+            break; /* of the permits behind it more was in force than is held */
+        }
         if (e->held.ace[i].permit && selector_equal(&e->held.ace[i].sel, &ace->sel)) {
             return true;
         }
@@ -132,6 +136,7 @@ struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, str
     n->src = src;
     n->seq = seq ? seq : last + 10;
     list_push_back(before, &n->link);
+    c->touched = true;
     return n;
 }
 
@@ -143,10 +148,12 @@ void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace)
         {
             if (strcmp(e->acl, acl->name) == 0) {
                 going(c, e, ace);
+                e->undenied |= !ace->permit && !ace->remark[0];
             }
         }
     }
     list_remove(&ace->link);
+    c->touched = true;
 }
 
 void conf_acl_remove(struct conf *c, struct conf_acl *acl)
@@ -161,13 +168,16 @@ void conf_acl_remove(struct conf *c, struct conf_acl *acl)
         }
     }
     list_remove(&acl->link);
+    c->touched = true;
 }
 
 void conf_entry_remove(struct conf *c, struct conf_map *m, struct conf_map_entry *e)
 {
     all_going(c, e, list_of(c, e));
+    e->unknown = conf_entry_stand(c, e) == CONF_EVERYTHING || e->unknown;
     list_remove(&e->link);
     list_push_back(&m->gone, &e->link);
+    c->touched = true;
 }
 
 void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl)
@@ -175,7 +185,8 @@ void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl)
     if (strcmp(e->acl, acl) != 0) {
         all_going(c, e, list_of(c, e));
         str_copy(e->acl, sizeof e->acl, acl);
-        e->unknown = acl[0] && !(list_has(list_of(c, e)) & HAS_PERMITS);
+        e->unknown = e->unknown || (acl[0] && !(list_has(list_of(c, e)) & HAS_PERMITS));
+        c->touched = true;
     }
 }
 
@@ -201,24 +212,10 @@ enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_map_ent
 bool conf_entry_changing(const struct conf *c, const struct conf_map_entry *e)
 {
     return conf_entry_stand(c, e) == CONF_PERMITS &&
-           ((e->held.num && !holds_all(e, list_of(c, e))) || !list_empty(&e->tried));
+           ((e->held.num && !holds_all(e, list_of(c, e))) || !list_empty(&e->tried) || e->unknown);
 }
 
 enum { BLOCK_DROPPED = 1 << 16 }; /* above all sequence numbers of entries */
-
-/* dropped: what an entry had, all of it in blocks of its own, so that no deny of its ends another. */
-static void dropped(const struct conf_map_entry *e, u32 *block, conf_covered_fn fn, void *ctx)
-{
-    ++*block;
-    for (size_t i = 0; i < e->held.num; i++) {
-        fn(ctx, e, &e->held.ace[i], *block, true);
-    }
-    ++*block;
-    CONF_FOR(struct conf_ace, ace, &e->tried)
-    {
-        fn(ctx, e, ace, *block, true);
-    }
-}
 
 static void everything(const struct conf_map_entry *e, u32 *block, conf_covered_fn fn, void *ctx)
 {
@@ -232,6 +229,24 @@ static void everything(const struct conf_map_entry *e, u32 *block, conf_covered_
             .src = e->acl_src, .permit = true, .sel = selector_any(any[i].family)};
         str_copy(ace.text, sizeof ace.text, any[i].text);
         fn(ctx, e, &ace, *block, true);
+    }
+}
+
+/* dropped: what an entry had, all of it in blocks of its own, so that no deny of its ends another. */
+static void dropped(const struct conf_map_entry *e, bool all, u32 *block, conf_covered_fn fn,
+                    void *ctx)
+{
+    ++*block;
+    for (size_t i = 0; i < e->held.num; i++) {
+        fn(ctx, e, &e->held.ace[i], *block, true);
+    }
+    ++*block;
+    CONF_FOR(struct conf_ace, ace, &e->tried)
+    {
+        fn(ctx, e, ace, *block, true);
+    }
+    if (all || e->unknown) {
+        everything(e, block, fn, ctx);
     }
 }
 
@@ -252,16 +267,54 @@ void conf_covered(const struct conf *c, const struct conf_map *m, conf_covered_f
     {
         enum conf_stand stand = conf_entry_stand(c, e);
         if (stand == CONF_HELD || stand == CONF_EVERYTHING || conf_entry_changing(c, e)) {
-            dropped(e, &block, fn, ctx);
-        }
-        if (stand == CONF_EVERYTHING) {
-            everything(e, &block, fn, ctx);
+            dropped(e, stand == CONF_EVERYTHING, &block, fn, ctx);
         }
     }
     CONF_FOR(struct conf_map_entry, e, &m->gone)
     {
-        dropped(e, &block, fn, ctx);
+        dropped(e, false, &block, fn, ctx);
     }
+}
+
+static const struct conf_map *map_now(const struct conf *c, const struct conf_if *i)
+{
+    return i->crypto_map[0] ? conf_map_find(c, i->crypto_map) : NULL;
+}
+
+const struct conf_map *conf_if_map(const struct conf *c, const struct conf_if *i)
+{
+    const struct conf_map *m = map_now(c, i);
+    return m ? m : i->held_map;
+}
+
+struct dropping {
+    conf_covered_fn fn;
+    void *ctx;
+};
+
+static void drop_line(void *ctx, const struct conf_map_entry *e, const struct conf_ace *ace,
+                      u32 block, bool dropped)
+{
+    const struct dropping *d = ctx;
+    (void)dropped;
+    d->fn(d->ctx, e, ace, block + (BLOCK_DROPPED << 8), true);
+}
+
+void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx)
+{
+    const struct conf_map *now = map_now(c, i);
+    if (now) {
+        conf_covered(c, now, fn, ctx);
+    }
+    if (i->held_map && i->held_map != now) {
+        conf_covered(c, i->held_map, drop_line, &(struct dropping){fn, ctx});
+    }
+}
+
+void conf_if_set_map(struct conf *c, struct conf_if *i, const char *name)
+{
+    str_copy(i->crypto_map, CONF_NAME, name);
+    c->touched = true;
 }
 
 /* ---- when it is whole ---- */
@@ -270,15 +323,29 @@ static bool in_use(const struct conf *c, const struct conf_map *m)
 {
     CONF_FOR(struct conf_if, i, &c->ifs)
     {
-        if (strcmp(i->crypto_map, m->name) == 0) {
+        if (strcmp(i->crypto_map, m->name) == 0 || i->held_map == m) {
             return true;
         }
     }
     return false;
 }
 
+static void settle_ifs(struct conf *c)
+{
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        i->held_map = map_now(c, i);
+    }
+}
+
 bool conf_changing(const struct conf *c)
 {
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        if (i->held_map && i->held_map != map_now(c, i)) {
+            return true;
+        }
+    }
     CONF_FOR(struct conf_map, m, &c->maps)
     {
         bool changing = !list_empty(&m->gone);
@@ -296,13 +363,15 @@ bool conf_changing(const struct conf *c)
 /* settle: what the entry says is what it covers from now on. */
 static void settle(struct conf *c, struct conf_map_entry *e)
 {
+    e->unknown = false;
+    e->undenied = false;
+    list_init(&e->tried);
     bool permits = conf_entry_stand(c, e) == CONF_PERMITS;
     const struct conf_acl *acl = permits ? list_of(c, e) : NULL;
     if (!holds_all(e, acl)) {
         hold(c, e, acl);
     }
-    list_init(&e->tried);
-    e->unknown = false;
+    e->unknown = conf_entry_stand(c, e) == CONF_EVERYTHING;
 }
 
 /* settle_map: keeps: what is in use and permits nothing goes on as it is. */
@@ -319,10 +388,12 @@ static void settle_map(struct conf *c, struct conf_map *m, bool keeps)
 
 void conf_loaded(struct conf *c)
 {
+    c->touched = false;
     CONF_FOR(struct conf_map, m, &c->maps)
     {
         settle_map(c, m, false);
     }
+    settle_ifs(c);
 }
 
 void conf_typing(struct conf *c)
@@ -333,13 +404,19 @@ void conf_typing(struct conf *c)
 bool conf_typed(struct conf *c, bool said)
 {
     c->typing -= c->typing > 0;
-    if (c->typing || !said) {
+    if (!said) {
+        c->touched = false; /* what it began is not whole because somebody else comes and goes */
+        return false;
+    }
+    if (c->typing || !c->touched) {
         return false;
     }
     bool changing = conf_changing(c);
+    c->touched = false;
     CONF_FOR(struct conf_map, m, &c->maps)
     {
         settle_map(c, m, in_use(c, m));
     }
+    settle_ifs(c);
     return changing;
 }

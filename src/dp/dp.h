@@ -206,6 +206,7 @@ struct dp_acquire_value {
 struct dp_del_value {
     u32 spi;
     u8 proto, dir;
+    u16 linger_ms; /* in: what is under way is taken in that long (about: a second is dp's clock); 0: gone at once */
     struct addr dst;
 };
 struct dp_expire_value {

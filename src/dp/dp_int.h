@@ -171,6 +171,7 @@ struct sa {
     u32 seen_seq; /* in: highest number received a second ago */
     u64 heard_ms; /* in: when DP_HEARD was said last */
     u64 since_ms;
+    u64 gone_ms; /* in: nobody's any more, and goes then; 0: it has an owner */
     u64 drops[DROP_NUM];
     struct dp_sa_value val; /* with its keys until sa_del(): an SA told again is known by them */
     u64 ring[REPLAY_WORDS];

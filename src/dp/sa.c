@@ -158,13 +158,23 @@ static void link_sa(struct dp *dp, struct sa *sa, struct flow *f)
     flow_remtu(f);
 }
 
+/* free_lingering: those that are nobody's give their place to one that is somebody's. */
+static void free_lingering(struct dp *dp)
+{
+    for (unsigned i = 0; i < MAX_SAS; i++) {
+        if (dp->sas[i].used && dp->sas[i].gone_ms) {
+            sa_del(dp, &dp->sas[i]);
+        }
+    }
+}
+
 struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
 {
     if (!acceptable(v)) {
         return NULL;
     }
     struct sa *sa = sa_lookup(dp, v->spi, v->proto, v->dir, &v->dst);
-    if (sa && same_keys(&sa->val, v)) {
+    if (sa && same_keys(&sa->val, v) && !sa->gone_ms) {
         return sa; /* a new ike tells again what is there: counters, window and sequence number go
                       on */
     }
@@ -172,6 +182,9 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
         sa_del(dp, sa);
     }
     struct flow *f = flow_make(dp, v->flow);
+    if (!dp->sa_free) {
+        free_lingering(dp);
+    }
     sa = dp->sa_free;
     if (!f || !sa ||
         !bulk_key_init(dp->w.bulk, &sa->key, v->encr, v->auth, &v->encr_key, &v->auth_key)) {
@@ -182,6 +195,7 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
     sa->soft_told = false;
     sa->seen_seq = 0;
     sa->heard_ms = 0;
+    sa->gone_ms = 0;
     sa->since_ms = dp->w.now_ms;
     sa->val = *v;
     memset(sa->drops, 0, sizeof sa->drops);
@@ -291,6 +305,9 @@ void sa_tick(struct dp *dp)
 {
     for (unsigned i = 0; i < MAX_SAS; i++) {
         struct sa *sa = &dp->sas[i];
+        if (sa->used && sa->gone_ms && dp->w.now_ms >= sa->gone_ms) {
+            sa_del(dp, sa);
+        }
         if (!sa->used) {
             continue;
         }

@@ -303,6 +303,7 @@ static void uninstall(struct ike *ike, const struct child *c, bool in)
     m.u.del = (struct dp_del_value){.spi = in ? c->spi_in : c->spi_out,
                                     .proto = IPPROTO_ESP_,
                                     .dir = in ? SA_IN : SA_OUT,
+                                    .linger_ms = in && c->heard_gone ? IN_GRACE_MS : 0,
                                     .dst = in ? c->local.a : c->remote.a};
     struct evb_ipsec_delete_sa ev = {
         .dest = m.u.del.dst, .spi = m.u.del.spi, .conn_id = c->conn_in + (in ? 0 : 1)};
@@ -413,7 +414,9 @@ void child_expire(struct ike *ike, const struct dp_expire_value *e)
     if (!c) {
         return;
     }
-    if (e->hard) {
+    if (e->hard && !c->said) { /* one half has ended: what is under way in the other one still arrives */
+        child_retire(ike, c, env_now_ms(ike->clock));
+    } else if (e->hard) {
         child_delete(ike, c, true);
     } else if (!c->closing) {
         renew(ike, c, env_now_ms(ike->clock));

@@ -206,6 +206,7 @@ struct child {
     u32 number, flow, spi_in, spi_out, conn_in, isakmp_conn;
     u8 encr, auth, mode;
     bool initiator, in_up, out_up, closing, said; /* said: Delete was said */
+    bool heard_gone; /* the peer said it */
     struct selector sel;
     struct endpoint local, remote;
     u64 started_ms, up_ms, soft_ms, hard_ms, delete_ms; /* 0: not */

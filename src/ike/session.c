@@ -180,7 +180,8 @@ static void heard_error(struct ike *ike, struct ike_sa *sa, const struct todo *t
 static void heard_gone(struct ike *ike, struct ike_sa *sa, u32 spi, bool tell)
 {
     struct child *c = child_by_spi(ike, spi, false, &sa->remote.a);
-    if (c) {
+    if (c) { /* its Delete may be faster than the last packets it sent */
+        c->heard_gone = true;
         child_delete(ike, c, tell);
     }
 }

@@ -258,6 +258,7 @@ static void give(struct router *r, enum child_id id, const void *values, size_t 
     int fd = generation_seal(number, values, num, size);
     if (fd < 0) {
         apply_complain(r, "configuration for", r->child[id].name, strerror(errno));
+        r->refused[id] = true; /* again at the next look */
         return;
     }
     if (id == CHILD_DP) {
@@ -340,10 +341,10 @@ void plan_take(struct router *r)
 
 void plan_insist(struct router *r)
 {
-    if ((waits_for(r, CHILD_DP) || r->refused[CHILD_DP]) && r->child[CHILD_DP].chan >= 0) {
+    if (r->refused[CHILD_DP] && r->child[CHILD_DP].chan >= 0) {
         give_dp(r);
     }
-    if ((waits_for(r, CHILD_IKE) || r->refused[CHILD_IKE]) && r->child[CHILD_IKE].chan >= 0) {
+    if (r->refused[CHILD_IKE] && r->child[CHILD_IKE].chan >= 0) {
         give_ike(r, false);
     }
 }
@@ -363,7 +364,7 @@ enum plan_state plan_taken(struct router *r, enum child_id id, u32 asked, u64 in
     if (r->refused[id] && id == CHILD_DP && r->offered) {
         plan_free(&r->offer); /* what dp does not protect by, nobody follows */
         r->offered = false;
-        r->refused[id] = false; /* it has what is in force */
+        give_dp(r); /* it may have taken another offer in between */
         give_ike(r, false);
     }
     return plan_offered(r);

@@ -2,6 +2,7 @@
  * follow.c: what follows when the configuration, the kernel or a child has changed: a new plan is derived and given to
  * apply.c; when it is in force FRR, VLAN links and the line states follow, and with the first one the router is ready.
  */
+#include "steer/steer_abi.h"
 #include "sys/router_int.h"
 #include "sys/vlan.h"
 
@@ -12,6 +13,7 @@ bool router_possible(struct router *r, const struct conf *c, struct conf_finding
     static const struct conf_limits most = {.links = DP_MAX_LINKS,
                                             .lines = DP_MAX_LINES,
                                             .covered = DP_MAX_POLICIES,
+                                            .masks = STEER_MASKS,
                                             .tunnels = DP_MAX_TUNNELS,
                                             /* what is dropped on a link is a flow, too */
                                             .flows = DP_MAX_FLOWS - DP_MAX_LINKS};
@@ -41,6 +43,11 @@ bool router_possible(struct router *r, const struct conf *c, struct conf_finding
     return true;
 }
 
+static void on_vlan_id(void *ctx, const char *link, const char *why)
+{
+    apply_complain_once(ctx, "VLAN of", link, why);
+}
+
 static void on_vlan(void *ctx, const char *link, const char *why)
 {
     apply_complain_once(ctx, "interface", link, why);
@@ -49,6 +56,7 @@ static void on_vlan(void *ctx, const char *link, const char *why)
 /* offer: derives what has to be so now, and gives it to dp and ike. */
 static enum plan_state offer(struct router *r)
 {
+    uv_timer_stop(&r->patience); /* what it was for is offered no more */
     struct plan next;
     struct conf_finding f;
     struct plan_world w = {.kern = r->kern,
@@ -98,8 +106,9 @@ static bool follow(struct router *r)
 {
     uv_timer_stop(&r->patience);
     if (vlan_replace(r->kern, &r->offer.links,
-                     &(struct vlan_names){router_kernel_name, on_vlan, r})) {
-        return true; /* the new links have other numbers */
+                     &(struct vlan_names){router_kernel_name, on_vlan_id, r})) {
+        router_touch(r); /* the new links have other numbers: the plan is derived again, soon */
+        return false;
     }
     plan_take(r);
     frr_apply(r->frr, r->conf);

@@ -45,14 +45,21 @@ void outbox_clear(struct outbox *o)
     }
 }
 
+/* has_gone: no error that passes (no room, no memory, too many descriptors under way). */
+static bool has_gone(void)
+{
+    return errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN || errno == EBADF ||
+           errno == EMSGSIZE;
+}
+
 bool outbox_flush(struct outbox *o, int chan)
 {
     while (!outbox_empty(o)) {
         struct waiting *w = (struct waiting *)o->waiting.next;
-        if (!chan_send(chan, w->value, w->len, w->fd) && errno == EAGAIN) {
+        if (!chan_send(chan, w->value, w->len, w->fd) && !has_gone()) {
             return false;
         }
-        drop(o, w); /* sent, or the other side has gone: whoever reads the channel hears of that */
+        drop(o, w); /* sent, or whoever reads the channel hears that the other side has gone */
     }
     return true;
 }
@@ -82,7 +89,7 @@ bool outbox_send(struct outbox *o, int chan, const void *value, size_t len, int 
         if (chan_send(chan, value, len, fd)) {
             return true;
         }
-        if (errno != EAGAIN) {
+        if (has_gone()) {
             return false;
         }
     }

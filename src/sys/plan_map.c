@@ -125,7 +125,7 @@ static void on_line(void *ctx, const struct conf_map_entry *e, const struct conf
 
 static const struct conf_map *map_of(const struct planner *k, const struct conf_if *i)
 {
-    return i->crypto_map[0] && !i->shutdown ? conf_map_find(k->c, i->crypto_map) : NULL;
+    return i->shutdown ? NULL : conf_if_map(k->c, i);
 }
 
 void planner_map_links(struct planner *k)
@@ -149,7 +149,7 @@ void planner_maps(struct planner *k)
                 continue;
             }
             m->first = k->p->covered.num;
-            conf_covered(k->c, map, on_line, &(struct lines){.k = k, .m = m, .map = map});
+            conf_if_covered(k->c, i, on_line, &(struct lines){.k = k, .m = m, .map = map});
         }
     }
 }

@@ -221,7 +221,7 @@ enum plan_state plan_taken(struct router *r, enum child_id id, u32 asked, u64 in
 enum plan_state plan_offered(const struct router *r); /* how far it is */
 /* plan_take: the kernel follows; the offered plan is what holds. */
 void plan_take(struct router *r);
-void plan_insist(struct router *r); /* what a child that runs was given and has not taken is given again */
+void plan_insist(struct router *r); /* what a child that runs has refused is given to it again */
 /* Everything once more, for a child that has just started. */
 void plan_give_dp(struct router *r);
 void plan_give_ike(struct router *r, bool restarted);

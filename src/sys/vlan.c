@@ -42,18 +42,24 @@ void vlan_add(struct kern *kern, const struct conf *c, const struct vlan_names *
     }
 }
 
-bool vlan_replace(struct kern *kern, const struct plan_list *links, const struct vlan_names *names)
+bool vlan_replace(struct kern *kern, struct plan_list *links, const struct vlan_names *names)
 {
     bool any = false;
     for (size_t i = 0; i < links->num; i++) {
-        const struct plan_link *p = plan_item(links, i);
+        struct plan_link *p = (struct plan_link *)links->items + i;
         struct kern_link l;
-        if (p->vlan && kern_link_get(kern, p->name, &l) && l.vlan && l.vlan != p->vlan) {
-            const char *why = kern_link_delete(kern, p->name);
-            any = any || !why;
-            names->result(names->ctx, p->name,
-                          why ? why : kern_vlan_add(kern, p->parent, p->name, p->vlan));
+        if (!p->vlan || !kern_link_get(kern, p->name, &l) || !l.vlan || l.vlan == p->vlan) {
+            continue;
         }
+        const char *why = kern_link_delete(kern, p->name);
+        if (why) {
+            p->up = false;
+            (void)kern_link_set(kern, p->name, false, 0);
+        } else {
+            any = true;
+            why = kern_vlan_add(kern, p->parent, p->name, p->vlan);
+        }
+        names->result(names->ctx, p->name, why);
     }
     return any;
 }

@@ -369,6 +369,11 @@ static void a_list_typed_again(void **state)
             f->s = session_new(&f->host, f, true, f_out, f_done);
             assert_int_equal(f->unfinished, 1);
             say(f, "conf t");
+            say(f, "end"); /* somebody comes and goes */
+            assert_true(conf_changing(f->c));
+            say(f, "conf t");
+            say(f, "access-list 199 remark looked at");
+            before = f->applied;
         } else if (way == 2) { /* another console that comes and goes */
             session_line(other, "conf t");
             session_line(other, "end");

@@ -241,8 +241,33 @@ static unsigned unknown(struct two *t, struct rig_pkt *p, const char *src)
 static void del_sa(struct rig *r, u32 spi, u8 dir, const char *dst)
 {
     struct dp_msg m = {.type = DP_DEL_SA};
-    m.u.del = (struct dp_del_value){spi, 50, dir, rig_addr(dst)};
+    m.u.del = (struct dp_del_value){.spi = spi, .proto = 50, .dir = dir, .dst = rig_addr(dst)};
     dp_ctl(r->dp, FROM_IKE, &m, -1);
+}
+
+/* What a peer sent before its data plane heard of the Delete it said is taken in for a while, and no longer; nobody is told
+ * of such an SA, and one that is needed has its place. */
+static void t_what_is_under_way(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct rig_pkt p[3];
+    struct dp_msg m = {.type = DP_DEL_SA};
+    for (unsigned i = 0; i < ARRAY_LEN(p); i++) {
+        seal_ping(&t, &p[i], 100);
+    }
+    m.u.del = (struct dp_del_value){
+        .spi = 0x1000, .proto = 50, .dir = SA_IN, .linger_ms = 2000, .dst = rig_addr(RIG_B4)};
+    assert_true(opens(&t, &p[0]));
+    dp_ctl(t.b->dp, FROM_IKE, &m, -1);
+    assert_true(opens(&t, &p[1]));
+    unsigned sas = told(t.b, DP_SA);
+    dp_ctl(t.b->dp, FROM_IKE, &(struct dp_msg){.type = DP_GET_SAS}, -1);
+    assert_int_equal(told(t.b, DP_SA), sas + 1); /* the other half */
+    rig_later(t.b, 4000);
+    assert_false(opens(&t, &p[2]));
+    assert_int_equal(rig_drops(t.b, DROP_UNKNOWN_SPI), 1);
+    two_free(t);
 }
 
 /* ike hears of the SPIs of far ends only, of each once a second: the configured one and the one the SAs are or were
@@ -1257,6 +1282,7 @@ int main(void)
         cmocka_unit_test(t_forged_changes_nothing),
         cmocka_unit_test(t_truncated),
         cmocka_unit_test(t_unknown_spi),
+        cmocka_unit_test(t_what_is_under_way),
         cmocka_unit_test(t_far_ends_of_before),
         cmocka_unit_test(t_identity),
         cmocka_unit_test(t_bad_insides),

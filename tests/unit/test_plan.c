@@ -66,6 +66,7 @@ bool kern_each_route(struct kern *nl, void (*fn)(void *ctx, const struct kern_ro
 }
 
 static char done[512];          /* what was changed, in order */
+static bool refuse_delete;
 static const char *refuse_hole; /* the network of a blackhole that is not taken */
 const char *kern_route_change(struct kern *nl, const struct kern_route_value *r, bool add)
 {
@@ -80,6 +81,13 @@ const char *kern_link_delete(struct kern *nl, const char *name)
 {
     (void)nl;
     sprintf(done + strlen(done), "del %s;", name);
+    return refuse_delete ? "busy" : NULL;
+}
+
+const char *kern_link_set(struct kern *nl, const char *name, bool up, u32 mtu)
+{
+    (void)nl, (void)mtu;
+    sprintf(done + strlen(done), "%s %s;", name, up ? "up" : "down");
     return NULL;
 }
 
@@ -482,7 +490,16 @@ static void t_lines_changed(void **state)
         {MAP_OF("150") "access-list 150 deny ip host 10.1.0.9 any\n", DROPPED, DROPPED, DROPPED,
          DROPPED, DROPPED, DROPPED},
         {MAP_OF("150") "access-list 150 deny ip host 10.1.0.9 host 10.3.0.1\naccess-list 150 " LINE(2),
-         PROTECTED, DROPPED, PASSES, PROTECTED, PASSES, PASSES},
+         PROTECTED, DROPPED, DROPPED, PROTECTED, PASSES, PASSES},
+        /* the link gets no map, and another one */
+        {"interface FastEthernet0/1\n no crypto map\n", DROPPED, DROPPED, PASSES, PASSES, PASSES,
+         PASSES},
+        {"interface FastEthernet0/1\n no crypto map\n crypto map M\n", PROTECTED, PROTECTED, PASSES,
+         PROTECTED, PROTECTED, PASSES},
+        {"access-list 110 " LINE(9)
+             "crypto map M2 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address 110\n"
+             "interface FastEthernet0/1\n crypto map M2\n",
+         DROPPED, DROPPED, PROTECTED, PASSES, PASSES, PROTECTED},
         /* the line moves to an entry further down; the entry goes; it goes and comes again */
         {"no access-list 100\naccess-list 100 " LINE(3) "access-list 110 " LINE(2)
              "crypto map M 20 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address 110\n",
@@ -518,11 +535,63 @@ static void t_lines_changed(void **state)
         is(c, "10.2.0.1", cases[i].two);
         is(c, "10.3.0.1", cases[i].three);
         conf_typing(c);
+        assert_false(conf_typed(c, true)); /* another one that changes nothing of it */
+        is(c, "10.2.0.1", cases[i].two);
+        conf_typing(c);
+        type_lines(c, "access-list 199 remark looked at\n");
         assert_int_equal(conf_typed(c, true), changing);
         is(c, "10.2.0.1", cases[i].then2);
         is(c, "10.3.0.1", cases[i].then3);
         is(c, "10.9.0.1", cases[i].then9);
         assert_false(conf_changing(c));
+        conf_free(c);
+    }
+}
+
+/* The same from other beginnings: a list nobody knows, one with a deny line. */
+static void t_other_beginnings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *start, *edit;
+        enum says two, three, nine, then2, then3, then9;
+    } cases[] = {
+        {MAP_OF("100"), "access-list 100 " LINE(2), PROTECTED, DROPPED, DROPPED, PROTECTED, PASSES,
+         PASSES},
+        {MAP_OF("100"), "access-list 100 remark x\n", DROPPED, DROPPED, DROPPED, DROPPED, DROPPED,
+         DROPPED},
+        {MAP_OF("100") "access-list 110 " LINE(2)
+             "crypto map M 20 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address 110\n",
+         "no crypto map M 10\n", PROTECTED, DROPPED, DROPPED, PROTECTED, PASSES, PASSES},
+        {MAP_OF("100") "access-list 100 deny ip any 10.2.0.0 0.0.255.255\naccess-list 100 permit ip any "
+                       "10.0.0.0 0.255.255.255\n",
+         "ip access-list extended 100\n no 10\n", PROTECTED, PROTECTED, PROTECTED, PROTECTED,
+         PROTECTED, PROTECTED},
+        {MAP_OF("100") "access-list 100 deny ip any 10.2.0.0 0.0.255.255\naccess-list 100 permit ip any "
+                       "10.0.0.0 0.255.255.255\n",
+         "ip access-list extended 100\n no 10\n no 20\n 30 " LINE(3), DROPPED, PROTECTED, DROPPED,
+         PASSES, PROTECTED, PASSES},
+        {MAP_OF("100") "access-list 100 deny ip any 10.2.0.0 0.0.255.255\naccess-list 100 permit ip any "
+                       "10.0.0.0 0.255.255.255\n", /* the whole list goes: its deny line stands */
+         "no access-list 100\naccess-list 100 " LINE(3), PASSES, PROTECTED, DROPPED, PASSES,
+         PROTECTED, PASSES},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct conf *c;
+        char text[2000];
+        snprintf(text, sizeof text, HEAD "%s" WAN " crypto map M\n", cases[i].start);
+        struct plan p = plan_of(text, &c);
+        plan_free(&p);
+        print_message("- %s", cases[i].edit);
+        conf_typing(c);
+        type_lines(c, cases[i].edit);
+        is(c, "10.2.0.1", cases[i].two);
+        is(c, "10.3.0.1", cases[i].three);
+        is(c, "10.9.0.1", cases[i].nine);
+        (void)conf_typed(c, true);
+        is(c, "10.2.0.1", cases[i].then2);
+        is(c, "10.3.0.1", cases[i].then3);
+        is(c, "10.9.0.1", cases[i].then9);
         conf_free(c);
     }
 }
@@ -1077,6 +1146,7 @@ int main(void)
         cmocka_unit_test(t_map_disabled),
         cmocka_unit_test(t_lists_of_a_file),
         cmocka_unit_test(t_lines_changed),
+        cmocka_unit_test(t_other_beginnings),
         cmocka_unit_test(t_addresses_and_routes),
         cmocka_unit_test(t_holes),
         cmocka_unit_test(t_many_holes),
