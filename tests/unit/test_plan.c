@@ -1147,13 +1147,14 @@ static void t_hole_refused(void **state)
 
 /* ---- what fits --------------------------------------------------------------------------------- */
 
-/* RFC 4303 2.4: outer, SPI and sequence, IV, text padded with the two trailer bytes to the alignment, ICV. */
-static unsigned esp_size(unsigned inner, enum encr_id e, enum hash_id h, bool six)
+/* RFC 4303 2.4: outer, SPI and sequence, IV, text padded with the two trailer bytes to the alignment, ICV. In transport mode
+ * the packet's own header stays outside. */
+static unsigned esp_size(unsigned packet, enum encr_id e, enum hash_id h, bool six, bool transport)
 {
-    unsigned align = encr_row(e)->block > 4 ? encr_row(e)->block : 4,
+    unsigned align = encr_row(e)->block > 4 ? encr_row(e)->block : 4, outer = six ? 40 : 20,
+             text = transport ? packet - outer : packet,
              icv = encr_row(e)->icv_len ? encr_row(e)->icv_len : hash_row(h)->icv_len;
-    return (six ? 40u : 20u) + 8 + encr_row(e)->iv_len + (inner + 2 + align - 1) / align * align +
-           icv;
+    return outer + 8 + encr_row(e)->iv_len + (text + 2 + align - 1) / align * align + icv;
 }
 
 static void t_esp_mtu(void **state)
@@ -1161,15 +1162,22 @@ static void t_esp_mtu(void **state)
     (void)state;
     for (enum encr_id e = ENCR_NULL; e < ENCR_NUM; e++) {
         for (enum hash_id h = HASH_MD5; h < HASH_NUM; h++) {
-            for (unsigned path = 600; path < 1600; path += 7) {
-                unsigned m = plan_esp_mtu((u16)path, e, h, path % 2, false);
-                assert_true(esp_size(m, e, h, path % 2) <= path);
-                assert_true(esp_size(m + 1, e, h, path % 2) > path);
+            for (unsigned path = 0; path < 1600; path += path < 128 ? 1 : 7) {
+                bool six = path % 2, transport = path / 2 % 2;
+                unsigned m = esp_plain_mtu((u16)path, e, h, six ? AF_V6 : AF_V4, transport);
+                unsigned least = transport ? six ? 40 : 20 : 0; /* a packet without a byte in it */
+                if (esp_size(least, e, h, six, transport) > path) {
+                    assert_int_equal(m, 0);
+                    continue;
+                }
+                assert_true(m >= least);
+                assert_true(esp_size(m, e, h, six, transport) <= path);
+                assert_true(esp_size(m + 1, e, h, six, transport) > path);
             }
         }
     }
     /* seed 000: DES and MD5 make 176 bytes of a 124-byte GRE packet */
-    assert_int_equal(esp_size(124, ENCR_DES, HASH_MD5, false), 176);
+    assert_int_equal(esp_size(124, ENCR_DES, HASH_MD5, false, false), 176);
 }
 
 int main(void)
