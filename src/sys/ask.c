@@ -70,15 +70,6 @@ static void wake(struct router *r)
     }
 }
 
-/* give_up: its answer may still come. */
-static void give_up(struct router *r, const struct question *q)
-{
-    if (q->until_ms) { /* 0: it was not even asked, or said too much */
-        r->given_up[r->num_given_up++ % ARRAY_LEN(r->given_up)] =
-            (struct given_up){q->tag, q->id};
-    }
-}
-
 static void on_late(uv_timer_t *t)
 {
     struct router *r = t->data;
@@ -89,7 +80,6 @@ static void on_late(uv_timer_t *t)
         LIST_FOR (it, &r->questions) {
             struct question *q = CONTAINER_OF(it, struct question, link);
             if (q->until_ms <= now) {
-                give_up(r, q);
                 settle(q, false);
                 more = true;
                 break;
@@ -118,7 +108,10 @@ void ask(struct router *r, enum child_id id, u32 what, answer_fn got, void *ctx)
             q->kind = &kinds[id][i];
         }
     }
-    q->until_ms = child_ask(&r->child[id], what, q->tag) ? env_now_ms(&r->env) + ASK_MS : 0;
+    if (child_ask(&r->child[id], what, q->tag)) {
+        q->until_ms = env_now_ms(&r->env) + ASK_MS;
+        r->asked[id].last = q->tag;
+    }
     list_push_back(&r->questions, &q->link);
     wake(r);
 }
@@ -128,7 +121,6 @@ void ask_cancel(struct router *r, const void *ctx)
     LIST_FOR (it, &r->questions) {
         struct question *q = CONTAINER_OF(it, struct question, link);
         if (q->ctx == ctx) {
-            give_up(r, q);
             list_remove(&q->link);
             answer_free(&q->a, q->kind->size);
             free(q);
@@ -138,6 +130,7 @@ void ask_cancel(struct router *r, const void *ctx)
 
 void ask_lost(struct router *r, enum child_id id)
 {
+    r->asked[id] = (struct asked){.last = r->tag, .done = r->tag};
     LIST_FOR (it, &r->questions) {
         struct question *q = CONTAINER_OF(it, struct question, link);
         q->until_ms = q->id == id ? 0 : q->until_ms;
@@ -161,17 +154,42 @@ static void keep(struct question *q, const void *value)
     memcpy((char *)q->a.items + q->a.num++ * size, value, size);
 }
 
-/* is_late: it answers a question that was given up: a child that stood still says so when it goes on. */
-static bool is_late(struct router *r, enum child_id id, bool end, u32 tag)
+static bool is_after(u32 a, u32 b)
 {
-    for (unsigned i = 0; i < ARRAY_LEN(r->given_up); i++) {
-        struct given_up *g = &r->given_up[i];
-        if (g->tag == tag && tag && g->id == id) {
-            g->tag = end ? 0 : tag; /* once */
-            return true;
+    return (int32_t)(a - b) > 0;
+}
+
+/* late: to a question that nobody waits for any more: a child that stood still answers when it goes on. A child answers in the
+ * order it is asked, each question once, so no memory of the questions is needed. */
+static enum value_fault late(struct asked *a, const struct kind *kind, u32 tag, bool end)
+{
+    if (is_after(tag, a->last) || !is_after(tag, a->done) || is_after(a->late, tag)) {
+        return VALUE_UNASKED;
+    }
+    a->num = tag == a->late ? a->num + 1 : 1;
+    a->late = tag;
+    if (end) {
+        a->done = tag;
+        return VALUE_FINE;
+    }
+    if (!kind) {
+        return VALUE_UNASKED;
+    }
+    if (a->num > ASK_MAX) {
+        a->done = tag;
+        return VALUE_TOO_MUCH;
+    }
+    return VALUE_FINE;
+}
+
+static const struct kind *kind_of(enum child_id id, u32 value)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(kinds[id]); i++) {
+        if (kinds[id][i].what && kinds[id][i].value == value) {
+            return &kinds[id][i];
         }
     }
-    return false;
+    return NULL;
 }
 
 enum value_fault ask_value(struct router *r, enum child_id id, u32 type, u32 tag, const void *value)
@@ -183,6 +201,7 @@ enum value_fault ask_value(struct router *r, enum child_id id, u32 type, u32 tag
             continue;
         }
         if (type == end) {
+            r->asked[id].done = tag;
             settle(q, true);
             wake(r);
             return VALUE_FINE;
@@ -192,11 +211,12 @@ enum value_fault ask_value(struct router *r, enum child_id id, u32 type, u32 tag
         }
         if (q->a.num == ASK_MAX) {
             q->until_ms = 0;
+            r->asked[id].done = tag;
             wake(r);
             return VALUE_TOO_MUCH;
         }
         keep(q, value);
         return VALUE_FINE;
     }
-    return is_late(r, id, type == end, tag) ? VALUE_FINE : VALUE_UNASKED;
+    return late(&r->asked[id], kind_of(id, type), tag, type == end);
 }

@@ -116,10 +116,11 @@ struct router_steer {
     u32 tun_out, tun_in; /* interface indexes it leads to */
     u32 ids[3];          /* its programs */
 };
-/* A question nobody waits for any more. */
-struct given_up {
-    u32 tag; /* 0: none */
-    enum child_id id;
+/* What a child was asked since it started, by tags; they only grow. */
+struct asked {
+    u32 last, done; /* asked last; answered to the end last */
+    u32 late;       /* a question nobody waits for any more, that it answers now */
+    u32 num;        /* values of that answer so far */
 };
 struct router {
     const struct router_options *opt;
@@ -154,8 +155,7 @@ struct router {
     struct list questions; /* struct question (ask.c) */
     struct list looks;     /* struct look (look.c) */
     struct list vtyshs;    /* struct vtysh (vtysh.c) */
-    struct given_up given_up[4096]; /* the last ones: 512 looks at all that a stopped child would have told */
-    unsigned num_given_up;
+    struct asked asked[CHILD_NUM];
     uv_timer_t ask_late;
     int udp[2]; /* 0.0.0.0:500, [::]:500; -1: not open */
     struct router_port port[DP_MAX_PORTS];

@@ -2,7 +2,7 @@
  * What main takes from ike and dp: every value and every field that may be wrong, one at a time; descriptors that come with
  * a value are counted and closed (src/sys/value.c, src/sys/chan.c).
  */
-#include "sys/sys.h"
+#include "sys/router_int.h"
 #include "sys/value.h"
 
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -331,6 +332,70 @@ static void outbox_has_an_end(void **state)
     close(pair[0]);
 }
 
+static void on_answer(void *ctx, struct answer *a)
+{
+    (void)a;
+    ++*(unsigned *)ctx;
+}
+
+/* What a child says to a question that was given up is taken, in the order of the questions, once, of the right kinds and not
+ * without end; what it was not asked, or answered already, is not. */
+static void late_answers(void **state)
+{
+    struct router *r = xcalloc(1, sizeof *r);
+    struct dp_sa_info sa = {0};
+    unsigned answered = 0, given_up = 0;
+    int pair[2];
+    (void)state;
+    assert_true(chan_pair(pair));
+    r->env = env_real();
+    uv_loop_init(&r->loop);
+    ask_init(r);
+    r->child[CHILD_DP] = (struct child){.r = r, .id = CHILD_DP, .chan = pair[0]};
+    r->child[CHILD_IKE] = (struct child){.r = r, .id = CHILD_IKE, .chan = -1};
+    outbox_init(&r->child[CHILD_DP].out);
+    for (int i = 0; i < 3; i++) {
+        ask(r, CHILD_DP, DP_GET_SAS, on_answer, &given_up);
+    }
+    ask(r, CHILD_IKE, IKE_GET_SAS, on_answer, &given_up); /* is not there: not asked */
+    ask_cancel(r, &given_up);
+    ask(r, CHILD_DP, DP_GET_FLOWS, on_answer, &answered);
+    const struct {
+        u32 type, tag;
+        enum value_fault want;
+    } says[] = {
+        {DP_SA, 0, VALUE_UNASKED},   {DP_SA, 6, VALUE_UNASKED},      {DP_SA, 1, VALUE_FINE},
+        {DP_SA, 1, VALUE_FINE},      {DP_CFG_FLOW, 1, VALUE_UNASKED}, {DP_END, 1, VALUE_FINE},
+        {DP_END, 1, VALUE_UNASKED},  {DP_SA, 1, VALUE_UNASKED},      {DP_SA, 3, VALUE_FINE},
+        {DP_SA, 2, VALUE_UNASKED},   {DP_END, 3, VALUE_FINE},        {DP_SA, 5, VALUE_UNASKED},
+        {DP_END, 5, VALUE_FINE},     {DP_END, 5, VALUE_UNASKED},     {DP_END, 4, VALUE_UNASKED},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(says); i++) {
+        assert_int_equal(ask_value(r, CHILD_DP, says[i].type, says[i].tag, &sa), says[i].want);
+    }
+    assert_int_equal(answered, 1);
+    assert_int_equal(ask_value(r, CHILD_IKE, IKE_SA, 4, &sa), VALUE_UNASKED);
+    ask(r, CHILD_DP, DP_GET_SAS, on_answer, &given_up); /* 6 */
+    ask_cancel(r, &given_up);
+    unsigned fine = 0;
+    while (fine < 1000000 && ask_value(r, CHILD_DP, DP_SA, 6, &sa) == VALUE_FINE) {
+        fine++;
+    }
+    assert_in_range(fine, 10000, 100000);
+    assert_int_equal(ask_value(r, CHILD_DP, DP_SA, 6, &sa), VALUE_UNASKED);
+    ask(r, CHILD_DP, DP_GET_SAS, on_answer, &given_up); /* 7 */
+    ask_cancel(r, &given_up);
+    ask_lost(r, CHILD_DP); /* the next dp was asked nothing */
+    assert_int_equal(ask_value(r, CHILD_DP, DP_END, 7, &sa), VALUE_UNASKED);
+    assert_int_equal(given_up, 0);
+    uv_close((uv_handle_t *)&r->ask_late, NULL);
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&r->loop);
+    close(pair[0]);
+    close(pair[1]);
+    free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(data_plane),
@@ -339,6 +404,7 @@ int main(void)
                                        cmocka_unit_test(events),
                                        cmocka_unit_test(descriptors_are_counted),
                                        cmocka_unit_test(full_channel),
-                                       cmocka_unit_test(outbox_has_an_end)};
+                                       cmocka_unit_test(outbox_has_an_end),
+                                       cmocka_unit_test(late_answers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
