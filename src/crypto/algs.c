@@ -5,6 +5,8 @@
  * Numbers: RFC 2409 appendix A (phase 1), RFC 2407 4.4.4 and 4.5, RFC 3602, RFC 4106, RFC 4868 (ESP), IANA.
  */
 #include "crypto/crypto.h"
+#include "wire/ip.h"
+#include "wire/tunnel.h"
 
 #define STRONG_CIPHER "AES 128 or better"
 #define STRONG_HASH   "SHA-256 or better"
@@ -130,4 +132,17 @@ enum hash_id hash_from_auth(u16 auth_id)
         }
     }
     return HASH_NONE;
+}
+
+u16 esp_plain_mtu(u16 mtu, enum encr_id encr, enum hash_id auth, u8 family, bool transport)
+{
+    enum { TRAILER = 2, ALIGN = 4 }; /* RFC 4303 2.4: Pad Length, Next Header; in whole words */
+    const struct encr_row *e = encr_row(encr);
+    unsigned icv = e->icv_len ? e->icv_len : hash_row(auth)->icv_len, head = ip_hdr_len(family),
+             around = head + ESP_HDR + e->iv_len + icv, align = MAX(e->block, ALIGN);
+    if (mtu < around + align) {
+        return 0;
+    }
+    unsigned text = (mtu - around) / align * align - TRAILER;
+    return (u16)(transport ? text + head : text);
 }

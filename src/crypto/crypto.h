@@ -81,6 +81,10 @@ enum encr_id encr_from_p1(u16 p1_id, u16 attr_bits);
 enum encr_id encr_from_esp(u16 esp_id, u16 attr_bits);
 enum hash_id hash_from_p1(u16 p1_id);
 enum hash_id hash_from_auth(u16 auth_id);
+/* esp_plain_mtu: the largest packet, in bytes, that ESP with these transforms makes at most mtu bytes of, the outer header of
+ * family (without options) and the padding included (RFC 4303 2, 2.4). transport: the packet's own header is the outer one.
+ * 0: not even an empty one fits. */
+u16 esp_plain_mtu(u16 mtu, enum encr_id encr, enum hash_id auth, u8 family, bool transport);
 
 /* ---- hash and prf (RFC 2409 4: prf = HMAC of the negotiated hash) --------------------------- */
 

@@ -513,8 +513,6 @@ struct pkt *join_fragment(struct worker *w, struct pkt *p);
 void join_tick(struct worker *w);
 
 /* ---- mtu.c: too big, fragmentation ----------------------------------------------------------- */
-/* mtu_esp_plain: the largest packet that, protected by sa, is at most mtu bytes. */
-u16 mtu_esp_plain(const struct sa *sa, u16 mtu);
 void mtu_tunnel(struct tunnel *t); /* recomputes t->eff_mtu */
 /* mtu_fit: p is longer than mtu. Sends the ICMP and drops it, or fragments it and hands the pieces
  * to node `to`. The verdict is set on p (N_DROP or N_DONE), or false is returned: let it pass and

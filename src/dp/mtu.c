@@ -5,18 +5,6 @@
  */
 #include "dp/dp_int.h"
 
-u16 mtu_esp_plain(const struct sa *sa, u16 mtu)
-{
-    const struct sa_hot *h = &sa->h;
-    bool tunnel = h->mode == MODE_TUNNEL;
-    unsigned head = ip_hdr_len(h->family), over = head + 8u + h->iv_len + h->icv_len;
-    if (mtu < over + h->align) {
-        return 0;
-    }
-    unsigned text = (mtu - over) / h->align * h->align - 2u;
-    return (u16)(tunnel ? text : text + head); /* transport mode keeps the packet's own header */
-}
-
 void mtu_tunnel(struct tunnel *t)
 {
     unsigned way = tunnel_path_mtu(t) ? tunnel_path_mtu(t) : 1500;

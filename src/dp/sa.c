@@ -42,7 +42,10 @@ u16 flow_path_mtu(const struct flow *f)
 void flow_remtu(struct flow *f)
 {
     for (struct sa *sa = f->out; sa; sa = sa->next_flow) {
-        sa->h.plain_mtu = mtu_esp_plain(sa, flow_path_mtu(f));
+        const struct dp_sa_value *v = &sa->val;
+        sa->h.plain_mtu =
+            esp_plain_mtu(flow_path_mtu(f), (enum encr_id)v->encr, (enum hash_id)v->auth,
+                          v->dst.family, v->mode == MODE_TRANSPORT);
     }
     if (f->tun) {
         mtu_tunnel(f->tun);

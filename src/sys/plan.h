@@ -77,7 +77,5 @@ void plan_wipe_list(struct plan_list *l); /* zeroes every byte it holds; plan_fr
 /* plan_derive: fills p from c and what the kernel says. False: the kernel did not tell all its routes; by such a plan
  * blackholes would go that stand behind those it kept quiet about. */
 NODISCARD bool plan_derive(struct plan *p, const struct conf *c, const struct plan_world *w);
-/* plan_esp_mtu: the largest plaintext that tunnel-mode ESP with these transforms fits into path_mtu, unfragmented. */
-u16 plan_esp_mtu(u16 path_mtu, enum encr_id encr, enum hash_id auth, bool outer_v6, bool transport);
 
 #endif

@@ -6,18 +6,6 @@
 
 #include <stdlib.h>
 
-enum { ESP_HEADER = 8, ESP_TRAILER = 2 };
-
-u16 plan_esp_mtu(u16 path_mtu, enum encr_id encr, enum hash_id auth, bool outer_v6, bool transport)
-{
-    const struct encr_row *e = encr_row(encr);
-    unsigned icv = e->icv_len ? e->icv_len : hash_row(auth)->icv_len;
-    unsigned around = (outer_v6 ? 40u : 20u) + ESP_HEADER + e->iv_len + icv,
-             align = MAX(e->block, 4u);
-    unsigned room = (path_mtu - around) / align * align - ESP_TRAILER;
-    return (u16)(transport ? room + (outer_v6 ? 40u : 20u) : room);
-}
-
 u16 planner_egress(struct planner *k, const struct addr *dst, char out_link[NL_NAME])
 {
     struct addr gw;
@@ -53,7 +41,7 @@ u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i)
     for (unsigned n = 0; p && n < p->sa.num_sets; n++) {
         const struct conf_transform_set *s = conf_set_find(k->c, p->sa.sets[n]);
         if (s) {
-            worst = MIN(worst, plan_esp_mtu(mtu, s->encr, s->auth, six, false));
+            worst = MIN(worst, esp_plain_mtu(mtu, s->encr, s->auth, six ? AF_V6 : AF_V4, false));
         }
     }
     return (u16)MAX(worst - gre_overhead(&i->tun), 1280u);

@@ -187,17 +187,63 @@ bool startup_keep_master(struct router *r)
     return ok;
 }
 
-/* forget_former: everything that is read at a start was saved under the master key in force; of a file that cannot be read
- * (NULL) nobody knows that. The operator's file is not read
- * while a saved configuration made from it is there, but it may be tomorrow. */
-static void forget_former(struct router *r, const char *file)
+/* opens: line holds a pre-shared key that was encrypted under this master key. */
+static bool opens(const struct secret *master, const char *line)
 {
-    if (file && !strstr(file, " 6 adit.")) {
-        for (unsigned i = 0; i < CONF_FORMER; i++) {
-            secret_wipe(&r->conf->former[i]);
-        }
-        (void)startup_keep_master(r); /* one too many is no harm */
+    struct conf *c = conf_new();
+    struct strbuf errors = {0};
+    c->master = *master;
+    bool ok = cli_load(c, "", line, &errors) && !list_empty(&c->keys);
+    if (errors.s) { /* it quotes the line */
+        mem_wipe(errors.s, errors.len);
     }
+    sb_free(&errors);
+    conf_free(c);
+    return ok;
+}
+
+/* note_needed: marks the former key that opens line, when the one in force does not. */
+static void note_needed(bool needed[CONF_FORMER], const struct conf *c, const char *line)
+{
+    if (!strstr(line, "adit.") || (c->master.len && opens(&c->master, line))) {
+        return;
+    }
+    for (unsigned i = 0; i < CONF_FORMER && c->former[i].len; i++) {
+        if (opens(&c->former[i], line)) {
+            needed[i] = true;
+            return;
+        }
+    }
+}
+
+/* forget_former: what was saved just now is under the master key in force, so a former one is needed only when something in
+ * the operator's file is under it. That file is not read while a saved configuration made from it is there, but it may be
+ * tomorrow; of one that cannot be read (NULL) nobody knows what it needs. */
+static void forget_former(struct router *r, char *file)
+{
+    bool needed[CONF_FORMER] = {false};
+    struct secret *former = r->conf->former;
+    unsigned keep = 0;
+    if (!file) {
+        return;
+    }
+    for (char *line = file, *end; *line; line = end) {
+        end = line + strcspn(line, "\n");
+        end += *end == '\n';
+        char after = *end;
+        *end = 0;
+        note_needed(needed, r->conf, line);
+        *end = after;
+    }
+    for (unsigned i = 0; i < CONF_FORMER; i++) {
+        if (needed[i]) {
+            former[keep++] = former[i];
+        }
+    }
+    while (keep < CONF_FORMER) {
+        secret_wipe(&former[keep++]);
+    }
+    (void)startup_keep_master(r); /* one too many is no harm */
 }
 
 /* ---- saving ---- */

@@ -1048,6 +1048,110 @@ static void t_master_keys(void **state)
     free(r);
 }
 
+/* change_master: as typed at a console. False: it was not taken. */
+static bool change_master(struct router *r, unsigned number)
+{
+    char line[80];
+    struct strbuf errors = {0};
+    snprintf(line, sizeof line, "key config-key password-encrypt number-%u-of-them\n", number);
+    bool ok = cli_load(r->conf, "console", line, &errors);
+    sb_free(&errors);
+    return ok;
+}
+
+static unsigned former_keys(const struct router *r)
+{
+    unsigned n = 0;
+    while (n < CONF_FORMER && r->conf->former[n].len) {
+        n++;
+    }
+    return n;
+}
+
+/* next_start: the operator's file is read with the master keys that are kept. */
+static bool next_start(struct router *r)
+{
+    struct conf *c = conf_new();
+    struct strbuf errors = {0};
+    char *text = cli_read_file(r->opt->config);
+    assert_non_null(text);
+    startup_master(r, c);
+    bool ok = cli_load(c, "R.cfg", text, &errors);
+    free(text);
+    sb_free(&errors);
+    conf_free(c);
+    return ok;
+}
+
+/* However often the master key is changed: of the former ones those stay that something in the operator's file was encrypted
+ * under, and no other. */
+static void t_master_key_changes(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/adit-plan-XXXXXX", path[80];
+    static const char *const left[] = {"R.cfg", "R.cfg.bak", "startup-config", "master-key"};
+    unsigned said = 0;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/R.cfg", dir);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    fputs("hostname R\n", f);
+    fclose(f);
+    const struct router_options o = {.config = path, .state_dir = dir};
+    struct router *r = xcalloc(1, sizeof *r);
+    struct strbuf errors = {0};
+    r->env = env_real();
+    evlog_init(&r->log, &r->env, EVS_MAIN, &said, on_event);
+    r->opt = &o;
+    r->conf = conf_new();
+    assert_true(cli_load(r->conf, "R.cfg",
+                         "password encryption aes\n"
+                         "crypto isakmp key secret address 2.2.2.2\n",
+                         &errors));
+    for (unsigned i = 0; i < 2 * CONF_FORMER + 6; i++) {
+        struct strbuf text = {0}, where = {0};
+        bool file = i < CONF_FORMER + 3;
+        assert_true(change_master(r, i));
+        cli_running(&text, r->conf);
+        assert_non_null(strstr(text.s, " 6 adit."));
+        assert_true(file ? startup_save_file(r, text.s, &where) : startup_save(r, text.s));
+        assert_int_equal(former_keys(r), !file); /* the one the file was last written under */
+        assert_true(next_start(r));
+        sb_free(&text);
+        sb_free(&where);
+    }
+    /* the same words with other blanks; and once they only stand in a comment, nothing is opened by them */
+    static const char *const marks[] = {"\t6\tadit.", "  6  adit."};
+    char *text = cli_read_file(path), *at = strstr(text, " 6 adit."), *line = at;
+    while (line > text && line[-1] != '\n') {
+        line--;
+    }
+    for (unsigned i = 0; i <= ARRAY_LEN(marks); i++) {
+        bool comment = i == ARRAY_LEN(marks);
+        f = fopen(path, "we");
+        assert_non_null(f);
+        fprintf(f, "%s%.*s%s%s", comment ? "! " : "", (int)(at - line), line,
+                comment ? " 6 adit." : marks[i], at + strlen(" 6 adit."));
+        fclose(f);
+        assert_true(startup_save(r, "end\n"));
+        assert_int_equal(former_keys(r), !comment);
+        assert_true(next_start(r));
+    }
+    free(text);
+    assert_true(cli_load(r->conf, "console", "no key config-key password-encrypt\n", &errors));
+    assert_int_equal(former_keys(r), 1);
+    assert_true(startup_save(r, "end\n"));
+    assert_int_equal(former_keys(r), 0);
+    for (unsigned i = 0; i < ARRAY_LEN(left); i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, left[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(dir), 0);
+    sb_free(&errors);
+    conf_free(r->conf);
+    free(r);
+}
+
 /* What is tried at each look and fails for the same reason is said once; again for another one, or when it had gone well. */
 static void t_complaints(void **state)
 {
@@ -1112,13 +1216,14 @@ static void t_hole_refused(void **state)
 
 /* ---- what fits --------------------------------------------------------------------------------- */
 
-/* RFC 4303 2.4: outer, SPI and sequence, IV, text padded with the two trailer bytes to the alignment, ICV. */
-static unsigned esp_size(unsigned inner, enum encr_id e, enum hash_id h, bool six)
+/* RFC 4303 2.4: outer, SPI and sequence, IV, text padded with the two trailer bytes to the alignment, ICV. In transport mode
+ * the packet's own header stays outside. */
+static unsigned esp_size(unsigned packet, enum encr_id e, enum hash_id h, bool six, bool transport)
 {
-    unsigned align = encr_row(e)->block > 4 ? encr_row(e)->block : 4,
+    unsigned align = encr_row(e)->block > 4 ? encr_row(e)->block : 4, outer = six ? 40 : 20,
+             text = transport ? packet - outer : packet,
              icv = encr_row(e)->icv_len ? encr_row(e)->icv_len : hash_row(h)->icv_len;
-    return (six ? 40u : 20u) + 8 + encr_row(e)->iv_len + (inner + 2 + align - 1) / align * align +
-           icv;
+    return outer + 8 + encr_row(e)->iv_len + (text + 2 + align - 1) / align * align + icv;
 }
 
 static void t_esp_mtu(void **state)
@@ -1126,15 +1231,22 @@ static void t_esp_mtu(void **state)
     (void)state;
     for (enum encr_id e = ENCR_NULL; e < ENCR_NUM; e++) {
         for (enum hash_id h = HASH_MD5; h < HASH_NUM; h++) {
-            for (unsigned path = 600; path < 1600; path += 7) {
-                unsigned m = plan_esp_mtu((u16)path, e, h, path % 2, false);
-                assert_true(esp_size(m, e, h, path % 2) <= path);
-                assert_true(esp_size(m + 1, e, h, path % 2) > path);
+            for (unsigned path = 0; path < 1600; path += path < 128 ? 1 : 7) {
+                bool six = path % 2, transport = path / 2 % 2;
+                unsigned m = esp_plain_mtu((u16)path, e, h, six ? AF_V6 : AF_V4, transport);
+                unsigned least = transport ? six ? 40 : 20 : 0; /* a packet without a byte in it */
+                if (esp_size(least, e, h, six, transport) > path) {
+                    assert_int_equal(m, 0);
+                    continue;
+                }
+                assert_true(m >= least);
+                assert_true(esp_size(m, e, h, six, transport) <= path);
+                assert_true(esp_size(m + 1, e, h, six, transport) > path);
             }
         }
     }
     /* seed 000: DES and MD5 make 176 bytes of a 124-byte GRE packet */
-    assert_int_equal(esp_size(124, ENCR_DES, HASH_MD5, false), 176);
+    assert_int_equal(esp_size(124, ENCR_DES, HASH_MD5, false, false), 176);
 }
 
 int main(void)
@@ -1157,6 +1269,7 @@ int main(void)
         cmocka_unit_test(t_too_many_networks),
         cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_master_keys),
+        cmocka_unit_test(t_master_key_changes),
         cmocka_unit_test(t_complaints),
         cmocka_unit_test(t_hole_refused),
         cmocka_unit_test(t_vlans),
