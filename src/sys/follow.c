@@ -2,7 +2,6 @@
  * follow.c: what follows when the configuration, the kernel or a child has changed: a new plan is derived and given to
  * apply.c; when it is in force FRR, VLAN links and the line states follow, and with the first one the router is ready.
  */
-#include "steer/steer_abi.h"
 #include "sys/router_int.h"
 #include "sys/vlan.h"
 
@@ -13,7 +12,7 @@ bool router_possible(struct router *r, const struct conf *c, struct conf_finding
     static const struct conf_limits most = {.links = DP_MAX_LINKS,
                                             .lines = DP_MAX_LINES,
                                             .covered = DP_MAX_POLICIES,
-                                            .masks = STEER_MASKS,
+                                            .masks = STEER_PAIRS,
                                             .tunnels = DP_MAX_TUNNELS,
                                             /* what is dropped on a link is a flow, too */
                                             .flows = DP_MAX_FLOWS - DP_MAX_LINKS};
