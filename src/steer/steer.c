@@ -26,7 +26,7 @@ static int no_print(enum libbpf_print_level level, const char *format, va_list a
 
 /* ---- rules and masks ---- */
 
-_Static_assert(STEER_PAIRS == STEER_MASKS, "what is promised is what the program has room for");
+_Static_assert((int)STEER_PAIRS == (int)STEER_MASKS, "what is promised is what the program has room for");
 struct table {
     struct steer_mask mask[STEER_MASKS];
     u32 num;
