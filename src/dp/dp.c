@@ -90,6 +90,20 @@ unsigned dp_poll_fds(const struct dp *dp, int *fds, unsigned cap)
     return n;
 }
 
+/* find_again: packets whose SPI nobody knew a turn ago. */
+static unsigned find_again(struct worker *w)
+{
+    struct queue *q = &w->q[N_ESP_FIND];
+    unsigned n = w->num_again;
+    if (n) {
+        memcpy(q->p, w->again, n * sizeof *q->p);
+        q->n = n;
+        w->num_again = 0;
+        graph_run(w);
+    }
+    return n;
+}
+
 unsigned dp_run(struct dp *dp)
 {
     struct worker *w = &dp->w;
@@ -98,6 +112,7 @@ unsigned dp_run(struct dp *dp)
     if (!dp->committed) {
         return 0; /* without policies every packet would bypass: not one is read before they are there */
     }
+    moved += find_again(w);
     for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
         struct port *port = &dp->port[i];
         if (!port->used || !port->ops->rx || port->lost) {

@@ -115,6 +115,7 @@ struct pkt {
     u8 drop;              /* enum dp_drop, when next is N_DROP */
     u8 on_link;           /* came from a TUN of this map link, 0: it did not */
     bool pass;            /* the link's map lets it pass in clear */
+    bool again;           /* ESP in: no SA has this SPI; looked for once more */
     _Alignas(64) u8 room[HEADROOM + PKT_MAX + TAILROOM];
 };
 _Static_assert(offsetof(struct pkt, link) == 64, "what every node looks at is one cache line");
@@ -327,6 +328,8 @@ struct worker {
     u64 now_ms;          /* read once a turn */
     struct pkt *free_head;
     unsigned num_free, num_held, num_joining;
+    struct pkt *again[VEC]; /* owned: looked for once more in the next turn (esp_in_find) */
+    unsigned num_again;
     bool profile; /* bench: count cycles per node */
     u64 drops[DROP_NUM];
     struct drop_log drop_log[DROP_NUM];

@@ -32,6 +32,19 @@ static inline struct sa *find_sa(const struct dp *dp, const struct pkt *p, u32 s
     return sa;
 }
 
+/* look_again: its SA may be on the way: ike gives us an inbound half before it tells the far end, but we read ike only between
+ * two turns, and the far end may be faster. In the next turn all that ike said before this packet was sent has been read. */
+static bool look_again(struct worker *w, struct pkt *p)
+{
+    if (p->again || w->num_again == ARRAY_LEN(w->again)) {
+        return false;
+    }
+    p->again = true;
+    p->next = N_GONE;
+    w->again[w->num_again++] = p;
+    return true;
+}
+
 void esp_in_find(struct worker *w, struct vec *v)
 {
     struct sa *last = NULL;
@@ -55,6 +68,9 @@ void esp_in_find(struct worker *w, struct vec *v)
         }
         if (UNLIKELY(!last)) {
             p->spi = e.spi;
+            if (look_again(w, p)) {
+                continue;
+            }
             pkt_drop(p, DROP_UNKNOWN_SPI, NULL, p->esp_at, p->esp_at + 4u);
             continue;
         }

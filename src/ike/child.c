@@ -414,10 +414,11 @@ void child_expire(struct ike *ike, const struct dp_expire_value *e)
     if (!c) {
         return;
     }
-    if (e->hard && !c->said) { /* one half has ended: what is under way in the other one still arrives */
+    if (e->hard && c->said) {
+        return; /* it goes soon (child_due); until then it takes in what is under way */
+    }
+    if (e->hard) { /* one half has ended: what is under way in the other one still arrives */
         child_retire(ike, c, env_now_ms(ike->clock));
-    } else if (e->hard) {
-        child_delete(ike, c, true);
     } else if (!c->closing) {
         renew(ike, c, env_now_ms(ike->clock));
         child_arm(ike, c);

@@ -245,6 +245,31 @@ static void del_sa(struct rig *r, u32 spi, u8 dir, const char *dst)
     dp_ctl(r->dp, FROM_IKE, &m, -1);
 }
 
+/* The far end may be faster than what ike says to us: a packet whose SA is on its way is looked at once more when ike has been
+ * read, and only then dropped. */
+static void t_sa_on_its_way(void **state)
+{
+    (void)state;
+    for (int comes = 0; comes < 2; comes++) {
+        struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+        struct rig_pkt p;
+        seal_ping(&t, &p, 100);
+        del_sa(t.b, 0x1000, SA_IN, RIG_B4);
+        rig_in(t.b, RAW4_ESP, p.b, p.len);
+        assert_int_equal(dp_run(t.b->dp), 1);
+        assert_int_equal(rig_drops(t.b, DROP_UNKNOWN_SPI), 0);
+        if (comes) {
+            rig_sa(t.b, rig_sa_value(7, 0x1000, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4,
+                                     RIG_B4));
+        }
+        assert_int_equal(dp_run(t.b->dp), 1);
+        assert_int_equal(rig_drops(t.b, DROP_UNKNOWN_SPI), !comes);
+        assert_int_equal(rig_out(t.b, CRYPTO) != NULL, comes);
+        assert_int_equal(dp_run(t.b->dp), 0);
+        two_free(t);
+    }
+}
+
 /* What a peer sent before its data plane heard of the Delete it said is taken in for a while, and no longer; nobody is told
  * of such an SA, and one that is needed has its place. */
 static void t_what_is_under_way(void **state)
@@ -1282,6 +1307,7 @@ int main(void)
         cmocka_unit_test(t_forged_changes_nothing),
         cmocka_unit_test(t_truncated),
         cmocka_unit_test(t_unknown_spi),
+        cmocka_unit_test(t_sa_on_its_way),
         cmocka_unit_test(t_what_is_under_way),
         cmocka_unit_test(t_far_ends_of_before),
         cmocka_unit_test(t_identity),
