@@ -998,6 +998,19 @@ static void t_vlans(void **state)
         sb_free(&errors);
         conf_free(c);
     }
+    /* one that cannot be taken away carries nothing by this plan */
+    struct conf *c;
+    struct plan p = plan_of("interface FastEthernet0/1.30\n encapsulation dot1Q 31\n", &c);
+    const struct plan_link *l = p.links.items;
+    assert_true(l->up);
+    refuse_delete = true;
+    done[0] = 0;
+    assert_false(vlan_replace(NULL, &p.links, &names));
+    refuse_delete = false;
+    assert_string_equal(done, "del Fa0-1.30;Fa0-1.30 down;Fa0-1.30: busy;");
+    assert_false(l->up);
+    plan_free(&p);
+    conf_free(c);
 }
 
 static void on_event(void *ctx, const struct ev_rec *rec)
