@@ -75,6 +75,9 @@ bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap);
 void cfg_note_lost(struct cfg *k);
 /* cfg_fits: what has just been put into the model can be done; false: the caller takes it out again. */
 bool cfg_fits(struct cfg *k, const struct match *m, const char *arg);
+/* cfg_name_fits: with another name in that field of the model; the field is as before afterwards. */
+bool cfg_name_fits(struct cfg *k, const struct match *m, const char *arg, char field[CONF_NAME],
+                   const char *name);
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at);
 
 enum { HISTORY = 20 }; /* lines `show history` knows, as on IOS */

@@ -401,12 +401,7 @@ bool cfg_map_match(struct cfg *k, const struct match *m)
 {
     struct conf_map_entry *e = k->at;
     const char *acl = m->no ? "" : match_text(m, "acl");
-    char was[CONF_NAME];
-    str_copy(was, sizeof was, e->acl);
-    str_copy(e->acl, sizeof e->acl, acl);
-    bool fits = cfg_fits(k, m, "acl");
-    str_copy(e->acl, sizeof e->acl, was);
-    if (!fits) {
+    if (!cfg_name_fits(k, m, "acl", e->acl, acl)) {
         return false;
     }
     conf_entry_match(k->c, e, acl);

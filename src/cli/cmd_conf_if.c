@@ -10,6 +10,12 @@ bool cfg_interface(struct cfg *k, const struct match *m)
     const char *name = match_text(m, "if");
     if (m->no) {
         struct conf_if *i = name ? conf_if_find(k->c, name) : NULL;
+        if (i && k->c->typing && conf_if_map(k->c, i)) { /* its link goes on, uncovered; a file is whole */
+            return cfg_fail(k, m, "if",
+                            "%.40s has a crypto map, or had it when configuration mode was entered; "
+                            "take it off and leave configuration mode first",
+                            i->name);
+        }
         if (i) {
             list_remove(&i->link);
         }
@@ -251,13 +257,10 @@ bool cfg_if_protection(struct cfg *k, const struct match *m)
     if (!m->no && !conf_profile_find(k->c, name)) {
         return cfg_fail(k, m, "profile", "ipsec profile %.60s does not exist", name);
     }
-    char was[CONF_NAME];
-    str_copy(was, sizeof was, t->profile);
-    str_copy(t->profile, sizeof t->profile, m->no ? "" : name);
-    if (!cfg_fits(k, m, "profile")) {
-        str_copy(t->profile, sizeof t->profile, was);
+    if (!cfg_name_fits(k, m, "profile", t->profile, m->no ? "" : name)) {
         return false;
     }
+    str_copy(t->profile, sizeof t->profile, m->no ? "" : name);
     t->profile_src = k->src;
     return true;
 }
@@ -298,11 +301,7 @@ bool cfg_if_crypto_map(struct cfg *k, const struct match *m)
                         "a crypto map belongs on the outgoing link; protect a tunnel with "
                         "`tunnel protection ipsec profile`");
     }
-    char was[CONF_NAME];
-    str_copy(was, sizeof was, self(k)->crypto_map);
-    str_copy(self(k)->crypto_map, CONF_NAME, m->no ? "" : name);
-    if (!cfg_fits(k, m, "map")) {
-        str_copy(self(k)->crypto_map, CONF_NAME, was);
+    if (!cfg_name_fits(k, m, "map", self(k)->crypto_map, m->no ? "" : name)) {
         return false;
     }
     conf_if_set_map(k->c, self(k), m->no ? "" : name);

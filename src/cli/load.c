@@ -61,6 +61,17 @@ bool cfg_fits(struct cfg *k, const struct match *m, const char *arg)
            cfg_fail(k, m, arg, "%s: %s", f.what, f.text);
 }
 
+bool cfg_name_fits(struct cfg *k, const struct match *m, const char *arg, char field[CONF_NAME],
+                   const char *name)
+{
+    char was[CONF_NAME];
+    str_copy(was, sizeof was, field);
+    str_copy(field, CONF_NAME, name);
+    bool fits = cfg_fits(k, m, arg);
+    str_copy(field, CONF_NAME, was);
+    return fits;
+}
+
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at)
 {
     k->mode = mode;

@@ -78,9 +78,13 @@ void session_free(struct session *s)
     s->done = silent_done;
     if (session_configuring(s)) { /* it does not say that what it began is whole */
         struct conf *c = s->host->conf(s->host->ctx);
-        (void)conf_typed(c, false);
-        if (conf_changing(c)) {
-            s->host->unfinished(s->host->ctx);
+        if (!s->edited) {
+            conf_left(c);
+        } else {
+            (void)conf_typed(c, false);
+            if (conf_changing(c)) {
+                s->host->unfinished(s->host->ctx);
+            }
         }
     }
     if (s->pinging) {

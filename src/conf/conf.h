@@ -314,6 +314,7 @@ bool conf_entry_changing(const struct conf *c, const struct conf_map_entry *e);
  * hung up). True: that changed what is covered. conf_loaded: a file is whole now. */
 void conf_typing(struct conf *c);
 bool conf_typed(struct conf *c, bool said);
+void conf_left(struct conf *c); /* one that changed nothing has hung up */
 void conf_loaded(struct conf *c);
 /* conf_changing: some entry in use is (conf_entry_changing). */
 bool conf_changing(const struct conf *c);

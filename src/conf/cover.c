@@ -401,9 +401,14 @@ void conf_typing(struct conf *c)
     c->typing++;
 }
 
-bool conf_typed(struct conf *c, bool said)
+void conf_left(struct conf *c)
 {
     c->typing -= c->typing > 0;
+}
+
+bool conf_typed(struct conf *c, bool said)
+{
+    conf_left(c);
     if (!said) {
         c->touched = false; /* what it began is not whole because somebody else comes and goes */
         return false;

@@ -377,19 +377,28 @@ static void a_list_typed_again(void **state)
         } else if (way == 2) { /* another console that comes and goes */
             session_line(other, "conf t");
             session_line(other, "end");
+            session_line(other, "conf t"); /* and hangs up below, having changed nothing */
         }
+        session_free(other);
         assert_true(conf_changing(f->c));
         assert_int_equal(f->applied, before);
         say(f, "end");
         assert_false(conf_changing(f->c));
         assert_int_equal(f->applied, before + 1);
-        session_free(other);
         say(f, "conf t");
         say(f, lines[1]);
         say(f, "end");
     }
     assert_int_equal(f->unfinished, 1);
     say(f, "conf t");
+    assert_non_null(strstr(say(f, "no interface FastEthernet0/1"), "has a crypto map"));
+    say(f, "interface FastEthernet0/1");
+    say(f, "no crypto map");
+    assert_non_null(strstr(say(f, "no interface FastEthernet0/1"), "has a crypto map"));
+    say(f, "end");
+    say(f, "conf t");
+    say(f, "no interface FastEthernet0/1");
+    assert_int_equal(f->status, CLI_OK);
     say(f, "no access-list 100");
     conf_free(f->c); /* the file is read again: this console is still typing */
     f->c = conf_new();

@@ -311,6 +311,14 @@ def entry_without_list(b):
           "crypto map VPN 10 ipsec-isakmp", " match address 100", "no access-list 150")
 
 
+def map_taken_apart(b):
+    """An entry goes and is typed again; the link has no map for a moment, another one, and its own again."""
+    entry = ["crypto map VPN 10 ipsec-isakmp", " set peer 2.2.2.1", " set transform-set AES-SHA", " match address 100"]
+    typed(b, "no crypto map VPN 10", *MOMENT, *entry, "access-list 160 permit ip host 10.8.8.8 any", "crypto map W 10 ipsec-isakmp", " set peer 2.2.2.1",
+          " set transform-set AES-SHA", " match address 160", "interface fa0/1", " no crypto map", *MOMENT, " crypto map W", *MOMENT, " crypto map VPN")
+    typed(b, "no crypto map W", "no access-list 160")
+
+
 def map_entry(b):
     for _ in range(3):
         b.l.config("CE1", "access-list 133 permit ip 10.1.7.0 0.0.0.255 10.9.0.0 0.0.255.255", "crypto map VPN 5 ipsec-isakmp", " set peer 2.2.2.1",
@@ -378,7 +386,7 @@ def sessions_cleared(b):
 
 
 STEADY = [nothing, flap, routes_move, ecmp, route_flush, table_of_its_own, tun_deleted, tun_queue_full, address_change, other_network, list_removed, reload_file, acl_line, lines_replaced, lines_one_by_one, list_begun_twice,
-          entry_without_list, map_entry,
+          entry_without_list, map_taken_apart, map_entry,
           other_map, ike_killed, ike_ended, ike_stopped, dp_killed, dp_ended, dp_stopped, sessions_cleared, sa_gone]
 
 

@@ -433,6 +433,13 @@ static void is(const struct conf *c, const char *dst, enum says want)
     plan_free(&p);
 }
 
+static void are(const struct conf *c, enum says two, enum says three, enum says nine)
+{
+    is(c, "10.2.0.1", two);
+    is(c, "10.3.0.1", three);
+    is(c, "10.9.0.1", nine);
+}
+
 /* What a console may do to a list in use, line by line: at no moment anything of it is open, and when everybody has left
  * configuration mode it is what the lines say. 10.2 and 10.3 are covered before, 10.9 is not. */
 static void t_lines_changed(void **state)
@@ -522,14 +529,10 @@ static void t_lines_changed(void **state)
         print_message("- %s", cases[i].edit);
         conf_typing(c);
         type_lines(c, cases[i].edit);
-        is(c, "10.2.0.1", cases[i].two);
-        is(c, "10.3.0.1", cases[i].three);
-        is(c, "10.9.0.1", cases[i].nine);
+        are(c, cases[i].two, cases[i].three, cases[i].nine);
         conf_typing(c); /* another console comes and goes: nothing is whole by that */
         assert_false(conf_typed(c, true));
-        is(c, "10.2.0.1", cases[i].two);
-        is(c, "10.3.0.1", cases[i].three);
-        is(c, "10.9.0.1", cases[i].nine);
+        are(c, cases[i].two, cases[i].three, cases[i].nine);
         bool changing = conf_changing(c);
         assert_false(conf_typed(c, false)); /* it hangs up */
         is(c, "10.2.0.1", cases[i].two);
@@ -540,9 +543,7 @@ static void t_lines_changed(void **state)
         conf_typing(c);
         type_lines(c, "access-list 199 remark looked at\n");
         assert_int_equal(conf_typed(c, true), changing);
-        is(c, "10.2.0.1", cases[i].then2);
-        is(c, "10.3.0.1", cases[i].then3);
-        is(c, "10.9.0.1", cases[i].then9);
+        are(c, cases[i].then2, cases[i].then3, cases[i].then9);
         assert_false(conf_changing(c));
         conf_free(c);
     }
@@ -585,13 +586,9 @@ static void t_other_beginnings(void **state)
         print_message("- %s", cases[i].edit);
         conf_typing(c);
         type_lines(c, cases[i].edit);
-        is(c, "10.2.0.1", cases[i].two);
-        is(c, "10.3.0.1", cases[i].three);
-        is(c, "10.9.0.1", cases[i].nine);
+        are(c, cases[i].two, cases[i].three, cases[i].nine);
         (void)conf_typed(c, true);
-        is(c, "10.2.0.1", cases[i].then2);
-        is(c, "10.3.0.1", cases[i].then3);
-        is(c, "10.9.0.1", cases[i].then9);
+        are(c, cases[i].then2, cases[i].then3, cases[i].then9);
         conf_free(c);
     }
 }
