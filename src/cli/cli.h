@@ -114,6 +114,16 @@ struct cli_host {
     unsigned (*clear_holes)(void *ctx, const struct prefix *net);
 };
 
+/* cli_if_line: is that interface up? snap: of it the flows and dp's SAs are looked at, and only if cli_if_needs_sa. */
+struct cli_if_line {
+    const char *state; /* "up", "down", "administratively down" */
+    bool up;           /* the line protocol */
+    bool recursive;    /* down, because the way to the tunnel's far end leads through the tunnel */
+};
+struct cli_if_line cli_if_line(const struct cli_host *h, const struct conf_if *i,
+                               const struct cli_snapshot *snap);
+bool cli_if_needs_sa(const struct conf_if *i);
+
 /* ---- sessions ----------------------------------------------------------------------------------------- */
 
 enum { CLI_OK = 0, CLI_ERROR = 1 };

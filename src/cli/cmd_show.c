@@ -108,45 +108,6 @@ static const struct dp_tunnel_info *tunnel_of(const struct cli_snapshot *snap, c
     return &none;
 }
 
-static bool has_sa(const struct cli_snapshot *snap, const char *iface)
-{
-    for (size_t i = 0; i < snap->num_flows; i++) {
-        for (size_t k = 0; k < snap->num_dp_sas && strcmp(snap->flows[i].iface, iface) == 0; k++) {
-            if (snap->dp_sas[k].sa.flow == snap->flows[i].id) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* if_state: "up", "down" or "administratively down", and the line protocol (IOS 12.4). */
-static const char *if_state(struct session *s, const struct conf_if *i,
-                            const struct cli_snapshot *snap, bool *out_proto)
-{
-    struct cli_link l = {0};
-    bool ok = s->host->link(s->host->ctx, i->name, &l);
-    *out_proto = false;
-    if (i->shutdown) {
-        return "administratively down";
-    }
-    if (i->kind == IFK_LOOPBACK) {
-        *out_proto = true;
-        return "up";
-    }
-    if (i->kind == IFK_TUNNEL) {
-        char egress[CONF_IFNAME];
-        struct addr gw;
-        bool vti = i->tun.mode == CTM_IPSEC_IPV4 || i->tun.mode == CTM_IPSEC_IPV6;
-        bool ends = i->tun.dest.family && conf_tunnel_source(model(s), i).family;
-        *out_proto = ends && s->host->route(s->host->ctx, &i->tun.dest, egress, &gw) &&
-                     strcmp(egress, i->name) != 0 && (!vti || has_sa(snap, i->name));
-        return "up";
-    }
-    *out_proto = ok && l.admin_up && l.carrier;
-    return ok && l.admin_up ? "up" : "down";
-}
-
 static void ago(char out[24], u64 ms)
 {
     if (ms == UINT64_MAX) {
@@ -236,11 +197,11 @@ static void show_interface(struct session *s, const struct conf_if *i,
 {
     const struct conf_if_kind_row *k = conf_if_kind_row(i->kind);
     struct cli_link l = {0};
-    bool proto;
     char a[ADDR_STR];
-    const char *state = if_state(s, i, snap, &proto);
+    const struct cli_if_line line = cli_if_line(s->host, i, snap);
     bool linked = s->host->link(s->host->ctx, i->name, &l);
-    s_printf(s, "%s is %s, line protocol is %s\n", i->name, state, proto ? "up" : "down");
+    s_printf(s, "%s is %s, line protocol is %s\n", i->name, line.state,
+             line.up ? "up" : "down");
     if (i->kind == IFK_TUNNEL || i->kind == IFK_LOOPBACK) {
         s_printf(s, "  Hardware is %s\n", k->name);
     } else if (i->kind == IFK_SERIAL) {
@@ -305,15 +266,14 @@ bool exec_show_ip_brief(struct session *s, const struct match *m)
         "Interface                  IP-Address      OK? Method Status                Protocol\n");
     CONF_FOR(struct conf_if, i, &w.c->ifs)
     {
-        bool proto;
         char a[ADDR_STR] = "unassigned";
-        const char *state = if_state(s, i, w.snap, &proto);
+        const struct cli_if_line line = cli_if_line(s->host, i, w.snap);
         struct addr v4 = conf_if_address(w.c, i->name, AF_V4);
         if (v4.family) {
             addr_str(a, &v4);
         }
-        s_printf(s, "%-27s%-16sYES %-7s%-22s%s\n", i->name, a, v4.family ? "NVRAM" : "unset", state,
-                 proto ? "up" : "down");
+        s_printf(s, "%-27s%-16sYES %-7s%-22s%s\n", i->name, a, v4.family ? "NVRAM" : "unset",
+                 line.state, line.up ? "up" : "down");
     }
     return true;
 }

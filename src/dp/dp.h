@@ -224,6 +224,7 @@ struct dp_unknown_spi_value {
 /* By which SA of a flow: a flow may have SAs with more than one peer. */
 struct dp_life_value {
     u32 flow, spi;
+    struct addr dst; /* the SA's */
 };
 
 /* ---- snapshots ------------------------------------------------------------------------------ */

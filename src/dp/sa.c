@@ -335,7 +335,7 @@ void sa_tick(struct dp *dp)
 static void tell_heard(struct dp *dp, struct sa *sa, bool broke_silence)
 {
     u64 now = dp->w.now_ms;
-    struct dp_msg m = {.u.life = {.flow = sa->val.flow, .spi = sa->val.spi}};
+    struct dp_msg m = {.u.life = {.flow = sa->val.flow, .spi = sa->val.spi, .dst = sa->val.dst}};
     bool due = dp->heard_s && now - sa->heard_ms >= (u64)dp->heard_s * 1000;
     if ((broke_silence || due) && dp_tell(dp, FROM_IKE, DP_HEARD, &m)) {
         sa->heard_ms = now;
@@ -392,7 +392,7 @@ void flow_tick(struct dp *dp)
         } else if (!f->alone_ms) {
             f->alone_ms = dp->w.now_ms;
         } else if (dp->w.now_ms - f->alone_ms >= (u64)dp->silence_s * 1000) {
-            struct dp_msg m = {.u.life = {.flow = f->id, .spi = out->val.spi}};
+            struct dp_msg m = {.u.life = {.flow = f->id, .spi = out->val.spi, .dst = out->val.dst}};
             f->alone_ms = dp->w.now_ms;
             f->silent = dp_tell(dp, FROM_IKE, DP_SILENT, &m) || f->silent;
         }

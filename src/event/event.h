@@ -64,6 +64,7 @@ struct ev_key ev_key(const void *p, size_t len);
 
 enum ev_id {
 #define EV(ID, name, level, cat, text, fields) EV_##ID,
+#define EV_FROM(who) EV_FROM_##who, EV_BEFORE_##who = EV_FROM_##who - 1, /* the number of the row that follows */
 #include "event/events.def"
 #undef EV
     EV_NUM

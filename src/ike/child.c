@@ -43,13 +43,15 @@ struct child *child_of_flow(const struct ike *ike, u32 flow)
     return best;
 }
 
-struct child *child_on(const struct ike *ike, u32 flow, u8 dir, u32 spi)
+struct child *child_on(const struct ike *ike, u32 flow, u8 dir, u32 spi, const struct addr *dst)
 {
     const struct flow *f = flow_find(ike, flow);
     struct child *found = NULL;
     for (struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
         struct child *c = CONTAINER_OF(it, struct child, flow_link);
-        found = (dir == SA_IN ? c->spi_in : c->spi_out) == spi ? c : found;
+        bool is = dir == SA_IN ? c->spi_in == spi && addr_equal(&c->local.a, dst)
+                               : c->spi_out == spi && addr_equal(&c->remote.a, dst);
+        found = is ? c : found;
     }
     return found;
 }
@@ -410,7 +412,7 @@ void child_due(struct ike *ike, struct child *c, u64 now)
 
 void child_expire(struct ike *ike, const struct dp_expire_value *e)
 {
-    struct child *c = child_on(ike, e->flow, e->dir, e->spi);
+    struct child *c = child_on(ike, e->flow, e->dir, e->spi, &e->dst);
     if (!c) {
         return;
     }

@@ -644,8 +644,8 @@ void child_delete(struct ike *ike, struct child *c, bool tell);
 struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
 struct child *child_by_number(const struct ike *ike, u32 number);
 struct child *child_of_flow(const struct ike *ike, u32 flow); /* the newest that is up */
-/* child_on: the pair of that flow one half of which has that SPI; dir: enum dp_dir. */
-struct child *child_on(const struct ike *ike, u32 flow, u8 dir, u32 spi);
+/* child_on: the pair of that flow one half of which has that SPI and ends at dst; dir: enum dp_dir. */
+struct child *child_on(const struct ike *ike, u32 flow, u8 dir, u32 spi, const struct addr *dst);
 void child_due(struct ike *ike, struct child *c, u64 now);
 void child_expire(struct ike *ike, const struct dp_expire_value *e);
 void child_not_taken(struct child *c, u8 dir); /* the data plane did not take that half */

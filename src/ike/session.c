@@ -221,7 +221,7 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
 void session_silent(struct ike *ike, const struct dp_life_value *l)
 {
     struct flow *f = flow_find(ike, l->flow);
-    const struct child *c = child_on(ike, l->flow, SA_OUT, l->spi);
+    const struct child *c = child_on(ike, l->flow, SA_OUT, l->spi, &l->dst);
     u64 now = env_now_ms(ike->clock);
     if (!f || !c) {
         return;
@@ -237,7 +237,7 @@ void session_silent(struct ike *ike, const struct dp_life_value *l)
 
 void session_heard(struct ike *ike, const struct dp_life_value *l)
 {
-    const struct child *c = child_on(ike, l->flow, SA_IN, l->spi);
+    const struct child *c = child_on(ike, l->flow, SA_IN, l->spi, &l->dst);
     for (struct list *it = c ? c->peer->sas.next : NULL; c && it != &c->peer->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
         if (sa->c.authenticated && !sa->deleted && sa_serves(sa, &c->local.a, &c->remote.a)) {
@@ -290,7 +290,7 @@ static void pair_refused(struct ike *ike, struct child *c, u8 dir)
 
 void session_refused(struct ike *ike, const struct dp_expire_value *e)
 {
-    struct child *found = child_on(ike, e->flow, e->dir, e->spi);
+    struct child *found = child_on(ike, e->flow, e->dir, e->spi, &e->dst);
     if (found) {
         pair_refused(ike, found, e->dir);
     }

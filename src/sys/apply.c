@@ -251,7 +251,8 @@ static const struct plan *newest(const struct router *r)
 }
 
 /* give: a generation to a child; it answers with the number of the one in force. */
-static void give(struct router *r, enum child_id id, const void *values, size_t num, size_t size)
+static void give(struct router *r, enum child_id id, const void *values, size_t num, size_t size,
+                 enum outbox_value which)
 {
     u64 number = r->given[id] = ++r->generation;
     r->refused[id] = false;
@@ -261,18 +262,14 @@ static void give(struct router *r, enum child_id id, const void *values, size_t 
         r->refused[id] = true; /* again at the next look */
         return;
     }
-    if (id == CHILD_DP) {
-        child_send_dp(r, &(struct dp_msg){.type = DP_CFG_GENERATION, .u.number = number}, fd);
-    } else {
-        child_send_ike(r, &(struct ike_msg){.type = IKE_CFG_GENERATION, .u.number = number}, fd);
-    }
+    child_send_generation(r, id, number, fd, which);
     close(fd);
 }
 
 static void give_dp(struct router *r)
 {
     const struct plan *p = newest(r);
-    give(r, CHILD_DP, p->dp.items, p->dp.num, sizeof(struct dp_msg));
+    give(r, CHILD_DP, p->dp.items, p->dp.num, sizeof(struct dp_msg), OUTBOX_NEWEST);
 }
 
 static void give_ike(struct router *r, bool restarted)
@@ -288,7 +285,8 @@ static void give_ike(struct router *r, bool restarted)
             m[i].u.global.restarted = restarted;
         }
     }
-    give(r, CHILD_IKE, m, p->ike.num, sizeof *m);
+    /* what begins with the SAs of the one before must not be left out */
+    give(r, CHILD_IKE, m, p->ike.num, sizeof *m, restarted ? OUTBOX_KEPT : OUTBOX_NEWEST);
     mem_wipe(m, len);
     free(m);
 }

@@ -54,9 +54,10 @@ bool child_ask(struct child *c, u32 what, u32 tag)
                              : send_value(c, &k, sizeof k, -1, OUTBOX_LOSSY);
 }
 
-static void send_kept(struct child *c, const void *value, size_t len, int fd, u32 type)
+static void send_kept(struct child *c, const void *value, size_t len, int fd, u32 type,
+                      enum outbox_value which)
 {
-    if (c->chan >= 0 && !c->closing && !send_value(c, value, len, fd, OUTBOX_KEPT)) {
+    if (c->chan >= 0 && !c->closing && !send_value(c, value, len, fd, which)) {
         ev_conf_fail(&c->r->log, 0, NULL,
                      &(struct evb_conf_fail){.what = ev_str(c->name),
                                              .why = ev_textf("value %u was not taken", type)});
@@ -66,12 +67,24 @@ static void send_kept(struct child *c, const void *value, size_t len, int fd, u3
 
 void child_send_dp(struct router *r, const struct dp_msg *m, int fd)
 {
-    send_kept(&r->child[CHILD_DP], m, sizeof *m, fd, m->type);
+    send_kept(&r->child[CHILD_DP], m, sizeof *m, fd, m->type, OUTBOX_KEPT);
 }
 
 void child_send_ike(struct router *r, const struct ike_msg *m, int fd)
 {
-    send_kept(&r->child[CHILD_IKE], m, sizeof *m, fd, m->type);
+    send_kept(&r->child[CHILD_IKE], m, sizeof *m, fd, m->type, OUTBOX_KEPT);
+}
+
+void child_send_generation(struct router *r, enum child_id id, u64 number, int fd,
+                           enum outbox_value which)
+{
+    struct dp_msg d = {.type = DP_CFG_GENERATION, .u.number = number};
+    struct ike_msg k = {.type = IKE_CFG_GENERATION, .u.number = number};
+    if (id == CHILD_DP) {
+        send_kept(&r->child[id], &d, sizeof d, fd, d.type, which);
+    } else {
+        send_kept(&r->child[id], &k, sizeof k, fd, k.type, which);
+    }
 }
 
 void child_link_peers(struct router *r)

@@ -16,7 +16,7 @@ bool router_possible(struct router *r, const struct conf *c, struct conf_finding
                                             .tunnels = DP_MAX_TUNNELS,
                                             /* what is dropped on a link is a flow, too */
                                             .flows = DP_MAX_FLOWS - DP_MAX_LINKS};
-    if (!conf_fits(c, &most, out)) {
+    if (!conf_fits(c, &most, out) || !router_names_fit(r, c, out)) {
         return false;
     }
     CONF_FOR(struct conf_if, i, &c->ifs)
@@ -83,6 +83,7 @@ static enum plan_state offer(struct router *r)
         router_touch(r);
         return PLAN_WAITS;
     }
+    frr_offer(r->frr, r->conf);
     return plan_offer(r, &next);
 }
 
@@ -110,7 +111,7 @@ static bool follow(struct router *r)
         return false;
     }
     plan_take(r);
-    frr_apply(r->frr, r->conf);
+    frr_take(r->frr);
     return ++r->applied == 1; /* it made the routes that path MTUs are read from */
 }
 

@@ -22,6 +22,7 @@ struct frr {
     struct router *r;
     char dir[400];
     struct strbuf text;                                  /* what the daemons run on */
+    struct strbuf offered;                               /* what they shall run on soon */
     struct daemon *running[FRR_NUM];                     /* owned; NULL: not running */
     enum frr_end { END_NOT, END_LINES, END_ROUTER } end; /* they are asked to end, and why */
     bool reloading, reload_again; /* the text changes; it has changed meanwhile */
@@ -390,12 +391,18 @@ static void frr_reload(struct frr *f)
     }
 }
 
-void frr_apply(struct frr *f, const struct conf *c)
+void frr_offer(struct frr *f, const struct conf *c)
 {
-    struct strbuf text = {0};
+    sb_free(&f->offered);
     if (!list_empty((struct list *)(uintptr_t)&c->ospfs)) {
-        frr_text(f, c, &text);
+        frr_text(f, c, &f->offered);
     }
+}
+
+void frr_take(struct frr *f)
+{
+    struct strbuf text = f->offered;
+    f->offered = (struct strbuf){0};
     bool same =
         text.len == f->text.len && (text.len == 0 || memcmp(text.s, f->text.s, text.len) == 0);
     if (same) {
@@ -423,6 +430,7 @@ void frr_free(struct frr *f)
         }
         uv_timer_stop(&f->patience);
         sb_free(&f->text);
+        sb_free(&f->offered);
     }
 }
 

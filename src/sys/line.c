@@ -1,8 +1,6 @@
 /*
- * line.c: which interfaces are up, and saying so when it changes: %LINK-3-UPDOWN, %LINEPROTO-5-UPDOWN, %TUN-5-RECURDOWN.
- * Looked at when the kernel's links or routes change and when a crypto session comes or goes. A GRE tunnel's line protocol
- * is up when its ends are known and a route leads to the far one, not through the tunnel itself; an `ipsec` tunnel's is
- * up while it has an SA.
+ * line.c: saying so when an interface comes up or goes down: %LINK-3-UPDOWN, %LINEPROTO-5-UPDOWN, %TUN-5-RECURDOWN. Looked
+ * at when the kernel's links or routes change and when a crypto session comes or goes; what up means: cli/if_line.c.
  */
 #include "sys/router_int.h"
 
@@ -28,72 +26,23 @@ static struct line *line_of(struct router *r, const char *name)
     return n;
 }
 
-/* has_sa: dp has an outbound SA for the flow of this tunnel. */
-static bool has_sa(struct router *r, const char *iface, const struct answer *sas)
-{
-    const struct cli_flow *f = r->plan.flows.items;
-    const struct dp_sa_info *sa = sas->items;
-    u32 flow = 0;
-    for (size_t i = 0; i < r->plan.flows.num && !flow; i++) {
-        flow = strcmp(f[i].iface, iface) == 0 ? f[i].id : 0;
-    }
-    for (size_t i = 0; flow && i < sas->num; i++) {
-        if (sa[i].sa.flow == flow && sa[i].sa.dir == SA_OUT) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool tunnel_up(struct router *r, const struct conf_if *i, const struct answer *sas,
-                      bool *out_recursive)
-{
-    char egress[NL_NAME], own[16];
-    struct addr gw, src = conf_tunnel_source(r->conf, i);
-    *out_recursive = false;
-    if (!src.family || !i->tun.dest.family ||
-        !kern_route_to(r->kern, &i->tun.dest, egress, &gw)) {
-        return false;
-    }
-    router_kernel_name(r, own, i->name);
-    *out_recursive = strcmp(egress, own) == 0;
-    if (i->tun.mode == CTM_IPSEC_IPV4 || i->tun.mode == CTM_IPSEC_IPV6) {
-        return !*out_recursive && has_sa(r, i->name, sas);
-    }
-    return !*out_recursive;
-}
-
-static bool if_up(struct router *r, const struct conf_if *i, const struct answer *sas,
-                  bool *out_recursive)
-{
-    char name[16];
-    struct kern_link l;
-    *out_recursive = false;
-    if (i->shutdown) {
-        return false;
-    }
-    if (i->kind == IFK_LOOPBACK) {
-        return true;
-    }
-    if (i->kind == IFK_TUNNEL) {
-        return tunnel_up(r, i, sas, out_recursive);
-    }
-    router_kernel_name(r, name, i->name);
-    return kern_link_get(r->kern, name, &l) && l.up && l.carrier;
-}
-
 /* look_at: every interface, with what dp says about its SAs. */
 static void look_at(struct router *r, const struct answer *sas)
 {
+    const struct cli_snapshot snap = {.flows = r->plan.flows.items,
+                                      .num_flows = r->plan.flows.num,
+                                      .dp_sas = sas->items,
+                                      .num_dp_sas = sas->num};
     CONF_FOR (struct conf_if, i, &r->conf->ifs) {
         struct line *l = line_of(r, i->name);
-        bool recursive, up = if_up(r, i, sas, &recursive), first = !l->seen;
-        if (recursive && !l->recursive) {
+        const struct cli_if_line now = cli_if_line(&r->host, i, &snap);
+        bool first = !l->seen;
+        if (now.recursive && !l->recursive) {
             ev_tun_recurdown(&r->log, 0, NULL,
                              &(struct evb_tun_recurdown){.ifname = ev_str(i->name)});
         }
-        if (up != l->up || (first && up)) {
-            struct ev_str state = ev_str(up ? "up" : "down"), name = ev_str(i->name);
+        if (now.up != l->up || (first && now.up)) {
+            struct ev_str state = ev_str(now.up ? "up" : "down"), name = ev_str(i->name);
             if (i->kind != IFK_TUNNEL && i->kind != IFK_LOOPBACK) {
                 ev_link_updown(&r->log, 0, NULL,
                                &(struct evb_link_updown){.ifname = name, .state = state});
@@ -101,8 +50,8 @@ static void look_at(struct router *r, const struct answer *sas)
             ev_lineproto(&r->log, 0, NULL,
                          &(struct evb_lineproto){.ifname = name, .state = state});
         }
-        l->up = up;
-        l->recursive = recursive;
+        l->up = now.up;
+        l->recursive = now.recursive;
         l->seen = true;
     }
 }
@@ -123,8 +72,7 @@ void line_check(struct router *r)
     bool vti = false;
     CONF_FOR(struct conf_if, i, &r->conf->ifs)
     {
-        vti |= i->kind == IFK_TUNNEL && !i->shutdown &&
-               (i->tun.mode == CTM_IPSEC_IPV4 || i->tun.mode == CTM_IPSEC_IPV6);
+        vti |= cli_if_needs_sa(i);
     }
     if (!vti) {
         look_at(r, &(struct answer){.whole = true});

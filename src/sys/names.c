@@ -4,6 +4,7 @@
  */
 #include "sys/router_int.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 void router_kernel_name(void *ctx, char out[16], const char *ifname)
@@ -18,6 +19,50 @@ void router_kernel_name(void *ctx, char out[16], const char *ifname)
         }
     }
     conf_if_kernel(out, ifname);
+}
+
+/* One interface and the kernel's name of it. */
+struct name {
+    char link[16];
+    const struct conf_if *i;
+    unsigned nth;
+};
+
+static int by_link(const void *x, const void *y)
+{
+    const struct name *a = x, *b = y;
+    int order = strcmp(a->link, b->link);
+    return order ? order : a->nth < b->nth ? -1 : 1;
+}
+
+bool router_names_fit(const struct router *r, const struct conf *c, struct conf_finding *out)
+{
+    unsigned num = 0, worst = UINT_MAX;
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        num++;
+    }
+    struct name *n = xcalloc(num + 1, sizeof *n), *end = n;
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        if (i->kind != IFK_LOOPBACK && i->kind != IFK_NULL) { /* these share one, or have none */
+            router_kernel_name((void *)(uintptr_t)r, end->link, i->name);
+            end->nth = (unsigned)(end - n);
+            end++->i = i;
+        }
+    }
+    qsort(n, (size_t)(end - n), sizeof *n, by_link);
+    for (struct name *x = n + 1; x < end; x++) {
+        if (strcmp(x->link, x[-1].link) == 0 && x->nth < worst) {
+            worst = x->nth;
+            *out = (struct conf_finding){.src = x->i->src};
+            str_copy(out->what, sizeof out->what, x->i->name);
+            snprintf(out->text, sizeof out->text, "the link %s is %s's already", x->link,
+                     x[-1].i->name);
+        }
+    }
+    free(n);
+    return worst == UINT_MAX;
 }
 
 void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link)

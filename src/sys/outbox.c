@@ -12,6 +12,7 @@
 struct waiting {
     struct list in_box; /* first: a list item is the value */
     int fd;             /* owned, -1: none */
+    enum outbox_value which;
     size_t len;
     u8 value[];
 };
@@ -64,8 +65,22 @@ bool outbox_flush(struct outbox *o, int chan)
     return true;
 }
 
-static bool keep(struct outbox *o, const void *value, size_t len, int fd)
+static void drop_older(struct outbox *o)
 {
+    for (struct list *it = o->waiting.next, *next; it != &o->waiting; it = next) {
+        struct waiting *w = (struct waiting *)it;
+        next = it->next;
+        if (w->which == OUTBOX_NEWEST) {
+            drop(o, w);
+        }
+    }
+}
+
+static bool keep(struct outbox *o, const void *value, size_t len, int fd, enum outbox_value which)
+{
+    if (which == OUTBOX_NEWEST) {
+        drop_older(o);
+    }
     if (o->bytes + len > OUTBOX_BYTES) {
         return false;
     }
@@ -75,6 +90,7 @@ static bool keep(struct outbox *o, const void *value, size_t len, int fd)
     }
     struct waiting *w = xcalloc(1, sizeof *w + len);
     w->fd = own;
+    w->which = which;
     w->len = len;
     memcpy(w->value, value, len);
     list_push_back(&o->waiting, &w->in_box);
@@ -93,5 +109,5 @@ bool outbox_send(struct outbox *o, int chan, const void *value, size_t len, int 
             return false;
         }
     }
-    return which == OUTBOX_KEPT && keep(o, value, len, fd);
+    return which != OUTBOX_LOSSY && keep(o, value, len, fd, which);
 }

@@ -202,6 +202,8 @@ static bool spawn(struct child *c, struct life *l, int theirs)
         .exit_cb = on_exit_child, .file = r->opt->exe, .args = args, .stdio_count = 7, .stdio = io};
     l->proc.data = l;
     l->handles = 1;
+    /* a function that is bound at its first call leaves the vector registers of its caller on the stack, with keys in them */
+    (void)setenv("LD_BIND_NOW", "1", 1);
     if (uv_spawn(&r->loop, &l->proc, &o) != 0) {
         uv_close((uv_handle_t *)&l->proc, on_closed);
         return false;

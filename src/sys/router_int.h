@@ -47,6 +47,9 @@ void child_kill(struct child *c);
  * everything when it starts), and one that takes nothing at all any more is given up. */
 void child_send_dp(struct router *r, const struct dp_msg *m, int fd);
 void child_send_ike(struct router *r, const struct ike_msg *m, int fd);
+/* child_send_generation: a configuration, so; which: OUTBOX_NEWEST or OUTBOX_KEPT. */
+void child_send_generation(struct router *r, enum child_id id, u64 number, int fd,
+                           enum outbox_value which);
 /* router_send_masks: which events and keys they tell. */
 void router_send_masks(struct router *r);
 /* child_link_peers: a new channel between ike and dp, when both run. */
@@ -193,6 +196,9 @@ void router_host(struct router *r); /* fills r->host (host.c) */
 
 /* ---- names.c ---- */
 void router_kernel_name(void *ctx, char out[16], const char *ifname);
+/* router_names_fit: no two interfaces are one link. False: out says which is the second. */
+NODISCARD bool router_names_fit(const struct router *r, const struct conf *c,
+                                struct conf_finding *out);
 void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link);
 u32 router_flow_id(void *ctx, const char *key);
 u8 router_link_number(void *ctx, const char *link);
@@ -240,8 +246,10 @@ void line_free(struct router *r);
 
 /* ---- frr.c ---- */
 struct frr *frr_new(struct router *r);
-/* frr_apply: writes the configuration and starts, restarts or stops zebra and ospfd. */
-void frr_apply(struct frr *f, const struct conf *c);
+/* frr_offer: what FRR shall run on when the plan made of c is in force. frr_take: it is: the daemons are started, told
+ * the changed lines, or ended. */
+void frr_offer(struct frr *f, const struct conf *c);
+void frr_take(struct frr *f);
 /* frr_free: ends the daemons; the memory stays the loop's until it is closed, then free it. */
 void frr_free(struct frr *f);
 /* frr_vtysh: asks FRR; session_vtysh is called later with what it said. False: it does not run. */

@@ -50,8 +50,9 @@ struct outbox {
     struct list waiting; /* owned values, oldest first */
     size_t bytes;
 };
-/* OUTBOX_LOSSY: told again, or only told: lost when there is no room now. OUTBOX_KEPT: goes as soon as there is room. */
-enum outbox_value { OUTBOX_LOSSY, OUTBOX_KEPT };
+/* OUTBOX_LOSSY: told again, or only told: lost when there is no room now. OUTBOX_KEPT: goes as soon as there is room.
+ * OUTBOX_NEWEST: so, and instead of such a one that still waits. */
+enum outbox_value { OUTBOX_LOSSY, OUTBOX_KEPT, OUTBOX_NEWEST };
 void outbox_init(struct outbox *o);
 /* outbox_send: as chan_send, in order behind what waits; never waits itself. False: it will not arrive. */
 bool outbox_send(struct outbox *o, int chan, const void *value, size_t len, int fd,

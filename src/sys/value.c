@@ -140,12 +140,12 @@ static void plain(u8 *p, size_t room)
 
 /* ---- events ---- */
 
-/* may_say: the rows of events.def stand in the order main, ike, dp. */
+/* may_say: its own events, and that a configuration was not taken. */
 static bool may_say(enum child_id id, u16 event)
 {
     return event < EV_NUM &&
            (event == EV_CONF_FAIL ||
-            (id == CHILD_DP ? event >= EV_DP_REPLAY : event >= EV_IKE_RX && event < EV_DP_REPLAY));
+            (id == CHILD_DP ? event >= EV_FROM_DP : event >= EV_FROM_IKE && event < EV_FROM_DP));
 }
 
 static bool event_field_fits(const struct ev_field *f, u8 *p)

@@ -327,13 +327,96 @@ static void dialect_15(void **state)
     conf_free(c);
 }
 
+/* ---- is an interface up? ---- */
+
+struct live {
+    struct conf *c;
+    const char *egress; /* NULL: no route */
+};
+
+static struct conf *live_conf(void *ctx)
+{
+    return ((struct live *)ctx)->c;
+}
+
+static bool live_link(void *ctx, const char *ifname, struct cli_link *out)
+{
+    (void)ctx;
+    *out = (struct cli_link){.admin_up = true, .carrier = strcmp(ifname, "FastEthernet0/0") == 0};
+    return strcmp(ifname, "FastEthernet0/2") != 0;
+}
+
+static bool live_route(void *ctx, const struct addr *dst, char out_if[CONF_IFNAME],
+                       struct addr *out_gw)
+{
+    const struct live *l = ctx;
+    (void)dst;
+    *out_gw = (struct addr){0};
+    str_copy(out_if, CONF_IFNAME, l->egress ? l->egress : "");
+    return l->egress != NULL;
+}
+
+static void interface_lines(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "interface Loopback0\n ip address 1.1.1.1 255.255.255.255\n"
+        "interface FastEthernet0/0\ninterface FastEthernet0/1\ninterface FastEthernet0/2\n"
+        "interface FastEthernet0/3\n shutdown\n"
+        "interface Tunnel0\n tunnel source Loopback0\n tunnel destination 2.2.2.2\n"
+        "interface Tunnel1\n tunnel source Loopback0\n tunnel destination 2.2.2.2\n"
+        " tunnel mode ipsec ipv4\n"
+        "interface Tunnel2\n tunnel source Loopback0\n";
+    enum { NO, IN_ONLY, OUT, OTHERS };
+    static const struct {
+        const char *name, *egress, *state;
+        u8 sa;
+        bool up, recursive;
+    } cases[] = {
+        {"Loopback0", NULL, "up", NO, true, false},
+        {"FastEthernet0/0", NULL, "up", NO, true, false},
+        {"FastEthernet0/1", NULL, "up", NO, false, false},
+        {"FastEthernet0/2", NULL, "down", NO, false, false},
+        {"FastEthernet0/3", NULL, "administratively down", NO, false, false},
+        {"Tunnel0", "FastEthernet0/0", "up", NO, true, false},
+        {"Tunnel0", NULL, "up", NO, false, false},
+        {"Tunnel0", "Tunnel0", "up", NO, false, true},
+        {"Tunnel1", "FastEthernet0/0", "up", NO, false, false},
+        {"Tunnel1", "FastEthernet0/0", "up", IN_ONLY, false, false},
+        {"Tunnel1", "FastEthernet0/0", "up", OTHERS, false, false},
+        {"Tunnel1", "FastEthernet0/0", "up", OUT, true, false},
+        {"Tunnel1", "Tunnel1", "up", OUT, false, true},
+        {"Tunnel2", "FastEthernet0/0", "up", NO, false, false},
+    };
+    struct live l = {.c = conf_new()};
+    struct strbuf errors = {0};
+    assert_true(cli_load(l.c, "t.cfg", text, &errors));
+    const struct cli_host host = {
+        .ctx = &l, .conf = live_conf, .link = live_link, .route = live_route};
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct cli_flow flow = {.id = 3, .iface = "Tunnel1"};
+        struct dp_sa_info sa = {.sa.flow = cases[i].sa == OTHERS ? 4 : 3,
+                                .sa.dir = cases[i].sa == IN_ONLY ? SA_IN : SA_OUT};
+        const struct cli_snapshot snap = {
+            .flows = &flow, .num_flows = 1, .dp_sas = &sa, .num_dp_sas = cases[i].sa != NO};
+        l.egress = cases[i].egress;
+        const struct cli_if_line line = cli_if_line(&host, conf_if_find(l.c, cases[i].name), &snap);
+        assert_string_equal(line.state, cases[i].state);
+        assert_int_equal(line.up, cases[i].up);
+        assert_int_equal(line.recursive, cases[i].recursive);
+    }
+    sb_free(&errors);
+    conf_free(l.c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(isakmp_sa),    cmocka_unit_test(ipsec_sa),
         cmocka_unit_test(session),      cmocka_unit_test(models),
         cmocka_unit_test(dialect_15),   cmocka_unit_test(negotiating_beside_a_deleted_sa),
-        cmocka_unit_test(what_is_left), cmocka_unit_test(what_a_tunnel_lacks)};
+        cmocka_unit_test(what_is_left), cmocka_unit_test(what_a_tunnel_lacks),
+        cmocka_unit_test(interface_lines)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

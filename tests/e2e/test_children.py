@@ -33,11 +33,11 @@ interface Tunnel0
 
 
 class Double:
-    def __init__(self, tmp_path, how):
+    def __init__(self, tmp_path, how, more):
         self.ns = f"adit-double{os.getpid() % 10000}"
         self.dir = tmp_path / "run"
         self.dir.mkdir()
-        (tmp_path / "D.cfg").write_text(CONFIG)
+        (tmp_path / "D.cfg").write_text(CONFIG + more)
         sh(["ip", "netns", "add", self.ns])
         sh(["ip", "-n", self.ns, "link", "set", "lo", "up"])
         self.stderr = open(tmp_path / "stderr", "w+")
@@ -83,8 +83,8 @@ class Double:
 def double(tmp_path):
     made = []
 
-    def make(how):
-        made.append(Double(tmp_path, how))
+    def make(how, more=""):
+        made.append(Double(tmp_path, how, more))
         until(lambda: os.path.exists(made[-1].sock), 20)
         return made[-1]
 
@@ -110,15 +110,18 @@ def test_silent_children_do_not_stop_the_console(double):
 
 @pytest.mark.parametrize("how, follows", [("silent", False), ("honest", True)])
 def test_the_kernel_waits_for_dp(double, how, follows):
-    """Addresses and routes come when dp protects by the new lines, and not before."""
-    d = double(how)
+    """Addresses, routes and FRR's lines come when dp protects by the new ones, and not before."""
+    d = double(how, "router ospf 1\n network 10.9.9.0 0.0.0.255 area 0\n")
+    frr = d.dir / "frr/frr.conf"
     there = lambda: "10.9.9.1" in sh(["ip", "-n", d.ns, "addr"]) and "1.1.1.1" in sh(["ip", "-n", d.ns, "addr"])
     if follows:
         until(there, 10)
+        until(frr.exists, 10)
     else:
         for _ in range(3):  # two seconds of nothing each: longer than main's patience with ike
             d.ask("show crypto session")
         assert "10.9.9.1" not in sh(["ip", "-n", d.ns, "addr"]) and "1.1.1.1" not in sh(["ip", "-n", d.ns, "addr"])
+        assert not frr.exists()
     assert d.end() == 0
 
 
@@ -250,6 +253,8 @@ def test_children_end_in_any_order(double):
     d = double("honest")
     until(lambda: len(d.children()) == 2, 10)
     assert d.ask("show crypto session").returncode == 0
+    for pid in d.children():  # keys are not left on the stack by the dynamic linker
+        assert b"LD_BIND_NOW=1" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     before = d.descriptors()
     for n, sig in enumerate((signal.SIGKILL, signal.SIGHUP, signal.SIGUSR1, signal.SIGKILL)):
         pids = d.children()

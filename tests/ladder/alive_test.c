@@ -188,7 +188,7 @@ static void traffic_is_proof_of_life(void **state)
         world_run(w, 1000);
     }
     assert_int_equal(count_of(&w->s[A], EV_IKE_FAIL_DEAD), 0);
-    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_HEARD, .u.life = {7, 12345}});
+    ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_HEARD, .u.life = {7, 12345, w->s[A].addr}});
     world_run(w, 30000); /* and when that ends it is dead */
     assert_int_equal(w->s[A].num_sas, 0);
     world_free(w);
@@ -236,12 +236,17 @@ static void a_peer_does_not_live_by_anothers_words(void **state)
     world_acquire(w, A);
     world_run(w, 3000);
     const struct dp_sa_value *of_b = sa_of(&w->s[A], SA_IN);
-    struct dp_msg heard = {.type = DP_HEARD, .u.life = {of_b->flow, of_b->spi}};
-    struct dp_msg silent = {.type = DP_SILENT, .u.life = {7, sends_on(&w->s[A])->spi}};
+    struct dp_msg heard = {.type = DP_HEARD, .u.life = {of_b->flow, of_b->spi, of_b->dst}};
+    struct dp_msg silent = {.type = DP_SILENT, .u.life = {7, sends_on(&w->s[A])->spi, w->s[B].addr}};
     world_acquire(w, C);
     world_run(w, 1000);
     assert_true(addr_equal(&sends_on(&w->s[A])->dst, &w->s[C].addr));
     assert_int_equal(w->s[A].num_sas, 4);
+    struct dp_msg other = silent; /* an SPI is one with its far end */
+    other.u.life.dst = w->s[C].addr;
+    ike_from_dp(w->s[A].ike, &other);
+    world_run(w, 100);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_DPD) + count_of(&w->s[C], EV_IKE_DPD), 0);
     ike_from_dp(w->s[A].ike, &silent);
     world_run(w, 100);
     assert_int_equal(count_of(&w->s[B], EV_IKE_DPD), 1); /* who is silent is asked */

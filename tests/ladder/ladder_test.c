@@ -525,8 +525,9 @@ static void rekey_by_volume(void **state)
     struct world *w = up(14);
     struct dp_msg m = {.type = DP_EXPIRE};
     world_run(w, 20000);
-    m.u.expire =
-        (struct dp_expire_value){.flow = 7, .spi = w->s[B].sa[1].spi, .dir = w->s[B].sa[1].dir};
+    const struct dp_sa_value *sa = &w->s[B].sa[1];
+    m.u.expire = (struct dp_expire_value){
+        .flow = 7, .spi = sa->spi, .dir = sa->dir, .dst = sa->dst};
     ike_from_dp(w->s[B].ike, &m);
     world_run(w, 2000);
     assert_int_equal(w->s[A].num_sas, 4); /* make before break */

@@ -113,8 +113,8 @@ static void soft(struct world *w, int side)
     const struct side *s = &w->s[side];
     for (unsigned i = 0; i < s->num_sas; i++) {
         if (s->sa[i].dir == SA_OUT) {
-            m.u.expire =
-                (struct dp_expire_value){.flow = 7, .spi = s->sa[i].spi, .dir = s->sa[i].dir};
+            m.u.expire = (struct dp_expire_value){
+                .flow = 7, .spi = s->sa[i].spi, .dir = s->sa[i].dir, .dst = s->sa[i].dst};
         }
     }
     ike_from_dp(w->s[side].ike, &m);

@@ -436,7 +436,7 @@ const struct dp_sa_value *sends_on(const struct side *s)
 static void says_of(struct side *s, u32 type, const struct dp_sa_value *sa)
 {
     if (sa) {
-        ike_from_dp(s->ike, &(struct dp_msg){.type = type, .u.life = {sa->flow, sa->spi}});
+        ike_from_dp(s->ike, &(struct dp_msg){.type = type, .u.life = {sa->flow, sa->spi, sa->dst}});
     }
 }
 

@@ -952,6 +952,38 @@ static void t_keys_are_wiped(void **state)
     conf_free(c);
 }
 
+/* Two interfaces are never one link, by their names or by --map; the second one is named. */
+static void t_one_link_one_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *names[3], *second;
+    } cases[] = {
+        {{"FastEthernet0/1.30", "FastEthernet0/1.31", "FastEthernet0/1"}, NULL},
+        {{"FastEthernet0/1.30", "FastEthernet0/0", "FastEthernet0:1.30"}, "FastEthernet0:1.30"},
+        {{"FastEthernet0:1.30", "FastEthernet0/1.30", "FastEthernet0/1"}, "FastEthernet0/1.30"},
+        {{"Loopback0", "Loopback1", "Tunnel1"}, NULL},
+        {{"Serial0/1", "FastEthernet0/0", "Serial0/0"}, "Serial0/0"},
+        {{"Serial0/1", "FastEthernet0/0", "Serial1/0"}, NULL},
+    };
+    const struct router_options o = {
+        .map = {"Serial0/0=eth7", "Serial0/1=eth7", "FastEthernet0/0=eth0"}, .num_maps = 3};
+    struct router *r = xcalloc(1, sizeof *r);
+    r->opt = &o;
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct conf *c = conf_new();
+        struct conf_finding f = {0};
+        for (unsigned k = 0; k < 3; k++) {
+            conf_if_get(c, cases[i].names[k], (struct conf_src){.line = k + 1});
+        }
+        assert_int_equal(router_names_fit(r, c, &f), !cases[i].second);
+        assert_string_equal(f.what, cases[i].second ? cases[i].second : "");
+        assert_int_equal(f.src.line, cases[i].second ? i == 2 ? 2 : 3 : 0);
+        conf_free(c);
+    }
+    free(r);
+}
+
 static void on_result(void *ctx, const char *link, const char *why)
 {
     (void)ctx;
@@ -1282,6 +1314,7 @@ int main(void)
         cmocka_unit_test(t_master_key_changes),
         cmocka_unit_test(t_complaints),
         cmocka_unit_test(t_hole_refused),
+        cmocka_unit_test(t_one_link_one_name),
         cmocka_unit_test(t_vlans),
         cmocka_unit_test(t_esp_mtu),
     };

@@ -332,6 +332,38 @@ static void outbox_has_an_end(void **state)
     close(pair[0]);
 }
 
+/* Of the configurations that wait the last one goes, behind everything that was sent before it. */
+static void newest_alone(void **state)
+{
+    int pair[2], fd;
+    u8 value[4096] = {0}, in[4096];
+    struct outbox o;
+    (void)state;
+    outbox_init(&o);
+    assert_true(chan_pair(pair));
+    unsigned before = open_descriptors(), sent = fill(pair[0], value, sizeof value);
+    for (unsigned i = 1; i <= 6; i++) {
+        value[0] = (u8)i;
+        assert_true(outbox_send(&o, pair[0], value, sizeof value, pair[1],
+                                i == 1 || i == 4 ? OUTBOX_KEPT : OUTBOX_NEWEST));
+    }
+    assert_int_equal(o.bytes, 3 * sizeof value);
+    assert_int_equal(open_descriptors(), before + 3);
+    for (unsigned i = 0; i < sent; i++) {
+        assert_int_equal(chan_recv(pair[1], in, sizeof in, &fd), sizeof in);
+    }
+    assert_true(outbox_flush(&o, pair[0]));
+    for (unsigned i = 0; i < 3; i++) {
+        static const u8 left[] = {1, 4, 6};
+        assert_int_equal(chan_recv(pair[1], in, sizeof in, &fd), sizeof in);
+        assert_int_equal(in[0], left[i]);
+        close(fd);
+    }
+    assert_int_equal(open_descriptors(), before);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void on_answer(void *ctx, struct answer *a)
 {
     (void)a;
@@ -405,6 +437,7 @@ int main(void)
                                        cmocka_unit_test(descriptors_are_counted),
                                        cmocka_unit_test(full_channel),
                                        cmocka_unit_test(outbox_has_an_end),
+                                       cmocka_unit_test(newest_alone),
                                        cmocka_unit_test(late_answers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
