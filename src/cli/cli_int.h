@@ -73,11 +73,9 @@ bool cfg_fail(struct cfg *k, const struct match *m, const char *arg, const char 
 bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap);
 /* cfg_note_lost: a notice for each crypto map entry that permits nothing and is dropped for it. */
 void cfg_note_lost(struct cfg *k);
-/* cfg_fits: what has just been put into the model can be done; false: the caller takes it out again. */
+/* cfg_fits: what has just been put into the model can be done; false: the caller takes it out again (and cfg_line what was
+ * held for it). */
 bool cfg_fits(struct cfg *k, const struct match *m, const char *arg);
-/* cfg_name_fits: with another name in that field of the model; the field is as before afterwards. */
-bool cfg_name_fits(struct cfg *k, const struct match *m, const char *arg, char field[CONF_NAME],
-                   const char *name);
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at);
 
 enum { HISTORY = 20 }; /* lines `show history` knows, as on IOS */
@@ -88,7 +86,9 @@ struct session {
     void (*done)(void *ctx, int status);
     struct cfg cfg; /* mode lives here: M_EXEC or M_PRIV outside configuration */
     struct strbuf cfg_out;
-    bool pinging, asking_frr, monitor, closed, edited;
+    bool pinging, asking_frr, monitor, closed;
+    bool took;  /* in this configuration mode a line took something from what maps cover */
+    bool doing; /* `do ...` in configuration mode */
     struct match *waiting;           /* owned: the command that waits for a snapshot; NULL: none */
     const struct cli_snapshot *snap; /* borrowed while such a command runs */
     bool in_line, ended;             /* session_line is at work; its command has ended in it */
@@ -103,6 +103,8 @@ struct session {
     char *history[HISTORY]; /* owned: a ring */
     u32 num_history;        /* lines ever kept */
 };
+/* session_mode: another mode. The one place where configuration mode is entered and left. */
+void session_mode(struct session *s, enum cli_mode mode);
 /* session_enable_with: the secret `enable` asks for; NULL: none is configured. */
 const struct conf_password *session_enable_with(const struct session *s);
 /* s_printf / s_add: into the running command's output. */
@@ -141,7 +143,7 @@ const char *cli_key_purpose(char out[PREFIX_STR], const struct prefix *peer);
                         H(clear_session) H(clear_counters) H(ping) H(debug) H(undebug_all)         \
                             H(terminal) H(enable) H(disable) H(configure) H(write) H(copy) H(exit) \
                                 H(end) H(keylog) H(show_keys) H(show_history) H(show_holes)        \
-                                    H(clear_holes)
+                                    H(clear_holes) H(clear_unfinished)
 #define H(name) bool exec_##name(struct session *s, const struct match *m);
 EXEC_HANDLERS(H)
 #undef H

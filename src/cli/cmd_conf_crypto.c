@@ -360,7 +360,7 @@ bool cfg_map(struct cfg *k, const struct match *m)
         CONF_FOR(struct conf_map_entry, e, &map->entries)
         {
             if (!seq || e->seq == seq) {
-                conf_entry_remove(k->c, map, e);
+                conf_entry_remove(k->c, e);
             }
         }
         if (list_empty(&map->entries)) {
@@ -401,10 +401,13 @@ bool cfg_map_match(struct cfg *k, const struct match *m)
 {
     struct conf_map_entry *e = k->at;
     const char *acl = m->no ? "" : match_text(m, "acl");
-    if (!cfg_name_fits(k, m, "acl", e->acl, acl)) {
+    char was[CONF_NAME];
+    str_copy(was, sizeof was, e->acl);
+    conf_entry_match(k->c, e, acl);
+    if (!cfg_fits(k, m, "acl")) {
+        conf_entry_match(k->c, e, was);
         return false;
     }
-    conf_entry_match(k->c, e, acl);
     e->acl_src = k->src;
     cfg_note_lost(k);
     return true;

@@ -10,7 +10,7 @@ bool cfg_interface(struct cfg *k, const struct match *m)
     const char *name = match_text(m, "if");
     if (m->no) {
         struct conf_if *i = name ? conf_if_find(k->c, name) : NULL;
-        if (i && k->c->typing && conf_if_map(k->c, i)) { /* its link goes on, uncovered; a file is whole */
+        if (i && k->c->typing && conf_if_covers(k->c, i)) { /* its link goes on, uncovered; a file is whole */
             return cfg_fail(k, m, "if",
                             "%.40s has a crypto map, or had it when configuration mode was entered; "
                             "take it off and leave configuration mode first",
@@ -257,10 +257,13 @@ bool cfg_if_protection(struct cfg *k, const struct match *m)
     if (!m->no && !conf_profile_find(k->c, name)) {
         return cfg_fail(k, m, "profile", "ipsec profile %.60s does not exist", name);
     }
-    if (!cfg_name_fits(k, m, "profile", t->profile, m->no ? "" : name)) {
+    char was[CONF_NAME];
+    str_copy(was, sizeof was, t->profile);
+    str_copy(t->profile, sizeof t->profile, m->no ? "" : name);
+    if (!cfg_fits(k, m, "profile")) {
+        str_copy(t->profile, sizeof t->profile, was);
         return false;
     }
-    str_copy(t->profile, sizeof t->profile, m->no ? "" : name);
     t->profile_src = k->src;
     return true;
 }
@@ -301,10 +304,13 @@ bool cfg_if_crypto_map(struct cfg *k, const struct match *m)
                         "a crypto map belongs on the outgoing link; protect a tunnel with "
                         "`tunnel protection ipsec profile`");
     }
-    if (!cfg_name_fits(k, m, "map", self(k)->crypto_map, m->no ? "" : name)) {
+    char was[CONF_NAME];
+    str_copy(was, sizeof was, self(k)->crypto_map);
+    conf_if_set_map(k->c, self(k), m->no ? "" : name);
+    if (!cfg_fits(k, m, "map")) {
+        conf_if_set_map(k->c, self(k), was);
         return false;
     }
-    conf_if_set_map(k->c, self(k), m->no ? "" : name);
     self(k)->crypto_map_src = k->src;
     return true;
 }

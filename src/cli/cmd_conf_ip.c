@@ -225,18 +225,6 @@ static int rule_start(const struct match *m)
     return -1;
 }
 
-static struct conf_ace *rule_add(struct cfg *k, struct conf_acl *acl, u32 seq,
-                                 const struct conf_ace *rule)
-{
-    struct conf_ace *e = conf_ace_add(k->c, acl, seq, k->src);
-    struct list link = e->link;
-    u32 number = e->seq;
-    *e = *rule;
-    e->link = link;
-    e->seq = number;
-    return e;
-}
-
 static bool rule_put(struct cfg *k, const struct match *m, struct conf_acl *acl, u32 seq,
                      struct conf_ace *rule)
 {
@@ -248,11 +236,11 @@ static bool rule_put(struct cfg *k, const struct match *m, struct conf_acl *acl,
         }
     }
     rule->src = k->src;
-    struct conf_ace *e = rule_add(k, acl, seq, rule);
+    struct conf_ace *e = conf_ace_put(k->c, acl, seq, rule);
     if (!cfg_fits(k, m, NULL)) {
-        list_remove(&e->link); /* it was never in force */
+        conf_ace_remove(k->c, acl, e);
         if (was.seq) {
-            (void)rule_add(k, acl, seq, &was);
+            (void)conf_ace_put(k->c, acl, seq, &was);
         }
         return false;
     }
@@ -309,13 +297,12 @@ bool cfg_acl_numbered(struct cfg *k, const struct match *m)
 /* remark_put: a remark at the end of the list; `no` has nothing to take away. */
 static bool remark_put(struct cfg *k, const struct match *m, struct conf_acl *acl)
 {
-    char remark[sizeof((struct conf_ace *)0)->remark];
-    if (!cfg_text(k, m, remark, sizeof remark)) {
+    struct conf_ace e = {.src = k->src};
+    if (!cfg_text(k, m, e.remark, sizeof e.remark)) {
         return false;
     }
     if (!m->no) {
-        struct conf_ace *e = conf_ace_add(k->c, acl, 0, k->src);
-        str_copy(e->remark, sizeof e->remark, remark);
+        (void)conf_ace_put(k->c, acl, 0, &e);
     }
     return true;
 }

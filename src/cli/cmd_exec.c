@@ -12,14 +12,26 @@ static void *host_ctx(const struct session *s)
 
 /* ---- modes ---- */
 
+/* stays: `do` leaves the mode as it is. */
+static bool stays(struct session *s)
+{
+    if (s->doing) {
+        s_printf(s, "%% `do` changes no mode\n");
+    }
+    return s->doing;
+}
+
 bool exec_enable(struct session *s, const struct match *m)
 {
     (void)m;
+    if (stays(s)) {
+        return false;
+    }
     if (s->cfg.mode == M_EXEC && session_enable_with(s)) {
         s->want_secret = true;
         s->tries = 0;
     } else {
-        s->cfg.mode = M_PRIV;
+        session_mode(s, M_PRIV);
     }
     return true;
 }
@@ -27,17 +39,20 @@ bool exec_enable(struct session *s, const struct match *m)
 bool exec_disable(struct session *s, const struct match *m)
 {
     (void)m;
-    s->cfg.mode = M_EXEC;
+    if (stays(s)) {
+        return false;
+    }
+    session_mode(s, M_EXEC);
     return true;
 }
 
 bool exec_configure(struct session *s, const struct match *m)
 {
     (void)m;
-    s->cfg.mode = M_CONF;
-    s->cfg.at = NULL;
-    s->edited = false;
-    conf_typing(s->host->conf(s->host->ctx));
+    if (stays(s)) {
+        return false;
+    }
+    session_mode(s, M_CONF);
     s_printf(s, "Enter configuration commands, one per line.  End with CNTL/Z.\n");
     return true;
 }
@@ -45,18 +60,18 @@ bool exec_configure(struct session *s, const struct match *m)
 bool exec_end(struct session *s, const struct match *m)
 {
     (void)m;
-    s->cfg.mode = M_PRIV;
-    s->host->configured(host_ctx(s), "console", "console");
+    session_mode(s, M_PRIV);
     return true;
 }
 
 bool exec_exit(struct session *s, const struct match *m)
 {
-    if (s->cfg.mode & M_SUBMODES) {
-        s->cfg.mode = M_CONF;
-        s->cfg.at = NULL;
-    } else if (s->cfg.mode == M_CONF) {
-        return exec_end(s, m);
+    (void)m;
+    if (stays(s)) {
+        return false;
+    }
+    if (session_configuring(s)) {
+        session_mode(s, s->cfg.mode & M_SUBMODES ? M_CONF : M_PRIV);
     } else {
         s->closed = true;
     }
@@ -118,6 +133,20 @@ bool exec_clear_counters(struct session *s, const struct match *m)
 {
     (void)m;
     s->host->clear_counters(host_ctx(s), 0);
+    return true;
+}
+
+bool exec_clear_unfinished(struct session *s, const struct match *m)
+{
+    struct conf *c = s->host->conf(host_ctx(s));
+    (void)m;
+    if (c->typing) {
+        s_printf(s, "%% Not now: somebody is in configuration mode\n");
+        return false;
+    }
+    if (conf_whole(c)) {
+        s->host->apply(host_ctx(s));
+    }
     return true;
 }
 
@@ -199,8 +228,25 @@ bool exec_terminal(struct session *s, const struct match *m)
     return true;
 }
 
+/* is_whole: what would be saved is not the middle of somebody's change. */
+static bool is_whole(struct session *s)
+{
+    const struct conf *c = s->host->conf(host_ctx(s));
+    bool others = c->typing > session_configuring(s);
+    if (!conf_holds(c) || (!others && !c->unfinished)) {
+        return true;
+    }
+    s_printf(s, "%% Not saved: %s in the middle of changing what crypto maps cover%s\n",
+             c->unfinished ? "a console went" : "another console is",
+             c->unfinished ? "; `clear adit unfinished` when their lists are whole" : "");
+    return false;
+}
+
 static bool save(struct session *s)
 {
+    if (!is_whole(s)) {
+        return false;
+    }
     struct strbuf text = {0};
     cli_running(&text, s->host->conf(host_ctx(s)));
     bool ok = s->host->save(host_ctx(s), text.s);
@@ -214,6 +260,9 @@ static bool save(struct session *s)
 /* save_file: into the file the operator gave, whose former text stays beside it. */
 static bool save_file(struct session *s)
 {
+    if (!is_whole(s)) {
+        return false;
+    }
     struct strbuf text = {0}, where = {0};
     cli_running(&text, s->host->conf(host_ctx(s)));
     bool ok = s->host->save_file(host_ctx(s), text.s, &where);

@@ -33,23 +33,34 @@ bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap)
     return true;
 }
 
+static void note_entry(struct cfg *k, const struct conf_map *m, const struct conf_map_entry *e)
+{
+    enum conf_stand worst = CONF_PERMITS;
+    CONF_FOR(struct conf_if, i, &k->c->ifs)
+    {
+        if (strcmp(i->crypto_map, m->name) == 0) {
+            enum conf_stand stand = conf_entry_stand(k->c, i, e);
+            worst = MAX(worst, stand);
+        }
+    }
+    if (worst == CONF_HELD || worst == CONF_EVERYTHING) {
+        sb_addf(k->out, "%% NOTE: crypto map %s %u ", m->name, e->seq);
+        sb_addf(k->out,
+                e->acl[0] ? "names access list %s, which permits nothing" : "has no list", e->acl);
+        sb_addf(k->out, ": %s is\n        dropped until it permits something again.\n",
+                worst == CONF_HELD ? "what it covered" : "all traffic of the map's interfaces");
+    }
+}
+
 void cfg_note_lost(struct cfg *k)
 {
     CONF_FOR(struct conf_map, m, &k->c->maps)
     {
         CONF_FOR(struct conf_map_entry, e, &m->entries)
         {
-            enum conf_stand stand = conf_entry_stand(k->c, e);
-            if (!k->out || (stand != CONF_HELD && stand != CONF_EVERYTHING)) {
-                continue;
+            if (k->out) {
+                note_entry(k, m, e);
             }
-            sb_addf(k->out, "%% NOTE: crypto map %s %u ", m->name, e->seq);
-            sb_addf(k->out,
-                    e->acl[0] ? "names access list %s, which permits nothing" : "has no list",
-                    e->acl);
-            sb_addf(k->out, ": %s is\n        dropped until it permits something again.\n",
-                    stand == CONF_HELD ? "what it covered"
-                                       : "all traffic of the map's interfaces");
         }
     }
 }
@@ -59,17 +70,6 @@ bool cfg_fits(struct cfg *k, const struct match *m, const char *arg)
     struct conf_finding f;
     return !k->possible || k->possible(k->possible_ctx, k->c, &f) ||
            cfg_fail(k, m, arg, "%s: %s", f.what, f.text);
-}
-
-bool cfg_name_fits(struct cfg *k, const struct match *m, const char *arg, char field[CONF_NAME],
-                   const char *name)
-{
-    char was[CONF_NAME];
-    str_copy(was, sizeof was, field);
-    str_copy(field, CONF_NAME, name);
-    bool fits = cfg_fits(k, m, arg);
-    str_copy(field, CONF_NAME, was);
-    return fits;
 }
 
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at)
@@ -162,8 +162,12 @@ bool cfg_line(struct cfg *k, const char *line)
         cfg_enter(k, M_CONF, NULL);
         return true;
     }
+    u32 held = k->c->held;
     bool ok =
         row ? names_fit(k, m) && names_there(k, m, row) && row->cfg(k, m) : mismatch(k, m, line);
+    if (!ok && k->c->held != held) {
+        conf_held_back(k->c, held);
+    }
     mem_wipe(sub.buf, strlen(line)); /* it may hold a secret */
     mem_wipe(top.buf, strlen(line));
     return ok;
@@ -214,7 +218,6 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
         sb_addf(errors, "%s: %u further errors\n", file, num_errors - 20);
     }
     sb_free(&notices);
-    conf_loaded(c);
     mem_wipe(line, sizeof line); /* configurations hold keys */
     return num_errors == 0;
 }

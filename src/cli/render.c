@@ -141,68 +141,50 @@ void cli_show_profile(const struct cli_show *w)
     }
 }
 
-/* What of a map is covered and not in force. */
-struct taken_out {
-    struct strbuf *out;
-    const struct conf *c;
-    const struct conf_map_entry *e;
-    bool gone;
-    unsigned num;
-};
-
-static bool in_force(const struct conf *c, const struct conf_map_entry *e,
-                     const struct conf_ace *ace)
+static void show_rules(const struct cli_show *w, const char *acl, const struct list *rules)
 {
-    const struct conf_acl *acl = e->acl[0] ? conf_acl_find(c, e->acl) : NULL;
-    for (struct list *it = acl ? acl->aces.next : NULL; it && it != &acl->aces; it = it->next) {
+    for (const struct list *it = rules->next; it != rules; it = it->next) {
         const struct conf_ace *x = CONTAINER_OF(it, struct conf_ace, link);
-        if (!x->remark[0] && x->permit == ace->permit && selector_equal(&x->sel, &ace->sel)) {
-            return true;
+        if (!x->remark[0]) {
+            sb_addf(w->out, "            access-list %s %s\n", acl, x->text);
         }
-    }
-    return false;
-}
-
-static void on_covered(void *ctx, const struct conf_map_entry *e, const struct conf_ace *ace,
-                       u32 block, bool dropped)
-{
-    struct taken_out *t = ctx;
-    (void)block;
-    if (e == t->e && dropped && (t->gone || !in_force(t->c, e, ace))) {
-        sb_addf(t->out, "            access-list %s %s\n", e->acl, ace->text);
-        t->num++;
     }
 }
 
 static void show_entry(const struct cli_show *w, const struct conf_map *m,
-                       const struct conf_map_entry *e, bool gone)
+                       const struct conf_map_entry *e)
 {
     char a[ADDR_STR];
-    struct taken_out t = {.out = w->out, .c = w->c, .e = e, .gone = gone};
-    enum conf_stand stand = conf_entry_stand(w->c, e);
+    const struct conf_acl *acl = conf_entry_list(w->c, e);
     sb_addf(w->out, "Crypto Map \"%s\" %u ipsec-isakmp\n", m->name, e->seq);
     for (unsigned i = 0; i < e->num_peers; i++) {
         sb_addf(w->out, "        Peer = %s\n", addr_str(a, &e->peers[i]));
     }
     sb_addf(w->out, "        Extended IP access list %s\n", e->acl);
-    const struct conf_acl *acl = e->acl[0] && !gone ? conf_acl_find(w->c, e->acl) : NULL;
-    for (struct list *it = acl ? acl->aces.next : NULL; it && it != &acl->aces; it = it->next) {
-        const struct conf_ace *x = CONTAINER_OF(it, struct conf_ace, link);
-        if (!x->remark[0]) {
-            sb_addf(w->out, "            access-list %s %s\n", e->acl, x->text);
-        }
-    }
-    conf_covered(w->c, m, on_covered, &t);
-    if (t.num) {
-        sb_add(w->out, stand == CONF_PERMITS || gone
-                           ? "            (taken out; dropped until everybody has left "
-                             "configuration mode)\n"
-                           : "            (the list permits nothing; these lines are dropped)\n");
+    if (acl) {
+        show_rules(w, e->acl, &acl->aces);
     }
     if (e->num_peers) {
         sb_addf(w->out, "        Current peer: %s\n", addr_str(a, &e->peers[0]));
     }
     show_params(w, &e->sa, "        ");
+}
+
+/* show_held: what an interface drops beside what its map says. */
+static void show_held(const struct cli_show *w, const struct conf_if *i)
+{
+    CONF_FOR(struct conf_block, b, &i->held)
+    {
+        sb_addf(w->out, "%s drops, of crypto map %s %u:\n", i->name, b->map, b->seq);
+        show_rules(w, b->acl, &b->aces);
+        sb_add(w->out, conf_block_stays(w->c, i, b)
+                           ? "            (its list permits nothing; until it does)\n"
+                       : w->c->unfinished
+                           ? "            (taken out by a console that went in the middle of it; "
+                             "until `clear adit unfinished`)\n"
+                           : "            (taken out; until everybody has left configuration "
+                             "mode)\n");
+    }
 }
 
 void cli_show_map(const struct cli_show *w)
@@ -211,11 +193,7 @@ void cli_show_map(const struct cli_show *w)
     {
         CONF_FOR(struct conf_map_entry, e, &m->entries)
         {
-            show_entry(w, m, e, false);
-        }
-        CONF_FOR(struct conf_map_entry, e, &m->gone)
-        {
-            show_entry(w, m, e, true);
+            show_entry(w, m, e);
         }
         sb_addf(w->out, "        Interfaces using crypto map %s:\n", m->name);
         CONF_FOR(struct conf_if, i, &w->c->ifs)
@@ -225,6 +203,10 @@ void cli_show_map(const struct cli_show *w)
             }
         }
         sb_add(w->out, "\n");
+    }
+    CONF_FOR(struct conf_if, i, &w->c->ifs)
+    {
+        show_held(w, i);
     }
 }
 

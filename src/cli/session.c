@@ -78,13 +78,12 @@ void session_free(struct session *s)
     s->done = silent_done;
     if (session_configuring(s)) { /* it does not say that what it began is whole */
         struct conf *c = s->host->conf(s->host->ctx);
-        if (!s->edited) {
-            conf_left(c);
-        } else {
-            (void)conf_typed(c, false);
-            if (conf_changing(c)) {
-                s->host->unfinished(s->host->ctx);
-            }
+        bool was = c->unfinished;
+        if (conf_hung_up(c, s->took)) {
+            s->host->apply(s->host->ctx);
+        }
+        if (c->unfinished && !was) {
+            s->host->unfinished(s->host->ctx);
         }
     }
     if (s->pinging) {
@@ -323,21 +322,46 @@ void session_vtysh(struct session *s, const char *text)
 void session_conf_replaced(struct session *s)
 {
     if (s->cfg.mode & M_SUBMODES) {
-        s->cfg.mode = M_CONF;
+        s->cfg.mode = M_CONF; /* the new model counts it below */
         s->out(s->ctx, "\n% The configuration was read again; this console left its submode\n");
     }
     s->cfg.at = NULL;
     s->cfg.c = NULL;
+    s->took = false;
     if (session_configuring(s)) {
         conf_typing(s->host->conf(s->host->ctx));
     }
 }
 
-/* configured: what was typed is whole now, if nobody else types. */
-static void configured(struct session *s)
+void session_mode(struct session *s, enum cli_mode mode)
 {
-    if (conf_typed(s->host->conf(s->host->ctx), true)) {
-        s->host->apply(s->host->ctx);
+    struct conf *c = s->host->conf(s->host->ctx);
+    bool was = session_configuring(s);
+    s->cfg.mode = mode;
+    s->cfg.at = NULL;
+    if (session_configuring(s) && !was) {
+        s->took = false;
+        conf_typing(c);
+    } else if (was && !session_configuring(s)) { /* what was typed is whole, if nobody else types */
+        if (conf_typed(c)) {
+            s->host->apply(s->host->ctx);
+        }
+        if (c->unfinished) {
+            s_printf(s, "%% NOTE: a console went in the middle of a change; what crypto maps covered "
+                        "before is\n        dropped until `clear adit unfinished` says that their "
+                        "lists are whole.\n");
+        }
+        s->host->configured(s->host->ctx, "console", "console");
+    }
+}
+
+/* still_there: what the submode is about; another console may have removed it. */
+static void still_there(struct session *s)
+{
+    const struct list *link = s->cfg.at; /* the first field of all of them; removed: empty */
+    if (link && list_empty(link)) {
+        session_mode(s, M_CONF);
+        s_printf(s, "%% It was removed by another console; this one left its submode.\n");
     }
 }
 
@@ -345,21 +369,20 @@ static int config_line(struct session *s, const char *line)
 {
     struct match *m = xcalloc(1, sizeof *m);
     int status = CLI_OK;
+    still_there(s);
     grammar_match(m, s->cfg.g, s->cfg.mode, line, false);
     if (m->result == MATCH_OK && cli_commands[m->row].exec) {
         status = cli_commands[m->row].exec(s, m) ? CLI_OK : CLI_ERROR; /* exit, end */
-        if (!session_configuring(s)) {
-            configured(s);
-        }
     } else {
         s->cfg.c = s->host->conf(s->host->ctx);
         s->cfg.src = conf_src(s->cfg.c, "console", 0);
         s->cfg_out.len = 0;
+        u32 taken = s->cfg.c->taken;
         if (cfg_line(&s->cfg, line)) {
             if (s->cfg_out.len) {
                 sb_add(&s->buf, s->cfg_out.s);
             }
-            s->edited = true;
+            s->took |= s->cfg.c->taken != taken;
             s->host->apply(s->host->ctx);
         } else {
             int col = (int)strlen(session_prompt(s)) + MAX(s->cfg.err_col, 1) - 1;
@@ -390,7 +413,7 @@ static int secret_line(struct session *s, const char *line)
     s->tries++;
     if (!p || password_check(p->type, p->text, line)) { /* taken away meanwhile: nothing to ask */
         s->want_secret = false;
-        s->cfg.mode = M_PRIV;
+        session_mode(s, M_PRIV);
         return CLI_OK;
     }
     if (s->tries < TRIES) {
@@ -454,7 +477,9 @@ void session_line(struct session *s, const char *typed)
         status = filtered_line(s, line, s->cfg.mode);
     } else if (strncmp(word, "do ", 3) == 0) {
         remember(s, line);
+        s->doing = true;
         status = filtered_line(s, line + (word - line) + 3, M_PRIV);
+        s->doing = false;
     } else {
         remember(s, line);
         cfg_tidy(line);

@@ -67,8 +67,9 @@ static void check_sets(struct audit *a, const struct conf_sa_params *p, struct c
 
 static void say_stand(struct audit *a, const struct conf_map_entry *e, const char *whose)
 {
-    switch (conf_entry_stand(a->c, e)) {
+    switch (conf_entry_stand(a->c, NULL, e)) {
     case CONF_PERMITS: break;
+    case CONF_HELD: /* a file holds nothing */
     case CONF_NOTHING:
         if (!e->acl[0]) {
             say(a, e->src, false, whose, "has no access list: add `match address ACL`");
@@ -77,10 +78,6 @@ static void say_stand(struct audit *a, const struct conf_map_entry *e, const cha
         say(a, e->acl_src, false, whose,
             "names an access list without a line that permits: it protects nothing, and all of it "
             "may leave in clear");
-        break;
-    case CONF_HELD:
-        say(a, e->acl[0] ? e->acl_src : e->src, false, whose,
-            "permits nothing any more; what it covered is dropped");
         break;
     case CONF_EVERYTHING:
         say(a, e->acl_src, false, whose,
@@ -202,13 +199,13 @@ static void count_mask(struct count *n, const struct selector *s)
 }
 
 static void count_line(void *ctx, const struct conf_map_entry *e, const struct conf_ace *ace,
-                       u32 block, bool dropped)
+                       u32 block)
 {
     struct count *n = ctx;
-    (void)e, (void)block;
+    (void)block;
     n->covered++;
-    n->lines += !dropped;
-    n->flows += !dropped && ace->permit;
+    n->lines += e != NULL;
+    n->flows += e && ace->permit;
     if (ace->permit) {
         count_mask(n, &ace->sel);
     }
@@ -256,13 +253,13 @@ bool conf_fits(const struct conf *c, const struct conf_limits *most, struct conf
     }
     CONF_FOR(struct conf_if, i, &c->ifs)
     {
-        const struct conf_map *map = conf_if_map(c, i);
+        bool covers = conf_if_covers(c, i);
         n.masks = 0;
-        if (map && ++n.links > most->links) {
+        if (covers && ++n.links > most->links) {
             return too_many(out, &i->crypto_map_src, "crypto map", most->links,
                             "interfaces with a crypto map");
         }
-        if (map) {
+        if (covers) {
             conf_if_covered(c, i, count_line, &n);
         }
         if (!n.fits) {

@@ -131,7 +131,6 @@ struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src 
         m->src = src;
         str_copy(m->name, sizeof m->name, name);
         list_init(&m->entries);
-        list_init(&m->gone);
         list_push_back(&c->maps, &m->link);
     }
     return m;
@@ -154,7 +153,6 @@ struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u3
     struct conf_map_entry *n = arena_alloc(&c->arena, sizeof *n);
     n->src = src;
     n->seq = seq;
-    list_init(&n->tried);
     list_push_back(before, &n->link);
     return n;
 }
@@ -213,6 +211,7 @@ struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src sr
     }
     list_init(&i->addrs);
     list_init(&i->kept);
+    list_init(&i->held);
     list_push_back(&c->ifs, &i->link);
     return i;
 }

@@ -65,22 +65,12 @@ struct conf_profile {
     char name[CONF_NAME];
     struct conf_sa_params sa;
 };
-/* Lines that an entry stands for, copied from its list. */
-struct conf_cover {
-    struct conf_ace *ace; /* in the model's arena; the links are not used */
-    size_t num;
-};
-struct conf_if;
 struct conf_map_entry {
     struct list link; /* ordered by seq */
     struct conf_src src;
     u32 seq;
     char acl[CONF_NAME];
     struct conf_src acl_src;
-    struct conf_cover held; /* what it covered when everybody had last left configuration mode */
-    struct list tried;      /* struct conf_ace: permit lines that came and went since then */
-    bool unknown;  /* nobody knows what its list would have said: everything, until that is settled */
-    bool undenied; /* a deny line has gone since then: what is held says less than what was in force */
     struct addr peers[CONF_MAX_PEERS];
     u8 num_peers;
     struct conf_sa_params sa;
@@ -92,7 +82,6 @@ struct conf_map {
     char name[CONF_NAME];
     char local_if[CONF_IFNAME]; /* crypto map NAME local-address IF, "" = outgoing interface */
     struct list entries;        /* conf_map_entry */
-    struct list gone; /* conf_map_entry: taken out since everybody had last left configuration mode */
 };
 
 /* ---- lists ------------------------------------------------------------------------------------- */
@@ -113,6 +102,13 @@ struct conf_acl {
     bool extended, numbered;
     bool ipv6; /* `ipv6 access-list`: always extended, never numbered */
     struct list aces; /* conf_ace, ordered by seq */
+};
+/* Lines of a list that an entry of a crypto map went by, held on an interface. */
+struct conf_block {
+    struct list link;
+    char map[CONF_NAME], acl[CONF_NAME];
+    u32 seq;          /* of the entry */
+    struct list aces; /* conf_ace: a deny ends the block; seq: conf.held when it was put here */
 };
 
 /* ---- interfaces -------------------------------------------------------------------------------- */
@@ -178,7 +174,7 @@ struct conf_if {
     struct conf_tunnel tun;
     char crypto_map[CONF_NAME];
     struct conf_src crypto_map_src;
-    const struct conf_map *held_map; /* borrowed: the one it had when what maps cover was last settled */
+    struct list held; /* conf_block: what its map covered and does not any more, dropped (cover.c) */
     struct { /* 0 / "": default */
         u32 cost, hello, dead, area;
         u32 pid; /* ip ospf PID area N */
@@ -260,8 +256,9 @@ struct conf {
     bool frag_after;
     bool dialect_15; /* adit dialect 15: output in the 15.x form */
     bool ip_domain_lookup_off;
-    unsigned typing; /* consoles in configuration mode: conf_typing, conf_typed */
-    bool touched;    /* what maps cover was changed since that was settled, or a console hung up */
+    unsigned typing; /* consoles in configuration mode: conf_typing, conf_typed, conf_hung_up */
+    u32 taken, held; /* lines ever taken from what is covered, and held for that (cover.c) */
+    bool unfinished; /* a console hung up in the middle of a change: what is held stays until conf_whole */
     struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users;
 };
 
@@ -284,40 +281,47 @@ struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u3
 struct conf_acl *conf_acl_find(const struct conf *c, const char *name);
 struct conf_acl *conf_acl_get(struct conf *c, const char *name, bool extended, bool numbered,
                               struct conf_src src);
-/* conf_ace_add: seq 0 = after the last one, step 10; a number that is there: the line takes that one's place. */
-struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, struct conf_src src);
-/* conf_acl_remove, conf_ace_remove: a list, a line of it, goes; conf_entry_remove: an entry (which must be its map's);
- * conf_entry_match: it goes by another list, "": none. What they covered stays covered: see cover.c. */
+/* conf_ace_put: a copy of the rule or remark; seq 0 = after the last one, step 10; a number that is there: it takes that
+ * one's place. conf_acl_remove, conf_ace_remove: a list, a line of it, goes; conf_entry_remove: an entry of a crypto map;
+ * conf_entry_match: it goes by another list, "": none; conf_if_set_map: an interface by another map, "": none. While
+ * somebody types, what they covered stays covered (cover.c); conf_held_back: but for what was held since conf.held was
+ * that, as a line that did it was refused. */
+struct conf_ace *conf_ace_put(struct conf *c, struct conf_acl *acl, u32 seq,
+                              const struct conf_ace *rule);
 void conf_acl_remove(struct conf *c, struct conf_acl *acl);
 void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace);
-void conf_entry_remove(struct conf *c, struct conf_map *m, struct conf_map_entry *e);
+void conf_entry_remove(struct conf *c, struct conf_map_entry *e);
 void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl);
+void conf_if_set_map(struct conf *c, struct conf_if *i, const char *name);
+void conf_held_back(struct conf *c, u32 held);
 
 /* ---- what crypto maps cover (cover.c) ------------------------------------------------------------- */
 
-/* conf_covered: calls fn for each line (no remarks) of the map in the order it is to be looked at; block tells lines of one
- * group, which a deny ends, from those of the next. dropped: the line only covers, nobody protects what it says any
- * more. conf_if_covered: on an interface: with those of the map it had, when it has been given another one, or none. */
+/* conf_if_covered: calls fn for each line (no remarks) in the order it is to be looked at; e: the entry that protects what the
+ * line says, NULL: nobody does, it is dropped; block: a deny ends the lines of one, not those of the next. conf_if_covers:
+ * there may be any. */
 typedef void (*conf_covered_fn)(void *ctx, const struct conf_map_entry *e,
-                                const struct conf_ace *ace, u32 block, bool dropped);
-void conf_covered(const struct conf *c, const struct conf_map *m, conf_covered_fn fn, void *ctx);
+                                const struct conf_ace *ace, u32 block);
 void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx);
-/* conf_if_map: the map the interface has, or still covers what it had of; NULL: none. */
-const struct conf_map *conf_if_map(const struct conf *c, const struct conf_if *i);
-void conf_if_set_map(struct conf *c, struct conf_if *i, const char *name); /* "": none */
-/* How an entry stands: it has lines in force; or it permits nothing, and then what it had, or everything, is dropped. */
+bool conf_if_covers(const struct conf *c, const struct conf_if *i);
+/* conf_entry_stand: how an entry of the interface's map stands there (NULL: on none): it has lines that permit; or it has
+ * not, and then nothing, what is held of it, or everything is dropped. conf_entry_list: its list; NULL: none. */
 enum conf_stand { CONF_PERMITS, CONF_NOTHING, CONF_HELD, CONF_EVERYTHING };
-enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_map_entry *e);
-/* conf_entry_changing: beside its lines in force others are dropped until everybody has left configuration mode. */
-bool conf_entry_changing(const struct conf *c, const struct conf_map_entry *e);
-/* conf_typing: a console enters configuration mode. conf_typed: it leaves it; said: the operator says so (and has not just
- * hung up). True: that changed what is covered. conf_loaded: a file is whole now. */
+enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_if *i,
+                                 const struct conf_map_entry *e);
+const struct conf_acl *conf_entry_list(const struct conf *c, const struct conf_map_entry *e);
+/* conf_typing: a console enters configuration mode. conf_typed: it leaves it. conf_hung_up: it goes without saying that what
+ * it began is whole; took: a line of its took something from what is covered. conf_whole: somebody says so for it; that
+ * changes nothing while anybody types. True: less is covered now. */
 void conf_typing(struct conf *c);
-bool conf_typed(struct conf *c, bool said);
-void conf_left(struct conf *c); /* one that changed nothing has hung up */
-void conf_loaded(struct conf *c);
-/* conf_changing: some entry in use is (conf_entry_changing). */
+bool conf_typed(struct conf *c);
+bool conf_hung_up(struct conf *c, bool took);
+bool conf_whole(struct conf *c);
+/* conf_holds: something is held. conf_changing: that does not stay when all is whole. conf_block_stays: this does: its entry
+ * permits nothing. */
+bool conf_holds(const struct conf *c);
 bool conf_changing(const struct conf *c);
+bool conf_block_stays(const struct conf *c, const struct conf_if *i, const struct conf_block *b);
 
 struct conf_if *conf_if_find(const struct conf *c, const char *name);
 struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src src);

@@ -1,399 +1,461 @@
 /*
- * cover.c: what crypto maps cover (RFC 4301 4.4.1), and that no change of their lists opens anything before it is whole. A
- * list is changed line by line, so for a while it says less than it said and than it will say. What is covered therefore
- * only shrinks when nobody is in configuration mode any more: until then what an entry covered when that was last so is
- * dropped where its lines in force let it pass. An entry that is in use and permits nothing goes on like that until it
- * permits something, or is taken out.
+ * cover.c: what crypto maps cover (RFC 4301 4.4.1) on each interface, and that no change of their lists opens anything before
+ * it is whole. A list is changed line by line, so for a while it says less than it said and than it will say. While somebody
+ * is in configuration mode what an interface covers therefore only grows: what a change takes from the lines in force is held
+ * there, and dropped, until everybody has left.
  *
- *   its lines in force               protected
- *   entry.held, entry.tried,
- *   entries in map.gone,
- *   the map an interface had         dropped, behind the lines in force of all entries, each by itself
- *   everything                       dropped, when nobody knows what the entry's list would have said
+ *   the lines in force of its map     protected
+ *   everything                        dropped, for an entry whose list is not there or has no rule
+ *   conf_if.held                      dropped, behind all of these
+ *
+ * What a list covers is, for each line that permits, what that line selects and no deny line in front of it does; other
+ * permit lines neither add to that nor take from it. So this much is held of a line: itself and the denies in front of it.
+ * Three changes take something: a line that permits goes, a deny comes in front of it, an entry or an interface goes by
+ * another list or map. Each asks for every line it touches: is that held already, or more than that?
  */
 #include "conf/conf.h"
 
 /* ---- lists ---- */
 
-static const struct conf_acl *list_of(const struct conf *c, const struct conf_map_entry *e)
+const struct conf_acl *conf_entry_list(const struct conf *c, const struct conf_map_entry *e)
 {
     return e->acl[0] ? conf_acl_find(c, e->acl) : NULL;
+}
+
+static bool is_rule(const struct conf_ace *ace)
+{
+    return !ace->remark[0];
 }
 
 enum { HAS_RULES = 1, HAS_PERMITS = 2 };
 static unsigned list_has(const struct conf_acl *acl)
 {
     unsigned has = 0;
-    if (acl) {
-        CONF_FOR(struct conf_ace, ace, &acl->aces)
-        {
-            has |= ace->remark[0] ? 0u : ace->permit ? HAS_RULES | HAS_PERMITS : HAS_RULES;
-        }
+    for (struct list *it = acl ? acl->aces.next : NULL; it && it != &acl->aces; it = it->next) {
+        const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
+        has |= !is_rule(ace) ? 0u : ace->permit ? HAS_RULES | HAS_PERMITS : HAS_RULES;
     }
     return has;
 }
 
-/* hold: the rules of the list as they are now. */
-static void hold(struct conf *c, struct conf_map_entry *e, const struct conf_acl *acl)
+static const struct conf_map *map_of(const struct conf *c, const struct conf_if *i)
 {
-    size_t num = 0;
-    e->held = (struct conf_cover){0};
-    if (!acl) {
-        return;
-    }
-    CONF_FOR(struct conf_ace, ace, &acl->aces)
-    {
-        num += !ace->remark[0];
-    }
-    e->held.ace = arena_alloc(&c->arena, MAX(num, 1u) * sizeof *e->held.ace);
-    CONF_FOR(struct conf_ace, ace, &acl->aces)
-    {
-        if (!ace->remark[0]) {
-            e->held.ace[e->held.num++] = *ace;
-        }
-    }
+    return i->crypto_map[0] ? conf_map_find(c, i->crypto_map) : NULL;
 }
 
-/* holds_all: the list says what is held, in the same order. */
-static bool holds_all(const struct conf_map_entry *e, const struct conf_acl *acl)
+static bool is_of(const struct conf_block *b, const struct conf_if *i,
+                  const struct conf_map_entry *e)
 {
-    size_t n = 0;
-    if (acl) {
-        CONF_FOR(struct conf_ace, ace, &acl->aces)
-        {
-            if (ace->remark[0]) {
-                continue;
-            }
-            if (n == e->held.num || e->held.ace[n].permit != ace->permit ||
-                !selector_equal(&e->held.ace[n].sel, &ace->sel)) {
-                return false;
-            }
-            n++;
-        }
-    }
-    return n == e->held.num;
+    return b->seq == e->seq && strcmp(b->map, i->crypto_map) == 0;
 }
 
-static bool is_held(const struct conf_map_entry *e, const struct conf_ace *ace)
+enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_if *i,
+                                 const struct conf_map_entry *e)
 {
-    for (size_t i = 0; i < e->held.num; i++) {
-        if (e->undenied && !e->held.ace[i].permit) {
-            break; /* of the permits behind it more was in force than is held */
-        }
-        if (e->held.ace[i].permit && selector_equal(&e->held.ace[i].sel, &ace->sel)) {
-            return true;
+    unsigned has = list_has(conf_entry_list(c, e));
+    if (has & HAS_PERMITS) {
+        return CONF_PERMITS;
+    }
+    for (struct list *it = i ? i->held.next : NULL; it && it != &i->held; it = it->next) {
+        if (is_of(CONTAINER_OF(it, struct conf_block, link), i, e)) {
+            return CONF_HELD;
         }
     }
-    CONF_FOR(struct conf_ace, t, &e->tried)
-    {
-        if (selector_equal(&t->sel, &ace->sel)) {
+    return e->acl[0] && !has ? CONF_EVERYTHING : CONF_NOTHING;
+}
+
+/* ---- holding ---- */
+
+/* What is held of a line: the line, and the rules in front of it (before: the head of their list, or the line itself). */
+struct hold {
+    struct conf *c;
+    struct conf_if *i;
+    const struct conf_map_entry *e;
+    const struct list *rules; /* NULL: there are none in front */
+    const struct conf_ace *line;
+};
+
+/* next_deny: of those in front of the line, the one after at (NULL: the first). */
+static const struct conf_ace *next_deny(const struct hold *h, const struct conf_ace *at)
+{
+    for (const struct list *it = !h->rules ? NULL : at ? at->link.next : h->rules->next;
+         it && it != h->rules && it != &h->line->link; it = it->next) {
+        const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
+        if (is_rule(ace) && !ace->permit) {
+            return ace;
+        }
+    }
+    return NULL;
+}
+
+static bool denied_before(const struct hold *h, const struct selector *sel)
+{
+    for (const struct conf_ace *d = next_deny(h, NULL); d; d = next_deny(h, d)) {
+        if (selector_covers(&d->sel, sel)) {
             return true;
         }
     }
     return false;
 }
 
-/* going: a line in force of the entry is about to go. */
-static void going(struct conf *c, struct conf_map_entry *e, const struct conf_ace *ace)
+/* is_within: the block holds as much of it, or more. */
+static bool is_within(const struct hold *h, const struct conf_block *b)
 {
-    if (ace->permit && !ace->remark[0] && !is_held(e, ace)) {
-        struct conf_ace *copy = arena_alloc(&c->arena, sizeof *copy);
-        *copy = *ace;
-        list_push_back(&e->tried, &copy->link);
+    CONF_FOR(struct conf_ace, ace, &b->aces)
+    {
+        if (ace->permit && selector_covers(&ace->sel, &h->line->sel)) {
+            return true;
+        }
+        if (!ace->permit && !denied_before(h, &ace->sel)) {
+            return false; /* what stands behind it says less */
+        }
+    }
+    return false;
+}
+
+static void put(const struct hold *h, struct list *before, const struct conf_ace *ace)
+{
+    struct conf_ace *copy = arena_alloc(&h->c->arena, sizeof *copy);
+    *copy = *ace;
+    copy->seq = ++h->c->held; /* conf_held_back goes by it */
+    list_push_back(before, &copy->link);
+}
+
+/* place: where the line stands in the block so that the same denies are in front of it, those that are missing at the end
+ * included; NULL: nowhere. Lines that permit may stand anywhere. */
+static struct list *place(const struct hold *h, struct conf_block *b)
+{
+    struct list *it = b->aces.next;
+    const struct conf_ace *d = next_deny(h, NULL);
+    for (struct list *at = it; d && at != &b->aces; at = at->next) {
+        const struct conf_ace *ace = CONTAINER_OF(at, struct conf_ace, link);
+        if (ace->permit) {
+            continue;
+        }
+        if (!selector_equal(&ace->sel, &d->sel)) {
+            return NULL;
+        }
+        it = at->next;
+        d = next_deny(h, d);
+    }
+    for (; d; d = next_deny(h, d)) {
+        put(h, it = &b->aces, d);
+    }
+    return it;
+}
+
+static void hold_line(const struct hold *h)
+{
+    struct list *where = NULL;
+    h->c->taken++; /* held already or not */
+    LIST_FOR (it, &h->i->held) {
+        const struct conf_block *b = CONTAINER_OF(it, struct conf_block, link);
+        if (is_of(b, h->i, h->e) && is_within(h, b)) {
+            return;
+        }
+    }
+    LIST_FOR (it, &h->i->held) {
+        struct conf_block *b = CONTAINER_OF(it, struct conf_block, link);
+        if (!where && is_of(b, h->i, h->e) && strcmp(b->acl, h->e->acl) == 0) {
+            where = place(h, b);
+        }
+    }
+    if (!where) {
+        struct conf_block *b = arena_alloc(&h->c->arena, sizeof *b);
+        str_copy(b->map, sizeof b->map, h->i->crypto_map);
+        str_copy(b->acl, sizeof b->acl, h->e->acl);
+        b->seq = h->e->seq;
+        list_init(&b->aces);
+        list_push_back(&h->i->held, &b->link);
+        where = place(h, b);
+    }
+    put(h, where, h->line);
+}
+
+/* any: the lines that stand for everything. */
+static void any(struct conf_ace out[2], const struct conf_map_entry *e)
+{
+    out[0] = (struct conf_ace){
+        .src = e->acl_src, .permit = true, .sel = selector_any(AF_V4), .text = "permit ip any any"};
+    out[1] = (struct conf_ace){.src = e->acl_src,
+                               .permit = true,
+                               .sel = selector_any(AF_V6),
+                               .text = "permit ipv6 any any"};
+}
+
+static void hold_everything(struct conf *c, struct conf_if *i, const struct conf_map_entry *e)
+{
+    struct conf_ace all[2];
+    any(all, e);
+    for (unsigned n = 0; n < ARRAY_LEN(all); n++) {
+        hold_line(&(struct hold){.c = c, .i = i, .e = e, .line = &all[n]});
     }
 }
 
-static void all_going(struct conf *c, struct conf_map_entry *e, const struct conf_acl *acl)
+/* hold_from: what the entry covers on the interface by the lines of its list from that one on (NULL: by none). */
+static void hold_from(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+                      const struct list *first)
 {
-    if (acl) {
-        CONF_FOR(struct conf_ace, ace, &acl->aces)
-        {
-            going(c, e, ace);
+    const struct conf_acl *acl = conf_entry_list(c, e);
+    if (conf_entry_stand(c, i, e) == CONF_EVERYTHING) {
+        hold_everything(c, i, e);
+    }
+    for (const struct list *it = first; acl && it && it != &acl->aces; it = it->next) {
+        const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
+        if (is_rule(ace) && ace->permit) {
+            hold_line(&(struct hold){.c = c, .i = i, .e = e, .rules = &acl->aces, .line = ace});
         }
     }
+}
+
+static void hold_entry(struct conf *c, struct conf_if *i, const struct conf_map_entry *e)
+{
+    const struct conf_acl *acl = conf_entry_list(c, e);
+    hold_from(c, i, e, acl ? acl->aces.next : NULL);
+}
+
+/* each_use: the entries in force that want() says, on each interface. Before a change: nothing is held of what nobody is
+ * typing. */
+static void each_use(struct conf *c, bool (*want)(const struct conf_map_entry *e, const void *what),
+                     const void *what,
+                     void (*fn)(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+                                const void *arg),
+                     const void *arg)
+{
+    LIST_FOR (it, &c->ifs) {
+        struct conf_if *i = CONTAINER_OF(it, struct conf_if, link);
+        const struct conf_map *m = c->typing ? map_of(c, i) : NULL;
+        for (struct list *at = m ? m->entries.next : NULL; at && at != &m->entries; at = at->next) {
+            const struct conf_map_entry *e = CONTAINER_OF(at, struct conf_map_entry, link);
+            if (want(e, what)) {
+                fn(c, i, e, arg);
+            }
+        }
+    }
+}
+
+static bool by_list(const struct conf_map_entry *e, const void *acl)
+{
+    return strcmp(e->acl, ((const struct conf_acl *)acl)->name) == 0;
+}
+
+static bool by_itself(const struct conf_map_entry *e, const void *entry)
+{
+    return e == entry;
+}
+
+static void on_lines(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+                     const void *first)
+{
+    hold_from(c, i, e, first);
+}
+
+static void on_one_line(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+                        const void *ace)
+{
+    const struct conf_acl *acl = conf_entry_list(c, e);
+    hold_line(&(struct hold){.c = c, .i = i, .e = e, .rules = &acl->aces, .line = ace});
+}
+
+static void on_entry(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+                     const void *unused)
+{
+    (void)unused;
+    hold_entry(c, i, e);
+}
+
+static void on_unknown(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+                       const void *unused)
+{
+    (void)unused;
+    hold_everything(c, i, e);
 }
 
 /* ---- changes ---- */
 
-struct conf_ace *conf_ace_add(struct conf *c, struct conf_acl *acl, u32 seq, struct conf_src src)
+struct conf_ace *conf_ace_put(struct conf *c, struct conf_acl *acl, u32 seq,
+                              const struct conf_ace *rule)
 {
     struct list *before = &acl->aces;
+    struct conf_ace *same = NULL;
     u32 last = 0;
     CONF_FOR(struct conf_ace, e, &acl->aces)
     {
-        if (seq && e->seq == seq) {
-            before = e->link.next; /* the same number again replaces the rule */
-            conf_ace_remove(c, acl, e);
-            break;
-        }
-        if (seq && e->seq > seq) {
-            before = &e->link;
+        if (seq && e->seq >= seq) {
+            same = e->seq == seq ? e : NULL; /* the rule takes its place */
+            before = same ? e->link.next : &e->link;
             break;
         }
         last = e->seq;
     }
+    if (is_rule(rule)) { /* the first rule of a list, a deny in front of others */
+        each_use(c, by_list, acl, on_lines, rule->permit ? &acl->aces : before);
+    }
+    if (same) {
+        conf_ace_remove(c, acl, same);
+    }
     struct conf_ace *n = arena_alloc(&c->arena, sizeof *n);
-    n->src = src;
+    *n = *rule;
     n->seq = seq ? seq : last + 10;
     list_push_back(before, &n->link);
-    c->touched = true;
     return n;
 }
 
 void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace)
 {
-    CONF_FOR(struct conf_map, m, &c->maps)
-    {
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
-        {
-            if (strcmp(e->acl, acl->name) == 0) {
-                going(c, e, ace);
-                e->undenied |= !ace->permit && !ace->remark[0];
-            }
-        }
+    if (is_rule(ace) && ace->permit) {
+        each_use(c, by_list, acl, on_one_line, ace);
     }
     list_remove(&ace->link);
-    c->touched = true;
 }
 
 void conf_acl_remove(struct conf *c, struct conf_acl *acl)
 {
-    CONF_FOR(struct conf_map, m, &c->maps)
-    {
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
-        {
-            if (strcmp(e->acl, acl->name) == 0) {
-                all_going(c, e, acl);
-            }
-        }
-    }
+    each_use(c, by_list, acl, on_entry, NULL);
     list_remove(&acl->link);
-    c->touched = true;
 }
 
-void conf_entry_remove(struct conf *c, struct conf_map *m, struct conf_map_entry *e)
+void conf_entry_remove(struct conf *c, struct conf_map_entry *e)
 {
-    all_going(c, e, list_of(c, e));
-    e->unknown = conf_entry_stand(c, e) == CONF_EVERYTHING || e->unknown;
+    each_use(c, by_itself, e, on_entry, NULL);
     list_remove(&e->link);
-    list_push_back(&m->gone, &e->link);
-    c->touched = true;
 }
 
 void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl)
 {
     if (strcmp(e->acl, acl) != 0) {
-        all_going(c, e, list_of(c, e));
+        each_use(c, by_itself, e, on_entry, NULL);
         str_copy(e->acl, sizeof e->acl, acl);
-        e->unknown = e->unknown || (acl[0] && !(list_has(list_of(c, e)) & HAS_PERMITS));
-        c->touched = true;
-    }
-}
-
-/* ---- what is covered ---- */
-
-static bool holds(const struct conf_map_entry *e)
-{
-    return e->held.num || !list_empty(&e->tried);
-}
-
-enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_map_entry *e)
-{
-    unsigned has = list_has(list_of(c, e));
-    if (has & HAS_PERMITS) {
-        return CONF_PERMITS;
-    }
-    if (e->acl[0] && (e->unknown || (!has && !holds(e)))) {
-        return CONF_EVERYTHING;
-    }
-    return holds(e) ? CONF_HELD : CONF_NOTHING;
-}
-
-bool conf_entry_changing(const struct conf *c, const struct conf_map_entry *e)
-{
-    return conf_entry_stand(c, e) == CONF_PERMITS &&
-           ((e->held.num && !holds_all(e, list_of(c, e))) || !list_empty(&e->tried) || e->unknown);
-}
-
-enum { BLOCK_DROPPED = 1 << 16 }; /* above all sequence numbers of entries */
-
-static void everything(const struct conf_map_entry *e, u32 *block, conf_covered_fn fn, void *ctx)
-{
-    static const struct {
-        u8 family;
-        const char *text;
-    } any[] = {{AF_V4, "permit ip any any"}, {AF_V6, "permit ipv6 any any"}};
-    ++*block;
-    for (unsigned i = 0; i < ARRAY_LEN(any); i++) {
-        struct conf_ace ace = {
-            .src = e->acl_src, .permit = true, .sel = selector_any(any[i].family)};
-        str_copy(ace.text, sizeof ace.text, any[i].text);
-        fn(ctx, e, &ace, *block, true);
-    }
-}
-
-/* dropped: what an entry had, all of it in blocks of its own, so that no deny of its ends another. */
-static void dropped(const struct conf_map_entry *e, bool all, u32 *block, conf_covered_fn fn,
-                    void *ctx)
-{
-    ++*block;
-    for (size_t i = 0; i < e->held.num; i++) {
-        fn(ctx, e, &e->held.ace[i], *block, true);
-    }
-    ++*block;
-    CONF_FOR(struct conf_ace, ace, &e->tried)
-    {
-        fn(ctx, e, ace, *block, true);
-    }
-    if (all || e->unknown) {
-        everything(e, block, fn, ctx);
-    }
-}
-
-void conf_covered(const struct conf *c, const struct conf_map *m, conf_covered_fn fn, void *ctx)
-{
-    u32 block = BLOCK_DROPPED;
-    CONF_FOR(struct conf_map_entry, e, &m->entries)
-    {
-        const struct conf_acl *acl = list_of(c, e);
-        for (struct list *it = acl ? acl->aces.next : NULL; it && it != &acl->aces; it = it->next) {
-            const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
-            if (!ace->remark[0]) {
-                fn(ctx, e, ace, e->seq, false);
-            }
+        if (acl[0] && !(list_has(conf_entry_list(c, e)) & HAS_PERMITS)) {
+            each_use(c, by_itself, e, on_unknown, NULL); /* nobody knows what it is going to say */
         }
-    }
-    CONF_FOR(struct conf_map_entry, e, &m->entries)
-    {
-        enum conf_stand stand = conf_entry_stand(c, e);
-        if (stand == CONF_HELD || stand == CONF_EVERYTHING || conf_entry_changing(c, e)) {
-            dropped(e, stand == CONF_EVERYTHING, &block, fn, ctx);
-        }
-    }
-    CONF_FOR(struct conf_map_entry, e, &m->gone)
-    {
-        dropped(e, false, &block, fn, ctx);
-    }
-}
-
-static const struct conf_map *map_now(const struct conf *c, const struct conf_if *i)
-{
-    return i->crypto_map[0] ? conf_map_find(c, i->crypto_map) : NULL;
-}
-
-const struct conf_map *conf_if_map(const struct conf *c, const struct conf_if *i)
-{
-    const struct conf_map *m = map_now(c, i);
-    return m ? m : i->held_map;
-}
-
-struct dropping {
-    conf_covered_fn fn;
-    void *ctx;
-};
-
-static void drop_line(void *ctx, const struct conf_map_entry *e, const struct conf_ace *ace,
-                      u32 block, bool dropped)
-{
-    const struct dropping *d = ctx;
-    (void)dropped;
-    d->fn(d->ctx, e, ace, block + (BLOCK_DROPPED << 8), true);
-}
-
-void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx)
-{
-    const struct conf_map *now = map_now(c, i);
-    if (now) {
-        conf_covered(c, now, fn, ctx);
-    }
-    if (i->held_map && i->held_map != now) {
-        conf_covered(c, i->held_map, drop_line, &(struct dropping){fn, ctx});
     }
 }
 
 void conf_if_set_map(struct conf *c, struct conf_if *i, const char *name)
 {
+    const struct conf_map *m = c->typing && strcmp(i->crypto_map, name) != 0 ? map_of(c, i) : NULL;
+    for (struct list *it = m ? m->entries.next : NULL; it && it != &m->entries; it = it->next) {
+        hold_entry(c, i, CONTAINER_OF(it, struct conf_map_entry, link));
+    }
     str_copy(i->crypto_map, CONF_NAME, name);
-    c->touched = true;
+}
+
+void conf_held_back(struct conf *c, u32 held)
+{
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        CONF_FOR(struct conf_block, b, &i->held)
+        {
+            CONF_FOR(struct conf_ace, ace, &b->aces)
+            {
+                if (ace->seq > held) {
+                    list_remove(&ace->link);
+                }
+            }
+            if (list_empty(&b->aces)) {
+                list_remove(&b->link);
+            }
+        }
+    }
+    c->held = held;
+}
+
+/* ---- what is covered ---- */
+
+bool conf_if_covers(const struct conf *c, const struct conf_if *i)
+{
+    return map_of(c, i) || !list_empty(&i->held);
+}
+
+enum { BLOCK_DROPPED = 1 << 16 }; /* above all sequence numbers of entries */
+
+void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx)
+{
+    const struct conf_map *m = map_of(c, i);
+    u32 block = BLOCK_DROPPED;
+    for (struct list *at = m ? m->entries.next : NULL; at && at != &m->entries; at = at->next) {
+        const struct conf_map_entry *e = CONTAINER_OF(at, struct conf_map_entry, link);
+        const struct conf_acl *acl = conf_entry_list(c, e);
+        for (struct list *it = acl ? acl->aces.next : NULL; it && it != &acl->aces; it = it->next) {
+            const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
+            if (is_rule(ace)) {
+                fn(ctx, e, ace, e->seq);
+            }
+        }
+    }
+    for (struct list *at = m ? m->entries.next : NULL; at && at != &m->entries; at = at->next) {
+        const struct conf_map_entry *e = CONTAINER_OF(at, struct conf_map_entry, link);
+        if (conf_entry_stand(c, i, e) == CONF_EVERYTHING) {
+            struct conf_ace all[2];
+            any(all, e);
+            block++;
+            fn(ctx, NULL, &all[0], block);
+            fn(ctx, NULL, &all[1], block);
+        }
+    }
+    CONF_FOR(struct conf_block, b, &i->held)
+    {
+        block++;
+        CONF_FOR(struct conf_ace, ace, &b->aces)
+        {
+            fn(ctx, NULL, ace, block);
+        }
+    }
 }
 
 /* ---- when it is whole ---- */
 
-static bool in_use(const struct conf *c, const struct conf_map *m)
+bool conf_block_stays(const struct conf *c, const struct conf_if *i, const struct conf_block *b)
 {
-    CONF_FOR(struct conf_if, i, &c->ifs)
-    {
-        if (strcmp(i->crypto_map, m->name) == 0 || i->held_map == m) {
-            return true;
+    const struct conf_map *m = map_of(c, i);
+    for (struct list *it = m ? m->entries.next : NULL; it && it != &m->entries; it = it->next) {
+        const struct conf_map_entry *e = CONTAINER_OF(it, struct conf_map_entry, link);
+        if (is_of(b, i, e)) {
+            return conf_entry_stand(c, i, e) != CONF_PERMITS;
         }
     }
     return false;
 }
 
-static void settle_ifs(struct conf *c)
+bool conf_holds(const struct conf *c)
 {
     CONF_FOR(struct conf_if, i, &c->ifs)
     {
-        i->held_map = map_now(c, i);
+        if (!list_empty(&i->held)) {
+            return true;
+        }
     }
+    return false;
 }
 
 bool conf_changing(const struct conf *c)
 {
     CONF_FOR(struct conf_if, i, &c->ifs)
     {
-        if (i->held_map && i->held_map != map_now(c, i)) {
-            return true;
-        }
-    }
-    CONF_FOR(struct conf_map, m, &c->maps)
-    {
-        bool changing = !list_empty(&m->gone);
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        CONF_FOR(struct conf_block, b, &i->held)
         {
-            changing |= conf_entry_changing(c, e);
-        }
-        if (changing && in_use(c, m)) {
-            return true;
+            if (!conf_block_stays(c, i, b)) {
+                return true;
+            }
         }
     }
     return false;
 }
 
-/* settle: what the entry says is what it covers from now on. */
-static void settle(struct conf *c, struct conf_map_entry *e)
+static bool settle(struct conf *c)
 {
-    e->unknown = false;
-    e->undenied = false;
-    list_init(&e->tried);
-    bool permits = conf_entry_stand(c, e) == CONF_PERMITS;
-    const struct conf_acl *acl = permits ? list_of(c, e) : NULL;
-    if (!holds_all(e, acl)) {
-        hold(c, e, acl);
-    }
-    e->unknown = conf_entry_stand(c, e) == CONF_EVERYTHING;
-}
-
-/* settle_map: keeps: what is in use and permits nothing goes on as it is. */
-static void settle_map(struct conf *c, struct conf_map *m, bool keeps)
-{
-    list_init(&m->gone);
-    CONF_FOR(struct conf_map_entry, e, &m->entries)
-    {
-        if (!keeps || conf_entry_stand(c, e) == CONF_PERMITS) {
-            settle(c, e);
+    bool changing = !c->typing && !c->unfinished && conf_changing(c);
+    for (struct list *it = changing ? c->ifs.next : &c->ifs; it != &c->ifs; it = it->next) {
+        struct conf_if *i = CONTAINER_OF(it, struct conf_if, link);
+        CONF_FOR(struct conf_block, b, &i->held)
+        {
+            if (!conf_block_stays(c, i, b)) {
+                list_remove(&b->link);
+            }
         }
     }
-}
-
-void conf_loaded(struct conf *c)
-{
-    c->touched = false;
-    CONF_FOR(struct conf_map, m, &c->maps)
-    {
-        settle_map(c, m, false);
-    }
-    settle_ifs(c);
+    return changing;
 }
 
 void conf_typing(struct conf *c)
@@ -401,27 +463,20 @@ void conf_typing(struct conf *c)
     c->typing++;
 }
 
-void conf_left(struct conf *c)
+bool conf_typed(struct conf *c)
 {
     c->typing -= c->typing > 0;
+    return settle(c);
 }
 
-bool conf_typed(struct conf *c, bool said)
+bool conf_hung_up(struct conf *c, bool took)
 {
-    conf_left(c);
-    if (!said) {
-        c->touched = false; /* what it began is not whole because somebody else comes and goes */
-        return false;
-    }
-    if (c->typing || !c->touched) {
-        return false;
-    }
-    bool changing = conf_changing(c);
-    c->touched = false;
-    CONF_FOR(struct conf_map, m, &c->maps)
-    {
-        settle_map(c, m, in_use(c, m));
-    }
-    settle_ifs(c);
-    return changing;
+    c->unfinished |= took && conf_holds(c);
+    return conf_typed(c);
+}
+
+bool conf_whole(struct conf *c)
+{
+    c->unfinished = c->unfinished && c->typing;
+    return settle(c);
 }

@@ -63,7 +63,7 @@ static void map_on(struct planner *k, const struct conf_if *i)
 struct lines {
     struct planner *k;
     struct plan_map *m;
-    const struct conf_map *map;
+    const struct conf_map *map; /* NULL: it has none any more */
     u32 drop; /* the flow of what is covered and nobody protects; 0: none needed so far */
 };
 
@@ -76,7 +76,7 @@ static u32 drop_flow(struct lines *l)
         struct dp_flow_value *f = &planner_dp(l->k, DP_CFG_FLOW)->u.flow;
         f->flow = l->drop = l->k->w->flow_id(l->k->w->ctx, key);
         f->link = l->m->number;
-        str_copy(f->name, sizeof f->name, l->map->name);
+        str_copy(f->name, sizeof f->name, l->map ? l->map->name : l->m->iface);
     }
     return l->drop;
 }
@@ -107,7 +107,7 @@ static u32 protect(struct lines *l, const struct conf_map_entry *e, const struct
 }
 
 static void on_line(void *ctx, const struct conf_map_entry *e, const struct conf_ace *ace,
-                    u32 block, bool dropped)
+                    u32 block)
 {
     struct lines *l = ctx;
     struct dp_policy_value pol = {.order = ++l->k->order,
@@ -116,23 +116,23 @@ static void on_line(void *ctx, const struct conf_map_entry *e, const struct conf
                                   .entry = block,
                                   .sel = ace->sel};
     if (ace->permit) {
-        pol.flow = dropped || !e->num_peers ? drop_flow(l) : protect(l, e, ace, &pol);
+        pol.flow = e && e->num_peers ? protect(l, e, ace, &pol) : drop_flow(l);
         *(struct selector *)plan_add(&l->k->p->covered) = ace->sel;
         l->m->num++;
     }
     planner_dp(l->k, DP_CFG_POLICY)->u.policy = pol;
 }
 
-static const struct conf_map *map_of(const struct planner *k, const struct conf_if *i)
+static bool covers(const struct planner *k, const struct conf_if *i)
 {
-    return i->shutdown ? NULL : conf_if_map(k->c, i);
+    return !i->shutdown && conf_if_covers(k->c, i);
 }
 
 void planner_map_links(struct planner *k)
 {
     CONF_FOR(struct conf_if, i, &k->c->ifs)
     {
-        if (map_of(k, i)) {
+        if (covers(k, i)) {
             map_on(k, i);
         }
     }
@@ -142,8 +142,8 @@ void planner_maps(struct planner *k)
 {
     CONF_FOR(struct conf_if, i, &k->c->ifs)
     {
-        const struct conf_map *map = map_of(k, i);
-        for (size_t n = 0; map && n < k->p->maps.num; n++) {
+        const struct conf_map *map = conf_map_find(k->c, i->crypto_map);
+        for (size_t n = 0; covers(k, i) && n < k->p->maps.num; n++) {
             struct plan_map *m = (struct plan_map *)k->p->maps.items + n;
             if (strcmp(m->iface, i->name) != 0 || !m->number) {
                 continue;

@@ -368,21 +368,28 @@ static void a_list_typed_again(void **state)
             session_free(f->s);
             f->s = session_new(&f->host, f, true, f_out, f_done);
             assert_int_equal(f->unfinished, 1);
-            say(f, "conf t");
-            say(f, "end"); /* somebody comes and goes */
+            say(f, "enable");
+            say(f, "conf t"); /* somebody comes and goes, whatever it changes */
+            assert_non_null(strstr(say(f, "do clear adit unfinished"), "somebody is in conf"));
+            assert_non_null(strstr(say(f, "do write memory"), "Not saved"));
+            say(f, "access-list 199 permit ip any any");
+            assert_non_null(strstr(say(f, "end"), "`clear adit unfinished`"));
             assert_true(conf_changing(f->c));
-            say(f, "conf t");
-            say(f, "access-list 199 remark looked at");
+            assert_non_null(strstr(say(f, "write memory"), "Not saved"));
+            assert_non_null(strstr(say(f, "copy running-config startup-config"), "Not saved"));
+            assert_int_equal(f->saved.len, 0);
             before = f->applied;
         } else if (way == 2) { /* another console that comes and goes */
             session_line(other, "conf t");
             session_line(other, "end");
-            session_line(other, "conf t"); /* and hangs up below, having changed nothing */
+            session_line(other, "conf t"); /* and hangs up below, having taken nothing away */
+            session_line(other, "access-list 198 permit ip any any");
+            before = f->applied;
         }
         session_free(other);
         assert_true(conf_changing(f->c));
         assert_int_equal(f->applied, before);
-        say(f, "end");
+        say(f, way == 1 ? "clear adit unfinished" : "end");
         assert_false(conf_changing(f->c));
         assert_int_equal(f->applied, before + 1);
         say(f, "conf t");
@@ -406,6 +413,74 @@ static void a_list_typed_again(void **state)
     assert_int_equal(f->c->typing, 1);
     say(f, "end");
     assert_int_equal(f->c->typing, 0);
+}
+
+/* What one console has removed another one's lines do not go into; `do` leaves the mode alone; who looks on and goes takes
+ * nobody's word away; who saves does not save the middle of another's change. */
+static void two_consoles(void **state)
+{
+    struct fake *f = *state;
+    static const char *const things[][3] = {
+        {"interface FastEthernet0/1", "no interface FastEthernet0/1", "crypto map M"},
+        {"ip access-list extended L", "no ip access-list extended L", "permit ip any any"},
+        {"crypto map M 20 ipsec-isakmp", "no crypto map M 20", "match address L"},
+        {"crypto isakmp policy 5", "no crypto isakmp policy 5", "group 14"},
+        {"router ospf 1", "no router ospf 1", "network 10.0.0.0 0.0.0.255 area 0"}};
+    static const char *const modes[] = {"do exit", "do enable", "do disable", "do conf t"};
+    struct session *other = session_new(&f->host, f, true, f_out, f_done);
+    say(f, "enable");
+    say(f, "conf t");
+    say(f, "crypto map M 10 ipsec-isakmp");
+    session_line(other, "conf t");
+    for (unsigned i = 0; i < ARRAY_LEN(things); i++) {
+        say(f, things[i][0]);
+        session_line(other, things[i][1]);
+        session_line(other, things[i][0]); /* there is one again, another one */
+        assert_non_null(strstr(say(f, things[i][2]), "removed by another console"));
+        assert_int_equal(f->status, CLI_ERROR);
+        assert_string_equal(session_prompt(f->s), "Router(config)#");
+        say(f, things[i][0]);
+        session_line(other, things[i][1]);
+        assert_non_null(strstr(say(f, "hostname Router"), "removed by another console"));
+        assert_int_equal(f->status, CLI_OK);
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
+        assert_string_equal(say(f, modes[i]), "% `do` changes no mode\n");
+        assert_int_equal(f->status, CLI_ERROR);
+        assert_int_equal(f->c->typing, 2);
+    }
+    assert_string_equal(session_prompt(f->s), "Router(config)#");
+    say(f, "access-list 100 permit ip 10.1.0.0 0.0.0.255 any");
+    say(f, "access-list 100 permit ip 10.2.0.0 0.0.0.255 any");
+    say(f, "crypto map M 10 ipsec-isakmp");
+    say(f, "match address 100");
+    say(f, "interface FastEthernet0/1");
+    say(f, "crypto map M");
+    say(f, "ip access-list extended 100");
+    say(f, "no 10");
+    assert_non_null(strstr(say(f, "do write memory"), "another console is in the middle"));
+    say(f, "end");
+    assert_true(conf_changing(f->c));
+    int before = f->applied;
+    session_line(other, "hostname OTHER");
+    session_free(other);
+    assert_false(conf_changing(f->c));
+    assert_int_equal(f->applied, before + 2); /* its line, and what was held for it */
+    assert_int_equal(f->unfinished, 0);
+    say(f, "conf t");
+    say(f, "ip access-list extended 100");
+    say(f, "30 permit ip 10.3.0.0 0.0.0.255 any");
+    say(f, "no 20");
+    assert_string_equal(say(f, "do write memory"), "Building configuration...\n[OK]\n");
+    say(f, "20 permit ip 10.2.0.0 0.0.0.255 any"); /* it is back, and another one takes it away again */
+    other = session_new(&f->host, f, true, f_out, f_done);
+    session_line(other, "conf t");
+    session_line(other, "ip access-list extended 100");
+    session_line(other, "no 20");
+    session_free(other);
+    assert_int_equal(f->unfinished, 1);
+    say(f, "end");
+    assert_true(conf_changing(f->c));
 }
 
 /* What this machine cannot do is refused at the line, and the model is as it was. */
@@ -456,6 +531,7 @@ static void a_line_that_does_not_fit(void **state)
         is.len = 0;
         cli_running(&is, f->c);
         assert_string_equal(is.s, want.s);
+        assert_false(conf_holds(f->c)); /* nothing went, so nothing is held */
     }
     sb_free(&want);
     sb_free(&is);
@@ -486,6 +562,8 @@ static void last_permit_replaced(void **state)
     say(f, "conf t");
     say(f, "crypto map M 10 ipsec-isakmp");
     say(f, "match address L");
+    say(f, "interface FastEthernet0/1");
+    say(f, "crypto map M");
     say(f, "ip access-list extended L");
     say(f, "10 permit ip host 1.1.1.1 host 2.2.2.2");
     assert_null(strstr(say(f, "20 permit ip host 1.1.1.1 host 3.3.3.3"), "NOTE"));
@@ -518,7 +596,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(modes_and_prompts),   T(carets),               T(secrets),    T(filters), T(debugging),
         T(filters_tell_errors), T(history),              T(help),       T(saving),  T(replaced),
-        T(a_list_typed_again),  T(a_line_that_does_not_fit), T(last_permit_replaced), T(master_keys)};
+        T(a_list_typed_again),  T(two_consoles), T(a_line_that_does_not_fit), T(last_permit_replaced), T(master_keys)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -1,0 +1,363 @@
+/*
+ * test_cover.c: consoles that type whatever comes (conf/cover.c): while one of them is in configuration mode, or has gone in
+ * the middle of a change, no interface covers less than it did. What is covered is counted packet by packet over a small
+ * world, from what the planner is told and, by other code, from the lines.
+ */
+#include "cli/cli.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+enum { SIDE = 4, CONSOLES = 3, IFS = 2, LINES = 60, SEEDS = 1200 };
+
+struct world {
+    struct conf *c;
+    struct cli_host host;
+    struct session *s[CONSOLES];
+    bool took[CONSOLES]; /* its lines took something from what the lines cover */
+    bool hung;           /* such a one has gone */
+    bool impossible;
+    u64 random;
+    char log[LINES][96]; /* what was typed, for who reads of a failure */
+    unsigned num;
+};
+
+static u32 below(struct world *w, u32 n)
+{
+    w->random = w->random * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (u32)(w->random >> 33) % n;
+}
+
+/* ---- a router of nothing ---- */
+
+static struct conf *w_conf(void *ctx)
+{
+    return ((struct world *)ctx)->c;
+}
+static void w_nothing(void *ctx)
+{
+    (void)ctx;
+}
+static void w_configured(void *ctx, const char *from, const char *who)
+{
+    (void)ctx, (void)from, (void)who;
+}
+static bool w_possible(void *ctx, const struct conf *c, struct conf_finding *out)
+{
+    (void)c;
+    *out = (struct conf_finding){.what = "line", .text = "too many"};
+    return !((struct world *)ctx)->impossible;
+}
+static bool w_save(void *ctx, const char *text)
+{
+    struct world *w = ctx;
+    unsigned typing = 0;
+    for (unsigned i = 0; i < CONSOLES; i++) {
+        typing += session_configuring(w->s[i]);
+    }
+    assert_non_null(text);
+    assert_false(conf_holds(w->c) && (typing > 1 || w->hung));
+    return true;
+}
+static void w_out(void *ctx, const char *text)
+{
+    (void)ctx, (void)text;
+}
+static void w_done(void *ctx, int status)
+{
+    (void)ctx, (void)status;
+}
+
+/* ---- what is covered ---- */
+
+static bool selects(const struct selector *sel, unsigned src, unsigned dst)
+{
+    struct addr s = addr_v4(0x0a010000 + src), d = addr_v4(0x0a020000 + dst);
+    return prefix_contains(&sel->src, &s) && prefix_contains(&sel->dst, &d);
+}
+
+struct told {
+    u32 covered, denied; /* bit src * SIDE + dst; denied: in this block */
+    u32 block;
+    bool dropping; /* lines of no entry stand behind all others */
+};
+
+static void on_line(void *ctx, const struct conf_map_entry *e, const struct conf_ace *ace,
+                    u32 block)
+{
+    struct told *t = ctx;
+    assert_false(t->dropping && e);
+    t->dropping |= !e;
+    t->denied = block == t->block ? t->denied : 0;
+    t->block = block;
+    for (unsigned n = 0; n < SIDE * SIDE; n++) {
+        if (selects(&ace->sel, n / SIDE, n % SIDE)) {
+            t->covered |= ace->permit && !(t->denied & 1u << n) ? 1u << n : 0;
+            t->denied |= !ace->permit ? 1u << n : 0;
+        }
+    }
+}
+
+static u32 covered(const struct world *w, unsigned i)
+{
+    static const char *const names[IFS] = {"FastEthernet0/0", "FastEthernet0/1"};
+    const struct conf_if *p = conf_if_find(w->c, names[i]);
+    struct told t = {0};
+    if (p) {
+        conf_if_covered(w->c, p, on_line, &t);
+        assert_true(conf_if_covers(w->c, p) || !t.covered);
+    }
+    return t.covered;
+}
+
+/* said: what the lines say; out_mute: an entry permits nothing, and then more may be dropped than they say. */
+static u32 said(const struct world *w, unsigned i, bool *out_mute)
+{
+    static const char *const names[IFS] = {"FastEthernet0/0", "FastEthernet0/1"};
+    const struct conf_if *p = conf_if_find(w->c, names[i]);
+    const struct conf_map *m = p && p->crypto_map[0] ? conf_map_find(w->c, p->crypto_map) : NULL;
+    u32 all = 0;
+    *out_mute = false;
+    for (struct list *at = m ? m->entries.next : NULL; at && at != &m->entries; at = at->next) {
+        const struct conf_map_entry *e = CONTAINER_OF(at, struct conf_map_entry, link);
+        const struct conf_acl *acl = e->acl[0] ? conf_acl_find(w->c, e->acl) : NULL;
+        u32 denied = 0;
+        bool permits = false;
+        for (struct list *it = acl ? acl->aces.next : NULL; it && it != &acl->aces; it = it->next) {
+            const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
+            for (unsigned n = 0; n < SIDE * SIDE && !ace->remark[0]; n++) {
+                if (selects(&ace->sel, n / SIDE, n % SIDE)) {
+                    all |= ace->permit && !(denied & 1u << n) ? 1u << n : 0;
+                    denied |= ace->permit ? 0 : 1u << n;
+                }
+            }
+            permits |= !ace->remark[0] && ace->permit;
+        }
+        *out_mute |= !permits;
+    }
+    return all;
+}
+
+/* ---- what is typed ---- */
+
+static const char start[] =
+    "hostname R\ninterface FastEthernet0/0\ninterface FastEthernet0/1\n"
+    "ip access-list extended L0\n deny ip host 10.1.0.0 host 10.2.0.0\n"
+    " permit ip 10.1.0.0 0.0.0.1 10.2.0.0 0.0.0.255\n deny ip any host 10.2.0.3\n"
+    " permit ip host 10.1.0.2 10.2.0.0 0.0.0.255\n"
+    "ip access-list extended L1\n permit ip host 10.1.0.2 10.2.0.0 0.0.0.255\n"
+    "ip access-list extended L3\n permit ip host 10.1.0.3 10.2.0.0 0.0.0.255\n"
+    "crypto map X 10 ipsec-isakmp\n match address L0\n set peer 192.0.2.9\n"
+    "crypto map X 20 ipsec-isakmp\n match address L1\n set peer 192.0.2.8\n"
+    "crypto map Y 10 ipsec-isakmp\n match address L1\n set peer 192.0.2.9\n"
+    "interface FastEthernet0/0\n crypto map X\ninterface FastEthernet0/1\n crypto map Y\nend\n";
+
+static void a_rule(struct world *w, char out[96], const char *kind)
+{
+    char src[40], dst[40];
+    if (below(w, 3)) {
+        snprintf(src, sizeof src, "host 10.1.0.%u", below(w, SIDE));
+    } else {
+        snprintf(src, sizeof src, "10.1.0.0 0.0.0.%u", below(w, 2) ? 1 : 255);
+    }
+    if (below(w, 2)) {
+        snprintf(dst, sizeof dst, "host 10.2.0.%u", below(w, SIDE));
+    } else {
+        snprintf(dst, sizeof dst, "10.2.0.0 0.0.0.255");
+    }
+    snprintf(out, 96, "%s ip %s %s", kind, src, dst);
+}
+
+static void a_line(struct world *w, char out[96])
+{
+    static const char *const others[] = {
+        "do exit",      "do configure terminal", "do disable",  "do enable",  "do write memory",
+        "write memory", "exit",                  "description", "no shutdown", "remark x"};
+    char rule[96];
+    unsigned seq = below(w, 8) * 5 + 5;
+    switch (below(w, 16)) {
+    case 0: snprintf(out, 96, "ip access-list extended L%u", below(w, 4)); break;
+    case 1:
+    case 2:
+        a_rule(w, rule, "permit");
+        snprintf(out, 96, "%u %.80s", seq, rule);
+        break;
+    case 3:
+        a_rule(w, rule, "deny");
+        snprintf(out, 96, "%u %.80s", seq, rule);
+        break;
+    case 4: a_rule(w, out, below(w, 3) ? "permit" : "deny"); break;
+    case 5:
+    case 6: snprintf(out, 96, "no %u", seq); break;
+    case 7: a_rule(w, out, below(w, 2) ? "no permit" : "no deny"); break;
+    case 8:
+        snprintf(out, 96, "crypto map %c %u ipsec-isakmp", 'X' + below(w, 2), below(w, 2) * 10 + 10);
+        break;
+    case 9:
+        snprintf(out, 96, below(w, 5) ? "match address L%u" : "no match address L%u", below(w, 4));
+        break;
+    case 10: snprintf(out, 96, "no ip access-list extended L%u", below(w, 3)); break;
+    case 11:
+        snprintf(out, 96, "no crypto map %c %u", 'X' + below(w, 2), below(w, 2) * 10 + 10);
+        break;
+    case 12: snprintf(out, 96, "interface FastEthernet0/%u", below(w, IFS)); break;
+    case 13:
+        snprintf(out, 96, "%scrypto map %c", below(w, 3) ? "" : "no ", 'X' + below(w, 2));
+        break;
+    case 14:
+        snprintf(out, 96, "%sinterface FastEthernet0/%u", below(w, 4) ? "" : "no ", below(w, IFS));
+        break;
+    default: str_copy(out, 96, others[below(w, ARRAY_LEN(others))]);
+    }
+}
+
+static bool quiet(const struct world *w)
+{
+    bool typing = false;
+    for (unsigned i = 0; i < CONSOLES; i++) {
+        typing |= session_configuring(w->s[i]);
+    }
+    return !typing && !w->hung;
+}
+
+static void step(struct world *w)
+{
+    unsigned n = below(w, CONSOLES);
+    char line[96];
+    u32 before[IFS], lines[IFS], held = w->c->held;
+    bool mute, hangs_up = !below(w, 40), refused = !below(w, 10);
+    for (unsigned i = 0; i < IFS; i++) {
+        before[i] = covered(w, i);
+        lines[i] = said(w, i, &mute);
+    }
+    if (hangs_up) {
+        w->hung |= session_configuring(w->s[n]) && w->took[n];
+        session_free(w->s[n]);
+        w->s[n] = session_new(&w->host, w, true, w_out, w_done);
+        w->took[n] = false;
+        str_copy(line, sizeof line, "(hangs up)");
+    } else if (!session_configuring(w->s[n])) {
+        str_copy(line, sizeof line, below(w, 8) ? "configure terminal" : "clear adit unfinished");
+        w->took[n] = false;
+    } else {
+        if (below(w, 14)) {
+            a_line(w, line);
+        } else {
+            str_copy(line, sizeof line, "end");
+        }
+    }
+    snprintf(w->log[w->num++], sizeof w->log[0], "%u: %.80s", n, line);
+    w->impossible = refused;
+    if (!hangs_up) {
+        session_line(w->s[n], line);
+    }
+    w->impossible = false;
+    if (strcmp(line, "clear adit unfinished") == 0 && !w->c->unfinished) {
+        w->hung = false;
+    }
+    unsigned typing = 0;
+    for (unsigned i = 0; i < CONSOLES; i++) {
+        typing += session_configuring(w->s[i]);
+    }
+    assert_int_equal(w->c->typing, typing);
+    assert_true(w->c->unfinished || !w->hung);
+    for (unsigned i = 0; i < IFS; i++) {
+        u32 now = covered(w, i), by_lines = said(w, i, &mute);
+        bool lost = !quiet(w) && (before[i] & ~now);
+        bool settled = quiet(w) && !w->c->unfinished;
+        if ((by_lines & ~now) || lost || (settled && !mute && now != by_lines)) {
+            for (unsigned k = 0; k < w->num; k++) {
+                print_message("   %s\n", w->log[k]);
+            }
+            fail_msg("interface %u covers %04x, covered %04x, its lines say %04x", i, now,
+                     before[i], by_lines);
+        }
+        w->took[n] |= (lines[i] & ~by_lines) != 0;
+    }
+    if (refused && session_configuring(w->s[n]) && w->c->held != held) {
+        /* it was a line that asks nobody whether it fits: it took something all the same */
+        assert_true(strstr(line, "no ") == line);
+    }
+}
+
+/* Lines that come and go in any order, by three consoles; the first failure prints all that was typed. */
+static void whatever_is_typed(void **state)
+{
+    (void)state;
+    for (u64 seed = 1; seed <= SEEDS; seed++) {
+        struct world w = {.c = conf_new(), .random = seed * 0x9e3779b97f4a7c15ULL};
+        struct strbuf errors = {0};
+        assert_true(cli_load(w.c, "t.cfg", start, &errors));
+        sb_free(&errors);
+        w.host = (struct cli_host){.ctx = &w,
+                                   .conf = w_conf,
+                                   .apply = w_nothing,
+                                   .configured = w_configured,
+                                   .unfinished = w_nothing,
+                                   .possible = w_possible,
+                                   .save = w_save};
+        for (unsigned i = 0; i < CONSOLES; i++) {
+            w.s[i] = session_new(&w.host, &w, true, w_out, w_done);
+        }
+        while (w.num < LINES) {
+            step(&w);
+        }
+        for (unsigned i = 0; i < CONSOLES; i++) {
+            session_free(w.s[i]);
+        }
+        conf_free(w.c);
+    }
+}
+
+/* A long list typed again: what is held grows with what was there, not with what is typed. */
+static void a_long_list(void **state)
+{
+    (void)state;
+    enum { RULES = 600 };
+    struct world w = {.c = conf_new()};
+    struct strbuf text = {0}, errors = {0};
+    for (unsigned i = 0; i < RULES; i++) {
+        sb_addf(&text, "access-list 100 %s ip host 10.1.0.%u host 10.2.%u.1\n",
+                i % 3 ? "permit" : "deny", i % 250, i / 250);
+    }
+    sb_add(&text, "crypto map X 10 ipsec-isakmp\n match address 100\n set peer 192.0.2.9\n"
+                  "interface FastEthernet0/0\n crypto map X\nend\n");
+    assert_true(cli_load(w.c, "t.cfg", text.s, &errors));
+    w.host = (struct cli_host){.ctx = &w,
+                               .conf = w_conf,
+                               .apply = w_nothing,
+                               .configured = w_configured,
+                               .possible = w_possible};
+    w.s[0] = session_new(&w.host, &w, true, w_out, w_done);
+    session_line(w.s[0], "configure terminal");
+    session_line(w.s[0], "ip access-list extended 100");
+    for (unsigned i = 0; i < RULES; i++) { /* each line with another in its place */
+        char line[96];
+        snprintf(line, sizeof line, "%u permit ip host 10.1.9.%u any", 10 * i + 10, i % 250);
+        session_line(w.s[0], line);
+    }
+    assert_in_range(w.c->held, RULES / 3, 2 * RULES);
+    session_line(w.s[0], "no ip access-list extended 100");
+    assert_in_range(w.c->held, RULES / 3, 3 * RULES);
+    session_line(w.s[0], "end");
+    assert_true(conf_holds(w.c)); /* there is no list: it permits nothing */
+    session_line(w.s[0], "configure terminal");
+    session_line(w.s[0], "access-list 100 permit ip host 10.1.0.1 any");
+    session_line(w.s[0], "end");
+    assert_false(conf_holds(w.c));
+    session_free(w.s[0]);
+    conf_free(w.c);
+    sb_free(&text);
+    sb_free(&errors);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whatever_is_typed),
+                                       cmocka_unit_test(a_long_list)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    cli_grammar_release();
+    return failed;
+}
