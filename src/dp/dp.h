@@ -92,6 +92,7 @@ enum {
     DP_MAX_LINES = 4096,               /* lines of all maps, on every link they stand on */
     DP_MAX_POLICIES = 3 * DP_MAX_LINES, /* with those that only drop while lists are changed */
     DP_MAX_RPF = 4096,
+    DP_MAX_SAS = 4096, /* of both directions */
     DP_NAME = 32,
     DP_HOLD = 64,
     DP_MARK = 0xad17 /* SO_MARK of what need not be looked at again: ESP, IKE, and what a map lets pass */
