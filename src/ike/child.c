@@ -324,7 +324,7 @@ static void say_delete(struct ike *ike, struct child *c)
 }
 
 /* child_retire: nothing is sent on it any more and Delete is said; what the peer sent before it heard
- * that is still taken in for a while. */
+ * that is still taken in for a while. Closing: it keeps no packet from asking for a new pair. */
 static void child_retire(struct ike *ike, struct child *c, u64 now)
 {
     if (c->out_up) {
@@ -332,6 +332,7 @@ static void child_retire(struct ike *ike, struct child *c, u64 now)
         c->out_up = false;
     }
     say_delete(ike, c);
+    c->closing = true;
     c->delete_ms = now + IN_GRACE_MS;
     child_arm(ike, c);
 }
