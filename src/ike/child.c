@@ -418,7 +418,7 @@ void child_expire(struct ike *ike, const struct dp_expire_value *e)
         return;
     }
     if (e->hard && c->said) {
-        return; /* it goes soon (child_due); until then it takes in what is under way */
+        return; /* the other half: Delete is said, and what is under way is waited for, once */
     }
     if (e->hard) { /* one half has ended: what is under way in the other one still arrives */
         child_retire(ike, c, env_now_ms(ike->clock));

@@ -428,6 +428,25 @@ static void an_ended_pair_is_replaced_at_once(void **state)
     }
 }
 
+/* both halves end, as their seconds do: one Delete is said, and the time for what is under way
+ * does not begin again */
+static void both_halves_end(void **state)
+{
+    (void)state;
+    struct world *w = up(90);
+    world_run(w, 20000);
+    unsigned sent = w->sent[A];
+    w->net = all_lost; /* else B says Delete as well, and nothing is waited for */
+    hard(w, SA_OUT);
+    world_run(w, IN_GRACE_MS - 100);
+    assert_int_equal(w->s[A].num_sas, 1);
+    hard(w, SA_IN);
+    world_run(w, 200);
+    assert_int_equal(w->s[A].num_sas, 0);
+    assert_int_equal(w->sent[A], sent + 1); /* HDR*, HASH(1), D --> */
+    world_free(w);
+}
+
 /* ---- lifetimes ---- */
 
 static void a_life_has_a_floor(void **state)
@@ -569,6 +588,7 @@ int main(void)
         cmocka_unit_test(what_is_under_way_arrives),
         cmocka_unit_test(an_old_pair_deleted_at_once),
         cmocka_unit_test(an_ended_pair_is_replaced_at_once),
+        cmocka_unit_test(both_halves_end),
         cmocka_unit_test(a_life_has_a_floor),
         cmocka_unit_test(volumes_do_not_wrap),
         cmocka_unit_test(the_shorter_life_and_volume_win),
