@@ -390,6 +390,26 @@ static void an_old_pair_deleted_at_once(void **state)
     world_free(w);
 }
 
+/* its Delete may be faster than the last packets it sent, so the data plane is asked to take them
+ * in a while longer; what we delete ourselves goes at once */
+static void what_the_peer_deletes_lingers(void **state)
+{
+    (void)state;
+    struct world *w = up(88);
+    for (int i = A; i <= B; i++) {
+        w->s[i].linger_ms[SA_IN] = w->s[i].linger_ms[SA_OUT] = 77;
+    }
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_CHILD}); /* HDR*, HASH(1), D --> */
+    world_run(w, 1000);
+    assert_int_equal(w->s[A].num_sas, 0);
+    assert_int_equal(w->s[B].num_sas, 0);
+    assert_int_equal(w->s[A].linger_ms[SA_IN], 0);
+    assert_int_equal(w->s[A].linger_ms[SA_OUT], 0);
+    assert_int_equal(w->s[B].linger_ms[SA_IN], IN_GRACE_MS);
+    assert_int_equal(w->s[B].linger_ms[SA_OUT], 0);
+    world_free(w);
+}
+
 /* hard: the data plane ends the half of A's only pair itself. */
 static void hard(struct world *w, enum dp_dir dir)
 {
@@ -587,6 +607,7 @@ int main(void)
         cmocka_unit_test(an_answer_waits_for_the_pair),
         cmocka_unit_test(what_is_under_way_arrives),
         cmocka_unit_test(an_old_pair_deleted_at_once),
+        cmocka_unit_test(what_the_peer_deletes_lingers),
         cmocka_unit_test(an_ended_pair_is_replaced_at_once),
         cmocka_unit_test(both_halves_end),
         cmocka_unit_test(a_life_has_a_floor),
