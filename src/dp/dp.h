@@ -152,13 +152,14 @@ struct dp_rpf_value {
 };
 enum dp_df { DF_COPY, DF_CLEAR, DF_SET };
 /* An SPD entry. Entries are asked in the order of `order`; the first that covers the packet decides. */
-/* SKIP is a deny line of a crypto map's access list: no further line of the same entry (crypto map sequence number)
- * decides about the packet; the next entry is asked. */
+/* SKIP is a deny line of a crypto map's access list: no further line of the same block decides
+ * about the packet; the next block is asked. */
 enum dp_action { ACT_PROTECT, ACT_BYPASS, ACT_SKIP };
 struct dp_policy_value {
     u32 order;
     u32 flow;  /* ACT_PROTECT: which flow */
-    u32 entry; /* crypto map sequence number the line belongs to */
+    u32 entry; /* block the line belongs to (src/conf/cover.c): what is in force of an entry of a
+                  crypto map, or lines that only drop while lists are changed */
     u8 action;
     u8 link;             /* the map link whose line this is, 1..DP_MAX_LINKS */
     u16 path_mtu;        /* MTU of the egress link */
