@@ -83,6 +83,9 @@ static long read_chan(struct dp_proc *p, enum dp_origin from, int chan)
     long n;
     while ((n = chan_recv(chan, &m, sizeof m, &fd)) > 0) {
         if (n != (long)sizeof m) {
+            if (fd >= 0) {
+                close(fd); /* no value: what rides along is nobody's */
+            }
             continue;
         }
         if (from == FROM_MAIN && m.type == DP_IKE_PEER && fd >= 0) {

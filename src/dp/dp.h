@@ -92,6 +92,7 @@ enum {
     DP_MAX_LINES = 4096,               /* lines of all maps, on every link they stand on */
     DP_MAX_POLICIES = 3 * DP_MAX_LINES, /* with those that only drop while lists are changed */
     DP_MAX_RPF = 4096,
+    DP_MAX_SAS = 4096, /* of both directions */
     DP_NAME = 32,
     DP_HOLD = 64,
     DP_MARK = 0xad17 /* SO_MARK of what need not be looked at again: ESP, IKE, and what a map lets pass */
@@ -151,13 +152,14 @@ struct dp_rpf_value {
 };
 enum dp_df { DF_COPY, DF_CLEAR, DF_SET };
 /* An SPD entry. Entries are asked in the order of `order`; the first that covers the packet decides. */
-/* SKIP is a deny line of a crypto map's access list: no further line of the same entry (crypto map sequence number)
- * decides about the packet; the next entry is asked. */
+/* SKIP is a deny line of a crypto map's access list: no further line of the same block decides
+ * about the packet; the next block is asked. */
 enum dp_action { ACT_PROTECT, ACT_BYPASS, ACT_SKIP };
 struct dp_policy_value {
     u32 order;
     u32 flow;  /* ACT_PROTECT: which flow */
-    u32 entry; /* crypto map sequence number the line belongs to */
+    u32 entry; /* block the line belongs to (src/conf/cover.c): what is in force of an entry of a
+                  crypto map, or lines that only drop while lists are changed */
     u8 action;
     u8 link;             /* the map link whose line this is, 1..DP_MAX_LINKS */
     u16 path_mtu;        /* MTU of the egress link */

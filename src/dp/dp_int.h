@@ -40,7 +40,7 @@ enum {
     HEADROOM = 192,  /* in front of a packet for outer headers; a multiple of 64 */
     PKT_MAX = 9216,  /* longest packet a port takes in */
     TAILROOM = 128,  /* behind it for padding, trailer and ICV */
-    MAX_SAS = 4096,
+    MAX_SAS = DP_MAX_SAS,
     MAX_FLOWS = DP_MAX_FLOWS,
     MAX_POLICIES = DP_MAX_POLICIES,
     MAX_RPF = DP_MAX_RPF,

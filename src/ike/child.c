@@ -324,7 +324,7 @@ static void say_delete(struct ike *ike, struct child *c)
 }
 
 /* child_retire: nothing is sent on it any more and Delete is said; what the peer sent before it heard
- * that is still taken in for a while. */
+ * that is still taken in for a while. Closing: it keeps no packet from asking for a new pair. */
 static void child_retire(struct ike *ike, struct child *c, u64 now)
 {
     if (c->out_up) {
@@ -332,6 +332,7 @@ static void child_retire(struct ike *ike, struct child *c, u64 now)
         c->out_up = false;
     }
     say_delete(ike, c);
+    c->closing = true;
     c->delete_ms = now + IN_GRACE_MS;
     child_arm(ike, c);
 }
@@ -417,7 +418,7 @@ void child_expire(struct ike *ike, const struct dp_expire_value *e)
         return;
     }
     if (e->hard && c->said) {
-        return; /* it goes soon (child_due); until then it takes in what is under way */
+        return; /* the other half: Delete is said, and what is under way is waited for, once */
     }
     if (e->hard) { /* one half has ended: what is under way in the other one still arrives */
         child_retire(ike, c, env_now_ms(ike->clock));

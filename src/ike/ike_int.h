@@ -315,7 +315,8 @@ struct ike {
     struct list met;       /* of struct half_open: those that have guests */
     struct list any_flows; /* of struct flow_ref: any peer */
     u8 seed[16];           /* of the keyed hashes */
-    /* keys: our cookie; sa_first_key; number; peer_key; SPI; peer_key with SPI; proxy identities */
+    /* keys: our cookie; sa_first_key; number; peer_key; SPI (in); peer_key with SPI (out); proxy
+     * identities */
     struct map sa_cookie, sa_first, sa_number, half_cookie, half_first, peer_map, child_number, child_in, child_out,
         old_in, old_out, flow_map, flow_proxy, grave_of;
     struct timer **heap; /* owned (timer.c) */
@@ -323,7 +324,7 @@ struct ike {
     struct timer half_timer;
     u32 num_guests;
     struct list todo; /* of struct todo */
-    u32 next_conn, next_child_conn, next_number, num_half_open;
+    u32 next_conn, next_child_conn, next_number, num_half_open, num_old;
     bool ending; /* IKE_SHUTDOWN came */
     bool keylog, have_dp;
     bool asked_dp; /* we replace one that died: dp is or was to say which SAs it holds */
@@ -672,7 +673,9 @@ const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa, const
 /* inherit.c */
 void inherit_add(struct ike *ike, const struct dp_sa_value *sa); /* keeps no key */
 void inherit_free(struct ike *ike, struct old_sa *o);
-struct old_sa *inherit_find(const struct ike *ike, u32 spi, u8 dir);
+/* inherit_find: an outbound SPI is the far end's and one with its address, dst; an inbound one is
+ * ours. */
+struct old_sa *inherit_find(const struct ike *ike, u32 spi, u8 dir, const struct addr *dst);
 /* inherit_may_be: dp may hold SAs with that far end from before we started; true while it may yet say so. */
 bool inherit_may_be(const struct ike *ike, const struct addr *remote);
 

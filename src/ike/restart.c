@@ -56,10 +56,20 @@ static bool could_be(const struct dp_sa_value *sa)
            addr_valid(&sa->dst) && selector_valid(&sa->sel);
 }
 
+/* known: a pair of ours, or told before. */
+static bool known(const struct ike *ike, const struct dp_sa_value *sa)
+{
+    bool in = sa->dir == SA_IN;
+    return child_by_spi(ike, sa->spi, in, in ? NULL : &sa->dst) ||
+           inherit_find(ike, sa->spi, sa->dir, &sa->dst);
+}
+
+/* restart_sa: one that the data plane holds. It may tell for as long as it likes: each counts
+ * once, and no more than it has room for. */
 void restart_sa(struct ike *ike, u32 tag, const struct dp_sa_value *sa)
 {
-    if (!ike->restart_tag || tag != ike->restart_tag || !could_be(sa) ||
-        child_by_spi(ike, sa->spi, sa->dir == SA_IN, sa->dir == SA_IN ? NULL : &sa->dst)) {
+    if (!ike->restart_tag || tag != ike->restart_tag || !could_be(sa) || known(ike, sa) ||
+        ike->num_old >= DP_MAX_SAS) {
         return;
     }
     inherit_add(ike, sa);
@@ -106,12 +116,8 @@ void restart_end(struct ike *ike, u32 tag)
 
 void restart_late(struct ike *ike)
 {
-    u64 sas = 0;
-    LIST_FOR (it, &ike->old_sas) {
-        sas++;
-    }
-    ev_ike_dp_mute(ike->log, 0, NULL, &(struct evb_ike_dp_mute){.sas = sas});
-    if (sas) {
+    ev_ike_dp_mute(ike->log, 0, NULL, &(struct evb_ike_dp_mute){.sas = ike->num_old});
+    if (ike->num_old) {
         take_over(ike);
     }
 }
@@ -131,7 +137,7 @@ void restart_flow_up(struct ike *ike, struct flow *f)
 /* restart_expire: the data plane ended one of them itself. */
 void restart_expire(struct ike *ike, const struct dp_expire_value *e)
 {
-    struct old_sa *o = inherit_find(ike, e->spi, e->dir);
+    struct old_sa *o = inherit_find(ike, e->spi, e->dir, &e->dst);
     if (o && e->hard) {
         remove_one(ike, o, false);
     }

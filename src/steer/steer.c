@@ -6,7 +6,6 @@
 #include "steer/steer.h"
 
 #include "steer.skel.h"
-#include "steer/steer_abi.h"
 
 #include <bpf/bpf.h>
 #include <net/if.h>
@@ -26,7 +25,6 @@ static int no_print(enum libbpf_print_level level, const char *format, va_list a
 
 /* ---- rules and masks ---- */
 
-_Static_assert((int)STEER_PAIRS == (int)STEER_MASKS, "what is promised is what the program has room for");
 struct table {
     struct steer_mask mask[STEER_MASKS];
     u32 num;
@@ -113,6 +111,9 @@ static const char *fill(struct steer_bpf *o, const struct table *t, const struct
 
 /* ---- programs ---- */
 
+#define TEXT(x)    #x
+#define TEXT_OF(x) TEXT(x)
+
 /* load: the classifier for this link, loaded and filled. NULL: *why says why. */
 static struct steer_bpf *load(const struct steer_link *l, const char **why)
 {
@@ -120,7 +121,8 @@ static struct steer_bpf *load(const struct steer_link *l, const char **why)
     libbpf_set_print(no_print);
     for (size_t i = 0; i < l->num_sel; i++) {
         if (mask_of(&t, &l->sel[i]) < 0) {
-            *why = "more than 128 different pairs of prefix lengths in the lines of one link";
+            *why = "more than " TEXT_OF(STEER_MASKS) " different pairs of prefix lengths in the "
+                                                     "lines of one link";
             return NULL;
         }
     }

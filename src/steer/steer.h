@@ -8,6 +8,7 @@
 #define ADIT_STEER_H
 
 #include "base/base.h"
+#include "steer/steer_abi.h" /* STEER_MASKS: what the lines of one link may need */
 
 /* What stands on one link. Everything is borrowed for the time of the call. */
 struct steer_link {
@@ -20,8 +21,6 @@ struct steer_link {
     size_t num_own;
 };
 
-/* So many different (source length, destination length, a protocol or any) the lines of one link may have. */
-enum { STEER_PAIRS = 128 };
 /* steer_attach: puts the classifier on the link, or another in the place of the one that is there,
  * without a moment between; and on tun_in what gives packets that come out of it back to the link (a
  * link without frames has none: they come in by the TUN). out_ids: the programs of out, in and back

@@ -11,8 +11,10 @@
 
 #include <linux/types.h>
 
+/* Different (source length, destination length, protocol or any) on one link; a macro, for a
+ * sentence is made from it. */
+#define STEER_MASKS 128
 enum {
-    STEER_MASKS = 128,          /* different (source length, destination length, protocol or any) */
     STEER_PROTO_ANY = 0x100,    /* the rule holds for every protocol */
     STEER_PROTO_HIDDEN = 0x101, /* IPv6 with extension headers: the protocol is not looked for */
 };

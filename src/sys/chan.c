@@ -92,5 +92,9 @@ long chan_recv(int chan, void *value, size_t cap, int *out_fd)
         return errno == EAGAIN ? -1 : 0;
     }
     bool fits = take_fds(&m, out_fd);
+    if (n == 0 && *out_fd >= 0) { /* who says nothing is taken for gone: nobody looks for more */
+        close(*out_fd);
+        *out_fd = -1;
+    }
     return !fits || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? (long)cap + 1 : n;
 }

@@ -12,7 +12,7 @@ bool router_possible(struct router *r, const struct conf *c, struct conf_finding
     static const struct conf_limits most = {.links = DP_MAX_LINKS,
                                             .lines = DP_MAX_LINES,
                                             .covered = DP_MAX_POLICIES,
-                                            .masks = STEER_PAIRS,
+                                            .masks = STEER_MASKS,
                                             .tunnels = DP_MAX_TUNNELS,
                                             /* what is dropped on a link is a flow, too */
                                             .flows = DP_MAX_FLOWS - DP_MAX_LINKS};

@@ -39,8 +39,8 @@ NODISCARD bool chan_pair(int out[2]);
  * when the other side has no room now. */
 bool chan_send(int chan, const void *value, size_t len, int fd);
 /* chan_recv: bytes received into value (cap), 0: the other side is gone (or sent nothing at all), -1: nothing there,
- * cap + 1: more bytes or more than one descriptor (all closed), which is no value. *out_fd: -1 or a descriptor, owned by
- * the caller. */
+ * cap + 1: more bytes or more than one descriptor (all closed), which is no value. *out_fd: -1 or,
+ * with 1 to cap bytes (also too few for a value), a descriptor, owned by the caller. */
 long chan_recv(int chan, void *value, size_t cap, int *out_fd);
 
 /* ---- outbox: what waits for room in a channel ---------------------------------------------------- */

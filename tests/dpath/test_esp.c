@@ -270,21 +270,27 @@ static void t_sa_on_its_way(void **state)
     }
 }
 
+/* linger: the peer has deleted what b takes in on; what is under way has two seconds. */
+static void linger(struct rig *b)
+{
+    struct dp_msg m = {.type = DP_DEL_SA};
+    m.u.del = (struct dp_del_value){
+        .spi = 0x1000, .proto = 50, .dir = SA_IN, .linger_ms = 2000, .dst = rig_addr(RIG_B4)};
+    dp_ctl(b->dp, FROM_IKE, &m, -1);
+}
+
 /* What a peer sent before its data plane heard of the Delete it said is taken in for a while, and no longer; nobody is told
- * of such an SA, and one that is needed has its place. */
+ * of such an SA. */
 static void t_what_is_under_way(void **state)
 {
     (void)state;
     struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
     struct rig_pkt p[3];
-    struct dp_msg m = {.type = DP_DEL_SA};
     for (unsigned i = 0; i < ARRAY_LEN(p); i++) {
         seal_ping(&t, &p[i], 100);
     }
-    m.u.del = (struct dp_del_value){
-        .spi = 0x1000, .proto = 50, .dir = SA_IN, .linger_ms = 2000, .dst = rig_addr(RIG_B4)};
     assert_true(opens(&t, &p[0]));
-    dp_ctl(t.b->dp, FROM_IKE, &m, -1);
+    linger(t.b);
     assert_true(opens(&t, &p[1]));
     unsigned sas = told(t.b, DP_SA);
     dp_ctl(t.b->dp, FROM_IKE, &(struct dp_msg){.type = DP_GET_SAS}, -1);
@@ -292,6 +298,52 @@ static void t_what_is_under_way(void **state)
     rig_later(t.b, 4000);
     assert_false(opens(&t, &p[2]));
     assert_int_equal(rig_drops(t.b, DROP_UNKNOWN_SPI), 1);
+    two_free(t);
+}
+
+/* one: b takes in on that SPI, too. False: it has no room, and says so. */
+static bool one(struct rig *b, u32 spi)
+{
+    unsigned before = told(b, DP_SA_REFUSED);
+    rig_sa(b, rig_sa_value(7, spi, SA_IN, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4));
+    bool has = rig_find_sa(b, spi, SA_IN) != NULL;
+    assert_int_equal(told(b, DP_SA_REFUSED) - before, !has);
+    return has;
+}
+
+/* One that is needed has the place of one that is nobody's any more when there is no other, and
+ * only then. */
+static void t_needed_before_under_way(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct rig_pkt p[2];
+    for (unsigned i = 0; i < ARRAY_LEN(p); i++) {
+        seal_ping(&t, &p[i], 100);
+    }
+    linger(t.b);
+    rig_quiet(t.b);
+    for (u32 i = 2; i < MAX_SAS; i++) { /* two are there */
+        assert_true(one(t.b, 0x10000 + i));
+    }
+    assert_true(opens(&t, &p[0]));
+    assert_true(one(t.b, 0x20000));
+    assert_false(opens(&t, &p[1]));
+    assert_false(one(t.b, 0x20001));
+    two_free(t);
+}
+
+/* Told again it is somebody's: it does not go. */
+static void t_under_way_told_again(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct rig_pkt p;
+    seal_ping(&t, &p, 100);
+    linger(t.b);
+    assert_true(one(t.b, 0x1000));
+    rig_later(t.b, 4000);
+    assert_true(opens(&t, &p));
     two_free(t);
 }
 
@@ -1309,6 +1361,8 @@ int main(void)
         cmocka_unit_test(t_unknown_spi),
         cmocka_unit_test(t_sa_on_its_way),
         cmocka_unit_test(t_what_is_under_way),
+        cmocka_unit_test(t_needed_before_under_way),
+        cmocka_unit_test(t_under_way_told_again),
         cmocka_unit_test(t_far_ends_of_before),
         cmocka_unit_test(t_identity),
         cmocka_unit_test(t_bad_insides),

@@ -141,6 +141,7 @@ static const struct {
 static union {
     struct ike_msg ike;
     struct dp_msg dp;
+    u8 room[16384]; /* for more than a value */
 } value;
 
 /* answers: asked over its channel, the process answers; false: it closed it. */
@@ -217,11 +218,80 @@ static void no_cage_no_child(void **unused)
     }
 }
 
+/* ---- descriptors ---------------------------------------------------------------------------- */
+
+/* hand_over: a value with a descriptor beside it, which is closed here. */
+static void hand_over(int chan, u32 type, size_t len, int fd)
+{
+    union {
+        struct cmsghdr h;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.h = {.cmsg_level = SOL_SOCKET,
+                       .cmsg_type = SCM_RIGHTS,
+                       .cmsg_len = CMSG_LEN(sizeof(int))}};
+    struct iovec v = {.iov_base = &value, .iov_len = len};
+    struct msghdr m = {.msg_iov = &v,
+                       .msg_iovlen = 1,
+                       .msg_control = control.room,
+                       .msg_controllen = sizeof control.room};
+    memcpy(CMSG_DATA(&control.h), &fd, sizeof fd);
+    memset(&value, 0, sizeof value);
+    value.ike.type = type;
+    assert_int_equal(sendmsg(chan, &m, 0), len);
+    close(fd);
+}
+
+/* closes: what came with the value is open nowhere any more when the process has read on. */
+static bool closes(int chan, unsigned role, u32 type, size_t len)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    hand_over(chan, type, len, ends[1]);
+    assert_true(answers(chan, role));
+    struct pollfd f = {.fd = ends[0], .events = POLLIN};
+    bool closed = poll(&f, 1, 0) == 1 && (f.revents & POLLHUP);
+    close(ends[0]);
+    return closed;
+}
+
+/* A descriptor that nobody asked for is closed, beside a value of the right length and of any
+ * other, on the channel to main and on the one between the two. */
+static void unwanted_descriptors_are_closed(void **unused)
+{
+    static const u32 types[2][3] = {{IKE_SET_MASK, IKE_CFG_BEGIN, IKE_DP_PEER},
+                                    {DP_SET_MASK, DP_CFG_BEGIN, DP_IKE_PEER}};
+    (void)unused;
+    for (unsigned i = 0; i < ARRAY_LEN(roles); i++) {
+        int chan, status, pair[2];
+        pid_t pid = start_as(roles[i].role, UID, true, &chan);
+        const size_t size = roles[i].size, lens[] = {1, size - 8, size, size + 8};
+        for (unsigned k = 0; k < ARRAY_LEN(lens) * 3; k++) {
+            u32 type = types[i][k % 3];
+            size_t len = lens[k / 3];
+            if ((type != types[i][2] || len != size) && !closes(chan, i, type, len)) {
+                fail_msg("%s keeps it: type %u, %zu bytes", roles[i].role, type, len);
+            }
+        }
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+        hand_over(chan, types[i][2], size, pair[1]);
+        for (unsigned k = 0; roles[i].ping == DP_PING && k < ARRAY_LEN(lens); k++) {
+            if (!closes(pair[0], i, DP_SET_MASK, lens[k])) {
+                fail_msg("%s keeps what ike hands over: %zu bytes", roles[i].role, lens[k]);
+            }
+        }
+        close(pair[0]);
+        close(chan);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sleeps_without_ipv6), cmocka_unit_test(ends_when_told),
-        cmocka_unit_test(answers_from_the_cage), cmocka_unit_test(no_cage_no_child)};
+        cmocka_unit_test(answers_from_the_cage), cmocka_unit_test(no_cage_no_child),
+        cmocka_unit_test(unwanted_descriptors_are_closed)};
     if (geteuid() != 0) {
         return 77; /* it gives up rights it must have */
     }

@@ -750,6 +750,83 @@ static void restart_answer_comes_late(void **state)
     world_free(w);
 }
 
+static void tell_sa(struct side *s, const struct dp_sa_value *sa)
+{
+    struct dp_msg m = {.type = DP_SA, .tag = s->get_tag, .u.sa_info.sa = *sa};
+    ike_from_dp(s->ike, &m);
+}
+
+/* known_sas: how many SAs of before the daemon believes in; and they are as many as it counts. */
+static unsigned known_sas(const struct side *s)
+{
+    unsigned n = 0;
+    LIST_FOR (it, &s->ike->old_sas) {
+        n++;
+    }
+    assert_int_equal(n, s->ike->num_old);
+    return n;
+}
+
+/* A data plane that never comes to the end, or tells one SA again and again, is believed each SA
+ * once, and as many as it can have; before it is late and after. */
+static void restart_answer_without_limit(void **state)
+{
+    (void)state;
+    for (unsigned late = 0; late < 2; late++) {
+        struct world *w = up(32);
+        struct side *s = &w->s[A];
+        struct dp_sa_value sa[2] = {s->sa[0], s->sa[1]};
+        const struct dp_sa_value out = sa[sa[1].dir == SA_OUT];
+        s->dp_slow = true;
+        again(w);
+        world_run(w, late ? 60000 : 0);
+        for (unsigned i = 0; i < 20; i++) {
+            tell_sa(s, &sa[i % 2]);
+        }
+        assert_int_equal(known_sas(s), 2);
+        struct dp_sa_value other = out; /* another far end may have chosen the same SPI */
+        other.dst = addr_v4(0x03030303);
+        tell_sa(s, &other);
+        tell_sa(s, &other);
+        assert_int_equal(known_sas(s), 3);
+        for (u32 i = 0; i < DP_MAX_SAS + 100; i++) {
+            struct dp_sa_value v = sa[i % 2];
+            v.spi = 0x10000 + i;
+            tell_sa(s, &v);
+            assert_int_equal(known_sas(s), MIN(4 + i, (u32)DP_MAX_SAS));
+        }
+        world_free(w);
+    }
+}
+
+/* Two far ends chose one SPI: what ends with one of them leaves the other's alone. */
+static void restart_one_spi_of_two_far_ends(void **state)
+{
+    (void)state;
+    for (unsigned first = 0; first < 2; first++) {
+        struct world *w = up(33);
+        struct side *s = &w->s[A];
+        struct dp_sa_value two[2] = {s->sa[s->sa[1].dir == SA_OUT]};
+        two[1] = two[0];
+        two[1].dst = addr_v4(0x03030303);
+        s->sa[s->num_sas++] = two[1];
+        s->dp_slow = true;
+        again(w);
+        for (unsigned i = 0; i < s->num_sas; i++) {
+            tell_sa(s, &s->sa[i]);
+        }
+        assert_int_equal(known_sas(s), 3);
+        struct dp_msg m = {.type = DP_EXPIRE};
+        m.u.expire = (struct dp_expire_value){7, two[first].spi, SA_OUT, true, two[first].dst};
+        ike_from_dp(s->ike, &m);
+        assert_int_equal(known_sas(s), 2);
+        assert_int_equal(s->num_sas, 2);
+        assert_non_null(inherit_find(s->ike, two[0].spi, SA_OUT, &two[!first].dst));
+        assert_null(inherit_find(s->ike, two[0].spi, SA_OUT, &two[first].dst));
+        world_free(w);
+    }
+}
+
 static void crash_without_memory(void **state)
 {
     (void)state;
@@ -963,6 +1040,8 @@ int main(void)
         cmocka_unit_test(restart_asks_when_it_can),
         cmocka_unit_test(restart_answer_without_an_end),
         cmocka_unit_test(restart_answer_comes_late),
+        cmocka_unit_test(restart_answer_without_limit),
+        cmocka_unit_test(restart_one_spi_of_two_far_ends),
         cmocka_unit_test(crash_without_memory),
         cmocka_unit_test(data_plane_dies),
         cmocka_unit_test(data_plane_dies_in_silence),

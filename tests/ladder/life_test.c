@@ -390,6 +390,83 @@ static void an_old_pair_deleted_at_once(void **state)
     world_free(w);
 }
 
+/* its Delete may be faster than the last packets it sent, so the data plane is asked to take them
+ * in a while longer; what we delete ourselves goes at once */
+static void what_the_peer_deletes_lingers(void **state)
+{
+    (void)state;
+    struct world *w = up(88);
+    for (int i = A; i <= B; i++) {
+        w->s[i].linger_ms[SA_IN] = w->s[i].linger_ms[SA_OUT] = 77;
+    }
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_CHILD}); /* HDR*, HASH(1), D --> */
+    world_run(w, 1000);
+    assert_int_equal(w->s[A].num_sas, 0);
+    assert_int_equal(w->s[B].num_sas, 0);
+    assert_int_equal(w->s[A].linger_ms[SA_IN], 0);
+    assert_int_equal(w->s[A].linger_ms[SA_OUT], 0);
+    assert_int_equal(w->s[B].linger_ms[SA_IN], IN_GRACE_MS);
+    assert_int_equal(w->s[B].linger_ms[SA_OUT], 0);
+    world_free(w);
+}
+
+/* hard: the data plane ends the half of A's only pair itself. */
+static void hard(struct world *w, enum dp_dir dir)
+{
+    const struct side *s = &w->s[A];
+    for (unsigned i = 0; i < s->num_sas; i++) {
+        if (s->sa[i].dir == dir) {
+            struct dp_msg m = {.type = DP_EXPIRE};
+            m.u.expire = (struct dp_expire_value){7, s->sa[i].spi, dir, true, s->sa[i].dst};
+            ike_from_dp(s->ike, &m);
+            return;
+        }
+    }
+    fail_msg("no such half");
+}
+
+/* a pair one half of which has ended protects nothing any more: the next packet brings a new one,
+ * at once */
+static void an_ended_pair_is_replaced_at_once(void **state)
+{
+    (void)state;
+    for (unsigned dir = SA_IN; dir <= SA_OUT; dir++) {
+        struct world *w = up(89);
+        world_run(w, 20000);
+        hard(w, dir);
+        assert_null(sends_on(&w->s[A]));
+        world_acquire(w, A);
+        world_run(w, 100);
+        assert_int_equal(w->s[A].added, 4);
+        assert_true(carries(w));
+        assert_int_equal(pairs_up(w), 1);
+        world_run(w, 10000);
+        assert_int_equal(w->s[A].num_sas, 2);
+        assert_int_equal(w->s[B].num_sas, 2);
+        assert_true(carries(w));
+        world_free(w);
+    }
+}
+
+/* both halves end, as their seconds do: one Delete is said, and the time for what is under way
+ * does not begin again */
+static void both_halves_end(void **state)
+{
+    (void)state;
+    struct world *w = up(90);
+    world_run(w, 20000);
+    unsigned sent = w->sent[A];
+    w->net = all_lost; /* else B says Delete as well, and nothing is waited for */
+    hard(w, SA_OUT);
+    world_run(w, IN_GRACE_MS - 100);
+    assert_int_equal(w->s[A].num_sas, 1);
+    hard(w, SA_IN);
+    world_run(w, 200);
+    assert_int_equal(w->s[A].num_sas, 0);
+    assert_int_equal(w->sent[A], sent + 1); /* HDR*, HASH(1), D --> */
+    world_free(w);
+}
+
 /* ---- lifetimes ---- */
 
 static void a_life_has_a_floor(void **state)
@@ -530,6 +607,9 @@ int main(void)
         cmocka_unit_test(an_answer_waits_for_the_pair),
         cmocka_unit_test(what_is_under_way_arrives),
         cmocka_unit_test(an_old_pair_deleted_at_once),
+        cmocka_unit_test(what_the_peer_deletes_lingers),
+        cmocka_unit_test(an_ended_pair_is_replaced_at_once),
+        cmocka_unit_test(both_halves_end),
         cmocka_unit_test(a_life_has_a_floor),
         cmocka_unit_test(volumes_do_not_wrap),
         cmocka_unit_test(the_shorter_life_and_volume_win),

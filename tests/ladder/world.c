@@ -129,8 +129,10 @@ static bool on_dp(void *ctx, const struct dp_msg *m)
         s->since[s->num_sas] = s->w->now;
         s->sa[s->num_sas++] = m->u.sa;
     } else if (m->type == DP_DEL_SA) {
+        s->linger_ms[m->u.del.dir == SA_OUT] = m->u.del.linger_ms;
         for (unsigned i = 0; i < s->num_sas; i++) {
-            if (s->sa[i].spi == m->u.del.spi && s->sa[i].dir == m->u.del.dir) {
+            if (s->sa[i].spi == m->u.del.spi && s->sa[i].dir == m->u.del.dir &&
+                addr_equal(&s->sa[i].dst, &m->u.del.dst)) {
                 s->sa[i] = s->sa[--s->num_sas];
                 s->order[i] = s->order[s->num_sas];
                 s->since[i] = s->since[s->num_sas];

@@ -30,6 +30,7 @@ struct side {
     unsigned order[WORLD_MAX_SAS]; /* in which order they were added */
     u64 since[WORLD_MAX_SAS];      /* when */
     unsigned num_sas, added, deleted;
+    u16 linger_ms[2]; /* of the last DEL_SA of each direction (enum dp_dir) */
     bool refuse_sas; /* this data plane takes no SA, and says so */
     bool dp_gone;    /* nothing can be given to it */
     struct dp_msg refused;
