@@ -177,7 +177,7 @@ struct count {
     unsigned links, lines, covered, flows;
     struct mask {
         u8 family, src, dst, any_proto;
-    } mask[128]; /* of the link */
+    } *mask; /* owned, most->masks of them: of the link */
     unsigned masks;
     bool fits;
 };
@@ -187,12 +187,12 @@ static void count_mask(struct count *n, const struct selector *s)
 {
     const struct mask m = {s->src.a.family ? s->src.a.family : s->dst.a.family, s->src.len,
                            s->dst.len, s->proto == 0};
-    for (unsigned i = 0; i < MIN(n->masks, ARRAY_LEN(n->mask)); i++) {
+    for (unsigned i = 0; i < MIN(n->masks, n->most->masks); i++) {
         if (memcmp(&n->mask[i], &m, sizeof m) == 0) {
             return;
         }
     }
-    if (n->masks < ARRAY_LEN(n->mask)) {
+    if (n->masks < n->most->masks) {
         n->mask[n->masks] = m;
     }
     n->masks++;
@@ -247,24 +247,20 @@ static bool tunnels_fit(const struct conf *c, const struct conf_limits *most, st
 
 bool conf_fits(const struct conf *c, const struct conf_limits *most, struct conf_finding *out)
 {
-    struct count n = {.most = most, .out = out, .fits = true};
-    if (!tunnels_fit(c, most, &n, out)) {
-        return false;
-    }
+    struct count n = {.most = most, .out = out};
+    n.mask = xcalloc(most->masks, sizeof *n.mask);
+    n.fits = tunnels_fit(c, most, &n, out);
     CONF_FOR(struct conf_if, i, &c->ifs)
     {
-        bool covers = conf_if_covers(c, i);
+        bool covers = n.fits && conf_if_covers(c, i);
         n.masks = 0;
         if (covers && ++n.links > most->links) {
-            return too_many(out, &i->crypto_map_src, "crypto map", most->links,
-                            "interfaces with a crypto map");
-        }
-        if (covers) {
+            n.fits = too_many(out, &i->crypto_map_src, "crypto map", most->links,
+                              "interfaces with a crypto map");
+        } else if (covers) {
             conf_if_covered(c, i, count_line, &n);
         }
-        if (!n.fits) {
-            return false;
-        }
     }
-    return true;
+    free(n.mask);
+    return n.fits;
 }

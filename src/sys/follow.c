@@ -105,7 +105,7 @@ static void announce(struct router *r)
 static bool follow(struct router *r)
 {
     uv_timer_stop(&r->patience);
-    if (vlan_replace(r->kern, &r->offer.links,
+    if (vlan_replace(r->kern, &r->plan.links, &r->offer.links,
                      &(struct vlan_names){router_kernel_name, on_vlan_id, r})) {
         router_touch(r); /* the new links have other numbers: the plan is derived again, soon */
         return false;

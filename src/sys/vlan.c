@@ -42,13 +42,27 @@ void vlan_add(struct kern *kern, const struct conf *c, const struct vlan_names *
     }
 }
 
-bool vlan_replace(struct kern *kern, struct plan_list *links, const struct vlan_names *names)
+/* id_in: the VLAN that the plan in force has for that link; 0: none. */
+static u16 id_in(const struct plan_list *links, const char *name)
+{
+    for (size_t i = 0; i < links->num; i++) {
+        const struct plan_link *p = plan_item(links, i);
+        if (strcmp(p->name, name) == 0) {
+            return p->vlan;
+        }
+    }
+    return 0;
+}
+
+bool vlan_replace(struct kern *kern, const struct plan_list *were, struct plan_list *links,
+                  const struct vlan_names *names)
 {
     bool any = false;
     for (size_t i = 0; i < links->num; i++) {
         struct plan_link *p = (struct plan_link *)links->items + i;
         struct kern_link l;
-        if (!p->vlan || !kern_link_get(kern, p->name, &l) || !l.vlan || l.vlan == p->vlan) {
+        bool ours = p->vlan || id_in(were, p->name); /* `no encapsulation dot1Q`: it goes */
+        if (!ours || !kern_link_get(kern, p->name, &l) || !l.vlan || l.vlan == p->vlan) {
             continue;
         }
         const char *why = kern_link_delete(kern, p->name);
@@ -57,7 +71,7 @@ bool vlan_replace(struct kern *kern, struct plan_list *links, const struct vlan_
             (void)kern_link_set(kern, p->name, false, 0);
         } else {
             any = true;
-            why = kern_vlan_add(kern, p->parent, p->name, p->vlan);
+            why = p->vlan ? kern_vlan_add(kern, p->parent, p->name, p->vlan) : NULL;
         }
         names->result(names->ctx, p->name, why);
     }

@@ -13,9 +13,10 @@ struct vlan_names {
     void *ctx;
 };
 /* vlan_add: subinterfaces of c that have no link get one. vlan_replace: of the links of a plan those with another VLAN id
- * than it says are made again, down; true: a link has gone, and what stood on it. One that cannot be taken away is put
- * down, and stays so by this plan. */
+ * than it says are made again, down, and those that have none any more (were: the links of the plan in force) go; true: a
+ * link has gone, and what stood on it. One that cannot be taken away is put down, and stays so by this plan. */
 void vlan_add(struct kern *kern, const struct conf *c, const struct vlan_names *names);
-bool vlan_replace(struct kern *kern, struct plan_list *links, const struct vlan_names *names);
+bool vlan_replace(struct kern *kern, const struct plan_list *were, struct plan_list *links,
+                  const struct vlan_names *names);
 
 #endif

@@ -34,6 +34,9 @@ static bool answer(void *ctx, enum dp_origin to, const struct dp_msg *m)
         printf("encaps %lu decaps %lu send_errors %lu recv_errors %lu mtu %u\n",
                (unsigned long)f->encaps, (unsigned long)f->decaps, (unsigned long)f->send_errors,
                (unsigned long)f->recv_errors, f->plaintext_mtu);
+    } else if (m->type == DP_DROP_COUNT && m->u.drop_info.packets) {
+        printf("dropped: %s, %lu\n", dp_drop_name((enum dp_drop)m->u.drop_info.reason),
+               (unsigned long)m->u.drop_info.packets);
     }
     return true;
 }
@@ -145,6 +148,7 @@ int main(int argc, char **argv)
         }
     }
     dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_GET_FLOWS}, -1);
+    dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_GET_DROPS}, -1);
     dp_free(dp);
     return 0;
 }

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import Capture, sh, until
 
-PING = "ping -n -c {} -i 0.05 -W 3 10.2.0.10"
+PING = "ping -n -c {0} -l {0} -i 2 -W 3 10.2.0.10"  # at once: ping waits an interval for the last answer
 
 # ---- negotiations that cannot work: one file of two is different ----
 

@@ -168,7 +168,7 @@ def test_gre_header(pair, tmp_path):
     l = pair(lines=HEADER)
     reaches(l, V4, V6)
     cap = capture(l, tmp_path)
-    assert " 0% packet loss" in ping(l, V4, "-c 5 -i 0.05 -W 5")
+    assert " 0% packet loss" in ping(l, V4, "-c 5 -l 5 -i 2 -W 5")
     seen = [p for p in cap.close("ip.src", "gre.key", "gre.sequence_number", "gre.flags.checksum", "gre.checksum.status") if p[1]]
     mine = [p for p in seen if p[0] == "192.0.2.1"]
     assert len(mine) >= 5 and {int(p[1], 0) for p in seen} == {77}, seen

@@ -1014,6 +1014,7 @@ static void t_vlans(void **state)
         {"FastEthernet0/1\n", "", ""},
     };
     const struct vlan_names names = {.kernel_name = kernel_name, .result = on_result};
+    const struct plan_list none = {.size = sizeof(struct plan_link)};
     for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
         char text[200];
         struct conf *c = conf_new();
@@ -1025,7 +1026,7 @@ static void t_vlans(void **state)
         assert_string_equal(done, cases[i][1]);
         if (!cases[i][1][0]) { /* the tables do not keep what was made */
             struct plan p = derived(c);
-            assert_int_equal(vlan_replace(NULL, &p.links, &names), cases[i][2][0] != 0);
+            assert_int_equal(vlan_replace(NULL, &none, &p.links, &names), cases[i][2][0] != 0);
             plan_free(&p);
             assert_string_equal(done, cases[i][2]);
         }
@@ -1039,10 +1040,20 @@ static void t_vlans(void **state)
     assert_true(l->up);
     refuse_delete = true;
     done[0] = 0;
-    assert_false(vlan_replace(NULL, &p.links, &names));
+    assert_false(vlan_replace(NULL, &none, &p.links, &names));
     refuse_delete = false;
     assert_string_equal(done, "del Fa0-1.30;Fa0-1.30 down;Fa0-1.30: busy;");
     assert_false(l->up);
+    /* `no encapsulation dot1Q`: it goes; what never had a line of ours stays */
+    struct conf *c2;
+    struct plan without = plan_of("interface FastEthernet0/1.30\n", &c2);
+    done[0] = 0;
+    assert_false(vlan_replace(NULL, &none, &without.links, &names));
+    assert_string_equal(done, "");
+    assert_true(vlan_replace(NULL, &p.links, &without.links, &names));
+    assert_string_equal(done, "del Fa0-1.30;Fa0-1.30: made;");
+    plan_free(&without);
+    conf_free(c2);
     plan_free(&p);
     conf_free(c);
 }
