@@ -198,7 +198,7 @@ static void commit(struct ike *ike)
     restart_tell_dp(ike);
     LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (!sa->deleted && sa->c.authenticated) {
+        if (!sa->deleted && sa_authed(sa)) {
             live_arm(ike, sa);
         }
     }

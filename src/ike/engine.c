@@ -5,9 +5,9 @@
  * nothing, not even an IV.
  *
  * On the walk: ike_input -> sa_find -> [engine_run: find_exchange -> retrans_check -> row_find ->
- * open_message -> decode -> row_check -> handler -> the row's answer -> seal -> engine_commit ->
- * child_install (in) -> send_draft -> child_install (out)]; then session_settle. Knows nothing of
- * IKEv1 but its tables; RFC 2408 5, RFC 2409 appendix B.
+ * open_message -> row_check -> handler -> the row's answer -> seal -> engine_commit ->
+ * child_install (in) -> send_draft -> child_install (out)]; then session_settle. What one version of
+ * IKE is to it stands in struct version_ops; RFC 2408 5.
  */
 #include "ike/ike_int.h"
 
@@ -25,13 +25,23 @@ struct run {
 
 /* ---- finding the row, opening, checking ---- */
 
-const struct row *row_find(u8 state, bool initiator, u8 exchange, bool encrypted)
+const struct exchange *exchange_of(const struct version_ops *v, u8 type)
 {
-    size_t num;
-    const struct row *rows = v1_rows(&num);
-    for (size_t i = 0; i < num; i++) {
-        const struct row *r = &rows[i];
-        if (r->state == state && r->exchange == exchange && r->encrypted == encrypted &&
+    for (size_t i = 0; i < v->num_exchanges; i++) {
+        if (v->exchanges[i].type == type) {
+            return &v->exchanges[i];
+        }
+    }
+    return NULL;
+}
+
+const struct row *row_find(const struct version_ops *v, u8 state, bool initiator, u8 exchange,
+                           bool encrypted)
+{
+    for (size_t i = 0; i < v->num_rows; i++) {
+        const struct row *r = &v->rows[i];
+        if (r->state == state && r->exchange == exchange &&
+            (r->cover & (encrypted ? ENCRYPTED : IN_CLEAR)) &&
             (r->role & (initiator ? ROLE_I : ROLE_R))) {
             return r;
         }
@@ -39,39 +49,18 @@ const struct row *row_find(u8 state, bool initiator, u8 exchange, bool encrypted
     return NULL;
 }
 
-/* open: decrypts into the scratch copy with a copy of the IV, which lands in the draft. */
-static bool open_message(struct run *r, struct draft *d, const u8 *data)
+static bool is_encrypted(const struct run *r)
 {
-    memcpy(r->plain, data, r->len);
-    if (!r->row->encrypted) {
-        return true;
-    }
-    size_t n = r->len - ISAKMP_HDR;
-    if (!ike_cbc(d->sa.encr, false, d->sa.key.b, d->x.iv.b, r->plain + ISAKMP_HDR, n)) {
-        draft_why(d, WHY_GARBAGE, "bytes 28..%zu are %zu, wanted whole blocks of %u", r->len - 1, n,
-                  encr_row(d->sa.encr)->block);
-        return false;
-    }
-    return true;
+    return (r->hdr->flags & FL_ENCRYPTED) != 0;
 }
 
-static bool decode(struct run *r, struct isakmp_msg *m, struct draft *d)
+/* open_message: what the message says, from a scratch copy; the cipher state lands in the draft. */
+static bool open_message(struct run *r, struct isakmp_msg *m, struct draft *d, const u8 *data)
 {
-    size_t block = r->row->encrypted ? encr_row(d->sa.encr)->block : 0;
-    struct isakmp_fault f = isakmp_decode(m, r->hdr, r->plain, r->len, block);
-    if (f.reason == IW_OK) {
-        return true;
-    }
-    if (r->row->encrypted) {
-        draft_why(d, WHY_GARBAGE,
-                  "%s in bytes %u..%u after decryption with %s; do the pre-shared keys differ?",
-                  isakmp_reason_name(f.reason), f.off, f.off + MAX(f.len, 1) - 1,
-                  encr_row(d->sa.encr)->human);
-    } else {
-        draft_why(d, WHY_MALFORMED, "%s in bytes %u..%u. %s", isakmp_reason_name(f.reason), f.off,
-                  f.off + MAX(f.len, 1) - 1, isakmp_reason_text(f.reason));
-    }
-    return false;
+    const struct version_ops *v = r->sa->version;
+    memcpy(r->plain, data, r->len);
+    return (!is_encrypted(r) || v->open(d, r->plain, r->len)) &&
+           v->decode(d, m, r->hdr, r->plain, r->len, is_encrypted(r));
 }
 
 static const char *bit_name(u32 bits)
@@ -101,7 +90,7 @@ static bool row_check(struct run *r, const struct isakmp_msg *m, struct draft *d
         return false;
     }
     /* RFC 2409 5.5: the hash of a phase 2 message stands first, and covers all behind it */
-    if ((r->row->required & PB_HASH) && r->row->exchange != XCH_MAIN &&
+    if ((r->row->required & PB_HASH) && r->x != &r->sa->main &&
         m->chain.payload[0].type != PL_HASH) {
         draft_why(d, WHY_PAYLOADS, "the first payload is %s, wanted HASH",
                   isakmp_payload_name(m->chain.payload[0].type));
@@ -111,20 +100,6 @@ static bool row_check(struct run *r, const struct isakmp_msg *m, struct draft *d
 }
 
 /* ---- sending ---- */
-
-/* seal: pads, patches the length and encrypts the draft's message. */
-static bool seal(struct draft *d)
-{
-    bool enc = (d->buf[19] & FL_ENCRYPTED) != 0;
-    if (enc) {
-        isakmp_out_pad(&d->out, encr_row(d->sa.encr)->block);
-    }
-    if (!isakmp_out_finish(&d->out)) {
-        return false;
-    }
-    return !enc || ike_cbc(d->sa.encr, true, d->sa.key.b, d->x.iv.b, d->buf + ISAKMP_HDR,
-                           wr_len(&d->out.w) - ISAKMP_HDR);
-}
 
 static void send_draft(struct ike *ike, const struct ike_sa *sa, const struct draft *d,
                        const char *state)
@@ -311,7 +286,7 @@ static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict
         remember(ike, r->sa, r->hdr->msgid); /* it came from the peer: once is enough */
     }
     report(ike, r->sa, &r->sa->remote.a, r->hdr->exchange, d->why, d->detail);
-    if (v == V_REPLY_ERROR && r->row->encrypted) {
+    if (v == V_REPLY_ERROR && is_encrypted(r)) {
         struct todo *t = todo_push(ike, TODO_NOTIFY);
         t->sa = r->sa->number;
         t->type = d->notify;
@@ -332,12 +307,13 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
     trace_between(ike, r, d);
     if (row->answer) {
         row->answer(ike, r->sa, d);
-        if (d->reply && !seal(d)) {
+        if (d->reply && !r->sa->version->seal(d)) {
             draft_why(d, WHY_MALFORMED, "our own answer does not fit into %d bytes", ISAKMP_MAX);
             refuse(ike, r, d, V_DROP);
             return;
         }
     }
+    d->sa.phase = MAX(d->sa.phase, row->phase);
     engine_commit(ike, r->sa, r->x, d, row->next, row->timer);
     retrans_saw(&r->x->rt, r->hash);
     if (r->x != &r->sa->main) {
@@ -379,7 +355,7 @@ static void handle(struct ike *ike, struct run *r, const u8 *data)
     struct isakmp_msg m;
     draft_init(&d, r->sa, r->x);
     d.m = &m;
-    if (!open_message(r, &d, data) || !decode(r, &m, &d) || !row_check(r, &m, &d)) {
+    if (!open_message(r, &m, &d, data) || !row_check(r, &m, &d)) {
         refuse(ike, r, &d, V_DROP);
     } else {
         candidate(ike, r->sa);
@@ -401,21 +377,26 @@ static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
 {
     const struct isakmp_hdr *h = r->hdr;
     struct ike_sa *sa = r->sa;
-    bool enc = (h->flags & FL_ENCRYPTED) != 0;
-    if (h->exchange == XCH_MAIN && h->msgid == 0) {
+    bool enc = is_encrypted(r);
+    const struct exchange *e = exchange_of(sa->version, h->exchange);
+    if (!e) {
+        report(ike, sa, &sa->remote.a, h->exchange, WHY_EXCHANGE,
+               isakmp_exchange_name(h->exchange));
+        return false;
+    }
+    if (e->phase1 && h->msgid == 0) {
         r->x = &sa->main;
         return true;
     }
-    if (enc && !sa->c.authenticated && h->exchange == XCH_INFO && sa->c.key.len) {
+    if (enc && sa->c.phase == PHASE_KEYED && h->exchange == XCH_INFO) {
         if (!spent(ike, sa, h->exchange)) {
             wrong(ike, sa);
             info_early(ike, sa, h, data, r->len);
         }
         return false;
     }
-    if (enc && !sa->c.authenticated) {
-        report(ike, sa, &sa->remote.a, h->exchange,
-               h->exchange == XCH_QUICK ? WHY_NOT_AUTH : WHY_UNEXPECTED, "phase 1 is not complete");
+    if (enc && sa->c.phase < e->needs) {
+        report(ike, sa, &sa->remote.a, h->exchange, e->too_soon, "phase 1 is not complete");
         return false;
     }
     r->x = h->msgid ? xch_find(sa, h->msgid) : NULL;
@@ -433,9 +414,9 @@ static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
         return false;
     }
     r->fresh = true;
-    r->x = xch_new(ike, sa, h->exchange, h->msgid, false);
+    r->x = xch_new(ike, sa, e, h->msgid, false);
     if (enc) {
-        keys_iv_phase2(&r->x->c.iv, &sa->c, &sa->main.c.iv, h->msgid);
+        sa->version->begin(sa, &r->x->c);
         ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
                         &(struct evb_ike_node_new){.msgid = h->msgid});
     }
@@ -463,9 +444,10 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
                "a message from before in the exchange");
     } else if (spent(ike, sa, hdr->exchange)) {
         /* said */
-    } else if ((r.row = row_find(r.x->c.state, r.x->c.initiator, hdr->exchange, enc)) != NULL) {
+    } else if ((r.row = row_find(sa->version, r.x->c.state, r.x->c.initiator, hdr->exchange,
+                                 enc)) != NULL) {
         handle(ike, &r, data);
-    } else if (row_find(r.x->c.state, r.x->c.initiator, hdr->exchange, !enc)) {
+    } else if (row_find(sa->version, r.x->c.state, r.x->c.initiator, hdr->exchange, !enc)) {
         report(ike, sa, &sa->remote.a, hdr->exchange, WHY_NOT_ENCRYPTED,
                enc ? "it was encrypted, and must be clear in this state"
                    : ike_state_name(r.x->c.state));
@@ -487,15 +469,17 @@ bool engine_opens(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len
     struct draft d;
     struct isakmp_msg m;
     bool info = hdr->exchange == XCH_INFO;
-    r.row = row_find(info ? XS_INFO : sa->main.c.state, sa->c.initiator, hdr->exchange, true);
+    r.row = row_find(sa->version, info ? XS_INFO : sa->main.c.state, sa->c.initiator,
+                     hdr->exchange, true);
     if (!r.row || spent(ike, sa, hdr->exchange)) {
         return false;
     }
     draft_init(&d, sa, &sa->main);
     if (info) {
-        keys_iv_phase2(&d.x.iv, &sa->c, &sa->main.c.iv, hdr->msgid);
+        d.x.msgid = hdr->msgid;
+        sa->version->begin(sa, &d.x);
     }
-    bool ok = open_message(&r, &d, data) && decode(&r, &m, &d);
+    bool ok = open_message(&r, &m, &d, data);
     if (!ok) {
         wrong(ike, sa);
     }
@@ -509,7 +493,7 @@ bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn wr
 {
     struct draft d;
     draft_init(&d, sa, x);
-    bool ok = write(ike, sa, &d, arg) && seal(&d);
+    bool ok = write(ike, sa, &d, arg) && sa->version->seal(&d);
     if (ok) {
         engine_commit(ike, sa, x, &d, state, timer);
         send_draft(ike, sa, &d, ike_show_state_name(sa_show_state(sa)));

@@ -133,20 +133,21 @@ static void rx_trace(struct ike *ike, const struct ike_sa *sa, const struct endp
                   .state = ev_str(sa ? ike_show_state_name(sa_show_state(sa)) : "NEW SA")});
 }
 
-/* first_message: nobody's SA yet. It becomes one only if the first row of main mode accepts it. */
+/* first_message: nobody's SA yet. It becomes one only if the first row of its exchange accepts it. */
 static void first_message(struct ike *ike, const u8 *data, size_t len, const struct isakmp_hdr *h,
                           const struct endpoint *from, const struct endpoint *to)
 {
     char why[128];
     bool first = be64(h->cookie_r) == 0;
-    if (h->exchange != XCH_MAIN && h->exchange != XCH_QUICK && h->exchange != XCH_INFO) {
+    const struct exchange *e = exchange_of(&ike_v1, h->exchange);
+    if (!e) {
         snprintf(why, sizeof why, "exchange type %u (%s), wanted main, quick or informational",
                  h->exchange, isakmp_exchange_name(h->exchange));
         report(ike, NULL, &from->a, h->exchange, WHY_EXCHANGE, why);
         if (first && !(h->flags & FL_ENCRYPTED)) { /* aggressive mode, say: RFC 2408 5.2 */
             info_error_clear(ike, to, from, h, NTF_INVALID_EXCHANGE_TYPE);
         }
-    } else if (h->exchange != XCH_MAIN || !first) {
+    } else if (!e->phase1 || !first) {
         char ci[20], cr[20];
         snprintf(why, sizeof why, "%s with cookies %s %s", isakmp_exchange_name(h->exchange),
                  hex_str(ci, sizeof ci, h->cookie_i, 8), hex_str(cr, sizeof cr, h->cookie_r, 8));
@@ -154,6 +155,8 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
     } else {
         rx_trace(ike, NULL, from, to);
         struct ike_sa *sa = sa_new(ike, to, from);
+        sa->main.c.exchange = e->type;
+        sa->main.c.state = e->begin_r;
         engine_run(ike, sa, data, len, h);
         if (sa->main.c.state == XS_R_MM2) {
             half_open_keep(ike, sa);
@@ -249,10 +252,6 @@ static void input(struct ike *ike, const u8 *data, size_t len, const struct endp
     }
     if (sa->local.a.family == AF_NONE) {
         sa->local = *to; /* we left the choice of the address to the kernel: now it is known */
-    }
-    if (h.exchange != XCH_MAIN && h.exchange != XCH_QUICK && h.exchange != XCH_INFO) {
-        report(ike, sa, &from->a, h.exchange, WHY_EXCHANGE, isakmp_exchange_name(h.exchange));
-        return;
     }
     engine_run(ike, sa, data, len, &h);
 }

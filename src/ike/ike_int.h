@@ -93,10 +93,15 @@ enum vid_bit { VB_UNITY = 1, VB_DPD = 2, VB_XAUTH = 4, VB_FRAG = 8, VB_ADIT = 16
                VB_NATT_V7 = 128, VB_NATT_RFC = 256, VB_STRONGSWAN = 512, VB_OPENSWAN = 1024, VB_LIBRESWAN = 2048,
                VB_RACOON = 4096, VB_OTHER = 8192 };
 
+/* How far phase 1 has come. Between AUTHED and READY stand exchanges of their own (extended authentication, mode
+ * configuration); flows wait for READY. */
+enum sa_phase { PHASE_HALF /* no keys yet */, PHASE_KEYED, PHASE_AUTHED, PHASE_READY };
+
 /* What phase 1 agreed. */
 struct sa_core {
     u8 cookie_i[8], cookie_r[8];
-    bool initiator, authenticated;
+    bool initiator;
+    u8 phase;      /* enum sa_phase */
     u8 encr, hash; /* enum encr_id, hash_id */
     bool nat;      /* the peer's NAT-D says that one stands between */
     u16 auth, group;
@@ -104,7 +109,7 @@ struct sa_core {
     struct secret skeyid, skeyid_d, skeyid_a, skeyid_e, key;
     struct bytes_id peer_id; /* body of the peer's ID payload */
     char peer_name[64];
-    u64 authenticated_ms; /* env time, 0 before */
+    u64 authed_ms;           /* env time, 0 before PHASE_AUTHED */
 };
 /* What one exchange has learnt. The IV is here: of phase 1 while it runs, then the base for phase 2's. */
 struct xch_core {
@@ -168,6 +173,7 @@ struct ike_sa {
     struct timer timer;
     u32 number; /* ours, never reused */
     struct endpoint local, remote;
+    const struct version_ops *version;
     struct sa_core c;
     struct xch main;
     struct list nodes;
@@ -368,22 +374,52 @@ typedef void (*answer_fn)(struct ike *ike, const struct ike_sa *sa, struct draft
 enum row_role { ROLE_I = 1, ROLE_R = 2, ROLE_ANY = 3 };
 enum row_timer { TM_NONE, TM_RESEND /* until the peer answers */, TM_REPLY /* only when the peer repeats itself */ };
 enum row_trace { TR_NONE, TR_MM, TR_MM_TIGHT, TR_QM_FIRST, TR_QM_LAST };
+enum row_cover { IN_CLEAR = 1, ENCRYPTED = 2, EITHER = 3 };
 struct row {
     u8 state, role, exchange;
+    u8 cover;               /* enum row_cover: how the message must come */
     u32 required, optional; /* PB_ bits */
-    bool encrypted;
-    handler_fn handler; /* reads the message, decides */
-    answer_fn answer;   /* writes the reply into the draft; NULL: none */
-    u8 mid, next;       /* state while handling (for the debug lines), state after */
+    handler_fn handler;     /* reads the message, decides */
+    answer_fn answer;       /* writes the reply into the draft; NULL: none */
+    u8 mid, next;           /* state while handling (for the debug lines), state after */
+    u8 phase;               /* how far phase 1 has come then; PHASE_HALF: where it was */
     u8 timer, trace;
     const char *story;
 };
-const struct row *v1_rows(size_t *out_num);
+/* An exchange type: where it begins, and when. */
+struct exchange {
+    u8 type;
+    bool phase1;             /* it makes the ISAKMP SA: message id 0, its state is the SA's */
+    u8 begin_i, begin_r;     /* enum ike_state */
+    u8 needs;                /* enum sa_phase: before that no encrypted message of it is looked at */
+    enum ike_reason too_soon; /* what is said then */
+};
+/* What one version of IKE is to the engine: its tables, and how its messages are protected. */
+struct version_ops {
+    const struct row *rows;
+    size_t num_rows;
+    const struct exchange *exchanges;
+    size_t num_exchanges;
+    /* begin: the cipher state of an exchange the peer begins under the SA's keys. */
+    void (*begin)(const struct ike_sa *sa, struct xch_core *x);
+    /* open: decrypts the message (len bytes with its header, in place) with the state of the draft, which moves on. False:
+     * why is in the draft. */
+    bool (*open)(struct draft *d, u8 *msg, size_t len);
+    /* decode: the payloads of an opened message; encrypted: it had been. False: why is in the draft. */
+    bool (*decode)(struct draft *d, struct isakmp_msg *m, const struct isakmp_hdr *hdr, const u8 *msg, size_t len,
+                   bool encrypted);
+    /* seal: ends the draft's message: padding, length, encryption. False: it does not fit. */
+    bool (*seal)(struct draft *d);
+};
+extern const struct version_ops ike_v1;
+/* exchange_of: NULL: this version has no such exchange, or adit does not. */
+const struct exchange *exchange_of(const struct version_ops *v, u8 type);
 
 /* ---- functions, by file ---------------------------------------------------------------------------------- */
 
 /* engine.c */
-const struct row *row_find(u8 state, bool initiator, u8 exchange, bool encrypted);
+/* row_find: the row for a message of that exchange in that state; NULL: it has no place there. */
+const struct row *row_find(const struct version_ops *v, u8 state, bool initiator, u8 exchange, bool encrypted);
 void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, const struct isakmp_hdr *hdr);
 /* engine_start: writes and sends the first message of an exchange of ours. write fills the draft. */
 typedef bool (*start_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg);
@@ -496,12 +532,21 @@ struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local, cons
 struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local, const struct addr *remote);
 /* sa_serves: a flow with that local address (AF_NONE: any) may use the SA, or wait for it. */
 bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct addr *remote);
-bool sa_half_open(const struct ike_sa *sa);
+bool sa_half_open(const struct ike_sa *sa); /* nobody has proved who he is, and it goes on */
+/* sa_authed: the peer has proved who it is. sa_ready: and quick modes may run. Deleted ones too. */
+static inline bool sa_authed(const struct ike_sa *sa)
+{
+    return sa->c.phase >= PHASE_AUTHED;
+}
+static inline bool sa_ready(const struct ike_sa *sa)
+{
+    return sa->c.phase == PHASE_READY;
+}
 /* sa_delete: ends an SA; tell = say Delete. What hangs on it hears of it by the queue. It stays listed a minute. */
 void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell);
 void sa_drop_secrets(struct ike *ike, struct ike_sa *sa); /* exchanges and keys */
 void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t len);
-struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, bool initiator);
+struct xch *xch_new(struct ike *ike, struct ike_sa *sa, const struct exchange *e, u32 msgid, bool initiator);
 struct xch *xch_find(const struct ike_sa *sa, u32 msgid);
 void xch_free(struct ike *ike, struct xch *x); /* also out of its list */
 void xch_wipe(struct xch *x);

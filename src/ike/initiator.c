@@ -54,7 +54,8 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
 
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
 {
-    struct xch *x = xch_new(ike, sa, XCH_QUICK, msgid_new(ike, sa), true);
+    struct xch *x =
+        xch_new(ike, sa, exchange_of(sa->version, XCH_QUICK), msgid_new(ike, sa), true);
     ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
                     &(struct evb_ike_node_new){.msgid = x->c.msgid});
     list_push_back(&sa->nodes, &x->link);
@@ -71,10 +72,11 @@ bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
 
 static void info_send(struct ike *ike, struct ike_sa *sa, struct info *n)
 {
-    if (!sa->c.authenticated) {
+    if (!sa_authed(sa)) {
         return;
     }
-    struct xch *x = xch_new(ike, sa, XCH_INFO, msgid_new(ike, sa), true);
+    struct xch *x =
+        xch_new(ike, sa, exchange_of(sa->version, XCH_INFO), msgid_new(ike, sa), true);
     ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
                     &(struct evb_ike_node_new){.msgid = x->c.msgid});
     engine_start(ike, sa, x, info_out, n, XS_INFO, TM_NONE);

@@ -92,7 +92,7 @@ void report(struct ike *ike, struct ike_sa *sa, const struct addr *peer, u8 exch
         sa && sa->known ? (sa->logged & bit) != 0 : said_lately(ike, peer, exchange, why, detail);
     if (sa) {
         sa->logged |= bit;
-        if (!sa->c.authenticated) {
+        if (!sa_authed(sa)) {
             snprintf(sa->fail, sizeof sa->fail, "%s: %s", ike_reason_name(why), detail);
         }
     }

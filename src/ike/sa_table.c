@@ -17,17 +17,18 @@ u32 sa_handle(const struct ike_sa *sa)
 
 /* ---- exchanges ---- */
 
-struct xch *xch_new(struct ike *ike, struct ike_sa *sa, u8 exchange, u32 msgid, bool initiator)
+struct xch *xch_new(struct ike *ike, struct ike_sa *sa, const struct exchange *e, u32 msgid,
+                    bool initiator)
 {
     struct xch *x = xcalloc(1, sizeof *x);
     list_init(&x->link);
     x->timer.kind = TIMER_XCH;
     x->sa = sa;
     x->born_ms = env_now_ms(ike->clock);
-    x->c.exchange = exchange;
+    x->c.exchange = e->type;
     x->c.msgid = msgid;
     x->c.initiator = initiator;
-    x->c.state = exchange == XCH_QUICK ? XS_QM_READY : XS_INFO;
+    x->c.state = initiator ? e->begin_i : e->begin_r;
     return x;
 }
 
@@ -130,14 +131,15 @@ struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struc
     sa->local = *local;
     sa->remote = *remote;
     sa->born_ms = sa->main.born_ms = env_now_ms(ike->clock);
-    sa->main.c.exchange = XCH_MAIN;
+    sa->version = &ike_v1;
+    sa->main.c.exchange = XCH_MAIN; /* which of phase 1's it is, its first message says */
     sa->main.c.state = XS_READY;
     return sa;
 }
 
 bool sa_half_open(const struct ike_sa *sa)
 {
-    return !sa->c.authenticated && !sa->deleted;
+    return !sa_authed(sa) && !sa->deleted;
 }
 
 static u64 our_cookie(const struct ike_sa *sa)
@@ -318,11 +320,11 @@ static struct ike_sa *newest(const struct ike *ike, const struct addr *local,
     struct ike_peer *p = peer_find(ike, remote);
     for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
-        if ((ended ? sa->c.key.len != 0 : !sa->deleted) && sa->c.authenticated &&
+        if ((ended ? sa->c.key.len != 0 : !sa->deleted) && sa_ready(sa) &&
             sa_serves(sa, local, remote) &&
             (!best || (best->deleted && !sa->deleted) ||
              (sa->deleted == best->deleted &&
-              sa->c.authenticated_ms >= best->c.authenticated_ms))) {
+              sa->c.authed_ms >= best->c.authed_ms))) {
             best = sa;
         }
     }

@@ -41,7 +41,7 @@ static void initial_contact(struct ike *ike, struct ike_sa *sa)
     LIST_FOR (it, &sa->peer->sas) {
         struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
         if (o != sa && !o->deleted && endpoint_equal(&o->remote, &sa->remote) &&
-            o->c.authenticated && o->c.authenticated_ms <= sa->born_ms) {
+            sa_authed(o) && o->c.authed_ms <= sa->born_ms) {
             sa_delete(ike, o, "Receive initial contact", false);
         }
     }
@@ -56,7 +56,7 @@ static void initial_contact(struct ike *ike, struct ike_sa *sa)
 /* sa_ended: the Delete it was to send, its exchanges, its keys, and whoever waited for it. */
 static void sa_ended(struct ike *ike, struct ike_sa *sa, bool tell)
 {
-    if (tell && sa->c.authenticated) {
+    if (tell && sa_authed(sa)) {
         info_delete_sa(ike, sa);
     }
     LIST_FOR (it, &sa->nodes) {
@@ -116,7 +116,7 @@ static void quick_lost(struct ike *ike, const struct todo *t)
 static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
 {
     struct flow *f = flow_find(ike, x->c.flow);
-    bool initiator = x->c.initiator, stale = x->born_ms - sa->c.authenticated_ms > 5000;
+    bool initiator = x->c.initiator, stale = x->born_ms - sa->c.authed_ms > 5000;
     const char *why = "Death by retransmission P2: the peer did not answer quick mode";
     report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_TIMEOUT, why);
     ev_ike_node_done(ike->log, sa->c.conn_id, &sa->remote.a,
@@ -240,7 +240,7 @@ void session_heard(struct ike *ike, const struct dp_life_value *l)
     const struct child *c = child_on(ike, l->flow, SA_IN, l->spi, &l->dst);
     for (struct list *it = c ? c->peer->sas.next : NULL; c && it != &c->peer->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
-        if (sa->c.authenticated && !sa->deleted && sa_serves(sa, &c->local.a, &c->remote.a)) {
+        if (sa_authed(sa) && !sa->deleted && sa_serves(sa, &c->local.a, &c->remote.a)) {
             live_heard(ike, sa);
         }
     }
@@ -309,7 +309,7 @@ void session_shutdown(struct ike *ike)
     }
     LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (!sa->deleted && sa->c.authenticated) {
+        if (!sa->deleted && sa_authed(sa)) {
             sa_delete(ike, sa, "the router ends", true);
         }
     }

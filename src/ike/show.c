@@ -25,7 +25,7 @@ static void show_sa(struct ike *ike, const struct ike_sa *sa, u32 tag)
     i->state = (u8)sa_show_state(sa);
     i->initiator = sa->c.initiator;
     i->deleted = sa->deleted;
-    i->authenticated = sa->c.authenticated;
+    i->authenticated = sa_authed(sa);
     i->local = sa->local;
     i->remote = sa->remote;
     memcpy(i->cookie_i, sa->c.cookie_i, 8);

@@ -39,7 +39,7 @@ enum verdict info_clear_in(struct ike *ike, const struct ike_sa *sa, const struc
                            struct draft *d)
 {
     (void)ike;
-    if (sa->c.authenticated || m->num_notify == 0) {
+    if (sa_authed(sa) || m->num_notify == 0) {
         draft_why(d, WHY_NOT_ENCRYPTED, "an informational message in clear");
     } else {
         /* it may be forged: the negotiation goes on, but the operator reads what the peer seems to

@@ -284,8 +284,7 @@ static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
                                                      .remote = sa->remote.a,
                                                      .port = sa->remote.port,
                                                      .handle = peer_handle(sa->peer)});
-    d->sa.authenticated = true;
-    d->sa.authenticated_ms = env_now_ms(ike->clock);
+    d->sa.authed_ms = env_now_ms(ike->clock);
     d->effects |= EF_P1_DONE;
     return V_NEXT;
 }

@@ -18,45 +18,108 @@
 
 #define ALWAYS (PB_VID | PB_NOTIFY)
 
+static const struct exchange exchanges[] = {
+    {XCH_MAIN, true, XS_READY, XS_READY, PHASE_HALF, WHY_UNEXPECTED},
+    {XCH_QUICK, false, XS_QM_READY, XS_QM_READY, PHASE_READY, WHY_NOT_AUTH},
+    {XCH_INFO, false, XS_INFO, XS_INFO, PHASE_AUTHED, WHY_UNEXPECTED},
+};
+
 static const struct row rows[] = {
     /* main mode, responder */
-    {XS_READY, ROLE_R, XCH_MAIN, PB_SA, ALWAYS, false, mm_r1, mm_out_2, XS_R_MM1, XS_R_MM2,
-     TM_REPLY, TR_MM, "<-- HDR, SA: choose a transform, answer HDR, SA"},
-    {XS_R_MM2, ROLE_R, XCH_MAIN, PB_KE | PB_NONCE, ALWAYS | PB_NATD | PB_CR, false, mm_r3, mm_out_4,
-     XS_R_MM3, XS_R_MM4, TM_REPLY, TR_MM_TIGHT,
+    {XS_READY, ROLE_R, XCH_MAIN, IN_CLEAR, PB_SA, ALWAYS, mm_r1, mm_out_2, XS_R_MM1, XS_R_MM2,
+     PHASE_HALF, TM_REPLY, TR_MM, "<-- HDR, SA: choose a transform, answer HDR, SA"},
+    {XS_R_MM2, ROLE_R, XCH_MAIN, IN_CLEAR, PB_KE | PB_NONCE, ALWAYS | PB_NATD | PB_CR, mm_r3,
+     mm_out_4, XS_R_MM3, XS_R_MM4, PHASE_KEYED, TM_REPLY, TR_MM_TIGHT,
      "<-- HDR, KE, Ni: derive the keys, answer HDR, KE, Nr"},
-    {XS_R_MM4, ROLE_R, XCH_MAIN, PB_ID | PB_HASH, ALWAYS | PB_CR, true, mm_r5, mm_out_6, XS_R_MM5,
-     XS_P1_COMPLETE, TM_REPLY, TR_MM,
+    {XS_R_MM4, ROLE_R, XCH_MAIN, ENCRYPTED, PB_ID | PB_HASH, ALWAYS | PB_CR, mm_r5, mm_out_6,
+     XS_R_MM5, XS_P1_COMPLETE, PHASE_READY, TM_REPLY, TR_MM,
      "<-- HDR*, IDii, HASH_I: check who it is, answer HDR*, IDir, HASH_R"},
     /* main mode, initiator */
-    {XS_I_MM1, ROLE_I, XCH_MAIN, PB_SA, ALWAYS, false, mm_i2, mm_out_3, XS_I_MM2, XS_I_MM3,
-     TM_RESEND, TR_MM, "<-- HDR, SA: is it what we offered, send HDR, KE, Ni"},
-    {XS_I_MM3, ROLE_I, XCH_MAIN, PB_KE | PB_NONCE, ALWAYS | PB_NATD | PB_CR, false, mm_i4, mm_out_5,
-     XS_I_MM4, XS_I_MM5, TM_RESEND, TR_MM,
+    {XS_I_MM1, ROLE_I, XCH_MAIN, IN_CLEAR, PB_SA, ALWAYS, mm_i2, mm_out_3, XS_I_MM2, XS_I_MM3,
+     PHASE_HALF, TM_RESEND, TR_MM, "<-- HDR, SA: is it what we offered, send HDR, KE, Ni"},
+    {XS_I_MM3, ROLE_I, XCH_MAIN, IN_CLEAR, PB_KE | PB_NONCE, ALWAYS | PB_NATD | PB_CR, mm_i4,
+     mm_out_5, XS_I_MM4, XS_I_MM5, PHASE_KEYED, TM_RESEND, TR_MM,
      "<-- HDR, KE, Nr: derive the keys, send HDR*, IDii, HASH_I"},
-    {XS_I_MM5, ROLE_I, XCH_MAIN, PB_ID | PB_HASH, ALWAYS | PB_CR, true, mm_i6, NULL, XS_I_MM6,
-     XS_P1_COMPLETE, TM_NONE, TR_MM, "<-- HDR*, IDir, HASH_R: check who it is; phase 1 is done"},
+    {XS_I_MM5, ROLE_I, XCH_MAIN, ENCRYPTED, PB_ID | PB_HASH, ALWAYS | PB_CR, mm_i6, NULL, XS_I_MM6,
+     XS_P1_COMPLETE, PHASE_READY, TM_NONE, TR_MM,
+     "<-- HDR*, IDir, HASH_R: check who it is; phase 1 is done"},
     /* quick mode */
-    {XS_QM_READY, ROLE_R, XCH_QUICK, PB_HASH | PB_SA | PB_NONCE, ALWAYS | PB_KE | PB_ID | PB_NATOA,
-     true, qm_r1, qm_out_2, XS_QM_SPI_STARVE, XS_QM_R_QM2, TM_RESEND, TR_QM_FIRST,
+    {XS_QM_READY, ROLE_R, XCH_QUICK, ENCRYPTED, PB_HASH | PB_SA | PB_NONCE,
+     ALWAYS | PB_KE | PB_ID | PB_NATOA, qm_r1, qm_out_2, XS_QM_SPI_STARVE, XS_QM_R_QM2, PHASE_HALF,
+     TM_RESEND, TR_QM_FIRST,
      "<-- HDR*, HASH(1), SA, Ni: find flow and transform, answer HDR*, HASH(2), SA, Nr"},
-    {XS_QM_R_QM2, ROLE_R, XCH_QUICK, PB_HASH, ALWAYS, true, qm_r3, NULL, XS_QM_R_QM2,
-     XS_QM_PHASE2_COMPLETE, TM_NONE, TR_QM_LAST,
+    {XS_QM_R_QM2, ROLE_R, XCH_QUICK, ENCRYPTED, PB_HASH, ALWAYS, qm_r3, NULL, XS_QM_R_QM2,
+     XS_QM_PHASE2_COMPLETE, PHASE_HALF, TM_NONE, TR_QM_LAST,
      "<-- HDR*, HASH(3): the peer has the keys; the outbound SA goes up"},
-    {XS_QM_I_QM1, ROLE_I, XCH_QUICK, PB_HASH | PB_SA | PB_NONCE, ALWAYS | PB_KE | PB_ID | PB_NATOA,
-     true, qm_i2, qm_out_3, XS_QM_I_QM1, XS_QM_PHASE2_COMPLETE, TM_REPLY, TR_QM_LAST,
+    {XS_QM_I_QM1, ROLE_I, XCH_QUICK, ENCRYPTED, PB_HASH | PB_SA | PB_NONCE,
+     ALWAYS | PB_KE | PB_ID | PB_NATOA, qm_i2, qm_out_3, XS_QM_I_QM1, XS_QM_PHASE2_COMPLETE,
+     PHASE_HALF, TM_REPLY, TR_QM_LAST,
      "<-- HDR*, HASH(2), SA, Nr: is it what we offered, both SAs go up, send HDR*, HASH(3)"},
     /* informational: one message, no answer in the exchange */
-    {XS_INFO, ROLE_ANY, XCH_INFO, PB_HASH, PB_NOTIFY | PB_DELETE | PB_VID, true, info_in, NULL,
-     XS_INFO, XS_INFO, TM_NONE, TR_NONE,
+    {XS_INFO, ROLE_ANY, XCH_INFO, ENCRYPTED, PB_HASH, PB_NOTIFY | PB_DELETE | PB_VID, info_in, NULL,
+     XS_INFO, XS_INFO, PHASE_HALF, TM_NONE, TR_NONE,
      "<-- HDR*, HASH(1), N/D: a protected notification or deletion"},
-    {XS_INFO, ROLE_ANY, XCH_INFO, 0, PB_NOTIFY | PB_DELETE | PB_VID | PB_HASH, false, info_clear_in,
-     NULL, XS_INFO, XS_INFO, TM_NONE, TR_NONE,
+    {XS_INFO, ROLE_ANY, XCH_INFO, IN_CLEAR, 0, PB_NOTIFY | PB_DELETE | PB_VID | PB_HASH,
+     info_clear_in, NULL, XS_INFO, XS_INFO, PHASE_HALF, TM_NONE, TR_NONE,
      "<-- HDR, N: anybody may have sent it; noted, never believed"},
 };
 
-const struct row *v1_rows(size_t *out_num)
+/* ---- how messages are protected: RFC 2409 appendix B, RFC 2408 3.1 ---- */
+
+static void begin(const struct ike_sa *sa, struct xch_core *x)
 {
-    *out_num = ARRAY_LEN(rows);
-    return rows;
+    keys_iv_phase2(&x->iv, &sa->c, &sa->main.c.iv, x->msgid);
 }
+
+static bool open_cbc(struct draft *d, u8 *msg, size_t len)
+{
+    size_t n = len - ISAKMP_HDR;
+    if (!ike_cbc(d->sa.encr, false, d->sa.key.b, d->x.iv.b, msg + ISAKMP_HDR, n)) {
+        draft_why(d, WHY_GARBAGE, "bytes 28..%zu are %zu, wanted whole blocks of %u", len - 1, n,
+                  encr_row(d->sa.encr)->block);
+        return false;
+    }
+    return true;
+}
+
+static bool decode(struct draft *d, struct isakmp_msg *m, const struct isakmp_hdr *hdr,
+                   const u8 *msg, size_t len, bool encrypted)
+{
+    size_t block = encrypted ? encr_row(d->sa.encr)->block : 0;
+    struct isakmp_fault f = isakmp_decode(m, hdr, msg, len, block);
+    if (f.reason == IW_OK) {
+        return true;
+    }
+    if (encrypted) {
+        draft_why(d, WHY_GARBAGE,
+                  "%s in bytes %u..%u after decryption with %s; do the pre-shared keys differ?",
+                  isakmp_reason_name(f.reason), f.off, f.off + MAX(f.len, 1) - 1,
+                  encr_row(d->sa.encr)->human);
+    } else {
+        draft_why(d, WHY_MALFORMED, "%s in bytes %u..%u. %s", isakmp_reason_name(f.reason), f.off,
+                  f.off + MAX(f.len, 1) - 1, isakmp_reason_text(f.reason));
+    }
+    return false;
+}
+
+static bool seal_cbc(struct draft *d)
+{
+    bool enc = (d->buf[19] & FL_ENCRYPTED) != 0;
+    if (enc) {
+        isakmp_out_pad(&d->out, encr_row(d->sa.encr)->block);
+    }
+    if (!isakmp_out_finish(&d->out)) {
+        return false;
+    }
+    return !enc || ike_cbc(d->sa.encr, true, d->sa.key.b, d->x.iv.b, d->buf + ISAKMP_HDR,
+                           wr_len(&d->out.w) - ISAKMP_HDR);
+}
+
+const struct version_ops ike_v1 = {.rows = rows,
+                                   .num_rows = ARRAY_LEN(rows),
+                                   .exchanges = exchanges,
+                                   .num_exchanges = ARRAY_LEN(exchanges),
+                                   .begin = begin,
+                                   .open = open_cbc,
+                                   .decode = decode,
+                                   .seal = seal_cbc};

@@ -385,7 +385,7 @@ static void the_hash_stands_first(void **state)
     world_run(w, 3000);
     struct ike *ike = w->s[A].ike;
     struct ike_sa *sa = newest_sa(w, A);
-    struct xch *x = xch_new(ike, sa, XCH_INFO, msgid_new(ike, sa), true);
+    struct xch *x = xch_new(ike, sa, exchange_of(sa->version, XCH_INFO), msgid_new(ike, sa), true);
     assert_true(engine_start(ike, sa, x, hash_last, NULL, XS_INFO, TM_NONE));
     xch_free(ike, x);
     world_run(w, 1000);

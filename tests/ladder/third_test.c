@@ -51,7 +51,7 @@ static void say(struct world *w, struct info n)
 {
     struct ike *ike = w->s[C].ike;
     struct ike_sa *sa = sa_between(w, C, B);
-    struct xch *x = xch_new(ike, sa, XCH_INFO, msgid_new(ike, sa), true);
+    struct xch *x = xch_new(ike, sa, exchange_of(sa->version, XCH_INFO), msgid_new(ike, sa), true);
     assert_true(engine_start(ike, sa, x, info_out, &n, XS_INFO, TM_NONE));
     xch_free(ike, x);
     world_run(w, 1000);
@@ -116,14 +116,14 @@ static void a_wrong_hash_says_nothing(void **state)
     memcpy(spi, sa->c.cookie_i, 8);
     memcpy(spi + 8, sa->c.cookie_r, 8);
     struct info n = {.del = true, .proto = PROTO_ISAKMP, .spi = spi, .spi_len = 16};
-    struct xch *x = xch_new(ike, sa, XCH_INFO, msgid_new(ike, sa), true);
+    struct xch *x = xch_new(ike, sa, exchange_of(sa->version, XCH_INFO), msgid_new(ike, sa), true);
     assert_true(engine_start(ike, sa, x, damaged_info, &n, XS_INFO, TM_NONE));
     xch_free(ike, x);
     world_run(w, 1000);
     unharmed(w);
     assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_HASH), 1);
     unsigned added = w->s[B].added;
-    x = xch_new(ike, sa, XCH_QUICK, msgid_new(ike, sa), true);
+    x = xch_new(ike, sa, exchange_of(sa->version, XCH_QUICK), msgid_new(ike, sa), true);
     assert_true(engine_start(ike, sa, x, damaged_quick, flow_find(ike, 7), XS_INFO, TM_NONE));
     xch_free(ike, x);
     world_run(w, 1000);
