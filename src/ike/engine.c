@@ -35,14 +35,16 @@ const struct exchange *exchange_of(const struct version_ops *v, u8 type)
     return NULL;
 }
 
-const struct row *row_find(const struct version_ops *v, u8 state, bool initiator, u8 exchange,
+const struct row *row_find(const struct ike_sa *sa, u8 state, bool initiator, u8 exchange,
                            bool encrypted)
 {
-    for (size_t i = 0; i < v->num_rows; i++) {
-        const struct row *r = &v->rows[i];
+    const struct auth_method *auth = auth_of(sa->c.auth);
+    for (size_t i = 0; i < sa->version->num_rows; i++) {
+        const struct row *r = &sa->version->rows[i];
         if (r->state == state && r->exchange == exchange &&
             (r->cover & (encrypted ? ENCRYPTED : IN_CLEAR)) &&
-            (r->role & (initiator ? ROLE_I : ROLE_R))) {
+            (r->role & (initiator ? ROLE_I : ROLE_R)) &&
+            (r->proof == BY_ANY || (auth && r->proof == auth->proof))) {
             return r;
         }
     }
@@ -444,10 +446,10 @@ void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
                "a message from before in the exchange");
     } else if (spent(ike, sa, hdr->exchange)) {
         /* said */
-    } else if ((r.row = row_find(sa->version, r.x->c.state, r.x->c.initiator, hdr->exchange,
+    } else if ((r.row = row_find(sa, r.x->c.state, r.x->c.initiator, hdr->exchange,
                                  enc)) != NULL) {
         handle(ike, &r, data);
-    } else if (row_find(sa->version, r.x->c.state, r.x->c.initiator, hdr->exchange, !enc)) {
+    } else if (row_find(sa, r.x->c.state, r.x->c.initiator, hdr->exchange, !enc)) {
         report(ike, sa, &sa->remote.a, hdr->exchange, WHY_NOT_ENCRYPTED,
                enc ? "it was encrypted, and must be clear in this state"
                    : ike_state_name(r.x->c.state));
@@ -469,7 +471,7 @@ bool engine_opens(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len
     struct draft d;
     struct isakmp_msg m;
     bool info = hdr->exchange == XCH_INFO;
-    r.row = row_find(sa->version, info ? XS_INFO : sa->main.c.state, sa->c.initiator,
+    r.row = row_find(sa, info ? XS_INFO : sa->main.c.state, sa->c.initiator,
                      hdr->exchange, true);
     if (!r.row || spent(ike, sa, hdr->exchange)) {
         return false;

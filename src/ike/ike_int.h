@@ -11,6 +11,7 @@
  *   initiator.c the exchanges we begin
  *   engine.c    row_find, open, row_check, engine_run, engine_commit, seal, send
  *   v1_table.c  the rows under the ladder of RFC 2409    v1_phase1.c v1_quick.c v1_info.c  their handlers
+ *   auth.c      proofs of identity
  *   select.c    ISAKMP policies against offers           v1_proposal.c  transform sets against offers, proxy ids
  *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
  *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
@@ -375,9 +376,11 @@ enum row_role { ROLE_I = 1, ROLE_R = 2, ROLE_ANY = 3 };
 enum row_timer { TM_NONE, TM_RESEND /* until the peer answers */, TM_REPLY /* only when the peer repeats itself */ };
 enum row_trace { TR_NONE, TR_MM, TR_MM_TIGHT, TR_QM_FIRST, TR_QM_LAST };
 enum row_cover { IN_CLEAR = 1, ENCRYPTED = 2, EITHER = 3 };
+enum row_proof { BY_ANY, BY_HASH, BY_SIG };
 struct row {
     u8 state, role, exchange;
     u8 cover;               /* enum row_cover: how the message must come */
+    u8 proof;               /* enum row_proof: of SAs whose ends prove themselves like that */
     u32 required, optional; /* PB_ bits */
     handler_fn handler;     /* reads the message, decides */
     answer_fn answer;       /* writes the reply into the draft; NULL: none */
@@ -419,7 +422,7 @@ const struct exchange *exchange_of(const struct version_ops *v, u8 type);
 
 /* engine.c */
 /* row_find: the row for a message of that exchange in that state; NULL: it has no place there. */
-const struct row *row_find(const struct version_ops *v, u8 state, bool initiator, u8 exchange, bool encrypted);
+const struct row *row_find(const struct ike_sa *sa, u8 state, bool initiator, u8 exchange, bool encrypted);
 void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, const struct isakmp_hdr *hdr);
 /* engine_start: writes and sends the first message of an exchange of ours. write fills the draft. */
 typedef bool (*start_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg);
@@ -559,8 +562,33 @@ u32 sa_handle(const struct ike_sa *sa);
 enum ike_show_state sa_show_state(const struct ike_sa *sa);
 const char *sa_role(const struct ike_sa *sa);
 
+/* auth.c */
+struct auth_method {
+    u16 id;           /* Authentication-Method, RFC 2409 appendix A */
+    const char *name; /* as the console says it */
+    const char *what; /* what it takes, for sentences */
+    u8 proof;         /* enum row_proof */
+    enum ike_reason lacks; /* what is said when that is not there */
+    /* have: it is there for that far end. told: the debug lines of having looked. */
+    bool (*have)(const struct ike *ike, const struct addr *remote);
+    void (*told)(struct ike *ike, const struct ike_sa *sa, u32 conn, bool found);
+    /* skeyid: d->sa.skeyid, when both nonces (and g^xy) are known. False: why is in the draft. */
+    bool (*skeyid)(struct ike *ike, const struct ike_sa *sa, struct draft *d);
+    /* prove: our payloads for that HASH_I or HASH_R. check: the peer's are; false: why is in the draft. */
+    void (*prove)(struct ike *ike, const struct ike_sa *sa, struct draft *d, const u8 *hash);
+    bool (*check)(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d,
+                  const u8 *hash);
+};
+const struct auth_method *auth_of(u16 id); /* NULL: adit has it not */
+/* auth_have: the bits (auth_bit) of the methods that we have what it takes for with that far end. auth_tell: the debug lines
+ * of having looked for that. */
+u32 auth_have(const struct ike *ike, const struct addr *remote);
+void auth_tell(struct ike *ike, const struct ike_sa *sa, u32 conn, u32 have);
+u32 auth_bit(const struct auth_method *a);
+
 /* keys.c: pure */
-void keys_skeyid(struct sa_core *sa, const struct secret *psk, const struct xch_core *x);
+void keys_skeyid_psk(struct sa_core *sa, const struct secret *psk, const struct xch_core *x); /* SKEYID alone */
+void keys_derive(struct sa_core *sa, const struct xch_core *x); /* SKEYID_d, _a, _e from SKEYID and g^xy */
 bool keys_cipher(struct secret *out_key, enum encr_id encr, enum hash_id hash, const struct secret *skeyid_e);
 void keys_iv_phase1(struct secret *out, const struct sa_core *sa, const struct xch_core *x);
 void keys_iv_phase2(struct secret *out, const struct sa_core *sa, const struct secret *last, u32 msgid);
@@ -577,8 +605,7 @@ enum verdict mm_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg 
 enum verdict mm_i2(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 enum verdict mm_r3(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 enum verdict mm_i4(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-enum verdict mm_r5(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-enum verdict mm_i6(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict mm_5_6(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 /* v1_phase1_out.c */
 void mm_out_2(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_3(struct ike *, const struct ike_sa *, struct draft *);
@@ -648,9 +675,9 @@ struct p1_offer {
 };
 void p1_read(struct p1_offer *out, const struct isakmp_transform *t);
 const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                                         bool have_psk, unsigned *out_transform, u32 conn, struct draft *d);
+                                         u32 have, unsigned *out_transform, u32 conn, struct draft *d);
 bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
-void p1_write(struct ike *ike, struct isakmp_out *o);
+void p1_write(struct ike *ike, u32 have, struct isakmp_out *o);
 u64 psk_key(const struct ike *ike, const struct addr *peer, u8 len); /* of a prefix, in ike_conf.psk_map */
 const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer);
 

@@ -8,14 +8,19 @@
 
 /* ---- main mode ---- */
 
-static bool any_policy(const struct ike *ike)
+/* usable: a policy whose method we have what it takes for. NULL: none; *out_lacks: of one that has a method of ours. */
+static const struct ike_policy_value *usable(const struct ike *ike, u32 have,
+                                             const struct auth_method **out_lacks)
 {
+    *out_lacks = NULL;
     for (const struct conf_policy *p = ike->conf->policies; p; p = p->next) {
-        if (p->v.auth == IKE_AUTH_PSK) {
-            return true;
+        const struct auth_method *a = auth_of(p->v.auth);
+        if (a && (have & auth_bit(a))) {
+            return &p->v;
         }
+        *out_lacks = *out_lacks ? *out_lacks : a;
     }
-    return false;
+    return NULL;
 }
 
 struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
@@ -23,13 +28,12 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
 {
     char a[ADDR_STR];
     struct endpoint from = {*local, 500}, to = {*remote, 500};
-    bool have_policy = any_policy(ike), have_psk = psk_find(ike, remote) != NULL;
-    if (!have_policy || !have_psk) {
-        snprintf(why, START_WHY, "%s for %s",
-                 have_policy ? "no pre-shared key is configured"
-                             : "no ISAKMP policy with pre-share is configured",
-                 addr_str(a, remote));
-        report(ike, NULL, remote, XCH_MAIN, have_policy ? WHY_NO_PSK : WHY_NO_PROPOSAL, why);
+    const struct auth_method *lacks;
+    u32 have = auth_have(ike, remote);
+    if (!usable(ike, have, &lacks)) {
+        snprintf(why, START_WHY, "no %s is configured for %s",
+                 lacks ? lacks->what : "ISAKMP policy with pre-share", addr_str(a, remote));
+        report(ike, NULL, remote, XCH_MAIN, lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
         return NULL;
     }
     struct ike_sa *sa = sa_new(ike, &from, &to);
@@ -40,7 +44,7 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
     ev_ike_sa_insert(
         ike->log, 0, remote,
         &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
-    if (!engine_start(ike, sa, &sa->main, mm_out_1, NULL, XS_I_MM1, TM_RESEND)) {
+    if (!engine_start(ike, sa, &sa->main, mm_out_1, &have, XS_I_MM1, TM_RESEND)) {
         snprintf(why, START_WHY,
                  "main mode could not be started: the policies do not fit a message");
         sa_free(ike, sa);

@@ -9,15 +9,20 @@ static struct iov of(const struct secret *s)
     return (struct iov){s->b, s->len};
 }
 
-void keys_skeyid(struct sa_core *sa, const struct secret *psk, const struct xch_core *x)
+void keys_skeyid_psk(struct sa_core *sa, const struct secret *psk, const struct xch_core *x)
+{
+    sa->skeyid.len = hash_row(sa->hash)->len;
+    prf_of(sa->skeyid.b, sa->hash, psk->b, psk->len,
+           (struct iov[]){{x->ni.b, x->ni.len}, {x->nr.b, x->nr.len}}, 2);
+}
+
+void keys_derive(struct sa_core *sa, const struct xch_core *x)
 {
     enum hash_id h = sa->hash;
     u16 len = hash_row(h)->len;
     static const u8 n0 = 0, n1 = 1, n2 = 2;
     struct iov gxy = {x->gxy.b, x->gxy.len}, ci = {sa->cookie_i, 8}, cr = {sa->cookie_r, 8};
-    sa->skeyid.len = sa->skeyid_d.len = sa->skeyid_a.len = sa->skeyid_e.len = len;
-    prf_of(sa->skeyid.b, h, psk->b, psk->len,
-           (struct iov[]){{x->ni.b, x->ni.len}, {x->nr.b, x->nr.len}}, 2);
+    sa->skeyid_d.len = sa->skeyid_a.len = sa->skeyid_e.len = len;
     prf_of(sa->skeyid_d.b, h, sa->skeyid.b, len, (struct iov[]){gxy, ci, cr, {&n0, 1}}, 4);
     prf_of(sa->skeyid_a.b, h, sa->skeyid.b, len,
            (struct iov[]){of(&sa->skeyid_d), gxy, ci, cr, {&n1, 1}}, 5);

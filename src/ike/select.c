@@ -180,7 +180,7 @@ static const struct isakmp_proposal *p1_proposal(const struct isakmp_sa *sa)
 }
 
 static bool p1_try(struct ike *ike, const struct ike_sa *sa, const struct isakmp_transform *t,
-                   bool last, const struct ike_policy_value *p, bool have_psk, u32 conn,
+                   bool last, const struct ike_policy_value *p, u32 have, u32 conn,
                    unsigned *best, struct draft *d)
 {
     struct p1_offer o;
@@ -192,7 +192,8 @@ static bool p1_try(struct ike *ike, const struct ike_sa *sa, const struct isakmp
                     &(struct evb_ike_check_p1){.transform = t->number, .priority = p->priority});
     trace_offer(ike, sa, conn, t, &o);
     unsigned wrong = t->id == TRANSFORM_KEY_IKE ? p1_compare(p, &o, &what, why) : 9;
-    if (wrong == 0 && p->auth == IKE_AUTH_PSK && have_psk) {
+    const struct auth_method *auth = auth_of(p->auth);
+    if (wrong == 0 && auth && (have & auth_bit(auth))) {
         ev_ike_p1_accept(ike->log, conn, &sa->remote.a, &(struct evb_ike_p1_accept){.next = next});
         return true;
     }
@@ -202,9 +203,9 @@ static bool p1_try(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     } else if (wrong == 0 && *best) {
         *best = 0;
         char a[ADDR_STR];
-        if (p->auth == IKE_AUTH_PSK) {
-            draft_why(d, WHY_NO_PSK, "policy %u fits, but there is no pre-shared key for %s",
-                      p->priority, addr_str(a, &sa->remote.a));
+        if (auth) {
+            draft_why(d, auth->lacks, "policy %u fits, but there is no %s for %s", p->priority,
+                      auth->what, addr_str(a, &sa->remote.a));
         } else {
             draft_why(d, WHY_NO_PROPOSAL,
                       "policy %u fits, but adit has no RSA signatures yet, wants pre-share",
@@ -218,7 +219,7 @@ static bool p1_try(struct ike *ike, const struct ike_sa *sa, const struct isakmp
 }
 
 const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *sa,
-                                         const struct isakmp_msg *m, bool have_psk,
+                                         const struct isakmp_msg *m, u32 have,
                                          unsigned *out_transform, u32 conn, struct draft *d)
 {
     const struct isakmp_proposal *prop = p1_proposal(&m->sa);
@@ -228,7 +229,7 @@ const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *s
     for (const struct conf_policy *p = ike->conf->policies; prop && p; p = p->next) {
         for (unsigned i = 0; i < prop->num; i++) {
             const struct isakmp_transform *t = &m->sa.transform[prop->first + i];
-            if (p1_try(ike, sa, t, i + 1u == prop->num, &p->v, have_psk, conn, &best, d)) {
+            if (p1_try(ike, sa, t, i + 1u == prop->num, &p->v, have, conn, &best, d)) {
                 *out_transform = prop->first + i;
                 d->why = WHY_NONE;
                 return &p->v;
@@ -330,14 +331,15 @@ bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
     return true;
 }
 
-/* p1_write: every policy with a pre-shared key as one transform of one proposal. */
-void p1_write(struct ike *ike, struct isakmp_out *o)
+/* p1_write: every policy that we have what it takes for as one transform of one proposal. */
+void p1_write(struct ike *ike, u32 have, struct isakmp_out *o)
 {
     struct isakmp_prop_out p;
     isakmp_out_sa(o);
     isakmp_out_proposal(o, &p, 1, PROTO_ISAKMP, NULL, 0);
     for (const struct conf_policy *c = ike->conf->policies; c && p.num < 32; c = c->next) {
-        if (c->v.auth != IKE_AUTH_PSK) {
+        const struct auth_method *auth = auth_of(c->v.auth);
+        if (!auth || !(have & auth_bit(auth))) {
             continue;
         }
         const struct encr_row *e = encr_row(c->v.encr);

@@ -5,20 +5,18 @@
  */
 #include "ike/ike_int.h"
 
-static const struct secret *find_psk(struct ike *ike, const struct ike_sa *sa, u32 conn)
-{
-    const struct ike_psk_value *k = psk_find(ike, &sa->remote.a);
-    if (k) {
-        ev_ike_psk_found(ike->log, conn, &sa->remote.a,
-                         &(struct evb_ike_psk_found){.address = sa->remote.a});
-        return &k->key;
-    }
-    ev_ike_psk_none(ike->log, conn, &sa->remote.a,
-                    &(struct evb_ike_psk_none){.address = sa->remote.a});
-    return NULL;
-}
-
 /* ---- message 1 and 2: the policy ---- */
+
+/* look_for_secrets: which methods may be agreed with this far end (auth_bit). */
+static u32 look_for_secrets(struct ike *ike, const struct ike_sa *sa)
+{
+    u32 have = auth_have(ike, &sa->remote.a);
+    auth_tell(ike, sa, 0, have);
+    if (have) {
+        ev_ike_psk_local(ike->log, 0, &sa->remote.a, &(struct evb_ike_psk_local){.policies = 0});
+    }
+    return have;
+}
 
 static void accept_policy(struct ike *ike, const struct isakmp_msg *m,
                           const struct ike_policy_value *p, unsigned transform, struct draft *d)
@@ -48,11 +46,8 @@ enum verdict mm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         return V_DROP;
     }
     d->sa.vids = vendor_read(ike, sa, 0, m);
-    bool have_psk = find_psk(ike, sa, 0) != NULL;
-    if (have_psk) {
-        ev_ike_psk_local(ike->log, 0, &sa->remote.a, &(struct evb_ike_psk_local){.policies = 0});
-    }
-    const struct ike_policy_value *p = p1_select(ike, sa, m, have_psk, &transform, 0, d);
+    u32 have = look_for_secrets(ike, sa);
+    const struct ike_policy_value *p = p1_select(ike, sa, m, have, &transform, 0, d);
     if (!p) {
         d->notify = NTF_NO_PROPOSAL_CHOSEN;
         return V_REPLY_ERROR;
@@ -77,12 +72,13 @@ enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     }
     memcpy(d->sa.cookie_r, m->hdr.cookie_r, 8);
     d->sa.vids |= vendor_read(ike, sa, 0, m);
-    if (!find_psk(ike, sa, 0)) {
-        draft_why(d, WHY_NO_PSK, "the pre-shared key was removed during the negotiation");
+    u32 have = look_for_secrets(ike, sa);
+    if (!p1_answer_ok(ike, sa, m, d)) {
         return V_DROP;
     }
-    ev_ike_psk_local(ike->log, 0, &sa->remote.a, &(struct evb_ike_psk_local){.policies = 0});
-    if (!p1_answer_ok(ike, sa, m, d)) {
+    const struct auth_method *auth = auth_of(d->sa.auth);
+    if (!(have & auth_bit(auth))) {
+        draft_why(d, auth->lacks, "the %s was removed during the negotiation", auth->what);
         return V_DROP;
     }
     d->sa.conn_id = ike->next_conn;
@@ -105,12 +101,10 @@ static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
     }
     ev_ike_processing_nonce(ike->log, conn, &sa->remote.a,
                             &(struct evb_ike_processing_nonce){.msgid = 0});
-    const struct secret *psk = find_psk(ike, sa, conn);
-    if (!psk) {
-        draft_why(d, WHY_NO_PSK, "the pre-shared key was removed during the negotiation");
+    if (!auth_of(d->sa.auth)->skeyid(ike, sa, d)) {
         return false;
     }
-    keys_skeyid(&d->sa, psk, &d->x);
+    keys_derive(&d->sa, &d->x);
     keys_iv_phase1(&d->x.iv, &d->sa, &d->x);
     if (!keys_cipher(&d->sa.key, d->sa.encr, d->sa.hash, &d->sa.skeyid_e)) {
         draft_why(d, WHY_KEY_EXCHANGE, "no key can be made for the agreed cipher");
@@ -223,19 +217,6 @@ static bool first_id(struct ike *ike, const struct ike_sa *sa, const struct isak
     return true;
 }
 
-static bool hash_ok(const struct isakmp_msg *m, const u8 *want, struct draft *d)
-{
-    u8 len = hash_row(d->sa.hash)->len;
-    if (m->hash.len == len && mem_equal_ct(m->hash.p, want, len)) {
-        return true;
-    }
-    draft_why(
-        d, WHY_AUTH,
-        "the HASH payload (%u bytes) is not what the pre-shared key and identity give (%u bytes)",
-        m->hash.len, len);
-    return false;
-}
-
 /* notify_ok: HASH_I and HASH_R do not cover the notifications beside them (RFC 2409 5); at least
  * they must name this very SA and be of a kind we know, so a damaged one takes its message with it.
  */
@@ -289,29 +270,18 @@ static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
     return V_NEXT;
 }
 
-enum verdict mm_r5(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                   struct draft *d)
+/* mm_5_6: the same for both ends: who the other one is, and the proof of it. */
+enum verdict mm_5_6(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                    struct draft *d)
 {
     u8 want[HASH_MAX];
-    if (!first_id(ike, sa, m, &d->x.idi, d)) {
+    bool we_began = sa->c.initiator;
+    if (!first_id(ike, sa, m, we_began ? &d->x.idr : &d->x.idi, d)) {
         return V_DROP;
     }
-    keys_hash_i(want, &d->sa, &d->x);
-    if (!hash_ok(m, want, d) || !notify_ok(m, d) || !identity_ok(ike, sa, &m->id[0], d)) {
-        return V_DROP;
-    }
-    return authenticated(ike, sa, m, d);
-}
-
-enum verdict mm_i6(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                   struct draft *d)
-{
-    u8 want[HASH_MAX];
-    if (!first_id(ike, sa, m, &d->x.idr, d)) {
-        return V_DROP;
-    }
-    keys_hash_r(want, &d->sa, &d->x);
-    if (!hash_ok(m, want, d) || !notify_ok(m, d) || !identity_ok(ike, sa, &m->id[0], d)) {
+    (we_began ? keys_hash_r : keys_hash_i)(want, &d->sa, &d->x);
+    if (!auth_of(d->sa.auth)->check(ike, sa, m, d, want) || !notify_ok(m, d) ||
+        !identity_ok(ike, sa, &m->id[0], d)) {
         return V_DROP;
     }
     return authenticated(ike, sa, m, d);

@@ -107,7 +107,7 @@ void mm_out_5(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     }
     write_identity(ike, sa, d, &d->x.idi);
     keys_hash_i(hash, &d->sa, &d->x);
-    isakmp_out_payload(&d->out, PL_HASH, hash, hash_row(d->sa.hash)->len);
+    auth_of(d->sa.auth)->prove(ike, sa, d, hash);
     if (contact) { /* RFC 2407 4.6.3.3: the SPI is both cookies */
         memcpy(spi, d->sa.cookie_i, 8);
         memcpy(spi + 8, d->sa.cookie_r, 8);
@@ -120,24 +120,22 @@ void mm_out_6(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     u8 hash[HASH_MAX];
     write_identity(ike, sa, d, &d->x.idr);
     keys_hash_r(hash, &d->sa, &d->x);
-    isakmp_out_payload(&d->out, PL_HASH, hash, hash_row(d->sa.hash)->len);
+    auth_of(d->sa.auth)->prove(ike, sa, d, hash);
 }
 
 /* ---- message 1 ---- */
 
-bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *have)
 {
-    (void)arg;
     d->sa.initiator = d->x.initiator = true;
     do {
         env_random(ike->clock, d->sa.cookie_i, 8);
     } while (be64(d->sa.cookie_i) == 0);
     ev_ike_no_aggressive(ike->log, 0, &sa->remote.a,
                          &(struct evb_ike_no_aggressive){.flow = sa->flow});
-    ev_ike_psk_found(ike->log, 0, &sa->remote.a,
-                     &(struct evb_ike_psk_found){.address = sa->remote.a});
+    auth_tell(ike, sa, 0, *(const u32 *)have);
     draft_hdr(d, false);
-    p1_write(ike, &d->out);
+    p1_write(ike, *(const u32 *)have, &d->out);
     size_t body = be16(d->buf + ISAKMP_HDR + 2) - 4u;
     if (d->out.w.bad || body > sizeof d->x.sa_i.b) {
         return false;

@@ -80,7 +80,8 @@ static void make_keys(struct replay *r)
     dh_free(dh);
     expect_hex(r->s, "g_xy", r->x.gxy.b, len);
     secret_set(&psk, key, strlen(key));
-    keys_skeyid(&r->sa, &psk, &r->x);
+    keys_skeyid_psk(&r->sa, &psk, &r->x);
+    keys_derive(&r->sa, &r->x);
     expect_hex(r->s, "skeyid", r->sa.skeyid.b, r->sa.skeyid.len);
     expect_hex(r->s, "skeyid_d", r->sa.skeyid_d.b, r->sa.skeyid_d.len);
     expect_hex(r->s, "skeyid_a", r->sa.skeyid_a.b, r->sa.skeyid_a.len);
