@@ -15,7 +15,7 @@
  *
  * RFC 2407, 2408, 2409. No socket, no clock, no file, no global.
  */
-#include "ike/ike_int.h"
+#include "ike/v1.h"
 
 #include <stdlib.h>
 

@@ -11,7 +11,7 @@
  *   initiator.c the exchanges we begin
  *   engine.c    row_find, open, row_check, engine_run, engine_commit, seal, send
  *   v1_table.c  the rows under the ladder of RFC 2409    v1_phase1.c v1_quick.c v1_info.c  their handlers
- *   auth.c      proofs of identity
+ *   auth.c      proofs of identity                  secret.c  what a far end has of them
  *   select.c    ISAKMP policies against offers           v1_proposal.c  transform sets against offers, proxy ids
  *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
  *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
@@ -600,48 +600,6 @@ void keys_hash_phase2(u8 *out, const struct sa_core *sa, u32 msgid, const struct
 void keys_hash3(u8 *out, const struct sa_core *sa, const struct xch_core *x);
 void keys_keymat(u8 *out, size_t len, const struct sa_core *sa, const struct xch_core *x, u8 proto, u32 spi);
 
-/* v1_phase1.c */
-enum verdict mm_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-enum verdict mm_i2(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-enum verdict mm_r3(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-enum verdict mm_i4(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-enum verdict mm_5_6(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-/* v1_phase1_out.c */
-void mm_out_2(struct ike *, const struct ike_sa *, struct draft *);
-void mm_out_3(struct ike *, const struct ike_sa *, struct draft *);
-void mm_out_4(struct ike *, const struct ike_sa *, struct draft *);
-void mm_out_5(struct ike *, const struct ike_sa *, struct draft *);
-void mm_out_6(struct ike *, const struct ike_sa *, struct draft *);
-bool mm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *);
-
-/* v1_quick.c */
-enum verdict qm_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-enum verdict qm_i2(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-enum verdict qm_r3(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-void qm_out_2(struct ike *, const struct ike_sa *, struct draft *);
-void qm_out_3(struct ike *, const struct ike_sa *, struct draft *);
-bool qm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *flow);
-
-/* v1_info.c */
-enum verdict info_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-enum verdict info_clear_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
-/* info_early: a protected one before phase 1 is done: told, changes nothing. */
-void info_early(struct ike *ike, struct ike_sa *sa, const struct isakmp_hdr *hdr, const u8 *data, size_t len);
-/* info_effects: what a proved message asks for goes into the queue. */
-void info_effects(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m);
-struct info { /* one notification or deletion of ours */
-    bool del;
-    u8 proto, spi_len;
-    u16 type;
-    const void *spi, *data;
-    size_t len;
-};
-bool info_out(struct ike *, const struct ike_sa *, struct draft *, void *info);
-/* info_error_clear: an unprotected notification for a first message we refuse; never more bytes than came, and so
- * many a second. */
-void info_error_clear(struct ike *ike, const struct endpoint *local, const struct endpoint *remote,
-                      const struct isakmp_hdr *hdr, u16 type);
-
 /* initiator.c */
 enum { START_WHY = 160 };
 /* mm_start: begins main mode; NULL with the reason reported and in why when it cannot begin. flow: who wants it (0: a
@@ -666,45 +624,9 @@ bool live_speaks(const struct ike_sa *sa);         /* the far end can be asked *
 u32 live_silence_s(const struct ike *ike);         /* DP_SET_SILENCE */
 u32 live_heard_s(const struct ike *ike);           /* DP_SET_HEARD */
 
-/* select.c: phase 1 */
-struct p1_offer {
-    u16 encr_id, key_bits, hash_id, auth, group;
-    bool life_seen, life_vpi;
-    u32 life_s;
-    u16 surplus; /* an attribute we do not take part in, 0 = none */
-};
-void p1_read(struct p1_offer *out, const struct isakmp_transform *t);
-const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                                         u32 have, unsigned *out_transform, u32 conn, struct draft *d);
-bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
-void p1_write(struct ike *ike, u32 have, struct isakmp_out *o);
+/* secret.c */
 u64 psk_key(const struct ike *ike, const struct addr *peer, u8 len); /* of a prefix, in ike_conf.psk_map */
 const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer);
-
-/* v1_proposal.c: phase 2 */
-struct p2_offer {
-    u16 key_bits, auth_id, group, encaps;
-    bool life_seen, esn;
-    u32 life_s;
-    u64 life_kb;
-    u16 surplus;
-};
-void p2_read(struct p2_offer *out, const struct isakmp_transform *t);
-struct p2_choice {
-    unsigned proposal, transform;
-    u32 spi;
-    struct p2_offer offer;
-    struct ike_transform set;
-};
-bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_value *f, const struct isakmp_msg *m,
-               struct p2_choice *out, struct draft *d);
-/* p2_trace: the debug lines of an offer. */
-void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer, unsigned proposal,
-              unsigned transform);
-void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi);
-/* proxy_read: the proxy identities of a message as our selector; false with why in the draft. */
-bool proxy_read(struct selector *out, const struct isakmp_msg *m, bool we_initiated, struct draft *d);
-void proxy_write(struct isakmp_out *o, struct bytes_id *idi, struct bytes_id *idr, const struct selector *sel);
 
 /* vendor.c, natd.c */
 u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);

@@ -4,7 +4,7 @@
  * (engine_start). Says why when it cannot begin; what follows from that is the caller's. RFC 2409
  * 5.4, 5.5, 5.7.
  */
-#include "ike/ike_int.h"
+#include "ike/v1.h"
 
 /* ---- main mode ---- */
 

@@ -3,29 +3,7 @@
  * in the order of their priority, each against every offered transform, as IOS does; when none
  * fits, the nearest miss is what the log line names ("offered 3DES, policy 10 wants AES 128").
  */
-#include "ike/ike_int.h"
-
-u64 psk_key(const struct ike *ike, const struct addr *peer, u8 len)
-{
-    struct prefix p = {*peer, len};
-    prefix_normalise(&p);
-    return peer_key(ike, &p.a, len + 1u);
-}
-
-const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer)
-{
-    const struct ike_conf *c = ike->conf;
-    for (int len = addr_bits(peer); len >= 0; len--) { /* the longest match wins */
-        if (c->psk_lens[len / 8] & 1u << len % 8) {
-            const struct conf_psk *k = map_get(&c->psk_map, psk_key(ike, peer, (u8)len));
-            if (k && k->v.peer.len == len && k->v.peer.a.family == peer->family &&
-                (len == 0 || prefix_contains(&k->v.peer, peer))) {
-                return &k->v;
-            }
-        }
-    }
-    return NULL;
-}
+#include "ike/v1.h"
 
 void p1_read(struct p1_offer *out, const struct isakmp_transform *t)
 {
@@ -331,15 +309,16 @@ bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
     return true;
 }
 
-/* p1_write: every policy that we have what it takes for as one transform of one proposal. */
-void p1_write(struct ike *ike, u32 have, struct isakmp_out *o)
+/* p1_write: every policy that we have what it takes for (group: and that has this one; 0: any) as one transform of one
+ * proposal. */
+void p1_write(struct ike *ike, u32 have, u16 group, struct isakmp_out *o)
 {
     struct isakmp_prop_out p;
     isakmp_out_sa(o);
     isakmp_out_proposal(o, &p, 1, PROTO_ISAKMP, NULL, 0);
     for (const struct conf_policy *c = ike->conf->policies; c && p.num < 32; c = c->next) {
         const struct auth_method *auth = auth_of(c->v.auth);
-        if (!auth || !(have & auth_bit(auth))) {
+        if (!auth || !(have & auth_bit(auth)) || (group && group != c->v.group)) {
             continue;
         }
         const struct encr_row *e = encr_row(c->v.encr);

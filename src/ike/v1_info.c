@@ -3,7 +3,7 @@
  * R-U-THERE): what peers tell us, and what we tell them. Only a message with a right HASH(1) is
  * believed; one in clear is noted.
  */
-#include "ike/ike_int.h"
+#include "ike/v1.h"
 
 /* ---- receiving ---- */
 

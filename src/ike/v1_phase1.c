@@ -1,14 +1,13 @@
 /*
- * v1_phase1.c: main mode with a pre-shared key, the deciding half (RFC 2409 5.4): what each
- * received message means. A handler reads the SA and the message and writes its draft;
- * v1_phase1_out.c writes the answers, engine_commit the state. Rows: v1_table.c.
+ * v1_phase1.c: what main mode and aggressive mode share, the deciding half (RFC 2409 5): the policy, the keys, the identity
+ * and its proof. Functions read the SA and the message and write the draft; v1_main.c and v1_aggressive.c call them in the
+ * order of their messages. The writing half: v1_phase1_out.c.
  */
-#include "ike/ike_int.h"
+#include "ike/v1.h"
 
-/* ---- message 1 and 2: the policy ---- */
+/* ---- the policy ---- */
 
-/* look_for_secrets: which methods may be agreed with this far end (auth_bit). */
-static u32 look_for_secrets(struct ike *ike, const struct ike_sa *sa)
+u32 p1_secrets(struct ike *ike, const struct ike_sa *sa)
 {
     u32 have = auth_have(ike, &sa->remote.a);
     auth_tell(ike, sa, 0, have);
@@ -18,8 +17,8 @@ static u32 look_for_secrets(struct ike *ike, const struct ike_sa *sa)
     return have;
 }
 
-static void accept_policy(struct ike *ike, const struct isakmp_msg *m,
-                          const struct ike_policy_value *p, unsigned transform, struct draft *d)
+void p1_accept(struct ike *ike, const struct isakmp_msg *m, const struct ike_policy_value *p,
+               unsigned transform, struct draft *d)
 {
     struct p1_offer o;
     p1_read(&o, &m->sa.transform[transform]);
@@ -36,63 +35,10 @@ static void accept_policy(struct ike *ike, const struct isakmp_msg *m,
         transform; /* which one the answer repeats; quick mode uses the field for its SPI */
 }
 
-enum verdict mm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                   struct draft *d)
-{
-    unsigned transform = 0;
-    trace_payload(ike, sa, 0, "SA", 0);
-    if (m->sa.body_len > sizeof d->x.sa_i.b) {
-        draft_why(d, WHY_MALFORMED, "the SA payload has %u bytes, adit keeps 2048", m->sa.body_len);
-        return V_DROP;
-    }
-    d->sa.vids = vendor_read(ike, sa, 0, m);
-    u32 have = look_for_secrets(ike, sa);
-    const struct ike_policy_value *p = p1_select(ike, sa, m, have, &transform, 0, d);
-    if (!p) {
-        d->notify = NTF_NO_PROPOSAL_CHOSEN;
-        return V_REPLY_ERROR;
-    }
-    memcpy(d->sa.cookie_i, m->hdr.cookie_i, 8);
-    do {
-        env_random(ike->clock, d->sa.cookie_r, 8);
-    } while (be64(d->sa.cookie_r) == 0);
-    accept_policy(ike, m, p, transform, d);
-    vendor_read(ike, sa, d->sa.conn_id,
-                m); /* the dialect looks at them again under the new conn-id */
-    return V_NEXT;
-}
+/* ---- the keys ---- */
 
-enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                   struct draft *d)
-{
-    trace_payload(ike, sa, 0, "SA", 0);
-    if (be64(m->hdr.cookie_r) == 0) {
-        draft_why(d, WHY_MALFORMED, "bytes 8..15: the responder cookie is zero");
-        return V_DROP;
-    }
-    memcpy(d->sa.cookie_r, m->hdr.cookie_r, 8);
-    d->sa.vids |= vendor_read(ike, sa, 0, m);
-    u32 have = look_for_secrets(ike, sa);
-    if (!p1_answer_ok(ike, sa, m, d)) {
-        return V_DROP;
-    }
-    const struct auth_method *auth = auth_of(d->sa.auth);
-    if (!(have & auth_bit(auth))) {
-        draft_why(d, auth->lacks, "the %s was removed during the negotiation", auth->what);
-        return V_DROP;
-    }
-    d->sa.conn_id = ike->next_conn;
-    if (!draft_dh(ike, d, d->sa.group)) {
-        return V_DROP;
-    }
-    return V_NEXT;
-}
-
-/* ---- message 3 and 4: the keys ---- */
-
-/* agree: g^xy from the peer's value, then the SKEYID family, the cipher key and the first IV. */
-static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                  const struct dh *dh, struct draft *d)
+bool p1_keys(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+             const struct dh *dh, struct draft *d)
 {
     u32 conn = d->sa.conn_id;
     trace_payload(ike, sa, conn, "KE", 0);
@@ -119,45 +65,7 @@ static bool agree(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
     return true;
 }
 
-enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                   struct draft *d)
-{
-    if (!dh_public_ok(d->sa.group, m->ke.p, m->ke.len)) { /* before we pay for a key pair */
-        draft_bad_ke(m, d->sa.group, d);
-        return V_DROP;
-    }
-    /* under one pair of cookies every message 3 is answered with one value and nonce of ours: the
-     * initiator may have been answered for a forged one before (half_open.c) */
-    const struct dh *dh = sa->main.dh;
-    if (!dh) {
-        if (!draft_dh(ike, d, d->sa.group)) {
-            return V_DROP;
-        }
-        dh = d->dh;
-        d->x.nr.len = NONCE_LEN;
-        env_random(ike->clock, d->x.nr.b, d->x.nr.len);
-    }
-    memcpy(d->x.gi.b, m->ke.p, m->ke.len);
-    d->x.gi.len = d->x.gr.len = group_row(d->sa.group)->public_len;
-    dh_public(dh, d->x.gr.b);
-    draft_nonce(&d->x.ni, &m->nonce);
-    return agree(ike, sa, m, dh, d) ? V_NEXT : V_DROP;
-}
-
-enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                   struct draft *d)
-{
-    if (!dh_public_ok(d->sa.group, m->ke.p, m->ke.len)) {
-        draft_bad_ke(m, d->sa.group, d);
-        return V_DROP;
-    }
-    memcpy(d->x.gr.b, m->ke.p, m->ke.len);
-    d->x.gr.len = m->ke.len;
-    draft_nonce(&d->x.nr, &m->nonce);
-    return agree(ike, sa, m, sa->main.dh, d) ? V_NEXT : V_DROP;
-}
-
-/* ---- message 5 and 6: who it is ---- */
+/* ---- who it is ---- */
 
 /* identity_ok: an address must be the one the peer speaks from, or at least one that has the same
  * key. */
@@ -199,8 +107,8 @@ static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct i
     return false;
 }
 
-static bool first_id(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                     struct bytes_id *out, struct draft *d)
+bool p1_identity(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                 struct bytes_id *out, struct draft *d)
 {
     trace_payload(ike, sa, sa->c.conn_id, "ID", 0);
     if (m->num_ids != 1) {
@@ -238,7 +146,6 @@ static bool notify_ok(const struct isakmp_msg *m, struct draft *d)
     return true;
 }
 
-/* authenticated: the peer has proved the key. */
 static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
                                   const struct isakmp_msg *m, struct draft *d)
 {
@@ -270,19 +177,27 @@ static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
     return V_NEXT;
 }
 
-/* mm_5_6: the same for both ends: who the other one is, and the proof of it. */
-enum verdict mm_5_6(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
-                    struct draft *d)
+/* id_of: an identity that was read before, from what was kept of it. */
+static bool id_of(struct isakmp_id *out, const struct bytes_id *body)
+{
+    struct rd r = rd_init(body->b, body->len);
+    out->type = rd_u8(&r);
+    out->proto = rd_u8(&r);
+    out->port = rd_u16(&r);
+    out->body = (struct isakmp_bytes){body->b, body->len};
+    out->data = (struct isakmp_bytes){body->b + (body->len - rd_left(&r)), (u16)rd_left(&r)};
+    return !r.bad;
+}
+
+enum verdict p1_proved(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                       struct draft *d)
 {
     u8 want[HASH_MAX];
-    bool we_began = sa->c.initiator;
-    if (!first_id(ike, sa, m, we_began ? &d->x.idr : &d->x.idi, d)) {
+    struct isakmp_id id;
+    const struct bytes_id *who = sa->c.initiator ? &d->x.idr : &d->x.idi;
+    (sa->c.initiator ? keys_hash_r : keys_hash_i)(want, &d->sa, &d->x);
+    if (!auth_of(d->sa.auth)->check(ike, sa, m, d, want) || !notify_ok(m, d)) {
         return V_DROP;
     }
-    (we_began ? keys_hash_r : keys_hash_i)(want, &d->sa, &d->x);
-    if (!auth_of(d->sa.auth)->check(ike, sa, m, d, want) || !notify_ok(m, d) ||
-        !identity_ok(ike, sa, &m->id[0], d)) {
-        return V_DROP;
-    }
-    return authenticated(ike, sa, m, d);
+    return id_of(&id, who) && identity_ok(ike, sa, &id, d) ? authenticated(ike, sa, m, d) : V_DROP;
 }

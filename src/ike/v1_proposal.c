@@ -3,7 +3,7 @@
  * and proxy identities against flows (RFC 2409 5.5, RFC 2407 4.6.2). Decides and writes; commits
  * nothing.
  */
-#include "ike/ike_int.h"
+#include "ike/v1.h"
 
 /* ---- reading an offered transform ---- */
 

@@ -3,7 +3,7 @@
  * 1 of ours. Every message is proved by its hash before anything in it counts. child_install makes
  * the SAs after the commit.
  */
-#include "ike/ike_int.h"
+#include "ike/v1.h"
 
 static void proxy_text(struct ev_str *out, const struct prefix *p, u8 proto, u16 lo, u16 hi)
 {

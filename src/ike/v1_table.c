@@ -14,7 +14,7 @@
  *                                                    Informational (RFC 2409 5.7)
  *                                                      HDR*, HASH(1), N/D        -->
  */
-#include "ike/ike_int.h"
+#include "ike/v1.h"
 
 #define ALWAYS (PB_VID | PB_NOTIFY)
 

@@ -6,7 +6,7 @@
  */
 #include "json_hex.h"
 #include "pcap.h"
-#include "ike/ike_int.h"
+#include "ike/v1.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

@@ -7,7 +7,7 @@
 #define ADIT_TEST_WORLD_H
 
 #include "ike/ike.h"
-#include "ike/ike_int.h" /* tests look inside */
+#include "ike/v1.h" /* tests look inside */
 
 #include <stdarg.h>
 #include <setjmp.h>
