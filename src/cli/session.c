@@ -346,6 +346,11 @@ void session_mode(struct session *s, enum cli_mode mode)
         if (conf_typed(c)) {
             s->host->apply(s->host->ctx);
         }
+        if (!c->unfinished && conf_changing(c)) {
+            s_printf(s, "%% NOTE: %u other console%s in configuration mode; what crypto maps covered "
+                        "before is\n        dropped until they have left.\n",
+                     c->typing, c->typing == 1 ? " is" : "s are");
+        }
         if (c->unfinished) {
             s_printf(s, "%% NOTE: a console went in the middle of a change; what crypto maps covered "
                         "before is\n        dropped until `clear adit unfinished` says that their "

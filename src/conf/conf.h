@@ -175,6 +175,8 @@ struct conf_if {
     char crypto_map[CONF_NAME];
     struct conf_src crypto_map_src;
     struct list held; /* conf_block: what its map covered and does not any more, dropped (cover.c) */
+    bool held_all;    /* that is more than there is room for: everything; _new: since conf_hold_all was called last */
+    bool held_all_new;
     struct { /* 0 / "": default */
         u32 cost, hello, dead, area;
         u32 pid; /* ip ospf PID area N */
@@ -294,6 +296,9 @@ void conf_entry_remove(struct conf *c, struct conf_map_entry *e);
 void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl);
 void conf_if_set_map(struct conf *c, struct conf_if *i, const char *name);
 void conf_held_back(struct conf *c, u32 held);
+/* conf_hold_all: where something is held, everything is from now on; true: that changed something. _back: it did not. */
+bool conf_hold_all(struct conf *c);
+void conf_hold_all_back(struct conf *c);
 
 /* ---- what crypto maps cover (cover.c) ------------------------------------------------------------- */
 

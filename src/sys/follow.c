@@ -149,6 +149,7 @@ bool router_taken(struct router *r, enum child_id id, u32 asked, u64 in_force)
 
 void router_apply(struct router *r)
 {
+    r->typed = false;
     go_on(r, offer(r));
 }
 

@@ -6,6 +6,7 @@
  */
 #include "sys/router_int.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
@@ -26,6 +27,7 @@ struct frr {
     struct daemon *running[FRR_NUM];                     /* owned; NULL: not running */
     enum frr_end { END_NOT, END_LINES, END_ROUTER } end; /* they are asked to end, and why */
     bool reloading, reload_again; /* the text changes; it has changed meanwhile */
+    bool unwritten;               /* the text could not be written: again at the next look */
     uv_timer_t wait;     /* for zebra's socket: ospfd would try again only after ten seconds */
     uv_timer_t patience; /* with daemons that are asked to end */
     uv_timer_t again;    /* one ended by itself: start it again soon */
@@ -194,9 +196,12 @@ static bool frr_write(struct frr *f)
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     bool ok = fd >= 0 && write(fd, f->text.s, f->text.len) == (ssize_t)f->text.len &&
               fchown(fd, user->pw_uid, user->pw_gid) == 0;
+    const char *why = ok ? NULL : strerror(errno);
     if (fd >= 0) {
         close(fd);
     }
+    f->unwritten = !ok;
+    apply_complain_once(f->r, "router ospf", "", why);
     return ok;
 }
 
@@ -403,8 +408,8 @@ void frr_take(struct frr *f)
 {
     struct strbuf text = f->offered;
     f->offered = (struct strbuf){0};
-    bool same =
-        text.len == f->text.len && (text.len == 0 || memcmp(text.s, f->text.s, text.len) == 0);
+    bool same = !f->unwritten && text.len == f->text.len &&
+                (text.len == 0 || memcmp(text.s, f->text.s, text.len) == 0);
     if (same) {
         sb_free(&text);
         return;

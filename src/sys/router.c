@@ -263,8 +263,9 @@ static void finish(struct router *r)
     uv_close((uv_handle_t *)&r->nl_poll, NULL);
     uv_timer_stop(&r->settle);
     uv_timer_stop(&r->look);
+    api_free(r->api); /* a console that hangs up may begin something */
     uv_timer_stop(&r->patience);
-    api_free(r->api);
+    uv_timer_stop(&r->settle);
     r->api = NULL;
     ask_cancel(r, r);
     end_children(r);
@@ -282,6 +283,7 @@ static void finish(struct router *r)
     conf_free(r->conf);
     kern_close(r->kern);
     logbook_close(&r->book);
+    map_free(&r->flow_map);
     while (r->flow_keys) {
         struct flow_key *k = r->flow_keys;
         r->flow_keys = k->next;

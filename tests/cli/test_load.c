@@ -67,8 +67,6 @@ static void errors_say_where(void **state)
             "R9.cfg:2:22: error:", "Bad mask");
     rejects("interface Tunnel0\n tunnel protection ipsec profile NONE\n",
             "R9.cfg:2:34: error:", "does not exist");
-    rejects("ipv6 route 2001:db8::/32 2001:db8::1\n",
-            "R9.cfg:1:1: error:", "IPv6 routing not enabled");
     rejects("access-list 100 permit ip 10.0.0.0 0.255.0.255 any\n", "R9.cfg:1:36: error:", "holes");
     rejects("crypto ipsec transform-set T esp-aes esp-3des\n",
             "R9.cfg:1:38: error:", "one ESP cipher");
