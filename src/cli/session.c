@@ -324,6 +324,8 @@ void session_conf_replaced(struct session *s)
     if (s->cfg.mode & M_SUBMODES) {
         s->cfg.mode = M_CONF; /* the new model counts it below */
         s->out(s->ctx, "\n% The configuration was read again; this console left its submode\n");
+    } else if (s->cfg.mode == M_CONF) {
+        s->out(s->ctx, "\n% The configuration was read again; what was not saved is gone\n");
     }
     s->cfg.at = NULL;
     s->cfg.c = NULL;
