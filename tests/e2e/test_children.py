@@ -272,11 +272,13 @@ def test_children_end_in_any_order(double):
                                  lambda d: [os.kill(c, signal.SIGTERM) for c in d.children()] + [d.p.send_signal(signal.SIGTERM)]],
                          ids=["group-term", "group-int", "children-first"])
 def test_the_whole_group_is_ended(double, how):
+    """In two seconds; and ike hears it in time to say Delete to its peers."""
     d = double("honest")
     until(lambda: len(d.children()) == 2, 10)
     assert d.ask("show crypto session").returncode == 0
     assert d.end(how) == 0
     assert "starting it again" not in d.log()
+    assert "ike hears that everything ends" in Path(d.stderr.name).read_text()
 
 
 def test_a_stopped_child_is_killed_at_the_end(double):
