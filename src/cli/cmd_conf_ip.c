@@ -225,18 +225,26 @@ static int rule_start(const struct match *m)
     return -1;
 }
 
+/* number_left: for a line behind all others. */
+static bool number_left(struct cfg *k, const struct match *m, const struct conf_acl *acl)
+{
+    const u32 most = acl->ipv6 ? UINT32_MAX - 1 : INT32_MAX; /* as the grammar takes them */
+    u32 last = list_empty(&acl->aces) ? 0
+                                      : CONTAINER_OF(acl->aces.prev, struct conf_ace, link)->seq;
+    return last <= most - 10 ||
+           cfg_fail(k, m, NULL, "there is no number left behind %u; give the line one", last);
+}
+
 static bool rule_put(struct cfg *k, const struct match *m, struct conf_acl *acl, u32 seq,
                      struct conf_ace *rule)
 {
     struct conf_ace *was = NULL;
-    u32 last = 0;
     CONF_FOR(struct conf_ace, e, &acl->aces)
     {
         was = seq && e->seq == seq ? e : was;
-        last = e->seq;
     }
-    if (!seq && last > (acl->ipv6 ? UINT32_MAX - 1 : INT32_MAX) - 10u) {
-        return cfg_fail(k, m, NULL, "there is no number left behind %u; give the line one", last);
+    if (!seq && !number_left(k, m, acl)) {
+        return false;
     }
     rule->src = k->src;
     struct conf_ace *e = conf_ace_put(k->c, acl, seq, rule);
@@ -304,7 +312,8 @@ bool cfg_acl_numbered(struct cfg *k, const struct match *m)
 static bool remark_put(struct cfg *k, const struct match *m, struct conf_acl *acl)
 {
     struct conf_ace e = {.src = k->src};
-    if (!cfg_text(k, m, e.remark, sizeof e.remark)) {
+    if (!cfg_text(k, m, e.remark, sizeof e.remark) ||
+        (!m->no && !number_left(k, m, acl))) {
         return false;
     }
     if (!m->no) {

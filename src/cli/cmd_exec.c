@@ -152,6 +152,9 @@ bool exec_clear_unfinished(struct session *s, const struct match *m)
              less  ? "What crypto maps cover is what their lists say now"
              : was ? "Nothing was held for it any more"
                    : "No console went in the middle of a change");
+    if (conf_holds(c)) {
+        s_printf(s, "Entries that permit nothing still drop what they covered: `show crypto map`\n");
+    }
     return true;
 }
 
@@ -265,40 +268,38 @@ static bool is_readable(struct session *s, const char *text)
     return ok;
 }
 
-static bool save(struct session *s)
+/* to_save: the running configuration, when it may be saved. The text is the caller's, also when it may not. */
+static bool to_save(struct session *s, struct strbuf *text)
 {
     if (!is_whole(s)) {
         return false;
     }
+    cli_running(text, s->host->conf(host_ctx(s)));
+    return is_readable(s, text->s);
+}
+
+static bool save(struct session *s)
+{
     struct strbuf text = {0};
-    cli_running(&text, s->host->conf(host_ctx(s)));
-    bool readable = is_readable(s, text.s), ok = readable && s->host->save(host_ctx(s), text.s);
-    mem_wipe(text.s, text.len);
+    bool may = to_save(s, &text), ok = may && s->host->save(host_ctx(s), text.s);
     sb_free(&text);
-    if (!readable) {
-        return false;
+    if (may) {
+        s_printf(s, ok ? "Building configuration...\n[OK]\n"
+                       : "%% Error: the startup configuration cannot be written\n");
     }
-    s_printf(s, ok ? "Building configuration...\n[OK]\n"
-                   : "%% Error: the startup configuration cannot be written\n");
     return ok;
 }
 
 /* save_file: into the file the operator gave, whose former text stays beside it. */
 static bool save_file(struct session *s)
 {
-    if (!is_whole(s)) {
-        return false;
-    }
     struct strbuf text = {0}, where = {0};
-    cli_running(&text, s->host->conf(host_ctx(s)));
-    bool readable = is_readable(s, text.s),
-         ok = readable && s->host->save_file(host_ctx(s), text.s, &where);
+    bool may = to_save(s, &text), ok = may && s->host->save_file(host_ctx(s), text.s, &where);
     sb_free(&text);
-    if (!readable) {
-        return false;
+    if (may) {
+        s_printf(s, ok ? "Building configuration...\n%s\n[OK]\n" : "%% Error: %s\n",
+                 where.s ? where.s : "");
     }
-    s_printf(s, ok ? "Building configuration...\n%s\n[OK]\n" : "%% Error: %s\n",
-             where.s ? where.s : "");
     sb_free(&where);
     return ok;
 }

@@ -40,6 +40,7 @@ static void note_entry(struct cfg *k, const struct conf_map *m, const struct con
     {
         if (strcmp(i->crypto_map, m->name) == 0) {
             enum conf_stand stand = conf_entry_stand(k->c, i, e);
+            stand = stand == CONF_HELD && i->held_all ? CONF_EVERYTHING : stand;
             worst = MAX(worst, stand);
         }
     }
@@ -81,7 +82,8 @@ static bool possible(struct cfg *k, struct conf_finding *f)
     if (k->out) {
         sb_add(k->out, "% NOTE: more was taken from what crypto maps cover than can be remembered "
                        "line by line: what no\n        line protects is dropped on their interfaces "
-                       "until everybody has left configuration mode.\n");
+                       "until everybody has left\n        configuration mode and every changed entry "
+                       "permits something.\n");
     }
     return true;
 }

@@ -107,7 +107,7 @@ struct conf_acl {
 struct conf_block {
     struct list link;
     char map[CONF_NAME], acl[CONF_NAME];
-    u32 seq;          /* of the entry */
+    u32 seq, born;    /* of the entry; conf.held when it was made */
     struct list aces; /* conf_ace: a deny ends the block; seq: conf.held when it was put here */
 };
 
@@ -370,7 +370,7 @@ struct conf_limits {
     unsigned tunnels; /* their numbers are below it */
     unsigned flows;   /* lines that permit, and protected tunnels */
     unsigned covered; /* lines, with those that are dropped while lists are changed */
-    unsigned masks;   /* on one link: different pairs of prefix lengths, with a protocol or without */
+    unsigned masks;   /* on one link: different pairs of prefix lengths, with a protocol or without; lines in force leave two */
 };
 NODISCARD bool conf_fits(const struct conf *c, const struct conf_limits *most,
                          struct conf_finding *out);

@@ -10,9 +10,10 @@
  *
  * What a list covers is, for each line that permits, what that line selects and no deny line in front of it does; other
  * permit lines neither add to that nor take from it. So this much is held of a line: itself and the denies in front of it.
- * Three changes take something: a line that permits goes, a deny comes in front of it, an entry or an interface goes by
- * another list or map. Each asks for every line it touches: is that held already, or more than that? What is too much to
- * be held line by line is held as everything (conf_if.held_all), so there is always room for the lines in force.
+ * Four changes take something: a line that permits goes, a deny comes in front of it, an entry or an interface goes by another
+ * list or map; and an entry that permitted nothing, whose lines were held for that, permits again or goes. Each asks for
+ * every line it touches: is that held already, or more than that? What is too much to be held line by line is held as
+ * everything (conf_if.held_all), and the lines in force leave room for that.
  */
 #include "conf/conf.h"
 
@@ -180,6 +181,31 @@ static struct walk *walk_new(struct going *g, struct conf_block *b, const struct
     return w;
 }
 
+static struct conf_block *block_new(struct conf *c, struct conf_if *i,
+                                    const struct conf_map_entry *e)
+{
+    struct conf_block *b = arena_alloc(&c->arena, sizeof *b);
+    str_copy(b->map, sizeof b->map, i->crypto_map);
+    str_copy(b->acl, sizeof b->acl, e->acl);
+    b->seq = e->seq;
+    b->born = ++c->held;
+    list_init(&b->aces);
+    list_push_back(&i->held, &b->link);
+    return b;
+}
+
+/* hold_name: where everything is held, whose lines went is enough. */
+static void hold_name(struct conf *c, struct conf_if *i, const struct conf_map_entry *e)
+{
+    CONF_FOR(struct conf_block, b, &i->held)
+    {
+        if (is_of(b, i, e)) {
+            return;
+        }
+    }
+    (void)block_new(c, i, e);
+}
+
 /* hold: that line, with the denies in front of it, unless as much is held. */
 static void hold(struct going *g, const struct list *line)
 {
@@ -194,13 +220,7 @@ static void hold(struct going *g, const struct list *line)
         w = fits ? &g->walk[n] : NULL;
     }
     if (!w) {
-        struct conf_block *b = arena_alloc(&g->c->arena, sizeof *b);
-        str_copy(b->map, sizeof b->map, g->i->crypto_map);
-        str_copy(b->acl, sizeof b->acl, g->e->acl);
-        b->seq = g->e->seq;
-        list_init(&b->aces);
-        list_push_back(&g->i->held, &b->link);
-        w = walk_new(g, b, line);
+        w = walk_new(g, block_new(g->c, g->i, g->e), line);
         w->fresh = true;
     }
     for (const struct list *it = w->missing; it && it != line; it = it->next) {
@@ -223,6 +243,7 @@ static void hold_rules(struct conf *c, struct conf_if *i, const struct conf_map_
     bool begun = false;
     c->taken++; /* held already or not */
     if (i->held_all) {
+        hold_name(c, i, e);
         return;
     }
     LIST_FOR (it, &i->held) {
@@ -280,7 +301,9 @@ static void hold_from(struct conf *c, struct conf_if *i, const struct conf_map_e
                       const struct list *first)
 {
     const struct conf_acl *acl = conf_entry_list(c, e);
-    if (conf_entry_stand(c, i, e) == CONF_EVERYTHING) {
+    enum conf_stand stand = conf_entry_stand(c, i, e);
+    c->taken += stand == CONF_HELD; /* what is held for it may have no right to stay any more */
+    if (stand == CONF_EVERYTHING) {
         hold_everything(c, i, e);
     } else if (acl && first != &acl->aces) {
         hold_rules(c, i, e, &acl->aces, first, false);
@@ -431,7 +454,7 @@ void conf_held_back(struct conf *c, u32 held)
                     list_remove(&ace->link);
                 }
             }
-            if (list_empty(&b->aces)) {
+            if (b->born > held) {
                 list_remove(&b->link);
             }
         }
@@ -443,7 +466,7 @@ void conf_held_back(struct conf *c, u32 held)
 
 bool conf_if_covers(const struct conf *c, const struct conf_if *i)
 {
-    return map_of(c, i) || !list_empty(&i->held) || i->held_all;
+    return map_of(c, i) || !list_empty(&i->held);
 }
 
 enum { BLOCK_DROPPED = 1 << 16 }; /* above all sequence numbers of entries */
@@ -507,25 +530,11 @@ bool conf_block_stays(const struct conf *c, const struct conf_if *i, const struc
     return false;
 }
 
-/* all_stays: everything that no line protects is dropped on: an entry of the interface permits nothing, and what it had is not
- * known line by line. */
-static bool all_stays(const struct conf *c, const struct conf_if *i)
-{
-    const struct conf_map *m = map_of(c, i);
-    for (struct list *it = m ? m->entries.next : NULL; it && it != &m->entries; it = it->next) {
-        const struct conf_map_entry *e = CONTAINER_OF(it, struct conf_map_entry, link);
-        if (!(list_has(conf_entry_list(c, e)) & HAS_PERMITS)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool conf_holds(const struct conf *c)
 {
     CONF_FOR(struct conf_if, i, &c->ifs)
     {
-        if (!list_empty(&i->held) || i->held_all) {
+        if (!list_empty(&i->held)) {
             return true;
         }
     }
@@ -556,9 +565,6 @@ bool conf_changing(const struct conf *c)
 {
     CONF_FOR(struct conf_if, i, &c->ifs)
     {
-        if (i->held_all && !all_stays(c, i)) {
-            return true;
-        }
         CONF_FOR(struct conf_block, b, &i->held)
         {
             if (!conf_block_stays(c, i, b)) {
@@ -582,7 +588,7 @@ static bool settle(struct conf *c)
                 list_remove(&b->link);
             }
         }
-        i->held_all = i->held_all && all_stays(c, i);
+        i->held_all = i->held_all && !list_empty(&i->held);
     }
     return true;
 }

@@ -180,29 +180,37 @@ static void on_exit_frr(uv_process_t *p, int64_t status, int sig)
     }
 }
 
-static bool frr_write(struct frr *f)
+/* write_conf: what is wrong, or NULL. */
+static const char *write_conf(const struct frr *f)
 {
     char path[512];
     const struct passwd *user = getpwnam("frr");
     if (!user) {
-        complain(f, "router ospf", "FRR is not installed; install the package frr");
-        return false;
+        return "FRR is not installed; install the package frr";
     }
     (void)mkdir(f->dir, 0755);
-    if (chown(f->dir, user->pw_uid, user->pw_gid) != 0) {
-        return false;
-    }
     snprintf(path, sizeof path, "%s/frr.conf", f->dir);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    bool ok = fd >= 0 && write(fd, f->text.s, f->text.len) == (ssize_t)f->text.len &&
-              fchown(fd, user->pw_uid, user->pw_gid) == 0;
-    const char *why = ok ? NULL : strerror(errno);
-    if (fd >= 0) {
-        close(fd);
+    if (chown(f->dir, user->pw_uid, user->pw_gid) != 0) {
+        return strerror(errno);
     }
-    f->unwritten = !ok;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        return strerror(errno);
+    }
+    ssize_t n = write(fd, f->text.s, f->text.len);
+    const char *why = n != (ssize_t)f->text.len                          ? strerror(n < 0 ? errno : ENOSPC)
+                      : fchown(fd, user->pw_uid, user->pw_gid) != 0 ? strerror(errno)
+                                                                    : NULL;
+    close(fd);
+    return why;
+}
+
+static bool frr_write(struct frr *f)
+{
+    const char *why = write_conf(f);
+    f->unwritten = why != NULL;
     apply_complain_once(f->r, "router ospf", "", why);
-    return ok;
+    return !why;
 }
 
 /* leftover_end: one that a killed main left behind holds the same sockets. Its routes stay. */

@@ -257,13 +257,13 @@ static void end_children(struct router *r)
 }
 
 /* finish: ends the children; TUNs, classifiers and routes stay, so nothing leaves in clear while adit is away. The kernel's
- * news and consoles end first: nothing begins any more. */
+ * news and consoles end first, with what a console that hangs up begins: nothing begins any more. */
 static void finish(struct router *r)
 {
     uv_close((uv_handle_t *)&r->nl_poll, NULL);
     uv_timer_stop(&r->settle);
     uv_timer_stop(&r->look);
-    api_free(r->api); /* a console that hangs up may begin something */
+    api_free(r->api);
     uv_timer_stop(&r->patience);
     uv_timer_stop(&r->settle);
     r->api = NULL;

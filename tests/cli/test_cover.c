@@ -16,7 +16,7 @@ struct world {
     struct conf *c;
     struct cli_host host;
     struct session *s[CONSOLES];
-    bool took[CONSOLES]; /* its lines took something from what the lines cover */
+    bool took[CONSOLES]; /* its lines took something from what would stay covered */
     bool hung;           /* such a one has gone */
     bool impossible;
     u64 random;
@@ -152,6 +152,26 @@ static u32 said(const struct world *w, unsigned i, bool *out_mute)
     return all;
 }
 
+/* settled: what would be covered if all were whole now. */
+static u32 settled(const struct world *w, unsigned i)
+{
+    static const char *const names[IFS] = {"FastEthernet0/0", "FastEthernet0/1"};
+    const struct conf_if *p = conf_if_find(w->c, names[i]);
+    bool mute;
+    struct told t = {.covered = said(w, i, &mute)};
+    for (struct list *it = p ? p->held.next : NULL; it && it != &p->held; it = it->next) {
+        const struct conf_block *b = CONTAINER_OF(it, struct conf_block, link);
+        bool stays = conf_block_stays(w->c, p, b);
+        t.covered |= stays && p->held_all ? UINT32_MAX : 0;
+        t.denied = 0;
+        t.block = 0;
+        for (struct list *at = b->aces.next; stays && at != &b->aces; at = at->next) {
+            on_line(&t, NULL, CONTAINER_OF(at, struct conf_ace, link), 0);
+        }
+    }
+    return t.covered;
+}
+
 /* ---- what is typed ---- */
 
 static const char start[] =
@@ -270,7 +290,7 @@ static void step(struct world *w)
     bool mute, hangs_up = !below(w, 40), refused = !below(w, 10);
     for (unsigned i = 0; i < IFS; i++) {
         before[i] = covered(w, i);
-        lines[i] = said(w, i, &mute);
+        lines[i] = settled(w, i);
     }
     if (hangs_up) {
         w->hung |= session_configuring(w->s[n]) && w->took[n];
@@ -307,15 +327,15 @@ static void step(struct world *w)
     for (unsigned i = 0; i < IFS; i++) {
         u32 now = covered(w, i), by_lines = said(w, i, &mute);
         bool lost = !quiet(w) && (before[i] & ~now);
-        bool settled = quiet(w) && !w->c->unfinished;
-        if ((by_lines & ~now) || lost || (settled && !mute && now != by_lines)) {
+        bool whole = quiet(w) && !w->c->unfinished;
+        if ((by_lines & ~now) || lost || (whole && !mute && now != by_lines)) {
             for (unsigned k = 0; k < w->num; k++) {
                 print_message("   %s\n", w->log[k]);
             }
             fail_msg("interface %u covers %08x, covered %08x, its lines say %08x", i, now,
                      before[i], by_lines);
         }
-        w->took[n] |= (lines[i] & ~by_lines) != 0;
+        w->took[n] |= (lines[i] & ~settled(w, i)) != 0;
     }
     if (refused && session_configuring(w->s[n]) && w->c->held != held) {
         /* it was a line that asks nobody whether it fits: it took something all the same */
@@ -458,14 +478,30 @@ static void more_than_can_be_held(void **state)
     struct told t = {0};
     conf_if_covered(w.c, i, on_line, &t);
     assert_int_equal(t.covered, UINT32_MAX);
+    struct strbuf out = {0};
+    const struct cli_snapshot none = {0};
+    cli_show_map(&(struct cli_show){.c = w.c, .snap = &none, .out = &out});
+    assert_non_null(strstr(out.s, "FastEthernet0/0 drops everything that no line protects"));
+    assert_non_null(strstr(out.s, "FastEthernet0/0 drops, of crypto map X 10:\n"
+                                  "            (its list permits nothing; until it does)"));
+    assert_null(strstr(out.s, "of crypto map X 20:")); /* nothing of it is left to say */
+    sb_free(&out);
     session_line(w.s[0], "configure terminal");
+    session_line(w.s[0], "ip access-list extended 101"); /* now this one's goes */
+    session_line(w.s[0], "30 deny ip host 10.5.0.1 any");
+    session_line(w.s[0], "no 20");
     session_line(w.s[0], "access-list 100 permit ip host 10.2.0.1 any");
     assert_int_equal(conf_entry_stand(w.c, i,
                                       CONTAINER_OF(conf_map_find(w.c, "X")->entries.next,
                                                    struct conf_map_entry, link)),
                      CONF_PERMITS);
     session_line(w.s[0], "end");
+    assert_true(i->held_all);
+    session_line(w.s[0], "configure terminal");
+    session_line(w.s[0], "access-list 101 permit ip host 10.4.0.1 any");
+    session_line(w.s[0], "end");
     assert_false(conf_holds(w.c));
+    assert_false(i->held_all);
     ended(&w);
 }
 

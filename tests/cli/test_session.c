@@ -483,6 +483,43 @@ static void two_consoles(void **state)
     assert_true(conf_changing(f->c));
 }
 
+/* An entry whose list has gone goes on with what it had. Who begins that list again, takes the entry away or points it
+ * elsewhere, and hangs up, leaves it covered. */
+static void begun_again_and_left(void **state)
+{
+    struct fake *f = *state;
+    static const char *const ways[][3] = {
+        {"access-list 100 permit ip 10.9.0.0 0.0.0.255 any", "", ""},
+        {"no crypto map M 10", "", ""},
+        {"access-list 101 permit ip 10.9.0.0 0.0.0.255 any", "crypto map M 10 ipsec-isakmp",
+         "match address 101"}};
+    say(f, "enable");
+    for (unsigned i = 0; i < ARRAY_LEN(ways); i++) {
+        static const char *const lines[] = {
+            "conf t",         "no access-list 100", "access-list 100 permit ip 10.1.0.0 0.0.0.255 any",
+            "access-list 102 permit ip 10.3.0.0 0.0.0.255 any",
+            "crypto map M 10 ipsec-isakmp", "match address 100", "crypto map M 20 ipsec-isakmp",
+            "match address 102", "interface FastEthernet0/1", "crypto map M", "end",
+            "clear adit unfinished", "conf t", "no access-list 100", "end"};
+        for (unsigned k = 0; k < ARRAY_LEN(lines); k++) {
+            say(f, lines[k]);
+        }
+        assert_true(conf_holds(f->c));
+        assert_false(conf_changing(f->c));
+        assert_false(f->c->unfinished);
+        say(f, "conf t");
+        for (unsigned k = 0; k < ARRAY_LEN(ways[i]) && ways[i][k][0]; k++) {
+            say(f, ways[i][k]);
+            assert_int_equal(f->status, CLI_OK);
+        }
+        session_free(f->s);
+        f->s = session_new(&f->host, f, true, f_out, f_done);
+        assert_true(f->c->unfinished);
+        assert_true(conf_changing(f->c));
+        assert_int_equal(f->unfinished, i + 1);
+    }
+}
+
 /* What a console leaves can be read again: what is in use does not go, what is refused changes nothing, a list stays of its
  * kind, and what could not be read is not saved. */
 static void what_is_left_is_whole(void **state)
@@ -503,6 +540,9 @@ static void what_is_left_is_whole(void **state)
                                        "access-list 100 permit ip host 10.0.0.1 any",
                                        "ip access-list standard S",
                                        "permit host 10.0.0.1",
+                                       "service password-encryption",
+                                       "enable password 123456789012345678901234567890123456789012"
+                                       "345678901234567890123456789012345678",
                                        "ipv6 access-list 101",
                                        "sequence 4294967290 permit ipv6 any any"};
     static const char *const refused[][2] = {
@@ -517,6 +557,10 @@ static void what_is_left_is_whole(void **state)
         {"no ipv6 access-list 100", "of the other kind"},
         {"ipv6 access-list 101", ""},
         {"permit ipv6 host 2001:db8::1 any", "no number left behind 4294967290"},
+        {"remark z", "no number left behind 4294967290"},
+        {"enable password 12345678901234567890123456789012345678901234567890123456789012345678901234567"
+         "89",
+         "no secret of type 0"},
         {"crypto map M 10 ipsec-isakmp", ""},
         {"set transform-set A NONE", "transform set NONE does not exist"}};
     struct strbuf want = {0}, is = {0};
@@ -659,7 +703,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(modes_and_prompts),   T(carets),               T(secrets),    T(filters), T(debugging),
         T(filters_tell_errors), T(history),              T(help),       T(saving),  T(replaced),
-        T(a_list_typed_again),  T(two_consoles), T(what_is_left_is_whole), T(a_line_that_does_not_fit), T(last_permit_replaced), T(master_keys)};
+        T(a_list_typed_again),  T(two_consoles), T(what_is_left_is_whole), T(begun_again_and_left), T(a_line_that_does_not_fit), T(last_permit_replaced), T(master_keys)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -407,6 +407,29 @@ def test_a_console_that_hangs_up_at_any_byte(double):
     assert d.end() == 0
 
 
+def test_typed_lines_are_followed(double):
+    """Soon, without leaving configuration mode, and also when the console has gone by then."""
+    d = double("honest")
+    there = lambda: "7.7.7.7" in sh(["ip", "-n", d.ns, "addr"])
+    until(lambda: "1.1.1.1" in sh(["ip", "-n", d.ns, "addr"]), 10)
+    for line, wanted, stays in (("ip address 7.7.7.7 255.255.255.255", True, True), ("no ip address", False, False)):
+        time.sleep(0.5)  # nothing else makes main look: the kernel's news of what it did itself are over
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(d.sock)
+        said = s.makefile()
+        for o in ({"open": {"privileged": True}}, {"line": "configure terminal"}, {"line": "interface Loopback7"}, {"line": line}):
+            s.sendall(json.dumps(o).encode() + b"\n")
+            if "line" in o:
+                while "done" not in json.loads(said.readline()):
+                    pass
+        if not stays:
+            s.shutdown(socket.SHUT_RDWR)
+            s.close()
+        until(lambda: there() == wanted, 10)
+        s.close()
+    assert d.end() == 0
+
+
 def test_requests_wait_for_the_one_before(double):
     """Commands that are sent at once are done one after the other, each ends once."""
     d = double("honest")
