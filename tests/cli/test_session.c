@@ -525,6 +525,9 @@ static void begun_again_and_left(void **state)
 static void what_is_left_is_whole(void **state)
 {
     struct fake *f = *state;
+    static char longest[120], too_long[120];
+    snprintf(longest, sizeof longest, "enable password %078d", 1);
+    snprintf(too_long, sizeof too_long, "enable password %079d", 1);
     static const char *const good[] = {"crypto ipsec transform-set A esp-aes esp-sha-hmac",
                                        "crypto ipsec transform-set B esp-3des esp-md5-hmac",
                                        "crypto ipsec profile P",
@@ -541,8 +544,7 @@ static void what_is_left_is_whole(void **state)
                                        "ip access-list standard S",
                                        "permit host 10.0.0.1",
                                        "service password-encryption",
-                                       "enable password 123456789012345678901234567890123456789012"
-                                       "345678901234567890123456789012345678",
+                                       longest,
                                        "ipv6 access-list 101",
                                        "sequence 4294967290 permit ipv6 any any"};
     static const char *const refused[][2] = {
@@ -558,9 +560,7 @@ static void what_is_left_is_whole(void **state)
         {"ipv6 access-list 101", ""},
         {"permit ipv6 host 2001:db8::1 any", "no number left behind 4294967290"},
         {"remark z", "no number left behind 4294967290"},
-        {"enable password 12345678901234567890123456789012345678901234567890123456789012345678901234567"
-         "89",
-         "no secret of type 0"},
+        {too_long, "no secret of type 0"},
         {"crypto map M 10 ipsec-isakmp", ""},
         {"set transform-set A NONE", "transform set NONE does not exist"}};
     struct strbuf want = {0}, is = {0};
