@@ -152,10 +152,44 @@ bool cfg_pol_life(struct cfg *k, const struct match *m)
 
 /* ---- transform sets ---- */
 
+static bool names_set(const struct conf_sa_params *p, const char *name)
+{
+    bool found = false;
+    for (unsigned i = 0; i < p->num_sets; i++) {
+        found |= strcmp(p->sets[i], name) == 0;
+    }
+    return found;
+}
+
+/* set_user: a profile or map that names the set; NULL: none. */
+static const char *set_user(const struct conf *c, const char *name)
+{
+    CONF_FOR(struct conf_profile, p, &c->profiles)
+    {
+        if (names_set(&p->sa, name)) {
+            return p->name;
+        }
+    }
+    CONF_FOR(struct conf_map, m, &c->maps)
+    {
+        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        {
+            if (names_set(&e->sa, name)) {
+                return m->name;
+            }
+        }
+    }
+    return NULL;
+}
+
 bool cfg_transform_set(struct cfg *k, const struct match *m)
 {
     const char *name = match_text(m, "name");
     struct conf_transform_set *s = name ? conf_set_find(k->c, name) : NULL;
+    const char *user = s && m->no && k->c->typing ? set_user(k->c, name) : NULL; /* a file is whole */
+    if (user) {
+        return cfg_fail(k, m, "name", "transform set %.60s is in use by %.80s", name, user);
+    }
     if (m->no) {
         if (s) {
             list_remove(&s->link);
@@ -261,6 +295,13 @@ bool cfg_profile(struct cfg *k, const struct match *m)
     const char *name = match_text(m, "name");
     if (m->no) {
         struct conf_profile *p = name ? conf_profile_find(k->c, name) : NULL;
+        CONF_FOR(struct conf_if, i, &k->c->ifs)
+        {
+            if (p && k->c->typing && strcmp(i->tun.profile, name) == 0) {
+                return cfg_fail(k, m, "name", "ipsec profile %.60s is in use by %.40s", name,
+                                i->name);
+            }
+        }
         if (p) {
             list_remove(&p->link);
         }
@@ -279,17 +320,21 @@ static struct conf_sa_params *params(struct cfg *k)
 bool cfg_set_ts(struct cfg *k, const struct match *m)
 {
     struct conf_sa_params *p = params(k);
+    const char *sets[ARRAY_LEN(p->sets)];
     u8 num = 0;
     for (int i = 0; i < m->num; i++) {
-        if (!m->arg[i].keyword && !m->no) {
+        if (!m->arg[i].keyword && !m->no && num < ARRAY_LEN(sets)) {
             if (!conf_set_find(k->c, m->arg[i].text)) {
                 k->err_col = m->arg[i].col;
                 snprintf(k->err, sizeof k->err, "transform set %.60s does not exist",
                          m->arg[i].text);
                 return false;
             }
-            str_copy(p->sets[num++], CONF_NAME, m->arg[i].text);
+            sets[num++] = m->arg[i].text;
         }
+    }
+    for (unsigned i = 0; i < num; i++) {
+        str_copy(p->sets[i], CONF_NAME, sets[i]);
     }
     p->num_sets = num;
     p->sets_src = k->src;

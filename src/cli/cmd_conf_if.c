@@ -312,6 +312,7 @@ bool cfg_if_crypto_map(struct cfg *k, const struct match *m)
         return false;
     }
     self(k)->crypto_map_src = k->src;
+    cfg_note_lost(k);
     return true;
 }
 

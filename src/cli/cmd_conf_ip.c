@@ -225,23 +225,34 @@ static int rule_start(const struct match *m)
     return -1;
 }
 
+/* number_left: for a line behind all others. */
+static bool number_left(struct cfg *k, const struct match *m, const struct conf_acl *acl)
+{
+    const u32 most = acl->ipv6 ? UINT32_MAX - 1 : INT32_MAX; /* as the grammar takes them */
+    u32 last = list_empty(&acl->aces) ? 0
+                                      : CONTAINER_OF(acl->aces.prev, struct conf_ace, link)->seq;
+    return last <= most - 10 ||
+           cfg_fail(k, m, NULL, "there is no number left behind %u; give the line one", last);
+}
+
 static bool rule_put(struct cfg *k, const struct match *m, struct conf_acl *acl, u32 seq,
                      struct conf_ace *rule)
 {
-    struct conf_ace was = {0};
+    struct conf_ace *was = NULL;
     CONF_FOR(struct conf_ace, e, &acl->aces)
     {
-        if (seq && e->seq == seq) {
-            was = *e;
-        }
+        was = seq && e->seq == seq ? e : was;
+    }
+    if (!seq && !number_left(k, m, acl)) {
+        return false;
     }
     rule->src = k->src;
     struct conf_ace *e = conf_ace_put(k->c, acl, seq, rule);
     if (!cfg_fits(k, m, NULL)) {
-        conf_ace_remove(k->c, acl, e);
-        if (was.seq) {
-            (void)conf_ace_put(k->c, acl, seq, &was);
+        if (was) { /* where it was; cfg_line takes back what was held for it */
+            list_push_back(&e->link, &was->link);
         }
+        list_remove(&e->link);
         return false;
     }
     if (seq && !rule->permit) { /* it may have taken the place of the last line that permits */
@@ -273,6 +284,9 @@ bool cfg_acl_numbered(struct cfg *k, const struct match *m)
     bool extended = strcmp(num->name, "ext") == 0;
     str_copy(name, sizeof name, num->text);
     struct conf_acl *acl = conf_acl_find(k->c, name);
+    if (acl && acl->ipv6) {
+        return cfg_fail(k, m, num->name, "access list %.60s is of the other kind", name);
+    }
     if (m->no) { /* as on IOS: the whole list goes, whatever follows the number */
         if (acl) {
             conf_acl_remove(k->c, acl);
@@ -298,7 +312,8 @@ bool cfg_acl_numbered(struct cfg *k, const struct match *m)
 static bool remark_put(struct cfg *k, const struct match *m, struct conf_acl *acl)
 {
     struct conf_ace e = {.src = k->src};
-    if (!cfg_text(k, m, e.remark, sizeof e.remark)) {
+    if (!cfg_text(k, m, e.remark, sizeof e.remark) ||
+        (!m->no && !number_left(k, m, acl))) {
         return false;
     }
     if (!m->no) {
@@ -316,6 +331,10 @@ bool cfg_acl_remark(struct cfg *k, const struct match *m)
     if (m->no || !num || (text && strlen(text) >= sizeof((struct conf_ace *)0)->remark)) {
         return remark_put(k, m, NULL); /* no list is made for what is refused */
     }
+    const struct conf_acl *acl = conf_acl_find(k->c, num->text);
+    if (acl && acl->ipv6) {
+        return cfg_fail(k, m, "num", "access list %.60s is of the other kind", num->text);
+    }
     return remark_put(k, m, conf_acl_get(k->c, num->text, extended, true, k->src));
 }
 
@@ -332,15 +351,15 @@ bool cfg_acl_named(struct cfg *k, const struct match *m)
     const char *name = match_text(m, "name");
     bool extended = match_has(m, "extended");
     struct conf_acl *acl = conf_acl_find(k->c, name);
+    if (acl && (acl->extended != extended || acl->ipv6)) {
+        return cfg_fail(k, m, "name", "access list %.60s is of the other kind", name);
+    }
     if (m->no) {
         if (acl) {
             conf_acl_remove(k->c, acl);
             cfg_note_lost(k);
         }
         return true;
-    }
-    if (acl && (acl->extended != extended || acl->ipv6)) {
-        return cfg_fail(k, m, "name", "access list %.60s is of the other kind", name);
     }
     bool numbered = strspn(name, "0123456789") == strlen(name);
     if (numbered && !number_fits(name, extended)) {
@@ -462,10 +481,6 @@ bool cfg_ipv6_route(struct cfg *k, const struct match *m)
     net.len = (u8)atoi(slash + 1);
     if (!addr_parse(&net.a, buf)) {
         return cfg_fail(k, m, "net", "expected an IPv6 prefix");
-    }
-    if (!m->no && !k->c->ipv6_routing) {
-        return cfg_fail(k, m, NULL,
-                        "%% IPv6 routing not enabled: write `ipv6 unicast-routing` before");
     }
     prefix_normalise(&net);
     return route_edit(k, m, &net, m->no && !match_text(m, "nexthop") && !match_text(m, "if"));

@@ -24,7 +24,9 @@ static bool read_secret(struct cfg *k, const struct match *m, bool hash, struct 
         return cfg_fail(k, m, "type", "%s can be of type %s here", hash ? "a secret" : "a password",
                         hash ? "0 (clear), 5, 8 or 9" : "0 (clear) or 7");
     }
-    if (strlen(text) >= sizeof out->text / 2 || !password_fits((u8)type, text)) {
+    /* type 7 says each character twice, and 78 of them (password_hide7) */
+    size_t room = type == 7 ? sizeof out->text : sizeof out->text / 2 - 1;
+    if (strlen(text) >= room || !password_fits((u8)type, text)) {
         return cfg_fail(k, m, "secret", "this is no secret of type %u", (unsigned)type);
     }
     out->type = type == 7 ? 0 : (u8)type;

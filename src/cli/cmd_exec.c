@@ -144,8 +144,16 @@ bool exec_clear_unfinished(struct session *s, const struct match *m)
         s_printf(s, "%% Not now: somebody is in configuration mode\n");
         return false;
     }
-    if (conf_whole(c)) {
+    bool was = c->unfinished, less = conf_whole(c);
+    if (less) {
         s->host->apply(host_ctx(s));
+    }
+    s_printf(s, "%s\n",
+             less  ? "What crypto maps cover is what their lists say now"
+             : was ? "Nothing was held for it any more"
+                   : "No console went in the middle of a change");
+    if (conf_holds(c)) {
+        s_printf(s, "Entries that permit nothing still drop what they covered: `show crypto map`\n");
     }
     return true;
 }
@@ -236,39 +244,62 @@ static bool is_whole(struct session *s)
     if (!conf_holds(c) || (!others && !c->unfinished)) {
         return true;
     }
-    s_printf(s, "%% Not saved: %s in the middle of changing what crypto maps cover%s\n",
-             c->unfinished ? "a console went" : "another console is",
-             c->unfinished ? "; `clear adit unfinished` when their lists are whole" : "");
+    s_printf(s, "%% Not saved: what crypto maps cover is being changed, and %s\n",
+             c->unfinished ? "a console went in the middle of it; `clear adit unfinished` when their "
+                             "lists are whole"
+                           : "another console is in configuration mode");
     return false;
 }
 
-static bool save(struct session *s)
+/* is_readable: what is saved is read at the next start. */
+static bool is_readable(struct session *s, const char *text)
+{
+    const struct conf *c = s->host->conf(host_ctx(s));
+    struct conf *again = conf_new();
+    struct strbuf errors = {0};
+    again->master = c->master;
+    memcpy(again->former, c->former, sizeof again->former);
+    bool ok = cli_load(again, "not saved", text, &errors);
+    conf_free(again);
+    if (!ok) {
+        s_printf(s, "%s%% Not saved: it could not be read again\n", errors.s);
+    }
+    sb_free(&errors);
+    return ok;
+}
+
+/* to_save: the running configuration, when it may be saved. The text is the caller's, also when it may not. */
+static bool to_save(struct session *s, struct strbuf *text)
 {
     if (!is_whole(s)) {
         return false;
     }
+    cli_running(text, s->host->conf(host_ctx(s)));
+    return is_readable(s, text->s);
+}
+
+static bool save(struct session *s)
+{
     struct strbuf text = {0};
-    cli_running(&text, s->host->conf(host_ctx(s)));
-    bool ok = s->host->save(host_ctx(s), text.s);
-    mem_wipe(text.s, text.len);
+    bool may = to_save(s, &text), ok = may && s->host->save(host_ctx(s), text.s);
     sb_free(&text);
-    s_printf(s, ok ? "Building configuration...\n[OK]\n"
-                   : "%% Error: the startup configuration cannot be written\n");
+    if (may) {
+        s_printf(s, ok ? "Building configuration...\n[OK]\n"
+                       : "%% Error: the startup configuration cannot be written\n");
+    }
     return ok;
 }
 
 /* save_file: into the file the operator gave, whose former text stays beside it. */
 static bool save_file(struct session *s)
 {
-    if (!is_whole(s)) {
-        return false;
-    }
     struct strbuf text = {0}, where = {0};
-    cli_running(&text, s->host->conf(host_ctx(s)));
-    bool ok = s->host->save_file(host_ctx(s), text.s, &where);
+    bool may = to_save(s, &text), ok = may && s->host->save_file(host_ctx(s), text.s, &where);
     sb_free(&text);
-    s_printf(s, ok ? "Building configuration...\n%s\n[OK]\n" : "%% Error: %s\n",
-             where.s ? where.s : "");
+    if (may) {
+        s_printf(s, ok ? "Building configuration...\n%s\n[OK]\n" : "%% Error: %s\n",
+                 where.s ? where.s : "");
+    }
     sb_free(&where);
     return ok;
 }

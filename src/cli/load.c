@@ -40,6 +40,7 @@ static void note_entry(struct cfg *k, const struct conf_map *m, const struct con
     {
         if (strcmp(i->crypto_map, m->name) == 0) {
             enum conf_stand stand = conf_entry_stand(k->c, i, e);
+            stand = stand == CONF_HELD && i->held_all ? CONF_EVERYTHING : stand;
             worst = MAX(worst, stand);
         }
     }
@@ -65,11 +66,32 @@ void cfg_note_lost(struct cfg *k)
     }
 }
 
+/* possible: with what is held for it line by line, or, when that is too much, as everything. */
+static bool possible(struct cfg *k, struct conf_finding *f)
+{
+    if (!k->possible || k->possible(k->possible_ctx, k->c, f)) {
+        return true;
+    }
+    if (!conf_hold_all(k->c)) {
+        return false;
+    }
+    if (!k->possible(k->possible_ctx, k->c, f)) {
+        conf_hold_all_back(k->c);
+        return false;
+    }
+    if (k->out) {
+        sb_add(k->out, "% NOTE: more was taken from what crypto maps cover than can be remembered "
+                       "line by line: what no\n        line protects is dropped on their interfaces "
+                       "until everybody has left\n        configuration mode and every changed entry "
+                       "permits something.\n");
+    }
+    return true;
+}
+
 bool cfg_fits(struct cfg *k, const struct match *m, const char *arg)
 {
     struct conf_finding f;
-    return !k->possible || k->possible(k->possible_ctx, k->c, &f) ||
-           cfg_fail(k, m, arg, "%s: %s", f.what, f.text);
+    return possible(k, &f) || cfg_fail(k, m, arg, "%s: %s", f.what, f.text);
 }
 
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at)
@@ -167,6 +189,9 @@ bool cfg_line(struct cfg *k, const char *line)
         row ? names_fit(k, m) && names_there(k, m, row) && row->cfg(k, m) : mismatch(k, m, line);
     if (!ok && k->c->held != held) {
         conf_held_back(k->c, held);
+    } else if (k->c->held != held) { /* a line that only takes asks nobody */
+        struct conf_finding f;
+        (void)possible(k, &f);
     }
     mem_wipe(sub.buf, strlen(line)); /* it may hold a secret */
     mem_wipe(top.buf, strlen(line));

@@ -173,10 +173,18 @@ static void show_entry(const struct cli_show *w, const struct conf_map *m,
 /* show_held: what an interface drops beside what its map says. */
 static void show_held(const struct cli_show *w, const struct conf_if *i)
 {
+    if (i->held_all) {
+        sb_addf(w->out,
+                "%s drops everything that no line protects: too much was taken out to know it line "
+                "by line\n",
+                i->name);
+    }
     CONF_FOR(struct conf_block, b, &i->held)
     {
         sb_addf(w->out, "%s drops, of crypto map %s %u:\n", i->name, b->map, b->seq);
-        show_rules(w, b->acl, &b->aces);
+        if (!i->held_all) {
+            show_rules(w, b->acl, &b->aces);
+        }
         sb_add(w->out, conf_block_stays(w->c, i, b)
                            ? "            (its list permits nothing; until it does)\n"
                        : w->c->unfinished

@@ -324,6 +324,8 @@ void session_conf_replaced(struct session *s)
     if (s->cfg.mode & M_SUBMODES) {
         s->cfg.mode = M_CONF; /* the new model counts it below */
         s->out(s->ctx, "\n% The configuration was read again; this console left its submode\n");
+    } else if (s->cfg.mode == M_CONF) {
+        s->out(s->ctx, "\n% The configuration was read again; what was not saved is gone\n");
     }
     s->cfg.at = NULL;
     s->cfg.c = NULL;
@@ -345,6 +347,11 @@ void session_mode(struct session *s, enum cli_mode mode)
     } else if (was && !session_configuring(s)) { /* what was typed is whole, if nobody else types */
         if (conf_typed(c)) {
             s->host->apply(s->host->ctx);
+        }
+        if (!c->unfinished && conf_changing(c)) {
+            s_printf(s, "%% NOTE: %u other console%s in configuration mode; what crypto maps covered "
+                        "before is\n        dropped until they have left.\n",
+                     c->typing, c->typing == 1 ? " is" : "s are");
         }
         if (c->unfinished) {
             s_printf(s, "%% NOTE: a console went in the middle of a change; what crypto maps covered "

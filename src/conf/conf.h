@@ -107,7 +107,7 @@ struct conf_acl {
 struct conf_block {
     struct list link;
     char map[CONF_NAME], acl[CONF_NAME];
-    u32 seq;          /* of the entry */
+    u32 seq, born;    /* of the entry; conf.held when it was made */
     struct list aces; /* conf_ace: a deny ends the block; seq: conf.held when it was put here */
 };
 
@@ -175,6 +175,8 @@ struct conf_if {
     char crypto_map[CONF_NAME];
     struct conf_src crypto_map_src;
     struct list held; /* conf_block: what its map covered and does not any more, dropped (cover.c) */
+    bool held_all;    /* that is more than there is room for: everything; _new: since conf_hold_all was called last */
+    bool held_all_new;
     struct { /* 0 / "": default */
         u32 cost, hello, dead, area;
         u32 pid; /* ip ospf PID area N */
@@ -294,6 +296,9 @@ void conf_entry_remove(struct conf *c, struct conf_map_entry *e);
 void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl);
 void conf_if_set_map(struct conf *c, struct conf_if *i, const char *name);
 void conf_held_back(struct conf *c, u32 held);
+/* conf_hold_all: where something is held, everything is from now on; true: that changed something. _back: it did not. */
+bool conf_hold_all(struct conf *c);
+void conf_hold_all_back(struct conf *c);
 
 /* ---- what crypto maps cover (cover.c) ------------------------------------------------------------- */
 
@@ -365,7 +370,7 @@ struct conf_limits {
     unsigned tunnels; /* their numbers are below it */
     unsigned flows;   /* lines that permit, and protected tunnels */
     unsigned covered; /* lines, with those that are dropped while lists are changed */
-    unsigned masks;   /* on one link: different pairs of prefix lengths, with a protocol or without */
+    unsigned masks;   /* on one link: different pairs of prefix lengths, with a protocol or without; lines in force leave two */
 };
 NODISCARD bool conf_fits(const struct conf *c, const struct conf_limits *most,
                          struct conf_finding *out);

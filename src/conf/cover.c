@@ -6,14 +6,18 @@
  *
  *   the lines in force of its map     protected
  *   everything                        dropped, for an entry whose list is not there or has no rule
- *   conf_if.held                      dropped, behind all of these
+ *   conf_if.held, or everything       dropped, behind all of these
  *
  * What a list covers is, for each line that permits, what that line selects and no deny line in front of it does; other
  * permit lines neither add to that nor take from it. So this much is held of a line: itself and the denies in front of it.
- * Three changes take something: a line that permits goes, a deny comes in front of it, an entry or an interface goes by
- * another list or map. Each asks for every line it touches: is that held already, or more than that?
+ * Four changes take something: a line that permits goes, a deny comes in front of it, an entry or an interface goes by another
+ * list or map; and an entry that permitted nothing, whose lines were held for that, permits again or goes. Each asks for
+ * every line it touches: is that held already, or more than that? What is too much to be held line by line is held as
+ * everything (conf_if.held_all), and the lines in force leave room for that.
  */
 #include "conf/conf.h"
+
+#include <stdlib.h>
 
 /* ---- lists ---- */
 
@@ -66,145 +70,243 @@ enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_if *i,
 
 /* ---- holding ---- */
 
-/* What is held of a line: the line, and the rules in front of it (before: the head of their list, or the line itself). */
-struct hold {
+/* One block while a list is walked from its top: how far its lines stand behind no other denies than those met so far (at),
+ * and where a line stands behind exactly these (exact; missing: the first of them that the block lacks at its end). */
+struct walk {
+    struct conf_block *b;
+    struct list *at, *exact, *hint;
+    const struct list *missing;
+    bool differs, fresh;
+};
+/* What goes of an entry's list on an interface. */
+struct going {
     struct conf *c;
     struct conf_if *i;
     const struct conf_map_entry *e;
-    const struct list *rules; /* NULL: there are none in front */
-    const struct conf_ace *line;
+    const struct list *rules; /* the list's lines */
+    struct walk *walk;        /* owned */
+    unsigned num;
 };
 
-/* next_deny: of those in front of the line, the one after at (NULL: the first). */
-static const struct conf_ace *next_deny(const struct hold *h, const struct conf_ace *at)
+static struct conf_ace *ace_at(const struct list *it)
 {
-    for (const struct list *it = !h->rules ? NULL : at ? at->link.next : h->rules->next;
-         it && it != h->rules && it != &h->line->link; it = it->next) {
-        const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
-        if (is_rule(ace) && !ace->permit) {
-            return ace;
-        }
-    }
-    return NULL;
+    return CONTAINER_OF(it, struct conf_ace, link);
 }
 
-static bool denied_before(const struct hold *h, const struct selector *sel)
+static bool is_deny(const struct list *it)
 {
-    for (const struct conf_ace *d = next_deny(h, NULL); d; d = next_deny(h, d)) {
-        if (selector_covers(&d->sel, sel)) {
-            return true;
-        }
-    }
-    return false;
+    return is_rule(ace_at(it)) && !ace_at(it)->permit;
 }
 
-/* is_within: the block holds as much of it, or more. */
-static bool is_within(const struct hold *h, const struct conf_block *b)
+static void put(struct conf *c, struct list *before, const struct conf_ace *ace)
 {
-    CONF_FOR(struct conf_ace, ace, &b->aces)
-    {
-        if (ace->permit && selector_covers(&ace->sel, &h->line->sel)) {
-            return true;
-        }
-        if (!ace->permit && !denied_before(h, &ace->sel)) {
-            return false; /* what stands behind it says less */
-        }
-    }
-    return false;
-}
-
-static void put(const struct hold *h, struct list *before, const struct conf_ace *ace)
-{
-    struct conf_ace *copy = arena_alloc(&h->c->arena, sizeof *copy);
+    struct conf_ace *copy = arena_alloc(&c->arena, sizeof *copy);
     *copy = *ace;
-    copy->seq = ++h->c->held; /* conf_held_back goes by it */
+    copy->seq = ++c->held; /* conf_held_back goes by it */
     list_push_back(before, &copy->link);
 }
 
-/* place: where the line stands in the block so that the same denies are in front of it, those that are missing at the end
- * included; NULL: nowhere. Lines that permit may stand anywhere. */
-static struct list *place(const struct hold *h, struct conf_block *b)
+/* pass: the walk goes on over what the denies up to last (the list's newest) excuse; newest: only that one is new. */
+static void pass(const struct going *g, struct walk *w, const struct list *last, bool newest)
 {
-    struct list *it = b->aces.next;
-    const struct conf_ace *d = next_deny(h, NULL);
-    for (struct list *at = it; d && at != &b->aces; at = at->next) {
-        const struct conf_ace *ace = CONTAINER_OF(at, struct conf_ace, link);
-        if (ace->permit) {
-            continue;
+    for (; w->at != &w->b->aces; w->at = w->at->next, newest = false) {
+        bool excused = ace_at(w->at)->permit;
+        for (const struct list *it = last; !excused && it != g->rules; it = it->prev) {
+            excused = is_deny(it) && selector_covers(&ace_at(it)->sel, &ace_at(w->at)->sel);
+            if (newest) {
+                break;
+            }
         }
-        if (!selector_equal(&ace->sel, &d->sel)) {
-            return NULL;
-        }
-        it = at->next;
-        d = next_deny(h, d);
-    }
-    for (; d; d = next_deny(h, d)) {
-        put(h, it = &b->aces, d);
-    }
-    return it;
-}
-
-static void hold_line(const struct hold *h)
-{
-    struct list *where = NULL;
-    h->c->taken++; /* held already or not */
-    LIST_FOR (it, &h->i->held) {
-        const struct conf_block *b = CONTAINER_OF(it, struct conf_block, link);
-        if (is_of(b, h->i, h->e) && is_within(h, b)) {
+        if (!excused) {
             return;
         }
     }
-    LIST_FOR (it, &h->i->held) {
-        struct conf_block *b = CONTAINER_OF(it, struct conf_block, link);
-        if (!where && is_of(b, h->i, h->e) && strcmp(b->acl, h->e->acl) == 0) {
-            where = place(h, b);
-        }
-    }
-    if (!where) {
-        struct conf_block *b = arena_alloc(&h->c->arena, sizeof *b);
-        str_copy(b->map, sizeof b->map, h->i->crypto_map);
-        str_copy(b->acl, sizeof b->acl, h->e->acl);
-        b->seq = h->e->seq;
-        list_init(&b->aces);
-        list_push_back(&h->i->held, &b->link);
-        where = place(h, b);
-    }
-    put(h, where, h->line);
 }
 
-/* any: the lines that stand for everything. */
-static void any(struct conf_ace out[2], const struct conf_map_entry *e)
+/* deny_met: the list's next deny: what stands behind it is said of less. */
+static void deny_met(const struct going *g, struct walk *w, const struct list *deny)
 {
-    out[0] = (struct conf_ace){
-        .src = e->acl_src, .permit = true, .sel = selector_any(AF_V4), .text = "permit ip any any"};
-    out[1] = (struct conf_ace){.src = e->acl_src,
-                               .permit = true,
-                               .sel = selector_any(AF_V6),
-                               .text = "permit ipv6 any any"};
+    struct list *it = w->exact;
+    while (it != &w->b->aces && ace_at(it)->permit) {
+        it = it->next;
+    }
+    if (w->missing || w->differs) {
+        /* as before */
+    } else if (it == &w->b->aces) {
+        w->missing = deny;
+    } else if (selector_equal(&ace_at(it)->sel, &ace_at(deny)->sel)) {
+        w->exact = it->next;
+    } else {
+        w->differs = true;
+    }
+    pass(g, w, deny, true);
+}
+
+/* holds_it: the block holds as much of that line, or more. */
+static bool holds_it(struct walk *w, const struct conf_ace *line)
+{
+    while (w->hint != w->at && w->hint != &w->b->aces && !ace_at(w->hint)->permit) {
+        w->hint = w->hint->next;
+    }
+    if (w->hint != w->at && w->hint != &w->b->aces &&
+        selector_covers(&ace_at(w->hint)->sel, &line->sel)) {
+        w->hint = w->hint->next; /* lines mostly stand in the order they had */
+        return true;
+    }
+    for (struct list *it = w->b->aces.next; it != w->at && !w->fresh; it = it->next) {
+        if (ace_at(it)->permit && selector_covers(&ace_at(it)->sel, &line->sel)) {
+            w->hint = it->next;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct walk *walk_new(struct going *g, struct conf_block *b, const struct list *upto)
+{
+    struct walk *more = xcalloc(g->num + 1, sizeof *more);
+    if (g->num) {
+        memcpy(more, g->walk, g->num * sizeof *more);
+    }
+    free(g->walk);
+    g->walk = more;
+    struct walk *w = &more[g->num++];
+    *w = (struct walk){.b = b, .at = b->aces.next, .exact = b->aces.next, .hint = b->aces.next};
+    pass(g, w, g->rules, false);
+    for (struct list *it = g->rules->next; it != upto; it = it->next) {
+        if (is_deny(it)) {
+            deny_met(g, w, it);
+        }
+    }
+    return w;
+}
+
+static struct conf_block *block_new(struct conf *c, struct conf_if *i,
+                                    const struct conf_map_entry *e)
+{
+    struct conf_block *b = arena_alloc(&c->arena, sizeof *b);
+    str_copy(b->map, sizeof b->map, i->crypto_map);
+    str_copy(b->acl, sizeof b->acl, e->acl);
+    b->seq = e->seq;
+    b->born = ++c->held;
+    list_init(&b->aces);
+    list_push_back(&i->held, &b->link);
+    return b;
+}
+
+/* hold_name: where everything is held, whose lines went is enough. */
+static void hold_name(struct conf *c, struct conf_if *i, const struct conf_map_entry *e)
+{
+    CONF_FOR(struct conf_block, b, &i->held)
+    {
+        if (is_of(b, i, e)) {
+            return;
+        }
+    }
+    (void)block_new(c, i, e);
+}
+
+/* hold: that line, with the denies in front of it, unless as much is held. */
+static void hold(struct going *g, const struct list *line)
+{
+    struct walk *w = NULL;
+    for (unsigned n = 0; n < g->num; n++) {
+        if (holds_it(&g->walk[n], ace_at(line))) {
+            return;
+        }
+    }
+    for (unsigned n = 0; n < g->num && !w; n++) {
+        bool fits = !g->walk[n].differs && strcmp(g->walk[n].b->acl, g->e->acl) == 0;
+        w = fits ? &g->walk[n] : NULL;
+    }
+    if (!w) {
+        w = walk_new(g, block_new(g->c, g->i, g->e), line);
+        w->fresh = true;
+    }
+    for (const struct list *it = w->missing; it && it != line; it = it->next) {
+        if (is_deny(it)) {
+            put(g->c, &w->b->aces, ace_at(it));
+        }
+    }
+    if (w->missing) {
+        w->missing = NULL;
+        w->exact = &w->b->aces;
+    }
+    put(g->c, w->exact, ace_at(line));
+}
+
+/* hold_rules: what the entry covers on the interface by the lines of a list from first on, or by that line only. */
+static void hold_rules(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+                       const struct list *rules, const struct list *first, bool only)
+{
+    struct going g = {.c = c, .i = i, .e = e, .rules = rules};
+    bool begun = false;
+    c->taken++; /* held already or not */
+    if (i->held_all) {
+        hold_name(c, i, e);
+        return;
+    }
+    LIST_FOR (it, &i->held) {
+        struct conf_block *b = CONTAINER_OF(it, struct conf_block, link);
+        if (is_of(b, i, e)) {
+            (void)walk_new(&g, b, rules->next);
+        }
+    }
+    for (const struct list *it = rules->next; it != rules; it = it->next) {
+        begun |= it == first;
+        for (unsigned n = 0; n < g.num && is_deny(it); n++) {
+            deny_met(&g, &g.walk[n], it);
+        }
+        if (begun && is_rule(ace_at(it)) && ace_at(it)->permit) {
+            hold(&g, it);
+        }
+        if (begun && only) {
+            break;
+        }
+    }
+    free(g.walk);
+}
+
+/* any: the lines that stand for everything, into a list. */
+struct any {
+    struct list rules;
+    struct conf_ace ace[2];
+};
+static void any(struct any *out, const struct conf_src *src)
+{
+    static const struct {
+        u8 family;
+        const char *text;
+    } kinds[] = {{AF_V4, "permit ip any any"}, {AF_V6, "permit ipv6 any any"}};
+    memset(out, 0, sizeof *out);
+    list_init(&out->rules);
+    for (unsigned n = 0; n < ARRAY_LEN(kinds); n++) {
+        out->ace[n].src = *src;
+        out->ace[n].permit = true;
+        out->ace[n].sel = selector_any(kinds[n].family);
+        str_copy(out->ace[n].text, sizeof out->ace[n].text, kinds[n].text);
+        list_push_back(&out->rules, &out->ace[n].link);
+    }
 }
 
 static void hold_everything(struct conf *c, struct conf_if *i, const struct conf_map_entry *e)
 {
-    struct conf_ace all[2];
-    any(all, e);
-    for (unsigned n = 0; n < ARRAY_LEN(all); n++) {
-        hold_line(&(struct hold){.c = c, .i = i, .e = e, .line = &all[n]});
-    }
+    struct any all;
+    any(&all, &e->acl_src);
+    hold_rules(c, i, e, &all.rules, all.rules.next, false);
 }
 
-/* hold_from: what the entry covers on the interface by the lines of its list from that one on (NULL: by none). */
+/* hold_from: what the entry covers on the interface by the lines of its list from that one on (its head: by none). */
 static void hold_from(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
                       const struct list *first)
 {
     const struct conf_acl *acl = conf_entry_list(c, e);
-    if (conf_entry_stand(c, i, e) == CONF_EVERYTHING) {
+    enum conf_stand stand = conf_entry_stand(c, i, e);
+    c->taken += stand == CONF_HELD; /* what is held for it may have no right to stay any more */
+    if (stand == CONF_EVERYTHING) {
         hold_everything(c, i, e);
-    }
-    for (const struct list *it = first; acl && it && it != &acl->aces; it = it->next) {
-        const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
-        if (is_rule(ace) && ace->permit) {
-            hold_line(&(struct hold){.c = c, .i = i, .e = e, .rules = &acl->aces, .line = ace});
-        }
+    } else if (acl && first != &acl->aces) {
+        hold_rules(c, i, e, &acl->aces, first, false);
     }
 }
 
@@ -253,8 +355,7 @@ static void on_lines(struct conf *c, struct conf_if *i, const struct conf_map_en
 static void on_one_line(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
                         const void *ace)
 {
-    const struct conf_acl *acl = conf_entry_list(c, e);
-    hold_line(&(struct hold){.c = c, .i = i, .e = e, .rules = &acl->aces, .line = ace});
+    hold_rules(c, i, e, &conf_entry_list(c, e)->aces, &((const struct conf_ace *)ace)->link, true);
 }
 
 static void on_entry(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
@@ -353,7 +454,7 @@ void conf_held_back(struct conf *c, u32 held)
                     list_remove(&ace->link);
                 }
             }
-            if (list_empty(&b->aces)) {
+            if (b->born > held) {
                 list_remove(&b->link);
             }
         }
@@ -369,6 +470,20 @@ bool conf_if_covers(const struct conf *c, const struct conf_if *i)
 }
 
 enum { BLOCK_DROPPED = 1 << 16 }; /* above all sequence numbers of entries */
+
+static void dropped(const struct list *rules, u32 block, conf_covered_fn fn, void *ctx)
+{
+    for (const struct list *it = rules->next; it != rules; it = it->next) {
+        fn(ctx, NULL, ace_at(it), block);
+    }
+}
+
+static void dropped_any(const struct conf_src *src, u32 block, conf_covered_fn fn, void *ctx)
+{
+    struct any all;
+    any(&all, src);
+    dropped(&all.rules, block, fn, ctx);
+}
 
 void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx)
 {
@@ -387,19 +502,16 @@ void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered
     for (struct list *at = m ? m->entries.next : NULL; at && at != &m->entries; at = at->next) {
         const struct conf_map_entry *e = CONTAINER_OF(at, struct conf_map_entry, link);
         if (conf_entry_stand(c, i, e) == CONF_EVERYTHING) {
-            struct conf_ace all[2];
-            any(all, e);
-            block++;
-            fn(ctx, NULL, &all[0], block);
-            fn(ctx, NULL, &all[1], block);
+            dropped_any(&e->acl_src, ++block, fn, ctx);
         }
+    }
+    if (i->held_all) {
+        dropped_any(&i->crypto_map_src, ++block, fn, ctx);
     }
     CONF_FOR(struct conf_block, b, &i->held)
     {
-        block++;
-        CONF_FOR(struct conf_ace, ace, &b->aces)
-        {
-            fn(ctx, NULL, ace, block);
+        if (!i->held_all) {
+            dropped(&b->aces, ++block, fn, ctx);
         }
     }
 }
@@ -429,6 +541,26 @@ bool conf_holds(const struct conf *c)
     return false;
 }
 
+bool conf_hold_all(struct conf *c)
+{
+    bool changed = false;
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        i->held_all_new = !i->held_all && !list_empty(&i->held);
+        i->held_all |= i->held_all_new;
+        changed |= i->held_all_new;
+    }
+    return changed;
+}
+
+void conf_hold_all_back(struct conf *c)
+{
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
+        i->held_all = i->held_all && !i->held_all_new;
+    }
+}
+
 bool conf_changing(const struct conf *c)
 {
     CONF_FOR(struct conf_if, i, &c->ifs)
@@ -445,17 +577,20 @@ bool conf_changing(const struct conf *c)
 
 static bool settle(struct conf *c)
 {
-    bool changing = !c->typing && !c->unfinished && conf_changing(c);
-    for (struct list *it = changing ? c->ifs.next : &c->ifs; it != &c->ifs; it = it->next) {
-        struct conf_if *i = CONTAINER_OF(it, struct conf_if, link);
+    if (c->typing || c->unfinished || !conf_changing(c)) {
+        return false;
+    }
+    CONF_FOR(struct conf_if, i, &c->ifs)
+    {
         CONF_FOR(struct conf_block, b, &i->held)
         {
             if (!conf_block_stays(c, i, b)) {
                 list_remove(&b->link);
             }
         }
+        i->held_all = i->held_all && !list_empty(&i->held);
     }
-    return changing;
+    return true;
 }
 
 void conf_typing(struct conf *c)

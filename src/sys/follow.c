@@ -70,6 +70,15 @@ static enum plan_state offer(struct router *r)
         apply_complain(r, "configuration", where, f.text);
         return PLAN_WAITS;
     }
+    complaints_begin(r, "crypto map on");
+    CONF_FOR(struct conf_if, i, &r->conf->ifs)
+    {
+        apply_complain_once(r, "crypto map on", i->name,
+                            i->held_all ? "more was taken out than can be held line by line; "
+                                          "everything that no line protects is dropped"
+                                        : NULL);
+    }
+    complaints_end(r, "crypto map on");
     complaints_begin(r, "interface");
     vlan_add(r->kern, r->conf, &(struct vlan_names){router_kernel_name, on_vlan, r});
     complaints_end(r, "interface");
@@ -149,6 +158,7 @@ bool router_taken(struct router *r, enum child_id id, u32 asked, u64 in_force)
 
 void router_apply(struct router *r)
 {
+    r->typed = false;
     go_on(r, offer(r));
 }
 

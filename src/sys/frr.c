@@ -6,6 +6,7 @@
  */
 #include "sys/router_int.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
@@ -26,6 +27,7 @@ struct frr {
     struct daemon *running[FRR_NUM];                     /* owned; NULL: not running */
     enum frr_end { END_NOT, END_LINES, END_ROUTER } end; /* they are asked to end, and why */
     bool reloading, reload_again; /* the text changes; it has changed meanwhile */
+    bool unwritten;               /* the text could not be written: again at the next look */
     uv_timer_t wait;     /* for zebra's socket: ospfd would try again only after ten seconds */
     uv_timer_t patience; /* with daemons that are asked to end */
     uv_timer_t again;    /* one ended by itself: start it again soon */
@@ -178,26 +180,37 @@ static void on_exit_frr(uv_process_t *p, int64_t status, int sig)
     }
 }
 
-static bool frr_write(struct frr *f)
+/* write_conf: what is wrong, or NULL. */
+static const char *write_conf(const struct frr *f)
 {
     char path[512];
     const struct passwd *user = getpwnam("frr");
     if (!user) {
-        complain(f, "router ospf", "FRR is not installed; install the package frr");
-        return false;
+        return "FRR is not installed; install the package frr";
     }
     (void)mkdir(f->dir, 0755);
-    if (chown(f->dir, user->pw_uid, user->pw_gid) != 0) {
-        return false;
-    }
     snprintf(path, sizeof path, "%s/frr.conf", f->dir);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    bool ok = fd >= 0 && write(fd, f->text.s, f->text.len) == (ssize_t)f->text.len &&
-              fchown(fd, user->pw_uid, user->pw_gid) == 0;
-    if (fd >= 0) {
-        close(fd);
+    if (chown(f->dir, user->pw_uid, user->pw_gid) != 0) {
+        return strerror(errno);
     }
-    return ok;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        return strerror(errno);
+    }
+    ssize_t n = write(fd, f->text.s, f->text.len);
+    const char *why = n != (ssize_t)f->text.len                          ? strerror(n < 0 ? errno : ENOSPC)
+                      : fchown(fd, user->pw_uid, user->pw_gid) != 0 ? strerror(errno)
+                                                                    : NULL;
+    close(fd);
+    return why;
+}
+
+static bool frr_write(struct frr *f)
+{
+    const char *why = write_conf(f);
+    f->unwritten = why != NULL;
+    apply_complain_once(f->r, "router ospf", "", why);
+    return !why;
 }
 
 /* leftover_end: one that a killed main left behind holds the same sockets. Its routes stay. */
@@ -403,8 +416,8 @@ void frr_take(struct frr *f)
 {
     struct strbuf text = f->offered;
     f->offered = (struct strbuf){0};
-    bool same =
-        text.len == f->text.len && (text.len == 0 || memcmp(text.s, f->text.s, text.len) == 0);
+    bool same = !f->unwritten && text.len == f->text.len &&
+                (text.len == 0 || memcmp(text.s, f->text.s, text.len) == 0);
     if (same) {
         sb_free(&text);
         return;

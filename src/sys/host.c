@@ -17,7 +17,12 @@ static void host_apply(void *ctx)
     struct router *r = ctx;
     conf_seal(r->conf, &r->env);
     (void)startup_keep_master(r);
-    router_apply(r);
+    if (r->conf->typing) { /* lines come in bursts; what is covered only grows meanwhile (conf/cover.c) */
+        r->typed = true;
+        router_touch(r);
+    } else {
+        router_apply(r);
+    }
 }
 
 static void host_configured(void *ctx, const char *from, const char *who)
@@ -25,6 +30,9 @@ static void host_configured(void *ctx, const char *from, const char *who)
     struct router *r = ctx;
     ev_sys_config(&r->log, 0, NULL,
                   &(struct evb_sys_config){.from = ev_str(from), .who = ev_str(who)});
+    if (r->typed) {
+        router_apply(r);
+    }
 }
 
 static void host_unfinished(void *ctx)

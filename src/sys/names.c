@@ -83,7 +83,10 @@ void router_console_name(void *ctx, char out[CONF_IFNAME], const char *link)
 u32 router_flow_id(void *ctx, const char *key)
 {
     struct router *r = ctx;
-    for (struct flow_key *k = r->flow_keys; k; k = k->next) {
+    static const u8 seed[16]; /* the keys are the operator's own lines */
+    u64 hash = keyed_hash(seed, key, strlen(key));
+    struct flow_key *first = map_get(&r->flow_map, hash);
+    for (struct flow_key *k = first; k; k = k->same) {
         if (strcmp(k->key, key) == 0) {
             return k->id;
         }
@@ -93,6 +96,8 @@ u32 router_flow_id(void *ctx, const char *key)
     n->id = ++r->next_flow;
     n->next = r->flow_keys;
     r->flow_keys = n;
+    n->same = first;
+    map_put(&r->flow_map, hash, n);
     return n->id;
 }
 

@@ -181,6 +181,21 @@ static void on_exit_child(uv_process_t *p, int64_t status, int signal)
 
 /* ---- how they start ---- */
 
+/* bound_env: ours, and that all functions are bound at the start: one that is bound at its first call leaves the vector
+ * registers of its caller on the stack, with keys in them. The array is the caller's, its strings are not. */
+static char **bound_env(void)
+{
+    static char bound[] = "LD_BIND_NOW=1";
+    size_t num = 0;
+    while (environ[num]) {
+        num++;
+    }
+    char **env = xcalloc(num + 2, sizeof *env);
+    memcpy(env, environ, num * sizeof *env);
+    env[num] = bound;
+    return env;
+}
+
 static bool spawn(struct child *c, struct life *l, int theirs)
 {
     struct router *r = c->r;
@@ -202,13 +217,13 @@ static bool spawn(struct child *c, struct life *l, int theirs)
         .exit_cb = on_exit_child, .file = r->opt->exe, .args = args, .stdio_count = 7, .stdio = io};
     l->proc.data = l;
     l->handles = 1;
-    /* a function that is bound at its first call leaves the vector registers of its caller on the stack, with keys in them */
-    (void)setenv("LD_BIND_NOW", "1", 1);
-    if (uv_spawn(&r->loop, &l->proc, &o) != 0) {
+    o.env = bound_env();
+    bool ok = uv_spawn(&r->loop, &l->proc, &o) == 0;
+    free(o.env);
+    if (!ok) {
         uv_close((uv_handle_t *)&l->proc, on_closed);
-        return false;
     }
-    return true;
+    return ok;
 }
 
 /* run: the process and our end of its channel. */

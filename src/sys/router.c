@@ -257,14 +257,15 @@ static void end_children(struct router *r)
 }
 
 /* finish: ends the children; TUNs, classifiers and routes stay, so nothing leaves in clear while adit is away. The kernel's
- * news and consoles end first: nothing begins any more. */
+ * news and consoles end first, with what a console that hangs up begins: nothing begins any more. */
 static void finish(struct router *r)
 {
     uv_close((uv_handle_t *)&r->nl_poll, NULL);
     uv_timer_stop(&r->settle);
     uv_timer_stop(&r->look);
-    uv_timer_stop(&r->patience);
     api_free(r->api);
+    uv_timer_stop(&r->patience);
+    uv_timer_stop(&r->settle);
     r->api = NULL;
     ask_cancel(r, r);
     end_children(r);
@@ -282,6 +283,7 @@ static void finish(struct router *r)
     conf_free(r->conf);
     kern_close(r->kern);
     logbook_close(&r->book);
+    map_free(&r->flow_map);
     while (r->flow_keys) {
         struct flow_key *k = r->flow_keys;
         r->flow_keys = k->next;

@@ -104,7 +104,7 @@ void logbook_event(struct logbook *l, const struct ev_rec *rec);
 /* ---- the router (router.c) ---- */
 
 struct flow_key {
-    struct flow_key *next;
+    struct flow_key *next, *same; /* same: of the same hash */
     u32 id;
     char *key; /* owned */
 };
@@ -169,13 +169,15 @@ struct router {
     u32 debug_mask;
     bool keylog;
     u64 started_ms;
-    struct flow_key *flow_keys;
+    struct flow_key *flow_keys; /* owned */
+    struct map flow_map;        /* their hashes */
     u32 next_flow;
     struct cli_host host;
     struct api *api;    /* owned */
     struct frr *frr;    /* owned */
     struct ping *ping;  /* the one that runs, owned */
     struct complaint *complaints; /* owned: those said once (complaint.c) */
+    bool typed; /* lines were typed since the model was followed last */
     struct line *lines; /* owned: what was last said about each interface */
     enum { LINES_KNOWN, LINES_ASKED, LINES_AGAIN } lines_asked; /* line.c waits for dp's answer */
 };

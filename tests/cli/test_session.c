@@ -458,8 +458,8 @@ static void two_consoles(void **state)
     say(f, "crypto map M");
     say(f, "ip access-list extended 100");
     say(f, "no 10");
-    assert_non_null(strstr(say(f, "do write memory"), "another console is in the middle"));
-    say(f, "end");
+    assert_non_null(strstr(say(f, "do write memory"), "another console is in configuration"));
+    assert_non_null(strstr(say(f, "end"), "1 other console is in configuration mode"));
     assert_true(conf_changing(f->c));
     int before = f->applied;
     session_line(other, "hostname OTHER");
@@ -481,6 +481,113 @@ static void two_consoles(void **state)
     assert_int_equal(f->unfinished, 1);
     say(f, "end");
     assert_true(conf_changing(f->c));
+}
+
+/* An entry whose list has gone goes on with what it had. Who begins that list again, takes the entry away or points it
+ * elsewhere, and hangs up, leaves it covered. */
+static void begun_again_and_left(void **state)
+{
+    struct fake *f = *state;
+    static const char *const ways[][3] = {
+        {"access-list 100 permit ip 10.9.0.0 0.0.0.255 any", "", ""},
+        {"no crypto map M 10", "", ""},
+        {"access-list 101 permit ip 10.9.0.0 0.0.0.255 any", "crypto map M 10 ipsec-isakmp",
+         "match address 101"}};
+    say(f, "enable");
+    for (unsigned i = 0; i < ARRAY_LEN(ways); i++) {
+        static const char *const lines[] = {
+            "conf t",         "no access-list 100", "access-list 100 permit ip 10.1.0.0 0.0.0.255 any",
+            "access-list 102 permit ip 10.3.0.0 0.0.0.255 any",
+            "crypto map M 10 ipsec-isakmp", "match address 100", "crypto map M 20 ipsec-isakmp",
+            "match address 102", "interface FastEthernet0/1", "crypto map M", "end",
+            "clear adit unfinished", "conf t", "no access-list 100", "end"};
+        for (unsigned k = 0; k < ARRAY_LEN(lines); k++) {
+            say(f, lines[k]);
+        }
+        assert_true(conf_holds(f->c));
+        assert_false(conf_changing(f->c));
+        assert_false(f->c->unfinished);
+        say(f, "conf t");
+        for (unsigned k = 0; k < ARRAY_LEN(ways[i]) && ways[i][k][0]; k++) {
+            say(f, ways[i][k]);
+            assert_int_equal(f->status, CLI_OK);
+        }
+        session_free(f->s);
+        f->s = session_new(&f->host, f, true, f_out, f_done);
+        assert_true(f->c->unfinished);
+        assert_true(conf_changing(f->c));
+        assert_int_equal(f->unfinished, i + 1);
+    }
+}
+
+/* What a console leaves can be read again: what is in use does not go, what is refused changes nothing, a list stays of its
+ * kind, and what could not be read is not saved. */
+static void what_is_left_is_whole(void **state)
+{
+    struct fake *f = *state;
+    static char longest[120], too_long[120];
+    snprintf(longest, sizeof longest, "enable password %078d", 1);
+    snprintf(too_long, sizeof too_long, "enable password %079d", 1);
+    static const char *const good[] = {"crypto ipsec transform-set A esp-aes esp-sha-hmac",
+                                       "crypto ipsec transform-set B esp-3des esp-md5-hmac",
+                                       "crypto ipsec profile P",
+                                       "set transform-set A",
+                                       "crypto map M 10 ipsec-isakmp",
+                                       "set transform-set B",
+                                       "match address 100",
+                                       "interface Tunnel0",
+                                       "tunnel protection ipsec profile P",
+                                       "ipv6 unicast-routing",
+                                       "ipv6 route 2001:db8::/32 2001:db8:1::1",
+                                       "no ipv6 unicast-routing",
+                                       "access-list 100 permit ip host 10.0.0.1 any",
+                                       "ip access-list standard S",
+                                       "permit host 10.0.0.1",
+                                       "service password-encryption",
+                                       longest,
+                                       "ipv6 access-list 101",
+                                       "sequence 4294967290 permit ipv6 any any"};
+    static const char *const refused[][2] = {
+        {"no crypto ipsec transform-set A", "transform set A is in use by P"},
+        {"no crypto ipsec transform-set B", "transform set B is in use by M"},
+        {"no crypto ipsec profile P", "ipsec profile P is in use by Tunnel0"},
+        {"no ip access-list extended 101", "of the other kind"},
+        {"no ip access-list extended S", "of the other kind"},
+        {"no access-list 101", "of the other kind"},
+        {"access-list 101 permit ip host 10.0.0.1 any", "of the other kind"},
+        {"access-list 101 remark x", "of the other kind"},
+        {"no ipv6 access-list 100", "of the other kind"},
+        {"ipv6 access-list 101", ""},
+        {"permit ipv6 host 2001:db8::1 any", "no number left behind 4294967290"},
+        {"remark z", "no number left behind 4294967290"},
+        {too_long, "no secret of type 0"},
+        {"crypto map M 10 ipsec-isakmp", ""},
+        {"set transform-set A NONE", "transform set NONE does not exist"}};
+    struct strbuf want = {0}, is = {0};
+    say(f, "enable");
+    say(f, "conf t");
+    for (unsigned i = 0; i < ARRAY_LEN(good); i++) {
+        say(f, good[i]);
+        assert_int_equal(f->status, CLI_OK);
+    }
+    cli_running(&want, f->c);
+    for (unsigned i = 0; i < ARRAY_LEN(refused); i++) {
+        assert_non_null(strstr(say(f, refused[i][0]), refused[i][1]));
+        assert_int_equal(f->status, refused[i][1][0] ? CLI_ERROR : CLI_OK);
+        is.len = 0;
+        cli_running(&is, f->c);
+        assert_string_equal(is.s, want.s);
+    }
+    say(f, "end");
+    assert_string_equal(say(f, "write memory"), "Building configuration...\n[OK]\n");
+    list_remove(&conf_set_find(f->c, "A")->link); /* as some fault of ours would */
+    size_t saved = f->saved.len;
+    assert_non_null(strstr(say(f, "write memory"), "% Not saved: it could not be read again"));
+    assert_non_null(strstr(say(f, "write memory"), "transform set A does not exist"));
+    assert_int_equal(f->status, CLI_ERROR);
+    assert_int_equal(f->saved.len, saved);
+    sb_free(&want);
+    sb_free(&is);
 }
 
 /* What this machine cannot do is refused at the line, and the model is as it was. */
@@ -596,7 +703,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(modes_and_prompts),   T(carets),               T(secrets),    T(filters), T(debugging),
         T(filters_tell_errors), T(history),              T(help),       T(saving),  T(replaced),
-        T(a_list_typed_again),  T(two_consoles), T(a_line_that_does_not_fit), T(last_permit_replaced), T(master_keys)};
+        T(a_list_typed_again),  T(two_consoles), T(what_is_left_is_whole), T(begun_again_and_left), T(a_line_that_does_not_fit), T(last_permit_replaced), T(master_keys)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

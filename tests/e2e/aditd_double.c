@@ -211,6 +211,9 @@ static int play(const char *how)
                             given);
                 }
             }
+            if (!is_dp && h.type == IKE_SHUTDOWN) {
+                fprintf(stderr, "ike hears that everything ends\n");
+            }
             answer(how, &h);
             if (strcmp(how, "hangup") == 0) {
                 close(FD_MAIN);

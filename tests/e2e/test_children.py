@@ -272,11 +272,13 @@ def test_children_end_in_any_order(double):
                                  lambda d: [os.kill(c, signal.SIGTERM) for c in d.children()] + [d.p.send_signal(signal.SIGTERM)]],
                          ids=["group-term", "group-int", "children-first"])
 def test_the_whole_group_is_ended(double, how):
+    """In two seconds; and ike hears it in time to say Delete to its peers."""
     d = double("honest")
     until(lambda: len(d.children()) == 2, 10)
     assert d.ask("show crypto session").returncode == 0
     assert d.end(how) == 0
     assert "starting it again" not in d.log()
+    assert "ike hears that everything ends" in Path(d.stderr.name).read_text()
 
 
 def test_a_stopped_child_is_killed_at_the_end(double):
@@ -402,6 +404,29 @@ def test_a_console_that_hangs_up_at_any_byte(double):
         s.close()
     until(lambda: d.ask("show crypto session").returncode == 0, 10)
     until(lambda: d.descriptors() <= before, 10)
+    assert d.end() == 0
+
+
+def test_typed_lines_are_followed(double):
+    """Soon, without leaving configuration mode, and also when the console has gone by then."""
+    d = double("honest")
+    there = lambda: "7.7.7.7" in sh(["ip", "-n", d.ns, "addr"])
+    until(lambda: "1.1.1.1" in sh(["ip", "-n", d.ns, "addr"]), 10)
+    for line, wanted, stays in (("ip address 7.7.7.7 255.255.255.255", True, True), ("no ip address", False, False)):
+        time.sleep(0.5)  # nothing else makes main look: the kernel's news of what it did itself are over
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(d.sock)
+        said = s.makefile()
+        for o in ({"open": {"privileged": True}}, {"line": "configure terminal"}, {"line": "interface Loopback7"}, {"line": line}):
+            s.sendall(json.dumps(o).encode() + b"\n")
+            if "line" in o:
+                while "done" not in json.loads(said.readline()):
+                    pass
+        if not stays:
+            s.shutdown(socket.SHUT_RDWR)
+            s.close()
+        until(lambda: there() == wanted, 10)
+        s.close()
     assert d.end() == 0
 
 

@@ -450,6 +450,33 @@ static void more_pieces_than_buffers(void **state)
 }
 
 /* An IPv4 socket gives whole packets; an IPv6 one only what follows the header, which is made again from what it tells. */
+static unsigned waits_for(int fd)
+{
+    int fds[DP_MAX_PORTS];
+    unsigned n = dp_poll_fds(dp, fds, DP_MAX_PORTS), found = 0;
+    for (unsigned i = 0; i < n; i++) {
+        found += fds[i] == fd;
+    }
+    return found;
+}
+
+/* A TUN that was deleted under dp is always readable, and has nothing to read: nobody waits for it any more. */
+static void a_deleted_tun_wakes_nobody(void **state)
+{
+    (void)state;
+    dp_begins();
+    dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_BEGIN, .u.number = 1}, -1);
+    dp_ctl(dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_COMMIT}, -1); /* of no values */
+    struct pollfd f = {.fd = dp->port[CRYPTO].fd, .events = POLLIN};
+    (void)dp_run(dp);
+    assert_int_equal(waits_for(f.fd), 1);
+    ip("link del crypto5");
+    assert_int_equal(poll(&f, 1, 3000), 1);
+    (void)dp_run(dp);
+    assert_int_equal(waits_for(f.fd), 0);
+    dp_ends();
+}
+
 static void comes_in(void **state)
 {
     static const struct {
@@ -570,6 +597,7 @@ int main(void)
         cmocka_unit_test(leaves_by_its_link),
         cmocka_unit_test(a_refusal_stops_nothing),
         cmocka_unit_test(more_pieces_than_buffers),
+        cmocka_unit_test(a_deleted_tun_wakes_nobody),
         cmocka_unit_test(comes_in),
         cmocka_unit_test(errors_are_read),
     };
