@@ -111,7 +111,7 @@ def pair(tmp_path):
     assert not left, f"namespaces left behind: {left}"
 
 
-def ping(l, dst, args="-c 3 -i 0.2 -W 5", node="lanA"):
+def ping(l, dst, args="-c 3 -l 3 -i 2 -W 5", node="lanA"):
     return l.shell(node, f"ping {args} {dst} 2>&1", check=False)
 
 
@@ -239,15 +239,15 @@ def test_path_mtu(pair, tmp_path, kind):
     assert "Frag needed" in out or "message too long" in out, out
     mtu = until(lambda: learned_mtu(l) < 1500 and learned_mtu(l), 5)
     assert 1280 <= mtu <= 1476
-    assert " 0% packet loss" in ping(l, V4, f"-c 2 -i 0.2 -W 5 -M do -s {mtu - 28}")
+    assert " 0% packet loss" in ping(l, V4, f"-c 2 -l 2 -i 2 -W 5 -M do -s {mtu - 28}")
     out = ping(l, V4, f"-c 1 -W 2 -M do -s {mtu - 27}")
     assert f"mtu={mtu}" in out or f"mtu = {mtu}" in out, out
-    assert " 0% packet loss" in ping(l, V4, "-c 3 -i 0.2 -W 5 -M dont -s 3000")
+    assert " 0% packet loss" in ping(l, V4, "-c 3 -l 3 -i 2 -W 5 -M dont -s 3000")
     if kind.startswith("gre"):
         out = ping(l, V6, "-c 1 -W 2 -M do -s 1452")
         assert "too big" in out.lower() or "message too long" in out.lower(), out
         until(lambda: " 0% packet loss" in ping(l, V6, "-c 1 -W 1 -s 3000"), 10)  # first both hosts learn
-        assert " 0% packet loss" in ping(l, V6, "-c 3 -i 0.2 -W 5 -s 3000")
+        assert " 0% packet loss" in ping(l, V6, "-c 3 -l 3 -i 2 -W 5 -s 3000")
     assert not [p for p in cap.close("ip.src", "ip.len", "ip.flags.mf") if p[0] == "192.0.2.1" and int(p[1]) > 1500]
 
 
@@ -265,8 +265,8 @@ def test_narrow_way(pair, kind):
     mtu = until(lambda: learned_mtu(l) < 1380 and learned_mtu(l), 5)
     assert 1200 <= mtu < 1380, out
     assert re.search(r"path MTU .*1380", l.log("R1")), l.log("R1")
-    assert " 0% packet loss" in ping(l, V4, f"-c 2 -i 0.2 -W 5 -M do -s {mtu - 28}")
-    assert " 0% packet loss" in ping(l, V4, "-c 2 -i 0.2 -W 5 -M dont -s 2500")
+    assert " 0% packet loss" in ping(l, V4, f"-c 2 -l 2 -i 2 -W 5 -M do -s {mtu - 28}")
+    assert " 0% packet loss" in ping(l, V4, "-c 2 -l 2 -i 2 -W 5 -M dont -s 2500")
 
 
 def test_adjust_mss(pair, tmp_path):
@@ -285,7 +285,7 @@ def test_df_bit(pair, tmp_path, df):
     reaches(l, V4)
     for inner in ("do", "dont"):
         cap = Capture(l.ns("NET"), "eth0", tmp_path / f"{df}-{inner}.pcap")
-        assert " 0% packet loss" in ping(l, V4, f"-c 2 -i 0.2 -W 5 -M {inner} -s 100")
+        assert " 0% packet loss" in ping(l, V4, f"-c 2 -l 2 -i 2 -W 5 -M {inner} -s 100")
         flags = {p[2] in ("1", "True") for p in cap.close("ip.src", "ip.proto", "ip.flags.df") if p[:2] == ["192.0.2.1", "50"]}
         assert flags == {df == "set" or (df == "copy" and inner == "do")}, flags
 
