@@ -31,12 +31,20 @@ static bool is_rule(const struct conf_ace *ace)
     return !ace->remark[0];
 }
 
+static struct list none = {&none, &none}; /* the lines of no list, the entries of no map */
+
+static const struct list *lines_of(const struct conf *c, const struct conf_map_entry *e)
+{
+    const struct conf_acl *acl = conf_entry_list(c, e);
+    return acl ? &acl->aces : &none;
+}
+
 enum { HAS_RULES = 1, HAS_PERMITS = 2 };
-static unsigned list_has(const struct conf_acl *acl)
+static unsigned list_has(const struct conf *c, const struct conf_map_entry *e)
 {
     unsigned has = 0;
-    for (struct list *it = acl ? acl->aces.next : NULL; it && it != &acl->aces; it = it->next) {
-        const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
+    CONF_FOR(struct conf_ace, ace, lines_of(c, e))
+    {
         has |= !is_rule(ace) ? 0u : ace->permit ? HAS_RULES | HAS_PERMITS : HAS_RULES;
     }
     return has;
@@ -45,6 +53,13 @@ static unsigned list_has(const struct conf_acl *acl)
 static const struct conf_map *map_of(const struct conf *c, const struct conf_if *i)
 {
     return i->crypto_map[0] ? conf_map_find(c, i->crypto_map) : NULL;
+}
+
+/* entries_of: of the interface's map. */
+static const struct list *entries_of(const struct conf *c, const struct conf_if *i)
+{
+    const struct conf_map *m = map_of(c, i);
+    return m ? &m->entries : &none;
 }
 
 static bool is_of(const struct conf_block *b, const struct conf_if *i,
@@ -56,12 +71,13 @@ static bool is_of(const struct conf_block *b, const struct conf_if *i,
 enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_if *i,
                                  const struct conf_map_entry *e)
 {
-    unsigned has = list_has(conf_entry_list(c, e));
+    unsigned has = list_has(c, e);
     if (has & HAS_PERMITS) {
         return CONF_PERMITS;
     }
-    for (struct list *it = i ? i->held.next : NULL; it && it != &i->held; it = it->next) {
-        if (is_of(CONTAINER_OF(it, struct conf_block, link), i, e)) {
+    CONF_FOR(struct conf_block, b, i ? &i->held : &none)
+    {
+        if (is_of(b, i, e)) {
             return CONF_HELD;
         }
     }
@@ -300,20 +316,19 @@ static void hold_everything(struct conf *c, struct conf_if *i, const struct conf
 static void hold_from(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
                       const struct list *first)
 {
-    const struct conf_acl *acl = conf_entry_list(c, e);
+    const struct list *lines = lines_of(c, e);
     enum conf_stand stand = conf_entry_stand(c, i, e);
     c->taken += stand == CONF_HELD; /* what is held for it may have no right to stay any more */
     if (stand == CONF_EVERYTHING) {
         hold_everything(c, i, e);
-    } else if (acl && first != &acl->aces) {
-        hold_rules(c, i, e, &acl->aces, first, false);
+    } else if (first != lines) {
+        hold_rules(c, i, e, lines, first, false);
     }
 }
 
 static void hold_entry(struct conf *c, struct conf_if *i, const struct conf_map_entry *e)
 {
-    const struct conf_acl *acl = conf_entry_list(c, e);
-    hold_from(c, i, e, acl ? acl->aces.next : NULL);
+    hold_from(c, i, e, lines_of(c, e)->next);
 }
 
 /* each_use: the entries in force that want() says, on each interface. Before a change: nothing is held of what nobody is
@@ -326,9 +341,8 @@ static void each_use(struct conf *c, bool (*want)(const struct conf_map_entry *e
 {
     LIST_FOR (it, &c->ifs) {
         struct conf_if *i = CONTAINER_OF(it, struct conf_if, link);
-        const struct conf_map *m = c->typing ? map_of(c, i) : NULL;
-        for (struct list *at = m ? m->entries.next : NULL; at && at != &m->entries; at = at->next) {
-            const struct conf_map_entry *e = CONTAINER_OF(at, struct conf_map_entry, link);
+        CONF_FOR(struct conf_map_entry, e, c->typing ? entries_of(c, i) : &none)
+        {
             if (want(e, what)) {
                 fn(c, i, e, arg);
             }
@@ -355,7 +369,7 @@ static void on_lines(struct conf *c, struct conf_if *i, const struct conf_map_en
 static void on_one_line(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
                         const void *ace)
 {
-    hold_rules(c, i, e, &conf_entry_list(c, e)->aces, &((const struct conf_ace *)ace)->link, true);
+    hold_rules(c, i, e, lines_of(c, e), &((const struct conf_ace *)ace)->link, true);
 }
 
 static void on_entry(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
@@ -427,7 +441,7 @@ void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl)
     if (strcmp(e->acl, acl) != 0) {
         each_use(c, by_itself, e, on_entry, NULL);
         str_copy(e->acl, sizeof e->acl, acl);
-        if (acl[0] && !(list_has(conf_entry_list(c, e)) & HAS_PERMITS)) {
+        if (acl[0] && !(list_has(c, e) & HAS_PERMITS)) {
             each_use(c, by_itself, e, on_unknown, NULL); /* nobody knows what it is going to say */
         }
     }
@@ -435,9 +449,10 @@ void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl)
 
 void conf_if_set_map(struct conf *c, struct conf_if *i, const char *name)
 {
-    const struct conf_map *m = c->typing && strcmp(i->crypto_map, name) != 0 ? map_of(c, i) : NULL;
-    for (struct list *it = m ? m->entries.next : NULL; it && it != &m->entries; it = it->next) {
-        hold_entry(c, i, CONTAINER_OF(it, struct conf_map_entry, link));
+    bool takes = c->typing && strcmp(i->crypto_map, name) != 0;
+    CONF_FOR(struct conf_map_entry, e, takes ? entries_of(c, i) : &none)
+    {
+        hold_entry(c, i, e);
     }
     str_copy(i->crypto_map, CONF_NAME, name);
 }
@@ -487,20 +502,18 @@ static void dropped_any(const struct conf_src *src, u32 block, conf_covered_fn f
 
 void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx)
 {
-    const struct conf_map *m = map_of(c, i);
     u32 block = BLOCK_DROPPED;
-    for (struct list *at = m ? m->entries.next : NULL; at && at != &m->entries; at = at->next) {
-        const struct conf_map_entry *e = CONTAINER_OF(at, struct conf_map_entry, link);
-        const struct conf_acl *acl = conf_entry_list(c, e);
-        for (struct list *it = acl ? acl->aces.next : NULL; it && it != &acl->aces; it = it->next) {
-            const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
+    CONF_FOR(struct conf_map_entry, e, entries_of(c, i))
+    {
+        CONF_FOR(struct conf_ace, ace, lines_of(c, e))
+        {
             if (is_rule(ace)) {
                 fn(ctx, e, ace, e->seq);
             }
         }
     }
-    for (struct list *at = m ? m->entries.next : NULL; at && at != &m->entries; at = at->next) {
-        const struct conf_map_entry *e = CONTAINER_OF(at, struct conf_map_entry, link);
+    CONF_FOR(struct conf_map_entry, e, entries_of(c, i))
+    {
         if (conf_entry_stand(c, i, e) == CONF_EVERYTHING) {
             dropped_any(&e->acl_src, ++block, fn, ctx);
         }
@@ -520,9 +533,8 @@ void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered
 
 bool conf_block_stays(const struct conf *c, const struct conf_if *i, const struct conf_block *b)
 {
-    const struct conf_map *m = map_of(c, i);
-    for (struct list *it = m ? m->entries.next : NULL; it && it != &m->entries; it = it->next) {
-        const struct conf_map_entry *e = CONTAINER_OF(it, struct conf_map_entry, link);
+    CONF_FOR(struct conf_map_entry, e, entries_of(c, i))
+    {
         if (is_of(b, i, e)) {
             return conf_entry_stand(c, i, e) != CONF_PERMITS;
         }

@@ -117,6 +117,7 @@ static unsigned p1_compare(const struct ike_policy_value *p, const struct p1_off
     unsigned wrong = 0;
     enum encr_id e = encr_from_p1(o->encr_id, o->key_bits);
     enum hash_id h = hash_from_p1(o->hash_id);
+    const struct auth_method *auth = auth_of(p->auth);
     out_why[0] = 0;
 #define DIFFERS(cond, what, fmt, ...)                                                              \
     if (cond) {                                                                                    \
@@ -136,7 +137,7 @@ static unsigned p1_compare(const struct ike_policy_value *p, const struct p1_off
     DIFFERS(o->group != p->group, "Diffie-Hellman group", "group %u, policy %u", o->group,
             p->priority, raw)
     DIFFERS(o->auth != p->auth, "Authentication method", "authentication method %u, policy %u",
-            o->auth, p->priority, p->auth == IKE_AUTH_PSK ? "pre-share" : "rsa-sig")
+            o->auth, p->priority, auth ? auth->name : "rsa-sig")
     snprintf(raw, sizeof raw, "%d at least", P1_LIFE_MIN_S);
     DIFFERS(o->life_s < P1_LIFE_MIN_S, "Life duration", "a life of %u seconds, policy %u",
             o->life_s, p->priority, raw)
@@ -309,16 +310,15 @@ bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
     return true;
 }
 
-/* p1_write: every policy that we have what it takes for (group: and that has this one; 0: any) as one transform of one
- * proposal. */
-void p1_write(struct ike *ike, u32 have, u16 group, struct isakmp_out *o)
+/* p1_write: every policy that we have what it takes for as one transform of one proposal. */
+void p1_write(struct ike *ike, u32 have, struct isakmp_out *o)
 {
     struct isakmp_prop_out p;
     isakmp_out_sa(o);
     isakmp_out_proposal(o, &p, 1, PROTO_ISAKMP, NULL, 0);
     for (const struct conf_policy *c = ike->conf->policies; c && p.num < 32; c = c->next) {
         const struct auth_method *auth = auth_of(c->v.auth);
-        if (!auth || !(have & auth_bit(auth)) || (group && group != c->v.group)) {
+        if (!auth || !(have & auth_bit(auth))) {
             continue;
         }
         const struct encr_row *e = encr_row(c->v.encr);

@@ -1,6 +1,6 @@
 /*
  * v1_main.c: main mode (RFC 2409 5.1, 5.4): handlers, which read the SA and the message and write their draft, and the answers.
- * What it shares with aggressive mode is in v1_phase1.c and v1_phase1_out.c. Rows: v1_table.c.
+ * What is not its own but phase 1's is in v1_phase1.c and v1_phase1_out.c. Rows: v1_table.c.
  */
 #include "ike/v1.h"
 
@@ -14,7 +14,7 @@ bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *h
                          &(struct evb_ike_no_aggressive){.flow = sa->flow});
     auth_tell(ike, sa, 0, *(const u32 *)have);
     draft_hdr(d, false);
-    if (!p1_write_offer(ike, d, *(const u32 *)have, 0)) {
+    if (!p1_write_offer(ike, d, *(const u32 *)have)) {
         return false;
     }
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_MM");

@@ -1,7 +1,7 @@
 /*
- * v1_phase1.c: what main mode and aggressive mode share, the deciding half (RFC 2409 5): the policy, the keys, the identity
- * and its proof. Functions read the SA and the message and write the draft; v1_main.c and v1_aggressive.c call them in the
- * order of their messages. The writing half: v1_phase1_out.c.
+ * v1_phase1.c: what an exchange of phase 1 needs whichever it is, the deciding half (RFC 2409 5): the policy, the keys, the
+ * identity and its proof. Functions read the SA and the message and write the draft; v1_main.c calls them in the order of main
+ * mode's messages. The writing half: v1_phase1_out.c.
  */
 #include "ike/v1.h"
 

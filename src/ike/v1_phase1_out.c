@@ -1,6 +1,6 @@
 /*
- * v1_phase1_out.c: what main mode and aggressive mode share, the writing half (RFC 2409 5): the offer and the choice, our public
- * value and nonce, our identity and its proof. What is written and remembered here goes into the draft only.
+ * v1_phase1_out.c: what an exchange of phase 1 needs whichever it is, the writing half (RFC 2409 5): the offer and the choice, our
+ * public value and nonce, our identity and its proof. What is written and remembered here goes into the draft only.
  */
 #include "ike/v1.h"
 
@@ -44,9 +44,9 @@ void p1_write_choice(struct draft *d)
     }
 }
 
-bool p1_write_offer(struct ike *ike, struct draft *d, u32 have, u16 group)
+bool p1_write_offer(struct ike *ike, struct draft *d, u32 have)
 {
-    p1_write(ike, have, group, &d->out);
+    p1_write(ike, have, &d->out);
     size_t body = be16(d->buf + ISAKMP_HDR + 2) - 4u;
     if (d->out.w.bad || body > sizeof d->x.sa_i.b) {
         return false;

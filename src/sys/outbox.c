@@ -67,9 +67,8 @@ bool outbox_flush(struct outbox *o, int chan)
 
 static void drop_older(struct outbox *o)
 {
-    for (struct list *it = o->waiting.next, *next; it != &o->waiting; it = next) {
+    LIST_FOR (it, &o->waiting) {
         struct waiting *w = (struct waiting *)it;
-        next = it->next;
         if (w->which == OUTBOX_NEWEST) {
             drop(o, w);
         }

@@ -261,7 +261,6 @@ static void end_children(struct router *r)
 static void finish(struct router *r)
 {
     uv_close((uv_handle_t *)&r->nl_poll, NULL);
-    uv_timer_stop(&r->settle);
     uv_timer_stop(&r->look);
     api_free(r->api);
     uv_timer_stop(&r->patience);

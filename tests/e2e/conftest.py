@@ -1,9 +1,11 @@
 """End-to-end tests: labs of adit routers in network namespaces. ADIT_BUILD is the build directory (sanitized in CI)."""
+import json
 import os
 import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -178,3 +180,45 @@ def lab(tmp_path):
     assert not refused, refused
     left = [n for n in os.listdir("/run/netns") if any(n.startswith(f"adit-{name}-") for name in labs)] if os.path.isdir("/run/netns") else []
     assert not left, f"namespaces left behind: {left}"
+
+
+class Raw:
+    """A client that speaks the unix socket's lines itself."""
+
+    def __init__(self, path):
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.connect(str(path))
+        self.s.settimeout(10)
+        self.buf = b""
+
+    def send(self, *objects):
+        self.s.sendall(b"".join(json.dumps(o).encode() + b"\n" for o in objects))
+
+    def done(self):
+        """Reads up to the next end of a command: its text and its last object."""
+        text = ""
+        while True:
+            while b"\n" not in self.buf:
+                got = self.s.recv(65536)
+                assert got, "main hung up"
+                self.buf += got
+            line, self.buf = self.buf.split(b"\n", 1)
+            o = json.loads(line)
+            text += o.get("out", "")
+            if "done" in o:
+                return text, o
+
+    def say(self, line):
+        self.send({"line": line})
+        return self.done()
+
+    def hang_up(self):
+        self.s.shutdown(socket.SHUT_RDWR)
+        self.s.close()
+
+
+def opened(path):
+    c = Raw(path)
+    c.send({"open": {"privileged": True}})
+    c.done()
+    return c

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ADIT, BUILD, sh, until
+from conftest import ADIT, BUILD, opened, sh, until
 
 CONFIG = """hostname D
 crypto isakmp policy 1
@@ -147,7 +147,7 @@ def test_routes_the_kernel_did_not_tell(double):
 
     sh(["ip", "-n", d.ns, "link", "add", "Fa0-0", "type", "veth", "peer", "name", "far"])
     sh(["ip", "-n", d.ns, "link", "set", "far", "up"])
-    c = opened(d)
+    c = opened(d.sock)
     for l in ("configure terminal", "interface FastEthernet0/0", "ip address 10.8.8.1 255.255.255.0", "no shutdown", "end"):
         assert c.say(l)[1]["done"] == 0, l
     until(lambda: "10.8.8.0/24" in sh(["ip", "-n", d.ns, "route"]), 10)
@@ -293,44 +293,6 @@ def test_a_stopped_child_is_killed_at_the_end(double):
 # ---- consoles: whatever they do, main stays
 
 
-class Raw:
-    """A client that speaks the unix socket's lines itself."""
-
-    def __init__(self, d):
-        self.s = socket.socket(socket.AF_UNIX)
-        self.s.connect(d.sock)
-        self.s.settimeout(10)
-        self.buf = b""
-
-    def send(self, *objects):
-        self.s.sendall(b"".join(json.dumps(o).encode() + b"\n" for o in objects))
-
-    def done(self):
-        """Reads up to the next end of a command: its text and its last object."""
-        text = ""
-        while True:
-            while b"\n" not in self.buf:
-                got = self.s.recv(65536)
-                assert got, "main hung up"
-                self.buf += got
-            line, self.buf = self.buf.split(b"\n", 1)
-            o = json.loads(line)
-            text += o.get("out", "")
-            if "done" in o:
-                return text, o
-
-    def say(self, line):
-        self.send({"line": line})
-        return self.done()
-
-
-def opened(d):
-    c = Raw(d)
-    c.send({"open": {"privileged": True}})
-    c.done()
-    return c
-
-
 @pytest.mark.parametrize("enter, line", [("interface Tunnel0", "description x"), ("crypto isakmp policy 1", "encr aes"),
                                          ("crypto ipsec transform-set T esp-aes esp-sha-hmac", "mode transport"),
                                          ("crypto ipsec profile P", "set pfs group2"), ("crypto map M 10 ipsec-isakmp", "set peer 9.9.9.9"),
@@ -339,7 +301,7 @@ def opened(d):
 def test_the_configuration_is_read_again_under_a_console(double, enter, line):
     """SIGHUP takes the model away under a console's submode; what it types next must not touch the old one."""
     d = double("honest")
-    c = opened(d)
+    c = opened(d.sock)
     for l in ("configure terminal", enter, line):
         assert c.say(l)[1]["done"] == 0, l
     d.p.send_signal(signal.SIGHUP)
@@ -375,7 +337,7 @@ def test_what_was_typed_is_not_kept(double):
     """Passwords that consoles typed stand nowhere in main's memory afterwards, whether they were right, wrong, or quoted in a
     complaint, and whether the console is still there or has gone."""
     d = double("honest")
-    c, other = opened(d), opened(d)
+    c, other = opened(d.sock), opened(d.sock)
     assert copies(d.p.pid, b"default"), "it sees nothing"
     for l, status in (("configure terminal", 0), ("enable secret Zq9Sec7Ret-one", 0), ("crypto isakmp key a address Zq9Sec7Ret", 1),
                       ("end", 0), ("disable", 0), ("enable", 0), ("Zq9Sec7Ret-wrong", 1), ("Zq9Sec7Ret-one", 0)):
@@ -414,19 +376,14 @@ def test_typed_lines_are_followed(double):
     until(lambda: "1.1.1.1" in sh(["ip", "-n", d.ns, "addr"]), 10)
     for line, wanted, stays in (("ip address 7.7.7.7 255.255.255.255", True, True), ("no ip address", False, False)):
         time.sleep(0.5)  # nothing else makes main look: the kernel's news of what it did itself are over
-        s = socket.socket(socket.AF_UNIX)
-        s.connect(d.sock)
-        said = s.makefile()
-        for o in ({"open": {"privileged": True}}, {"line": "configure terminal"}, {"line": "interface Loopback7"}, {"line": line}):
-            s.sendall(json.dumps(o).encode() + b"\n")
-            if "line" in o:
-                while "done" not in json.loads(said.readline()):
-                    pass
+        c = opened(d.sock)
+        for typed in ("configure terminal", "interface Loopback7", line):
+            c.say(typed)
         if not stays:
-            s.shutdown(socket.SHUT_RDWR)
-            s.close()
+            c.hang_up()
         until(lambda: there() == wanted, 10)
-        s.close()
+        if stays:
+            c.hang_up()
     assert d.end() == 0
 
 
@@ -434,7 +391,7 @@ def test_requests_wait_for_the_one_before(double):
     """Commands that are sent at once are done one after the other, each ends once."""
     d = double("honest")
     until(lambda: "1.1.1.1" in sh(["ip", "-n", d.ns, "addr"]), 10)  # the kernel follows the children
-    c = opened(d)
+    c = opened(d.sock)
     c.send({"line": "ping 1.1.1.1 repeat 2"}, {"line": "show crypto session"}, {"line": "ping 1.1.1.1 repeat 1"}, {"line": "show clock"})
     texts = [c.done()[0] for _ in range(4)]
     assert "(2/2)" in texts[0] and "Crypto session current status" in texts[1] and "(1/1)" in texts[2] and "UTC" in texts[3]
@@ -448,7 +405,7 @@ def test_odd_pings(double):
     d = double("honest")
     sh(["ip", "-n", d.ns, "link", "set", "lo", "up", "mtu", "1500"])
     until(lambda: "1.1.1.1" in sh(["ip", "-n", d.ns, "addr"]), 10)  # the kernel follows the children
-    c = opened(d)
+    c = opened(d.sock)
     for to, size in (("::1", 36), ("::1", 47)):
         text, o = c.say(f"ping {to} size {size} repeat 1")
         assert "% the size of an IPv6 echo is 48 to 18024 bytes" in text and o["done"] == 1

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ADITD, Capture, sh, until
+from conftest import ADITD, Capture, opened, sh, until
 
 TRAFFIC = Path(__file__).with_name("traffic.py")
 
@@ -277,12 +277,24 @@ def acl_line(b):
 
 
 LINES = ["permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.0.255", "permit udp host 1.1.1.1 host 2.2.2.1 eq 5014", "permit ip host 1.1.1.1 239.1.1.0 0.0.0.255"]
-MOMENT = ["do show running-config"] * 40
+MOMENT = ["!"]  # typed lines are followed within a tenth of a second: long enough for dp to have them
+
+
+def console(b, *lines):
+    """Types the lines, with a pause at each MOMENT, and stays in configuration mode."""
+    c = opened(b.l.dir("CE1") / "sock")
+    for line in ("configure terminal", *lines):
+        out, _ = c.say(line)
+        assert "^" not in out, (line, out)
+        if line in MOMENT:
+            time.sleep(0.4)
+    return c
 
 
 def typed(b, *lines):
-    status, out = b.l.config("CE1", *lines)
-    assert "^" not in out, out
+    c = console(b, *lines)
+    c.say("end")
+    c.hang_up()
 
 
 def lines_replaced(b):
@@ -316,6 +328,21 @@ def map_taken_apart(b):
     entry = ["crypto map VPN 10 ipsec-isakmp", " set peer 2.2.2.1", " set transform-set AES-SHA", " match address 100"]
     typed(b, "no crypto map VPN 10", *MOMENT, *entry, "access-list 160 permit ip host 10.8.8.8 any", "crypto map W 10 ipsec-isakmp", " set peer 2.2.2.1",
           " set transform-set AES-SHA", " match address 160", "interface fa0/1", " no crypto map", *MOMENT, " crypto map W", *MOMENT, " crypto map VPN")
+    typed(b, "no crypto map W", "no access-list 160")
+
+
+def left_in_the_middle(b):
+    """A console goes in the middle: of a list that is typed again, with a deny in front of it, with another map on the link, and in the
+    middle of what another one had left like that. Others come, change what is none of it, and go; then the lines are whole again."""
+    middles = [["no access-list 100", f"access-list 100 {LINES[1]}", *MOMENT], ["ip access-list extended 100", " 5 deny ip any any", *MOMENT],
+               ["interface fa0/1", " no crypto map", *MOMENT], ["access-list 160 permit ip host 10.8.8.8 any", "crypto map W 10 ipsec-isakmp", " set peer 2.2.2.1",
+                " set transform-set AES-SHA", " match address 160", "interface fa0/1", " crypto map W", *MOMENT, " no crypto map", *MOMENT]]
+    for middle in middles:
+        console(b, *middle).hang_up()
+        typed(b, *MOMENT, "access-list 199 permit ip any any", "access-list 199 remark none of it")
+        time.sleep(0.4)
+        typed(b, "ip access-list extended 100", *[f" {10 * n} {line}" for n, line in enumerate(LINES, 1)], " no 5", "interface fa0/1", " crypto map VPN", "no access-list 199")
+        assert "is what their lists say" in b.l.exec("CE1", "clear adit unfinished")
     typed(b, "no crypto map W", "no access-list 160")
 
 
@@ -386,7 +413,7 @@ def sessions_cleared(b):
 
 
 STEADY = [nothing, flap, routes_move, ecmp, route_flush, table_of_its_own, tun_deleted, tun_queue_full, address_change, other_network, list_removed, reload_file, acl_line, lines_replaced, lines_one_by_one, list_begun_twice,
-          entry_without_list, map_taken_apart, map_entry,
+          entry_without_list, map_taken_apart, left_in_the_middle, map_entry,
           other_map, ike_killed, ike_ended, ike_stopped, dp_killed, dp_ended, dp_stopped, sessions_cleared, sa_gone]
 
 
