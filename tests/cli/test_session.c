@@ -640,6 +640,14 @@ static void a_line_that_does_not_fit(void **state)
         assert_string_equal(is.s, want.s);
         assert_false(conf_holds(f->c)); /* nothing went, so nothing is held */
     }
+    say(f, "ip access-list extended 100"); /* what is held line by line stays so when a line is refused */
+    say(f, "no 10");
+    f->impossible = true;
+    say(f, "30 permit ip 10.2.0.0 0.0.0.255 any");
+    f->impossible = false;
+    assert_int_equal(f->status, CLI_ERROR);
+    assert_true(conf_holds(f->c));
+    assert_false(conf_if_find(f->c, "FastEthernet0/1")->held_all);
     sb_free(&want);
     sb_free(&is);
 }

@@ -265,6 +265,16 @@ static u64 us_now(void)
     return (u64)t.tv_sec * 1000000 + (u64)t.tv_nsec / 1000;
 }
 
+/* full_pair: a channel that takes no value more; how many it took, and the descriptors open then. */
+static unsigned full_pair(int pair[2], struct outbox *o, const u8 *value, size_t len,
+                          unsigned *out_descriptors)
+{
+    outbox_init(o);
+    assert_true(chan_pair(pair));
+    *out_descriptors = open_descriptors();
+    return fill(pair[0], value, len);
+}
+
 /* A value that the other side has no room for waits in the outbox, in order and with its descriptor; who sends does not. */
 static void full_channel(void **state)
 {
@@ -272,9 +282,7 @@ static void full_channel(void **state)
     u8 value[4096] = {0}, in[4096];
     struct outbox o;
     (void)state;
-    outbox_init(&o);
-    assert_true(chan_pair(pair));
-    unsigned before = open_descriptors(), sent = fill(pair[0], value, sizeof value);
+    unsigned before, sent = full_pair(pair, &o, value, sizeof value, &before);
     u64 start = us_now();
     assert_false(outbox_send(&o, pair[0], value, sizeof value, -1, OUTBOX_LOSSY));
     assert_true(outbox_empty(&o));
@@ -343,9 +351,7 @@ static void newest_alone(void **state)
     u8 value[4096] = {0}, in[4096];
     struct outbox o;
     (void)state;
-    outbox_init(&o);
-    assert_true(chan_pair(pair));
-    unsigned before = open_descriptors(), sent = fill(pair[0], value, sizeof value);
+    unsigned before, sent = full_pair(pair, &o, value, sizeof value, &before);
     for (unsigned i = 1; i <= 6; i++) {
         value[0] = (u8)i;
         assert_true(outbox_send(&o, pair[0], value, sizeof value, pair[1],
