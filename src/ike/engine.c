@@ -224,6 +224,9 @@ static void trace_after(struct ike *ike, const struct run *r)
                                                          .what = ev_str("IPSEC"),
                                                          .refs = refs,
                                                          .who = ev_str("create_transforms")});
+    } else if (row->trace == TR_AM) {
+        trace_input(ike, r->sa, conn, 0, "IKE_MESG_FROM_PEER", "IKE_AM_EXCH");
+        trace_state(ike, conn, &r->sa->remote.a, row->state, row->next, false);
     } else if (row->trace == TR_QM_LAST) {
         ev_ike_node_done(ike->log, conn, &r->sa->remote.a,
                          &(struct evb_ike_node_done){

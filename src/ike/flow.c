@@ -43,7 +43,7 @@ static void flow_try(struct ike *ike, struct flow *f)
     }
     f->state = FLOW_P1;
     if (!sa_negotiating(ike, &f->v.local, peer) &&
-        !mm_start(ike, f->v.flow, &f->v.local, peer, why)) {
+        !p1_start(ike, f->v.flow, &f->v.local, peer, f->v.aggressive >> f->peer & 1, why)) {
         flow_failed(ike, f, why);
     }
 }

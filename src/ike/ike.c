@@ -158,6 +158,12 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
         sa->main.c.exchange = e->type;
         sa->main.c.state = e->begin_r;
         engine_run(ike, sa, data, len, h);
+        if (sa->c.phase == PHASE_KEYED) { /* aggressive mode: it has cost us already what a guest costs */
+            sa_link(ike, sa);
+            sa_findable(ike, sa);
+            too_many_guests(ike, sa);
+            return;
+        }
         if (sa->main.c.state == XS_R_MM2) {
             half_open_keep(ike, sa);
         }

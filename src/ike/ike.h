@@ -46,6 +46,7 @@ struct ike_flow_value {
     struct addr local; /* AF_NONE: whatever address the peer reached us on */
     struct addr peer[IKE_MAX_PEERS];
     u8 num_peers;
+    u8 aggressive; /* a bit for each of peer[]: phase 1 with it begins in aggressive mode */
     struct selector sel; /* the proxy identities: src = ours, dst = theirs */
     u8 num_transforms;
     struct ike_transform transform[IKE_MAX_TRANSFORMS];
@@ -64,6 +65,7 @@ struct ike_flow_value {
 struct ike_global_value {
     bool enabled; /* crypto isakmp enable */
     bool invalid_spi_recovery;
+    bool aggressive_off; /* crypto isakmp aggressive-mode disable */
     bool restarted; /* this process replaces one that died: keep dp's SAs, renegotiate first */
     u32 retransmit_ms, retransmit_tries; /* 10000, 5 */
     /* crypto isakmp keepalive: seconds, 0: not configured (then a peer is asked when protected traffic gets no answer);
@@ -82,6 +84,9 @@ enum ike_show_state {
     ST_MM_KEY_EXCH,
     ST_MM_KEY_AUTH,
     ST_QM_IDLE,
+    ST_AG_NO_STATE,
+    ST_AG_INIT_EXCH,
+    ST_AG_AUTH,
     ST_NUM
 };
 const char *ike_show_state_name(enum ike_show_state s);

@@ -61,7 +61,7 @@ enum {
 
 /* ---- states (names as IOS debug prints them) ------------------------------------------------------ */
 #define IKE_STATES(S)                                                                                                  \
-    S(READY) S(I_MM1) S(I_MM2) S(I_MM3) S(I_MM4) S(I_MM5) S(I_MM6) S(R_MM1) S(R_MM2) S(R_MM3) S(R_MM4) S(R_MM5)        \
+    S(READY) S(I_AM1) S(R_AM2) S(I_MM1) S(I_MM2) S(I_MM3) S(I_MM4) S(I_MM5) S(I_MM6) S(R_MM1) S(R_MM2) S(R_MM3) S(R_MM4) S(R_MM5)        \
     S(P1_COMPLETE) S(QM_READY) S(QM_SPI_STARVE) S(QM_I_QM1) S(QM_R_QM2) S(QM_PHASE2_COMPLETE) S(INFO)
 enum ike_state {
 #define S(id) XS_##id,
@@ -338,6 +338,10 @@ struct ike {
     bool dp_deaf;  /* and it could not be asked */
     u32 restart_tag; /* of the question that is open, 0: none */
     struct timer restart_timer; /* set while the answer is waited for */
+    struct bucket { /* budget.c */
+        u64 at_ms; /* 0: full */
+        u32 thousandths;
+    } budget[256], budget_all;
     u64 log_second, tell_second;
     unsigned log_used, tell_used;
     struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
@@ -374,7 +378,7 @@ typedef enum verdict (*handler_fn)(struct ike *ike, const struct ike_sa *sa, con
 typedef void (*answer_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d);
 enum row_role { ROLE_I = 1, ROLE_R = 2, ROLE_ANY = 3 };
 enum row_timer { TM_NONE, TM_RESEND /* until the peer answers */, TM_REPLY /* only when the peer repeats itself */ };
-enum row_trace { TR_NONE, TR_MM, TR_MM_TIGHT, TR_QM_FIRST, TR_QM_LAST };
+enum row_trace { TR_NONE, TR_MM, TR_MM_TIGHT, TR_AM, TR_QM_FIRST, TR_QM_LAST };
 enum row_cover { IN_CLEAR = 1, ENCRYPTED = 2, EITHER = 3 };
 enum row_proof { BY_ANY, BY_HASH, BY_SIG };
 struct row {
@@ -602,9 +606,9 @@ void keys_keymat(u8 *out, size_t len, const struct sa_core *sa, const struct xch
 
 /* initiator.c */
 enum { START_WHY = 160 };
-/* mm_start: begins main mode; NULL with the reason reported and in why when it cannot begin. flow: who wants it (0: a
- * rekey). */
-struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote,
+/* p1_start: begins main mode, or aggressive mode; NULL with the reason reported and in why when it cannot begin. flow: who
+ * wants it (0: a rekey). */
+struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote, bool aggressive,
                         char why[START_WHY]);
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
 /* info_*: nothing is sent before the SA has keys. */
@@ -623,6 +627,9 @@ bool live_due(struct ike *ike, struct ike_sa *sa); /* false: the far end is dead
 bool live_speaks(const struct ike_sa *sa);         /* the far end can be asked */
 u32 live_silence_s(const struct ike *ike);         /* DP_SET_SILENCE */
 u32 live_heard_s(const struct ike *ike);           /* DP_SET_HEARD */
+
+/* budget.c */
+bool budget_take(struct ike *ike, const struct addr *from); /* one answer to a first message; false: not now */
 
 /* secret.c */
 u64 psk_key(const struct ike *ike, const struct addr *peer, u8 len); /* of a prefix, in ike_conf.psk_map */

@@ -1,12 +1,12 @@
 /*
- * initiator.c: the exchanges we begin: main mode, quick mode, informational. Each makes the
+ * initiator.c: the exchanges we begin: main and aggressive mode, quick mode, informational. Each makes the
  * exchange, has its first message written (v1_phase1_out.c, v1_quick.c, v1_info.c) and sent
  * (engine_start). Says why when it cannot begin; what follows from that is the caller's. RFC 2409
  * 5.4, 5.5, 5.7.
  */
 #include "ike/v1.h"
 
-/* ---- main mode ---- */
+/* ---- phase 1 ---- */
 
 /* usable: a policy whose method we have what it takes for. NULL: none; *out_lacks: of one that has a method of ours. */
 static const struct ike_policy_value *usable(const struct ike *ike, u32 have,
@@ -23,17 +23,19 @@ static const struct ike_policy_value *usable(const struct ike *ike, u32 have,
     return NULL;
 }
 
-struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
-                        const struct addr *remote, char why[START_WHY])
+struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
+                        const struct addr *remote, bool aggressive, char why[START_WHY])
 {
     char a[ADDR_STR];
     struct endpoint from = {*local, 500}, to = {*remote, 500};
     const struct auth_method *lacks;
     u32 have = auth_have(ike, remote);
-    if (!usable(ike, have, &lacks)) {
+    const struct ike_policy_value *first = usable(ike, have, &lacks);
+    if (!first) {
         snprintf(why, START_WHY, "no %s is configured for %s",
                  lacks ? lacks->what : "ISAKMP policy with pre-share", addr_str(a, remote));
-        report(ike, NULL, remote, XCH_MAIN, lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
+        report(ike, NULL, remote, aggressive ? XCH_AGGRESSIVE : XCH_MAIN,
+               lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
         return NULL;
     }
     struct ike_sa *sa = sa_new(ike, &from, &to);
@@ -44,9 +46,12 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
     ev_ike_sa_insert(
         ike->log, 0, remote,
         &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
-    if (!engine_start(ike, sa, &sa->main, mm_out_1, &have, XS_I_MM1, TM_RESEND)) {
+    struct am_offer offer = {have, first->group};
+    sa->main.c.exchange = aggressive ? XCH_AGGRESSIVE : XCH_MAIN;
+    if (!(aggressive ? engine_start(ike, sa, &sa->main, am_out_1, &offer, XS_I_AM1, TM_RESEND)
+                     : engine_start(ike, sa, &sa->main, mm_out_1, &have, XS_I_MM1, TM_RESEND))) {
         snprintf(why, START_WHY,
-                 "main mode could not be started: the policies do not fit a message");
+                 "phase 1 could not be started: the policies do not fit a message");
         sa_free(ike, sa);
         return NULL;
     }

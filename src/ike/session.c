@@ -78,7 +78,7 @@ static void rekey(struct ike *ike, struct ike_sa *sa)
     sa->rekey_ms = env_now_ms(ike->clock) + 30000;
     if (needed && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
         !sa_negotiating(ike, &sa->local.a, &sa->remote.a)) {
-        mm_start(ike, 0, &sa->local.a, &sa->remote.a, why);
+        p1_start(ike, 0, &sa->local.a, &sa->remote.a, sa->main.c.exchange == XCH_AGGRESSIVE, why);
     }
     sa_arm(ike, sa);
 }

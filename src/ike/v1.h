@@ -8,11 +8,11 @@
 
 #include "ike/ike_int.h"
 
-/* v1_phase1.c: for any exchange of phase 1 */
-u32 p1_secrets(struct ike *ike, const struct ike_sa *sa); /* methods that may be agreed with this far end (auth_bit) */
-/* p1_accept: the policy and the transform of the offer that are agreed, into the draft. */
-void p1_accept(struct ike *ike, const struct isakmp_msg *m, const struct ike_policy_value *p, unsigned transform,
-               struct draft *d);
+/* v1_phase1.c: for main and aggressive mode */
+/* p1_choose: an offer of the peer's: which of our policies it meets, into the draft with our cookie. p1_answered: its choice of
+ * our offer is one, into the draft. */
+enum verdict p1_choose(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
+enum verdict p1_answered(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
 /* p1_keys: g^xy from the peer's value, then the SKEYID family, the cipher key and the first IV. False: why is in d. */
 bool p1_keys(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, const struct dh *dh, struct draft *d);
 /* p1_identity: who the peer says it is; p1_proved: and it is that one. */
@@ -43,6 +43,18 @@ void mm_out_4(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_5(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_6(struct ike *, const struct ike_sa *, struct draft *);
 bool mm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *have);
+
+/* v1_aggressive.c */
+struct am_offer { /* for am_out_1 */
+    u32 have;  /* methods (auth_bit) */
+    u16 group; /* the only one that is offered */
+};
+bool am_out_1(struct ike *, const struct ike_sa *, struct draft *, void *am_offer);
+enum verdict am_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict am_i2(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict am_r3(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+void am_out_2(struct ike *, const struct ike_sa *, struct draft *);
+void am_out_3(struct ike *, const struct ike_sa *, struct draft *);
 
 /* v1_quick.c */
 enum verdict qm_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);

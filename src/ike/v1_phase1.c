@@ -7,7 +7,8 @@
 
 /* ---- the policy ---- */
 
-u32 p1_secrets(struct ike *ike, const struct ike_sa *sa)
+/* secrets: which methods may be agreed with this far end (auth_bit). */
+static u32 secrets(struct ike *ike, const struct ike_sa *sa)
 {
     u32 have = auth_have(ike, &sa->remote.a);
     auth_tell(ike, sa, 0, have);
@@ -17,8 +18,8 @@ u32 p1_secrets(struct ike *ike, const struct ike_sa *sa)
     return have;
 }
 
-void p1_accept(struct ike *ike, const struct isakmp_msg *m, const struct ike_policy_value *p,
-               unsigned transform, struct draft *d)
+static void accept_policy(struct ike *ike, const struct isakmp_msg *m,
+                          const struct ike_policy_value *p, unsigned transform, struct draft *d)
 {
     struct p1_offer o;
     p1_read(&o, &m->sa.transform[transform]);
@@ -33,6 +34,53 @@ void p1_accept(struct ike *ike, const struct isakmp_msg *m, const struct ike_pol
     memcpy(d->x.sa_i.b, m->sa.body, m->sa.body_len);
     d->x.spi_in =
         transform; /* which one the answer repeats; quick mode uses the field for its SPI */
+}
+
+enum verdict p1_choose(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                       struct draft *d)
+{
+    unsigned transform = 0;
+    trace_payload(ike, sa, 0, "SA", 0);
+    if (m->sa.body_len > sizeof d->x.sa_i.b) {
+        draft_why(d, WHY_MALFORMED, "the SA payload has %u bytes, adit keeps 2048", m->sa.body_len);
+        return V_DROP;
+    }
+    d->sa.vids = vendor_read(ike, sa, 0, m);
+    u32 have = secrets(ike, sa);
+    const struct ike_policy_value *p = p1_select(ike, sa, m, have, &transform, 0, d);
+    if (!p) {
+        d->notify = NTF_NO_PROPOSAL_CHOSEN;
+        return V_REPLY_ERROR;
+    }
+    memcpy(d->sa.cookie_i, m->hdr.cookie_i, 8);
+    p1_our_cookie(ike, d->sa.cookie_r);
+    accept_policy(ike, m, p, transform, d);
+    vendor_read(ike, sa, d->sa.conn_id,
+                m); /* the dialect looks at them again under the new conn-id */
+    return V_NEXT;
+}
+
+enum verdict p1_answered(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                         struct draft *d)
+{
+    trace_payload(ike, sa, 0, "SA", 0);
+    if (be64(m->hdr.cookie_r) == 0) {
+        draft_why(d, WHY_MALFORMED, "bytes 8..15: the responder cookie is zero");
+        return V_DROP;
+    }
+    memcpy(d->sa.cookie_r, m->hdr.cookie_r, 8);
+    d->sa.vids |= vendor_read(ike, sa, 0, m);
+    u32 have = secrets(ike, sa);
+    if (!p1_answer_ok(ike, sa, m, d)) {
+        return V_DROP;
+    }
+    const struct auth_method *auth = auth_of(d->sa.auth);
+    if (!(have & auth_bit(auth))) {
+        draft_why(d, auth->lacks, "the %s was removed during the negotiation", auth->what);
+        return V_DROP;
+    }
+    d->sa.conn_id = ike->next_conn;
+    return V_NEXT;
 }
 
 /* ---- the keys ---- */
