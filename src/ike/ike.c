@@ -141,7 +141,7 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
     bool first = be64(h->cookie_r) == 0;
     const struct exchange *e = exchange_of(&ike_v1, h->exchange);
     if (!e) {
-        snprintf(why, sizeof why, "exchange type %u (%s), wanted main, quick or informational",
+        snprintf(why, sizeof why, "exchange type %u (%s), wanted main, aggressive, quick or informational",
                  h->exchange, isakmp_exchange_name(h->exchange));
         report(ike, NULL, &from->a, h->exchange, WHY_EXCHANGE, why);
         if (first && !(h->flags & FL_ENCRYPTED)) { /* aggressive mode, say: RFC 2408 5.2 */

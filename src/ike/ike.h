@@ -18,7 +18,7 @@
 
 /* ---- configuration values --------------------------------------------------------------------- */
 
-enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 48 };
+enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64 };
 enum {
     IKE_AUTH_PSK = 1,
     IKE_AUTH_RSA_SIG = 3
@@ -32,8 +32,47 @@ struct ike_policy_value {
     u32 life_s;
 };
 struct ike_psk_value {
-    struct prefix peer; /* length 0 = any; the longest match wins */
+    struct prefix peer;     /* length 0 = any; the longest match wins; AF_NONE: by name */
+    char name[IKE_ID_TEXT]; /* an FQDN or user FQDN, as the peer calls itself; "": by address */
+    char keyring[IKE_NAME]; /* "": of none (crypto isakmp key) */
+    struct addr local;      /* only where the peer reached us there; AF_NONE: everywhere */
     struct secret key;
+};
+/* Who we say we are: ID types, RFC 2407 4.6.2.1. */
+enum { IKE_SELF_ADDRESS = 0, IKE_SELF_FQDN = 2, IKE_SELF_USER_FQDN = 3, IKE_SELF_KEY_ID = 11 };
+struct ike_self {
+    u8 type; /* IKE_SELF_ADDRESS: the type of our address */
+    char text[IKE_ID_TEXT];
+};
+/* An isakmp profile; those of its matches follow it. */
+struct ike_profile_value {
+    char name[IKE_NAME], keyring[IKE_NAME]; /* keyring "": any key will do */
+    struct addr local;                      /* AF_NONE: wherever the peer reached us */
+    struct ike_self self;
+    bool self_set;   /* else what is said for all */
+    bool aggressive; /* initiate mode aggressive */
+    bool keepalive_set;
+    u16 keepalive_s, keepalive_retry_s;
+};
+enum ike_match_kind {
+    IKE_MATCH_ADDRESS,
+    IKE_MATCH_HOST,
+    IKE_MATCH_HOST_DOMAIN,
+    IKE_MATCH_USER,
+    IKE_MATCH_USER_DOMAIN,
+    IKE_MATCH_GROUP,
+    IKE_MATCH_NUM
+};
+struct ike_match_value { /* match identity, of the profile before it */
+    u8 kind;             /* enum ike_match_kind */
+    struct prefix net;   /* IKE_MATCH_ADDRESS */
+    char text[IKE_ID_TEXT];
+};
+struct ike_peer_value { /* crypto isakmp peer: how phase 1 with that address begins */
+    struct addr peer;
+    bool aggressive;
+    struct ike_self self;
+    bool self_set;
 };
 struct ike_transform { /* one transform set */
     char name[IKE_NAME];
@@ -46,7 +85,6 @@ struct ike_flow_value {
     struct addr local; /* AF_NONE: whatever address the peer reached us on */
     struct addr peer[IKE_MAX_PEERS];
     u8 num_peers;
-    u8 aggressive; /* a bit for each of peer[]: phase 1 with it begins in aggressive mode */
     struct selector sel; /* the proxy identities: src = ours, dst = theirs */
     u8 num_transforms;
     struct ike_transform transform[IKE_MAX_TRANSFORMS];
@@ -59,6 +97,7 @@ struct ike_flow_value {
     bool always_up;     /* ipsec VTI: negotiate without waiting for traffic */
     bool tunnel_if;     /* a protected tunnel interface (not a crypto map on a link) */
     char map[IKE_NAME]; /* crypto map tag */
+    char profile[IKE_NAME]; /* isakmp profile whose ISAKMP SAs it goes by, "": any */
     char iface[IKE_NAME];
     u32 seq; /* crypto map sequence number */
 };
@@ -73,6 +112,7 @@ struct ike_global_value {
     u16 keepalive_s, keepalive_retry_s;
     bool keepalive_periodic;
     char hostname[64];
+    struct ike_self self; /* crypto isakmp identity */
 };
 
 /* ---- snapshots --------------------------------------------------------------------------------- */
@@ -102,6 +142,7 @@ struct ike_sa_info {
     u32 life_s, left_s;
     char id[64];   /* the peer's phase 1 identity as text, "" before it is known */
     bool dpd, nat; /* capabilities */
+    char profile[IKE_NAME];
     u32 policy;    /* priority of our policy that matched */
     u32 num_children;
     char fail[160];      /* why it is not up, in one sentence; "" when it is */
@@ -136,6 +177,9 @@ enum ike_msg_type {
     IKE_CFG_GLOBAL,
     IKE_CFG_POLICY,
     IKE_CFG_PSK,
+    IKE_CFG_PROFILE,
+    IKE_CFG_MATCH,
+    IKE_CFG_PEER,
     IKE_CFG_FLOW,
     IKE_CFG_COMMIT,
     IKE_SET_MASK,      /* u.number = event categories */
@@ -173,6 +217,9 @@ struct ike_msg {
         u64 number;
         struct ike_policy_value policy;
         struct ike_psk_value psk;
+        struct ike_profile_value profile;
+        struct ike_match_value match;
+        struct ike_peer_value peer;
         struct ike_flow_value flow;
         struct ike_global_value global;
         struct ike_clear_value clear;

@@ -24,16 +24,25 @@ static const struct ike_policy_value *usable(const struct ike *ike, u32 have,
 }
 
 struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
-                        const struct addr *remote, bool aggressive, char why[START_WHY])
+                        const struct addr *remote, const char *profile, char why[START_WHY])
 {
     char a[ADDR_STR];
     struct endpoint from = {*local, 500}, to = {*remote, 500};
     const struct auth_method *lacks;
-    u32 have = auth_have(ike, remote);
+    const struct ike_profile_value *p = profile_named(ike, profile);
+    const struct far_end who = {*local, *remote, "", p && p->keyring[0] ? p->keyring : NULL};
+    bool aggressive = profile_aggressive(ike, profile, remote);
+    if (profile[0] && !p) {
+        snprintf(why, START_WHY, "isakmp profile %s does not exist", profile);
+        report(ike, NULL, remote, XCH_MAIN, WHY_PROFILE, why);
+        return NULL;
+    }
+    u32 have = auth_have(ike, &who);
     const struct ike_policy_value *first = usable(ike, have, &lacks);
     if (!first) {
-        snprintf(why, START_WHY, "no %s is configured for %s",
-                 lacks ? lacks->what : "ISAKMP policy with pre-share", addr_str(a, remote));
+        snprintf(why, START_WHY, "no %s is configured for %s%s%s",
+                 lacks ? lacks->what : "ISAKMP policy with pre-share", addr_str(a, remote),
+                 who.keyring ? " in keyring " : "", who.keyring ? who.keyring : "");
         report(ike, NULL, remote, aggressive ? XCH_AGGRESSIVE : XCH_MAIN,
                lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
         return NULL;
@@ -47,6 +56,7 @@ struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
         ike->log, 0, remote,
         &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
     struct am_offer offer = {have, first->group};
+    str_copy(sa->c.profile, sizeof sa->c.profile, profile);
     sa->main.c.exchange = aggressive ? XCH_AGGRESSIVE : XCH_MAIN;
     if (!(aggressive ? engine_start(ike, sa, &sa->main, am_out_1, &offer, XS_I_AM1, TM_RESEND)
                      : engine_start(ike, sa, &sa->main, mm_out_1, &have, XS_I_MM1, TM_RESEND))) {
@@ -61,6 +71,14 @@ struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
 
 /* ---- quick mode ---- */
 
+/* behind_last: phase 1's last message was ours and has just left. A peer with several threads may see what we begin now before
+ * it has worked that one off, and then forgets it (strongSwan does): it is said once more, soon. */
+static bool behind_last(const struct ike *ike, const struct ike_sa *sa)
+{
+    return sa->c.initiator && sa->main.c.exchange == XCH_AGGRESSIVE &&
+           env_now_ms(ike->clock) - sa->c.authed_ms < BEHIND_LAST_MS;
+}
+
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
 {
     struct xch *x =
@@ -71,6 +89,10 @@ bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
     if (!engine_start(ike, sa, x, qm_out_1, f, XS_QM_I_QM1, TM_RESEND)) {
         xch_free(ike, x);
         return false;
+    }
+    if (behind_last(ike, sa)) {
+        x->rt.next_ms = env_now_ms(ike->clock) + BEHIND_LAST_MS;
+        xch_arm(ike, x);
     }
     trace_input(ike, sa, sa->c.conn_id, x->c.msgid, "IKE_MESG_INTERNAL", "IKE_INIT_QM");
     trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_QM_READY, XS_QM_I_QM1, true);

@@ -314,14 +314,14 @@ bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct a
 
 /* newest: ended: one that is deleted will do while it has its keys. */
 static struct ike_sa *newest(const struct ike *ike, const struct addr *local,
-                             const struct addr *remote, bool ended)
+                             const struct addr *remote, const char *profile, bool ended)
 {
     struct ike_sa *best = NULL;
     struct ike_peer *p = peer_find(ike, remote);
     for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
         if ((ended ? sa->c.key.len != 0 : !sa->deleted) && sa_ready(sa) &&
-            sa_serves(sa, local, remote) &&
+            sa_serves(sa, local, remote) && sa_of_profile(sa, profile) &&
             (!best || (best->deleted && !sa->deleted) ||
              (sa->deleted == best->deleted &&
               sa->c.authed_ms >= best->c.authed_ms))) {
@@ -333,22 +333,29 @@ static struct ike_sa *newest(const struct ike *ike, const struct addr *local,
 
 struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote)
 {
-    return newest(ike, local, remote, false);
+    return newest(ike, local, remote, NULL, false);
+}
+
+struct ike_sa *sa_for(const struct ike *ike, const struct flow *f)
+{
+    const struct addr *peer = flow_peer(f);
+    return peer ? newest(ike, &f->v.local, peer, f->v.profile, false) : NULL;
 }
 
 struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local,
                            const struct addr *remote)
 {
-    return newest(ike, local, remote, true);
+    return newest(ike, local, remote, NULL, true);
 }
 
 struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local,
-                              const struct addr *remote)
+                              const struct addr *remote, const char *profile)
 {
     struct ike_peer *p = peer_find(ike, remote);
     for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
-        if (sa_half_open(sa) && sa->c.initiator && sa_serves(sa, local, remote)) {
+        if (sa_half_open(sa) && sa->c.initiator && sa_serves(sa, local, remote) &&
+            sa_of_profile(sa, profile)) {
             return sa;
         }
     }

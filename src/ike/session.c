@@ -77,8 +77,8 @@ static void rekey(struct ike *ike, struct ike_sa *sa)
     bool needed = !ike->ending && (sa->peer->num_children || !list_empty(&sa->nodes));
     sa->rekey_ms = env_now_ms(ike->clock) + 30000;
     if (needed && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
-        !sa_negotiating(ike, &sa->local.a, &sa->remote.a)) {
-        p1_start(ike, 0, &sa->local.a, &sa->remote.a, sa->main.c.exchange == XCH_AGGRESSIVE, why);
+        !sa_negotiating(ike, &sa->local.a, &sa->remote.a, NULL)) {
+        p1_start(ike, 0, &sa->local.a, &sa->remote.a, sa->c.profile, why);
     }
     sa_arm(ike, sa);
 }
@@ -89,7 +89,7 @@ static void phase1_timeout(struct ike *ike, struct ike_sa *sa)
     str_copy(seen, sizeof seen, sa->fail);
     snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s",
              ike_state_name(sa->main.c.state), seen[0] ? "; last seen: " : "", seen);
-    report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_TIMEOUT, why);
+    report(ike, sa, &sa->remote.a, sa->main.c.exchange, WHY_TIMEOUT, why);
     str_copy(sa->fail, sizeof sa->fail, why);
     sa_delete(ike, sa, "Death by retransmission P1", false);
 }

@@ -21,10 +21,10 @@ bool p1_identity(struct ike *ike, const struct ike_sa *sa, const struct isakmp_m
 enum verdict p1_proved(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
 /* v1_phase1_out.c: payloads behind the draft's header */
 void p1_write_choice(struct draft *d); /* the transform p1_accept took, word for word */
-bool p1_write_offer(struct ike *ike, struct draft *d, u32 have); /* our policies; false: they do not fit */
+bool p1_write_offer(struct ike *ike, struct draft *d, u32 have, u16 group); /* our policies; false: they do not fit */
 void p1_our_value(struct ike *ike, const struct dh *dh, struct draft *d, struct bytes_big *ke, struct bytes_nonce *nonce);
 void p1_write_ke(struct draft *d, const struct bytes_big *ke, const struct bytes_nonce *nonce);
-/* p1_write_identity: our address, protocol 17 port 500 as IOS sends it; id: what HASH_I or HASH_R covers of it. */
+/* p1_write_identity: our address, or what we are configured to say, protocol 17 port 500 as IOS sends it; id: what HASH_I or HASH_R covers of it. */
 void p1_write_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d, struct bytes_id *id);
 void p1_write_proof(struct ike *ike, const struct ike_sa *sa, struct draft *d);
 bool p1_greets(struct ike *ike, const struct ike_sa *sa, const struct draft *d); /* this one says INITIAL-CONTACT */
@@ -95,7 +95,7 @@ void p1_read(struct p1_offer *out, const struct isakmp_transform *t);
 const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                                          u32 have, unsigned *out_transform, u32 conn, struct draft *d);
 bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
-void p1_write(struct ike *ike, u32 have, struct isakmp_out *o);
+void p1_write(struct ike *ike, u32 have, u16 group, struct isakmp_out *o);
 
 /* v1_proposal.c: phase 2 */
 struct p2_offer {

@@ -6,6 +6,16 @@
  */
 #include "ike/v1.h"
 
+/* warn_once: that a hash under a pre-shared key goes out to whoever asked. */
+static void warn_once(struct ike *ike, const struct ike_sa *sa, const struct draft *d)
+{
+    if (!ike->guess_told && auth_of(d->sa.auth)->proof == BY_HASH) {
+        ike->guess_told = true;
+        ev_ike_guessable(ike->log, d->sa.conn_id, &sa->remote.a,
+                         &(struct evb_ike_guessable){.role = ev_str(sa_role(sa))});
+    }
+}
+
 /* ---- message 1 ---- */
 
 bool am_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *offer)
@@ -26,6 +36,7 @@ bool am_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *o
     p1_write_ke(d, &d->x.gi, &d->x.ni);
     p1_write_identity(ike, sa, d, &d->x.idi);
     vendor_write_ours(&d->out, d->sa.cookie_i);
+    ev_ike_begin_am(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_am){.flow = sa->flow});
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_AM");
     trace_state(ike, 0, &sa->remote.a, XS_READY, XS_I_AM1, false);
     return true;
@@ -39,15 +50,15 @@ enum verdict am_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         d->notify = NTF_INVALID_EXCHANGE_TYPE;
         return V_REPLY_ERROR;
     }
+    if (!p1_identity(ike, sa, m, &d->x.idi, d)) {
+        return V_DROP;
+    }
     enum verdict v = p1_choose(ike, sa, m, d);
     if (v != V_NEXT) {
         return v;
     }
     if (!dh_public_ok(d->sa.group, m->ke.p, m->ke.len)) { /* before we pay for a key pair */
         draft_bad_ke(m, d->sa.group, d);
-        return V_DROP;
-    }
-    if (!p1_identity(ike, sa, m, &d->x.idi, d)) {
         return V_DROP;
     }
     if (!budget_take(ike, &sa->remote.a)) {
@@ -75,6 +86,7 @@ void am_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     p1_write_identity(ike, sa, d, &d->x.idr);
     p1_write_proof(ike, sa, d);
     vendor_write_ours(&d->out, d->sa.cookie_i);
+    warn_once(ike, sa, d);
 }
 
 enum verdict am_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -91,7 +103,7 @@ enum verdict am_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     memcpy(d->x.gr.b, m->ke.p, m->ke.len);
     d->x.gr.len = m->ke.len;
     draft_nonce(&d->x.nr, &m->nonce);
-    return p1_keys(ike, sa, m, sa->main.dh, d) && p1_identity(ike, sa, m, &d->x.idr, d)
+    return p1_identity(ike, sa, m, &d->x.idr, d) && p1_keys(ike, sa, m, sa->main.dh, d)
                ? p1_proved(ike, sa, m, d)
                : V_DROP;
 }
@@ -103,6 +115,7 @@ void am_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     bool contact = p1_greets(ike, sa, d);
     draft_hdr(d, true);
     p1_write_proof(ike, sa, d);
+    warn_once(ike, sa, d);
     if (contact) {
         p1_write_contact(d);
     }

@@ -14,7 +14,7 @@ bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *h
                          &(struct evb_ike_no_aggressive){.flow = sa->flow});
     auth_tell(ike, sa, 0, *(const u32 *)have);
     draft_hdr(d, false);
-    if (!p1_write_offer(ike, d, *(const u32 *)have)) {
+    if (!p1_write_offer(ike, d, *(const u32 *)have, 0)) {
         return false;
     }
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_MM");

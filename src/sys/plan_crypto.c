@@ -49,23 +49,9 @@ u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i)
 
 /* ---- ike: policies and keys ---- */
 
-static struct ike_msg *ike_add(struct planner *k, enum ike_msg_type type)
-{
-    struct ike_msg *m = plan_add(&k->p->ike);
-    m->type = type;
-    return m;
-}
-
-struct dp_msg *planner_dp(struct planner *k, enum dp_msg_type type)
-{
-    struct dp_msg *m = plan_add(&k->p->dp);
-    m->type = type;
-    return m;
-}
-
 void planner_ike_global(struct planner *k)
 {
-    struct ike_global_value *g = &ike_add(k, IKE_CFG_GLOBAL)->u.global;
+    struct ike_global_value *g = &planner_ike(k, IKE_CFG_GLOBAL)->u.global;
     g->enabled = !k->c->isakmp_off;
     g->invalid_spi_recovery = k->c->invalid_spi_recovery;
     g->retransmit_ms = 10000;
@@ -74,9 +60,11 @@ void planner_ike_global(struct planner *k)
     g->keepalive_retry_s = k->c->keepalive_retry_s;
     g->keepalive_periodic = k->c->keepalive_periodic;
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
+    g->aggressive_off = k->c->aggressive_off;
+    planner_self(k, k->c->identity, "", &g->self);
     CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
     {
-        struct ike_policy_value *v = &ike_add(k, IKE_CFG_POLICY)->u.policy;
+        struct ike_policy_value *v = &planner_ike(k, IKE_CFG_POLICY)->u.policy;
         v->priority = p->priority;
         v->encr = (u8)p->encr;
         v->hash = (u8)p->hash;
@@ -84,12 +72,7 @@ void planner_ike_global(struct planner *k)
         v->group = p->group;
         v->life_s = p->life_s;
     }
-    CONF_FOR(struct conf_key, key, &k->c->keys)
-    {
-        struct ike_psk_value *v = &ike_add(k, IKE_CFG_PSK)->u.psk;
-        v->peer = key->peer;
-        secret_set(&v->key, key->key, strlen(key->key));
-    }
+    planner_isakmp(k);
 }
 
 struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
@@ -117,7 +100,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     if (link[0]) {
         k->w->console_name(k->w->ctx, f->mtu_if, link);
     }
-    struct ike_flow_value *v = &ike_add(k, IKE_CFG_FLOW)->u.flow;
+    struct ike_flow_value *v = &planner_ike(k, IKE_CFG_FLOW)->u.flow;
     v->flow = id;
     v->local = *local;
     v->peer[0] = *peer;
@@ -127,6 +110,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
     v->pfs_group = p->pfs_group;
     v->replay_window = k->c->replay_window;
+    str_copy(v->profile, sizeof v->profile, p->isakmp_profile);
     str_copy(v->map, sizeof v->map, tag);
     str_copy(v->iface, sizeof v->iface, iface);
     for (unsigned n = 0; n < p->num_sets && v->num_transforms < IKE_MAX_TRANSFORMS; n++) {

@@ -274,6 +274,9 @@ void world_config(struct world *w, int side, const struct setup *s)
         secret_set(&m.u.psk.key, s->psk, strlen(s->psk));
         ike_ctl(ike, &m);
     }
+    for (unsigned i = 0; i < s->num_other; i++) {
+        ike_ctl(ike, &s->other[i]);
+    }
     if (s->flow.flow) {
         m.type = IKE_CFG_FLOW;
         m.u.flow = s->flow;

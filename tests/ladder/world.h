@@ -86,6 +86,8 @@ struct setup {
     struct ike_flow_value flow, more[3]; /* more: further flows */
     unsigned num_more;
     struct ike_global_value global;
+    struct ike_msg other[8]; /* further values, given before the flows */
+    unsigned num_other;
 };
 
 void world_init(struct world *w, u64 seed);
