@@ -65,13 +65,13 @@ void ike_free(struct ike *ike)
         sa_free(ike, CONTAINER_OF(it, struct ike_sa, link));
     }
     half_open_free(ike);
+    LIST_FOR (it, &ike->old_sas) { /* the last that takes its timer back: from here on the heap points to what is gone */
+        inherit_free(ike, CONTAINER_OF(it, struct old_sa, link));
+    }
     LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         child_lost_dp(c);
         free(c);
-    }
-    LIST_FOR (it, &ike->old_sas) {
-        inherit_free(ike, CONTAINER_OF(it, struct old_sa, link));
     }
     LIST_FOR (it, &ike->flows) {
         free(CONTAINER_OF(it, struct flow, link));
