@@ -128,6 +128,9 @@ void running_peers(struct strbuf *o, const struct conf *c)
                                        [CONF_SELF_USER] = "user-fqdn"};
     char a[ADDR_STR];
     sb_add(o, c->identity == CONF_SELF_FQDN ? "crypto isakmp identity hostname\n" : "");
+    if (c->nat_keepalive_s) {
+        sb_addf(o, "crypto isakmp nat keepalive %u\n", c->nat_keepalive_s);
+    }
     sb_add(o, c->aggressive_off ? "crypto isakmp aggressive-mode disable\n" : "");
     CONF_FOR(struct conf_isakmp_peer, p, &c->peers)
     {
