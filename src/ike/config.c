@@ -24,6 +24,12 @@ void config_free(struct ike_conf *c)
     for (struct conf_psk *p = c->psks; p; p = p->next) {
         secret_wipe(&p->v.key);
     }
+    for (struct conf_peer *p = c->peers; p; p = p->next) {
+        secret_wipe(&p->v.password);
+    }
+    for (struct conf_user *u = c->users; u; u = u->next) {
+        mem_wipe(u->v.text, sizeof u->v.text);
+    }
     map_free(&c->psk_map);
     map_free(&c->peer_map);
     arena_free(&c->arena);
@@ -83,6 +89,41 @@ static void add_peer(const struct ike *ike, struct ike_conf *c, const struct ike
     n->next = c->peers;
     c->peers = n;
     map_put(&c->peer_map, peer_key(ike, &v->peer, 0), n);
+}
+
+static void add_client(struct ike_conf *c, const struct ike_client_value *v)
+{
+    struct conf_client *n = arena_alloc(&c->arena, sizeof *n);
+    n->v = *v;
+    n->next = c->clients;
+    c->clients = n;
+}
+
+static void add_user(struct ike_conf *c, const struct ike_user_value *v)
+{
+    struct conf_user *n = arena_alloc(&c->arena, sizeof *n);
+    n->v = *v;
+    n->next = c->users;
+    c->users = n;
+}
+
+static void add_group(struct ike_conf *c, const struct ike_group_value *v)
+{
+    struct conf_group *n = arena_alloc(&c->arena, sizeof *n);
+    n->v = *v;
+    n->next = c->groups;
+    c->groups = n;
+}
+
+static void add_split(struct ike_conf *c, const struct ike_split_value *v)
+{
+    struct conf_group *g = c->groups; /* the one it follows */
+    if (g) {
+        struct conf_split *n = arena_alloc(&c->arena, sizeof *n);
+        n->v = *v;
+        *(g->last_split ? &g->last_split->next : &g->splits) = n;
+        g->last_split = n;
+    }
 }
 
 static void add_flow(struct ike_conf *c, const struct ike_flow_value *v)
@@ -266,6 +307,10 @@ void config_msg(struct ike *ike, const struct ike_msg *m)
     case IKE_CFG_PROFILE: add_profile(ike->building, &m->u.profile); break;
     case IKE_CFG_MATCH: add_match(ike->building, &m->u.match); break;
     case IKE_CFG_PEER: add_peer(ike, ike->building, &m->u.peer); break;
+    case IKE_CFG_CLIENT: add_client(ike->building, &m->u.client); break;
+    case IKE_CFG_USER: add_user(ike->building, &m->u.user); break;
+    case IKE_CFG_GROUP: add_group(ike->building, &m->u.group); break;
+    case IKE_CFG_SPLIT: add_split(ike->building, &m->u.split); break;
     case IKE_CFG_FLOW: add_flow(ike->building, &m->u.flow); break;
     case IKE_CFG_COMMIT: commit(ike); break;
     default: break;

@@ -176,7 +176,7 @@ static void commit_node(struct ike *ike, struct run *r)
         list_push_back(&r->sa->nodes, &r->x->link);
         r->fresh = false;
     }
-    if (r->row->next == XS_QM_PHASE2_COMPLETE) {
+    if (r->row->next == XS_QM_PHASE2_COMPLETE || r->row->next == XS_CFG_DONE) {
         r->x->gone_ms = env_now_ms(ike->clock) + NODE_LINGER_MS;
         xch_arm(ike, r->x);
     }
@@ -251,6 +251,12 @@ static void effects_after(struct ike *ike, struct run *r, struct draft *d)
         push_sa(ike, TODO_P1_UP, r->sa);
         xch_wipe(&r->sa->main); /* our private value has done its work */
     }
+    if (d->effects & EF_XAUTH) {
+        push_sa(ike, TODO_XAUTH, r->sa);
+    }
+    if (d->effects & EF_READY) {
+        push_sa(ike, TODO_READY, r->sa);
+    }
     if (d->effects & EF_QM_DONE) {
         struct todo *t = todo_push(ike, TODO_QUICK_DONE);
         t->flow = r->x->c.flow;
@@ -322,7 +328,7 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
             return;
         }
     }
-    d->sa.phase = MAX(d->sa.phase, row->phase);
+    d->sa.phase = MAX(d->sa.phase, d->hold ? MIN(row->phase, (u8)PHASE_AUTHED) : row->phase);
     engine_commit(ike, r->sa, r->x, d, row->next, row->timer);
     retrans_saw(&r->x->rt, r->hash);
     if (r->x != &r->sa->main) {

@@ -38,6 +38,7 @@ struct ike *ike_new(const struct ike_env *env)
     list_init(&ike->half_open);
     list_init(&ike->met);
     list_init(&ike->any_flows);
+    list_init(&ike->leases);
     ike->half_timer.kind = TIMER_HALF_OPEN;
     ike->restart_timer.kind = TIMER_RESTART;
     env_random(ike->clock, ike->seed, sizeof ike->seed);
@@ -49,7 +50,8 @@ static struct map *const *maps_of(struct ike *ike, struct map *out[NUM_MAPS])
     struct map *all[NUM_MAPS] = {
         &ike->sa_cookie, &ike->sa_first,     &ike->sa_number,  &ike->half_cookie, &ike->half_first,
         &ike->peer_map,  &ike->child_number, &ike->child_in,   &ike->child_out,   &ike->old_in,
-        &ike->old_out,   &ike->flow_map,     &ike->flow_proxy, &ike->grave_of};
+        &ike->old_out,   &ike->flow_map,     &ike->flow_proxy, &ike->grave_of,
+        &ike->lease_map};
     memcpy(out, all, sizeof all);
     return out;
 }
@@ -79,6 +81,7 @@ void ike_free(struct ike *ike)
     LIST_FOR (it, &ike->peers) {
         free(CONTAINER_OF(it, struct ike_peer, link));
     }
+    lease_free(ike);
     while (todo_pop(ike, &t)) {
         /* nobody will do it any more */
     }

@@ -36,6 +36,7 @@ struct ike_psk_value {
     char name[IKE_ID_TEXT]; /* an FQDN or user FQDN, as the peer calls itself; "": by address */
     char keyring[IKE_NAME]; /* "": of none (crypto isakmp key) */
     struct addr local;      /* only where the peer reached us there; AF_NONE: everywhere */
+    bool no_xauth;
     struct secret key;
 };
 /* Who we say we are: ID types, RFC 2407 4.6.2.1. */
@@ -73,6 +74,31 @@ struct ike_peer_value { /* crypto isakmp peer: how phase 1 with that address beg
     bool aggressive;
     struct ike_self self;
     bool self_set;
+    char user[IKE_ID_TEXT]; /* what we answer to extended authentication; "": nothing */
+    struct secret password;
+};
+/* What is wanted of those who begin phase 1 with us at an address of ours, or who belong to an isakmp profile: of a crypto map or
+ * a profile, `client authentication list`, `client configuration address`. */
+struct ike_client_value {
+    struct addr local;      /* a crypto map's */
+    char profile[IKE_NAME]; /* "": by address */
+    bool xauth;             /* a user must prove himself */
+};
+struct ike_user_value { /* username: for extended authentication */
+    char name[IKE_ID_TEXT];
+    u8 type; /* as crypto.h's password_check wants it */
+    char text[PASSWORD_TEXT];
+};
+/* crypto isakmp client configuration group: what its clients are told. Its key is a key by name; its networks follow it. */
+struct ike_group_value {
+    char name[IKE_ID_TEXT];
+    struct addr pool_lo, pool_hi; /* IPv4; AF_NONE: no addresses */
+    struct addr netmask, dns[2], nbns[2];
+    char domain[IKE_ID_TEXT], banner[256];
+    bool save_password, include_local_lan, pfs;
+};
+struct ike_split_value { /* a network that clients send through the tunnel */
+    struct prefix net;
 };
 struct ike_transform { /* one transform set */
     char name[IKE_NAME];
@@ -129,6 +155,7 @@ enum ike_show_state {
     ST_AG_NO_STATE,
     ST_AG_INIT_EXCH,
     ST_AG_AUTH,
+    ST_CONF_XAUTH,
     ST_NUM
 };
 const char *ike_show_state_name(enum ike_show_state s);
@@ -182,6 +209,10 @@ enum ike_msg_type {
     IKE_CFG_PROFILE,
     IKE_CFG_MATCH,
     IKE_CFG_PEER,
+    IKE_CFG_CLIENT,
+    IKE_CFG_USER,
+    IKE_CFG_GROUP,
+    IKE_CFG_SPLIT,
     IKE_CFG_FLOW,
     IKE_CFG_COMMIT,
     IKE_SET_MASK,      /* u.number = event categories */
@@ -222,6 +253,10 @@ struct ike_msg {
         struct ike_profile_value profile;
         struct ike_match_value match;
         struct ike_peer_value peer;
+        struct ike_client_value client;
+        struct ike_user_value user;
+        struct ike_group_value group;
+        struct ike_split_value split;
         struct ike_flow_value flow;
         struct ike_global_value global;
         struct ike_clear_value clear;

@@ -31,7 +31,7 @@
 /* ---- states (names as IOS debug prints them) ------------------------------------------------------ */
 #define IKE_STATES(S)                                                                                                  \
     S(READY) S(I_AM1) S(R_AM2) S(I_MM1) S(I_MM2) S(I_MM3) S(I_MM4) S(I_MM5) S(I_MM6) S(R_MM1) S(R_MM2) S(R_MM3) S(R_MM4) S(R_MM5)        \
-    S(P1_COMPLETE) S(QM_READY) S(QM_SPI_STARVE) S(QM_I_QM1) S(QM_R_QM2) S(QM_PHASE2_COMPLETE) S(INFO)
+    S(CFG_READY) S(CFG_ASKED) S(CFG_DONE) S(P1_COMPLETE) S(QM_READY) S(QM_SPI_STARVE) S(QM_I_QM1) S(QM_R_QM2) S(QM_PHASE2_COMPLETE) S(INFO)
 enum ike_state {
 #define S(id) XS_##id,
     IKE_STATES(S)
@@ -69,6 +69,10 @@ enum { NAT_US = 1, NAT_PEER = 2 };
  * configuration); flows wait for READY. */
 enum sa_phase { PHASE_HALF /* no keys yet */, PHASE_KEYED, PHASE_AUTHED, PHASE_READY };
 
+/* Extended authentication: not wanted; we are to ask; we have asked; the user was the right one, or not (told to it next);
+ * it knows; and of a client: the gateway will ask. */
+enum xauth { XAUTH_NONE, XAUTH_WANTED, XAUTH_ASKED, XAUTH_RIGHT, XAUTH_WRONG, XAUTH_DONE, XAUTH_CLIENT };
+
 /* What phase 1 agreed. */
 struct sa_core {
     u8 cookie_i[8], cookie_r[8];
@@ -83,6 +87,9 @@ struct sa_core {
     struct bytes_id peer_id; /* body of the peer's ID payload */
     char peer_name[IKE_ID_TEXT]; /* the same as text */
     char profile[IKE_NAME];      /* the isakmp profile it belongs to, "": none */
+    u8 xauth;                    /* enum xauth */
+    char user[IKE_ID_TEXT];      /* who proved himself by it */
+    struct addr client;          /* the address we gave to it, AF_NONE: none */
     u64 authed_ms;           /* env time, 0 before PHASE_AUTHED */
 };
 /* What one exchange has learnt. The IV is here: of phase 1 while it runs, then the base for phase 2's. */
@@ -160,6 +167,7 @@ struct ike_sa {
     u32 *msgids; /* owned: all message ids the peer has used, an open table */
     u32 num_msgids, cap_msgids, next_msgid;
     bool spent_told; /* TODO_P1_SPENT was pushed */
+    bool wrong_said; /* that its user is not the right one */
     u32 wrong;    /* messages refused, those forgotten again taken off (engine.c) */
     u64 wrong_ms; /* when that was */
     struct {
@@ -238,6 +246,8 @@ enum todo_kind {
     TODO_SA_ENDED,   /* sa; flag: say Delete */
     TODO_P1_UP,      /* sa */
     TODO_P1_SPENT,   /* sa: it has no more room for message ids soon */
+    TODO_XAUTH,      /* sa: extended authentication goes on */
+    TODO_READY,      /* sa: it has ended well */
     TODO_CONTACT,    /* sa: the peer said INITIAL-CONTACT */
     TODO_MOVED,      /* sa: it speaks from elsewhere now; before that from remote, port type */
     TODO_NOTIFY,     /* sa: say type about the SPI it proposed */
@@ -292,6 +302,23 @@ struct conf_flow {
     struct conf_flow *next;
     struct ike_flow_value v;
 };
+struct conf_client {
+    struct conf_client *next;
+    struct ike_client_value v;
+};
+struct conf_user {
+    struct conf_user *next;
+    struct ike_user_value v;
+};
+struct conf_split {
+    struct conf_split *next;
+    struct ike_split_value v;
+};
+struct conf_group {
+    struct conf_group *next;
+    struct conf_split *splits, *last_split;
+    struct ike_group_value v;
+};
 struct ike_conf { /* one generation; owns everything in it */
     struct arena arena;
     struct ike_global_value global;
@@ -302,6 +329,9 @@ struct ike_conf { /* one generation; owns everything in it */
     struct conf_profile *profiles, *last_profile; /* in the order of the configuration */
     struct conf_peer *peers;
     struct map peer_map; /* peer_key: of peers */
+    struct conf_client *clients;
+    struct conf_user *users;
+    struct conf_group *groups;
     struct conf_flow *flows, *last_flow;
 };
 
@@ -319,7 +349,8 @@ struct ike {
     /* keys: our cookie; sa_first_key; number; peer_key; SPI (in); peer_key with SPI (out); proxy
      * identities */
     struct map sa_cookie, sa_first, sa_number, half_cookie, half_first, peer_map, child_number, child_in, child_out,
-        old_in, old_out, flow_map, flow_proxy, grave_of;
+        old_in, old_out, flow_map, flow_proxy, grave_of, lease_map;
+    struct list leases; /* lease.c */
     struct timer **heap; /* owned (timer.c) */
     size_t num_timers, cap_timers, half_bytes;
     struct timer half_timer;
@@ -344,13 +375,13 @@ struct ike {
     unsigned next_grave;
 };
 
-enum { NUM_MAPS = 14 };
+enum { NUM_MAPS = 15 };
 
 /* ---- drafts and rows ----------------------------------------------------------------------------------- */
 
 enum verdict { V_NEXT, V_REPLY_ERROR, V_WAIT, V_DROP, V_FAIL };
 enum effect { EF_P1_DONE = 1, EF_INITIAL_CONTACT = 2, EF_INSTALL_IN = 4, EF_INSTALL_OUT = 8, EF_QM_DONE = 16,
-              EF_INFO = 32 };
+              EF_INFO = 32, EF_XAUTH = 64, EF_READY = 128 };
 
 /* What a handler decides. Copies of the cores, the answer under construction, effects for after the commit. */
 struct draft {
@@ -360,6 +391,7 @@ struct draft {
     struct dh *dh; /* owned until commit */
     struct isakmp_out out;
     bool reply;
+    bool hold;   /* phase 1 is done, but the SA is not ready: extended authentication comes first */
     bool proved; /* the hash of a phase 2 message was right */
     u32 effects;
     enum ike_reason why;
@@ -634,6 +666,8 @@ enum { START_WHY = 160 };
 struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote,
                         const char *profile, char why[START_WHY]);
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
+enum cfg_ask { ASK_USER, SAY_RIGHT, SAY_WRONG };
+void cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask); /* a transaction exchange of ours */
 /* info_*: nothing is sent before the SA has keys. */
 void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
                  const void *data, size_t len);
@@ -669,6 +703,10 @@ const struct ike_profile_value *profile_for(const struct ike *ike, const struct 
 bool profile_takes(const struct ike *ike, const char *name, const struct bytes_id *id);
 /* profile_self: who we say we are to that peer. profile_aggressive: phase 1 with it begins in aggressive mode. */
 const struct ike_self *profile_self(const struct ike *ike, const char *profile, const struct addr *peer);
+const struct ike_peer_value *profile_peer(const struct ike *ike, const struct addr *peer); /* NULL: nothing is configured */
+/* profile_xauth: who begins phase 1 with us there, and belongs to that profile, must prove who its user is. */
+bool profile_xauth(const struct ike *ike, const char *profile, const struct addr *local);
+const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa); /* by the peer's name; NULL: none */
 bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer);
 
 /* vendor.c */
@@ -714,6 +752,13 @@ void child_moved(struct ike *ike, struct child *c, const struct endpoint *local,
                  struct ike_peer *p); /* its SAs go between these from now on */
 /* child_shorten: the peer keeps it only that long after it came up (RESPONDER-LIFETIME). */
 void child_shorten(struct ike *ike, struct child *c, u32 life_s);
+
+/* lease.c */
+u64 lease_who(const struct ike *ike, const struct sa_core *c);
+/* lease_take: an address of the group's pool for the SA's far end; false: none is free. */
+bool lease_take(struct ike *ike, const struct ike_group_value *g, const struct ike_sa *sa, const struct sa_core *c,
+                struct addr *out);
+void lease_free(struct ike *ike);
 
 /* spi.c */
 u32 spi_new(struct ike *ike);

@@ -104,6 +104,20 @@ bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
     return true;
 }
 
+/* ---- transaction ---- */
+
+void cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask)
+{
+    struct xch *x =
+        xch_new(ike, sa, exchange_of(sa->version, XCH_TRANSACTION), msgid_new(ike, sa), true);
+    ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
+                    &(struct evb_ike_node_new){.msgid = x->c.msgid});
+    list_push_back(&sa->nodes, &x->link);
+    if (!engine_start(ike, sa, x, cfg_out_1, &ask, XS_CFG_ASKED, TM_RESEND)) {
+        xch_free(ike, x);
+    }
+}
+
 /* ---- informational: one message, nothing comes back in it ---- */
 
 static void info_send(struct ike *ike, struct ike_sa *sa, struct info *n)

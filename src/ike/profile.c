@@ -106,7 +106,7 @@ bool profile_takes(const struct ike *ike, const char *name, const struct bytes_i
 
 /* ---- what is said to one peer ---- */
 
-static const struct ike_peer_value *peer_conf(const struct ike *ike, const struct addr *peer)
+const struct ike_peer_value *profile_peer(const struct ike *ike, const struct addr *peer)
 {
     const struct conf_peer *p = map_get(&ike->conf->peer_map, peer_key(ike, peer, 0));
     return p && addr_equal(&p->v.peer, peer) ? &p->v : NULL;
@@ -116,7 +116,7 @@ const struct ike_self *profile_self(const struct ike *ike, const char *profile,
                                     const struct addr *peer)
 {
     const struct ike_profile_value *p = profile_named(ike, profile);
-    const struct ike_peer_value *one = peer_conf(ike, peer);
+    const struct ike_peer_value *one = profile_peer(ike, peer);
     return p && p->self_set       ? &p->self
            : one && one->self_set ? &one->self
                                   : &ike->conf->global.self;
@@ -125,6 +125,29 @@ const struct ike_self *profile_self(const struct ike *ike, const char *profile,
 bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer)
 {
     const struct ike_profile_value *p = profile_named(ike, profile);
-    const struct ike_peer_value *one = peer_conf(ike, peer);
+    const struct ike_peer_value *one = profile_peer(ike, peer);
     return (p && p->aggressive) || (one && one->aggressive);
+}
+
+bool profile_xauth(const struct ike *ike, const char *profile, const struct addr *local)
+{
+    for (const struct conf_client *c = ike->conf->clients; c; c = c->next) {
+        bool is = profile[0] ? strcmp(c->v.profile, profile) == 0
+                             : !c->v.profile[0] && addr_equal(&c->v.local, local);
+        if (is && c->v.xauth) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa)
+{
+    char name[IKE_ID_TEXT];
+    for (const struct conf_group *g = id_name(name, &sa->c.peer_id) ? ike->conf->groups : NULL; g; g = g->next) {
+        if (strcmp(g->v.name, name) == 0) {
+            return g;
+        }
+    }
+    return NULL;
 }

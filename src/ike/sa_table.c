@@ -414,7 +414,7 @@ const char *ike_show_state_name(enum ike_show_state s)
 {
     static const char *const names[ST_NUM] = {"MM_NO_STATE",  "MM_SA_SETUP", "MM_KEY_EXCH",
                                               "MM_KEY_AUTH",  "QM_IDLE",     "AG_NO_STATE",
-                                              "AG_INIT_EXCH", "AG_AUTH"};
+                                              "AG_INIT_EXCH", "AG_AUTH",     "CONF_XAUTH"};
     return s < ST_NUM ? names[s] : "?";
 }
 
@@ -435,7 +435,7 @@ enum ike_show_state sa_show_state(const struct ike_sa *sa)
     case XS_R_MM4:
     case XS_R_MM5: return ST_MM_KEY_EXCH;
     case XS_I_MM6: return ST_MM_KEY_AUTH;
-    case XS_P1_COMPLETE: return ST_QM_IDLE;
+    case XS_P1_COMPLETE: return sa_ready(sa) ? ST_QM_IDLE : ST_CONF_XAUTH;
     case XS_I_AM1:
     case XS_R_AM2: return ST_AG_INIT_EXCH;
     default: return aggressive ? ST_AG_NO_STATE : ST_MM_NO_STATE;

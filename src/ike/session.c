@@ -31,7 +31,32 @@ static void p1_up(struct ike *ike, struct ike_sa *sa)
     sa->fail[0] = 0;
     trace_input(ike, sa, sa->c.conn_id, 0, "IKE_MESG_INTERNAL", "IKE_PHASE1_COMPLETE");
     trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_P1_COMPLETE, XS_P1_COMPLETE, false);
-    flow_p1_up(ike, sa);
+    if (sa_ready(sa)) {
+        flow_p1_up(ike, sa);
+    } else if (sa->c.xauth == XAUTH_WANTED) {
+        cfg_start(ike, sa, ASK_USER);
+    }
+}
+
+/* xauth: extended authentication goes on: what we say to a user who is the right one, or is not, and that the SA of one who is
+ * not goes when he has heard it. */
+static void xauth(struct ike *ike, struct ike_sa *sa)
+{
+    char why[128];
+    if (sa->c.xauth == XAUTH_RIGHT) {
+        cfg_start(ike, sa, SAY_RIGHT);
+    } else if (sa->c.xauth == XAUTH_WRONG && sa->c.initiator) {
+        report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_XAUTH, "the peer refuses the user and password we gave");
+        sa_delete(ike, sa, "XAUTH failed", true);
+    } else if (sa->c.xauth == XAUTH_WRONG && sa->wrong_said) {
+        sa_delete(ike, sa, "XAUTH failed", true);
+    } else if (sa->c.xauth == XAUTH_WRONG) {
+        snprintf(why, sizeof why, "user %s: no such user, or another password", sa->c.user);
+        report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_XAUTH, why);
+        str_copy(sa->fail, sizeof sa->fail, why);
+        sa->wrong_said = true;
+        cfg_start(ike, sa, SAY_WRONG);
+    }
 }
 
 /* same_peer: what belongs to `who` at that endpoint is of the same far end as the SA: who calls itself the same, and, where no
@@ -123,6 +148,12 @@ static void quick_lost(struct ike *ike, const struct todo *t)
  * an old one gets one more try on a new one. */
 static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
 {
+    if (x->c.exchange == XCH_TRANSACTION) {
+        report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_TIMEOUT, "the peer did not answer a transaction of ours");
+        xch_free(ike, x);
+        sa_delete(ike, sa, "a transaction was not answered", true);
+        return;
+    }
     struct flow *f = flow_find(ike, x->c.flow);
     bool initiator = x->c.initiator, stale = x->born_ms - sa->c.authed_ms > 5000;
     const char *why = "Death by retransmission P2: the peer did not answer quick mode";
@@ -439,6 +470,8 @@ static void settle_sa(struct ike *ike, const struct todo *t, struct ike_sa *sa)
     u8 b[4];
     switch (t->kind) {
     case TODO_P1_UP: p1_up(ike, sa); break;
+    case TODO_XAUTH: xauth(ike, sa); break;
+    case TODO_READY: flow_p1_up(ike, sa); break;
     case TODO_P1_SPENT: rekey(ike, sa); break;
     case TODO_CONTACT: initial_contact(ike, sa); break;
     case TODO_MOVED: moved(ike, sa, &t->remote, t->type); break;

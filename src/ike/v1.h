@@ -64,6 +64,12 @@ void qm_out_2(struct ike *, const struct ike_sa *, struct draft *);
 void qm_out_3(struct ike *, const struct ike_sa *, struct draft *);
 bool qm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *flow);
 
+/* v1_cfg.c */
+enum verdict cfg_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict cfg_i2(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+void cfg_out_2(struct ike *, const struct ike_sa *, struct draft *);
+bool cfg_out_1(struct ike *, const struct ike_sa *, struct draft *, void *cfg_ask);
+
 /* v1_info.c */
 enum verdict info_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 enum verdict info_clear_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);

@@ -16,6 +16,9 @@
  *   HDR, SA, KE, Ni, IDii -->
  *                      <--    HDR, SA, KE, Nr, IDir, HASH_R
  *   HDR[*], HASH_I     -->
+ *                                                    Transaction (mode configuration, extended authentication)
+ *                                                      HDR*, HASH, ATTR          -->
+ *                                                                                <--    HDR*, HASH, ATTR
  */
 #include "ike/v1.h"
 
@@ -24,6 +27,7 @@
 static const struct exchange exchanges[] = {
     {XCH_MAIN, true, XS_READY, XS_READY, PHASE_HALF, WHY_UNEXPECTED},
     {XCH_AGGRESSIVE, true, XS_READY, XS_READY, PHASE_HALF, WHY_UNEXPECTED},
+    {XCH_TRANSACTION, false, XS_CFG_READY, XS_CFG_READY, PHASE_AUTHED, WHY_NOT_AUTH},
     {XCH_QUICK, false, XS_QM_READY, XS_QM_READY, PHASE_READY, WHY_NOT_AUTH},
     {XCH_INFO, false, XS_INFO, XS_INFO, PHASE_AUTHED, WHY_UNEXPECTED},
 };
@@ -58,6 +62,11 @@ static const struct row rows[] = {
      ALWAYS | PB_CR | PB_NATD | PB_HASH, am_i2, am_out_3, XS_I_AM1, XS_P1_COMPLETE, PHASE_READY,
      TM_REPLY, TR_AM,
      "<-- HDR, SA, KE, Nr, IDir, HASH_R: derive the keys, check who it is, send HDR*, HASH_I"},
+    /* transaction: extended authentication, configuration of clients */
+    {XS_CFG_READY, ROLE_R, XCH_TRANSACTION, ENCRYPTED, BY_ANY, PB_HASH | PB_ATTR, ALWAYS, cfg_r1, cfg_out_2, XS_CFG_READY,
+     XS_CFG_DONE, PHASE_HALF, TM_REPLY, TR_NONE, "<-- HDR*, HASH, ATTR: a request or a set, answer HDR*, HASH, ATTR"},
+    {XS_CFG_ASKED, ROLE_I, XCH_TRANSACTION, ENCRYPTED, BY_ANY, PB_HASH | PB_ATTR, ALWAYS, cfg_i2, NULL, XS_CFG_ASKED,
+     XS_CFG_DONE, PHASE_HALF, TM_NONE, TR_NONE, "<-- HDR*, HASH, ATTR: the reply or acknowledgement of ours"},
     /* quick mode */
     {XS_QM_READY, ROLE_R, XCH_QUICK, ENCRYPTED, BY_ANY, PB_HASH | PB_SA | PB_NONCE,
      ALWAYS | PB_KE | PB_ID | PB_NATOA, qm_r1, qm_out_2, XS_QM_SPI_STARVE, XS_QM_R_QM2, PHASE_HALF,

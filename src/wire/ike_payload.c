@@ -157,6 +157,7 @@ static struct isakmp_fault read_payload(struct isakmp_msg *m, const struct isakm
     case PB_DELETE: return read_delete(m, pl);
     case PB_VID: return read_vid(m, pl);
     case PB_NATD: return read_natd(m, pl);
+    case PB_ATTR: return isakmp_cfg_read(&m->cfg, pl);
     default: return fine;
     }
 }

@@ -123,6 +123,11 @@ const char *isakmp_id_name(u8 type);
 const char *isakmp_p1_attr_name(u16 type);
 const char *isakmp_p2_attr_name(u16 type);
 
+struct isakmp_bytes {
+    const u8 *p; /* borrowed */
+    u16 len;
+};
+
 /* ---- header and chain (ike_hdr.c) --------------------------------------------------------------- */
 
 struct isakmp_hdr {
@@ -206,12 +211,37 @@ void isakmp_out_transform_number(struct isakmp_out *o, struct isakmp_prop_out *p
 void isakmp_out_transform_end(struct isakmp_out *o, struct isakmp_prop_out *p);
 void isakmp_out_proposal_end(struct isakmp_out *o, struct isakmp_prop_out *p, bool last);
 
+/* ---- attribute payload of the transaction exchange (ike_cfg.c) ------------------------------------- */
+
+enum isakmp_cfg_type { CFG_REQUEST = 1, CFG_REPLY, CFG_SET, CFG_ACK };
+/* mode-cfg-05 3.3, then what Cisco's Unity adds, then xauth-02 */
+enum {
+    CA_IP4_ADDRESS = 1, CA_IP4_NETMASK, CA_IP4_DNS, CA_IP4_NBNS, CA_EXPIRY, CA_VERSION = 7, CA_IP4_SUBNET = 13,
+    CA_BANNER = 28672, CA_SAVE_PASSWD, CA_DEF_DOMAIN, CA_SPLIT_DNS, CA_SPLIT_INCLUDE, CA_NATT_PORT, CA_LOCAL_LAN, CA_PFS,
+    CA_XAUTH_TYPE = 16520, CA_XAUTH_USER, CA_XAUTH_PASSWORD, CA_XAUTH_PASSCODE, CA_XAUTH_MESSAGE, CA_XAUTH_CHALLENGE,
+    CA_XAUTH_DOMAIN, CA_XAUTH_STATUS, CA_XAUTH_NEXT_PIN, CA_XAUTH_ANSWER,
+};
+enum { ISAKMP_CFG_ATTRS = 64 };
+struct isakmp_cfg {
+    u8 type; /* enum isakmp_cfg_type */
+    u16 id;
+    struct isakmp_bytes attrs; /* borrowed; every attribute is known to be whole */
+};
+struct isakmp_cfg_attr {
+    u16 type;
+    bool basic; /* value is a number; else data */
+    u16 value;
+    struct isakmp_bytes data; /* borrowed */
+};
+NODISCARD struct isakmp_fault isakmp_cfg_read(struct isakmp_cfg *out, const struct isakmp_payload *pl);
+/* isakmp_cfg_next: walks attrs; false at the end. */
+NODISCARD bool isakmp_cfg_next(struct isakmp_cfg_attr *out, struct rd *r);
+/* isakmp_out_cfg: begins the payload; its attributes follow (isakmp_out_attr, isakmp_out_cfg_bytes), then isakmp_out_end. */
+void isakmp_out_cfg(struct isakmp_out *o, u8 type, u16 id);
+void isakmp_out_cfg_bytes(struct wr *w, u16 type, const void *data, size_t len);
+
 /* ---- whole messages (ike_payload.c) --------------------------------------------------------------- */
 
-struct isakmp_bytes {
-    const u8 *p; /* borrowed */
-    u16 len;
-};
 struct isakmp_id {
     u8 type, proto, next;
     u16 port;
@@ -246,6 +276,7 @@ struct isakmp_msg {
     struct isakmp_delete del[ISAKMP_MAX_DELETE];
     struct isakmp_bytes vid[ISAKMP_MAX_VIDS];
     struct isakmp_bytes natd[ISAKMP_MAX_NATD];
+    struct isakmp_cfg cfg;
 };
 /* isakmp_decode: every payload of a clear (or decrypted) message. hdr was read before. block: cipher block, 0 clear. */
 NODISCARD struct isakmp_fault isakmp_decode(struct isakmp_msg *out, const struct isakmp_hdr *hdr, const u8 *msg,
