@@ -91,6 +91,7 @@ static void running_keys(struct strbuf *o, const struct conf *c)
 
 static void running_policies(struct strbuf *o, const struct conf *c)
 {
+    static const char *const identity[] = {"", "address", "hostname", "dn"};
     CONF_FOR(struct conf_isakmp_policy, p, &c->policies)
     {
         sb_addf(o, "crypto isakmp policy %u\n", p->priority);
@@ -102,6 +103,8 @@ static void running_policies(struct strbuf *o, const struct conf *c)
         }
         if (p->auth == IKE_AUTH_PSK) {
             sb_add(o, " authentication pre-share\n");
+        } else if (p->auth == CONF_AUTH_ECDSA) {
+            sb_add(o, " authentication ecdsa-sig\n");
         }
         if (p->group != 1) {
             sb_addf(o, " group %u\n", p->group);
@@ -111,6 +114,9 @@ static void running_policies(struct strbuf *o, const struct conf *c)
         }
     }
     running_keys(o, c);
+    if (c->identity) {
+        sb_addf(o, "crypto isakmp identity %s\n", identity[c->identity]);
+    }
     sb_add(o, c->isakmp_off ? "no crypto isakmp enable\n" : "");
     sb_add(o, c->invalid_spi_recovery ? "crypto isakmp invalid-spi-recovery\n" : "");
     if (c->keepalive_s) {
@@ -412,6 +418,7 @@ void cli_running(struct strbuf *o, const struct conf *c)
     sb_add(o, c->ipv6_routing ? "ipv6 unicast-routing\n" : "");
     sb_add(o, c->dialect_15 ? "adit dialect 15\n" : "");
     sb_add(o, "!\n");
+    cli_running_pki(o, c);
     running_policies(o, c);
     running_ipsec(o, c);
     CONF_FOR(struct conf_if, i, &c->ifs)

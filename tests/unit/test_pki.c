@@ -490,6 +490,7 @@ static void facts(void **state)
     assert_int_equal(f.not_after - f.not_before, 31 * CERTS_DAY);
     assert_string_equal(pki_time_text(when, f.not_before), "08:00:00 UTC Jan 14 2027");
     assert_false(pki_facts(&f, leaf->der, leaf->len - 1));
+    assert_false(pki_facts(&f, leaf->der, leaf->len + 1)); /* a zero stands behind it */
     made_free(leaf);
 }
 
