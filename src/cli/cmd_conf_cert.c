@@ -61,11 +61,24 @@ struct put {
     const char *why;   /* the last that was not */
 };
 
+/* num_cas: how many CA certificates it has but this one. */
+static unsigned num_cas(const struct conf_trustpoint *t, const u8 *der, size_t len)
+{
+    unsigned num = 0;
+    CONF_FOR(struct conf_cert, x, &t->certs)
+    {
+        num += x->ca && !(x->der.len == len && memcmp(x->der.p, der, len) == 0);
+    }
+    return num;
+}
+
 static void put_cert(struct put *p, bool ca, const u8 *der, size_t len)
 {
     struct pki_facts f;
     if (!pki_facts(&f, der, len)) {
         p->why = "this is no certificate";
+    } else if (ca && num_cas(p->t, der, len) >= PKI_CHAIN_MAX) {
+        p->why = "the trustpoint has 8 CA certificates, and more is not looked at";
     } else if (ca && !f.ca) {
         p->why = "this is not the certificate of a CA";
     } else if (!ca && f.kind == PKI_NO_KIND) {

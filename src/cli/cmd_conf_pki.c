@@ -31,6 +31,14 @@ bool cfg_trustpoint(struct cfg *k, const struct match *m)
         }
         return true;
     }
+    unsigned num = 0;
+    CONF_FOR(struct conf_trustpoint, t, &k->c->trustpoints)
+    {
+        num += strcmp(t->name, name) != 0;
+    }
+    if (num >= IKE_MAX_TRUSTS) {
+        return cfg_fail(k, m, "name", "there are %d trustpoints at most", IKE_MAX_TRUSTS);
+    }
     cfg_enter(k, M_TRUST, conf_trustpoint_get(k->c, name, k->src));
     return true;
 }

@@ -18,11 +18,22 @@
 
 /* ---- configuration values --------------------------------------------------------------------- */
 
-enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 48 };
+enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 48, IKE_MAX_TRUSTS = 32 };
 enum {
     IKE_AUTH_PSK = 1,
-    IKE_AUTH_RSA_SIG = 3
+    IKE_AUTH_RSA_SIG = 3,
+    IKE_AUTH_ECDSA_256 = 9, /* RFC 4754; of a policy: any of the three */
+    IKE_AUTH_ECDSA_384 = 10,
+    IKE_AUTH_ECDSA_521 = 11
 }; /* Authentication-Method values, RFC 2409 appendix A */
+enum ike_identity { IKE_ID_ADDRESS, IKE_ID_FQDN, IKE_ID_DN };
+
+/* A trustpoint; its certificates and key come as records (ike_ctl_parts). */
+struct ike_trust_value {
+    u16 number; /* 0, 1, ... in their order; below IKE_MAX_TRUSTS */
+    bool crl, ocsp, none; /* revocation-check; none: and goes on when they do not answer */
+    char name[64];
+};
 
 struct ike_policy_value {
     u32 priority;  /* lower is tried first */
@@ -70,7 +81,9 @@ struct ike_global_value {
      * between retries, 0: 2; periodic: always, on demand otherwise */
     u16 keepalive_s, keepalive_retry_s;
     bool keepalive_periodic;
+    u8 identity; /* enum ike_identity: what we call ourselves where a signature proves it */
     char hostname[64];
+    char fqdn[256];
 };
 
 /* ---- snapshots --------------------------------------------------------------------------------- */
@@ -132,6 +145,7 @@ enum ike_msg_type {
     IKE_CFG_POLICY,
     IKE_CFG_PSK,
     IKE_CFG_FLOW,
+    IKE_CFG_TRUST,
     IKE_CFG_COMMIT,
     IKE_SET_MASK,      /* u.number = event categories */
     IKE_SET_KEYLOG,    /* u.number = 1 */
@@ -168,6 +182,7 @@ struct ike_msg {
         u64 number;
         struct ike_policy_value policy;
         struct ike_psk_value psk;
+        struct ike_trust_value trust;
         struct ike_flow_value flow;
         struct ike_global_value global;
         struct ike_clear_value clear;
@@ -195,6 +210,9 @@ struct ike *ike_new(const struct ike_env *env);
 void ike_free(struct ike *ike); /* wipes every key; sends nothing */
 /* ike_ctl: one value from main. */
 void ike_ctl(struct ike *ike, const struct ike_msg *m);
+/* ike_ctl_parts: between BEGIN and COMMIT: certificates, CRLs and keys of trustpoints whose values came before, each as
+ * number u16 | enum pki_part u16 | bytes u32 | the bytes (big-endian). False: they are not; what was begun is given up. */
+NODISCARD bool ike_ctl_parts(struct ike *ike, const u8 *p, size_t len);
 /* ike_from_dp: one value from the data plane. */
 void ike_from_dp(struct ike *ike, const struct dp_msg *m);
 /* ike_input: one datagram that arrived on `to` from `from`. Any bytes; a bad one changes nothing but counters. */

@@ -24,6 +24,7 @@
 
 #include "ike/ike.h"
 #include "ike/reason.h"
+#include "pki/pki.h"
 #include "wire/isakmp.h"
 
 enum {
@@ -297,6 +298,11 @@ struct conf_psk {
     struct conf_psk *next;
     struct ike_psk_value v;
 };
+struct conf_trust {
+    struct conf_trust *next;
+    struct ike_trust_value v;
+    struct pki_trust *t; /* owned */
+};
 struct conf_flow {
     struct conf_flow *next;
     struct ike_flow_value v;
@@ -306,6 +312,7 @@ struct ike_conf { /* one generation; owns everything in it */
     struct ike_global_value global;
     struct conf_policy *policies; /* by priority */
     struct conf_psk *psks;
+    struct conf_trust *trusts; /* by number */
     struct map psk_map;    /* psk_key: the last one of a prefix */
     u8 psk_lens[129 / 8 + 1]; /* a bit for each prefix length that a key has */
     struct conf_flow *flows, *last_flow;

@@ -49,7 +49,7 @@ u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i)
 
 /* ---- ike: policies and keys ---- */
 
-static struct ike_msg *ike_add(struct planner *k, enum ike_msg_type type)
+struct ike_msg *planner_ike(struct planner *k, enum ike_msg_type type)
 {
     struct ike_msg *m = plan_add(&k->p->ike);
     m->type = type;
@@ -65,7 +65,7 @@ struct dp_msg *planner_dp(struct planner *k, enum dp_msg_type type)
 
 void planner_ike_global(struct planner *k)
 {
-    struct ike_global_value *g = &ike_add(k, IKE_CFG_GLOBAL)->u.global;
+    struct ike_global_value *g = &planner_ike(k, IKE_CFG_GLOBAL)->u.global;
     g->enabled = !k->c->isakmp_off;
     g->invalid_spi_recovery = k->c->invalid_spi_recovery;
     g->retransmit_ms = 10000;
@@ -74,9 +74,13 @@ void planner_ike_global(struct planner *k)
     g->keepalive_retry_s = k->c->keepalive_retry_s;
     g->keepalive_periodic = k->c->keepalive_periodic;
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
+    (void)conf_fqdn(k->c, g->fqdn);
+    g->identity = k->c->identity == CONF_ID_HOSTNAME ? IKE_ID_FQDN
+                  : k->c->identity == CONF_ID_DN     ? IKE_ID_DN
+                                                     : IKE_ID_ADDRESS;
     CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
     {
-        struct ike_policy_value *v = &ike_add(k, IKE_CFG_POLICY)->u.policy;
+        struct ike_policy_value *v = &planner_ike(k, IKE_CFG_POLICY)->u.policy;
         v->priority = p->priority;
         v->encr = (u8)p->encr;
         v->hash = (u8)p->hash;
@@ -86,7 +90,7 @@ void planner_ike_global(struct planner *k)
     }
     CONF_FOR(struct conf_key, key, &k->c->keys)
     {
-        struct ike_psk_value *v = &ike_add(k, IKE_CFG_PSK)->u.psk;
+        struct ike_psk_value *v = &planner_ike(k, IKE_CFG_PSK)->u.psk;
         v->peer = key->peer;
         secret_set(&v->key, key->key, strlen(key->key));
     }
@@ -117,7 +121,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     if (link[0]) {
         k->w->console_name(k->w->ctx, f->mtu_if, link);
     }
-    struct ike_flow_value *v = &ike_add(k, IKE_CFG_FLOW)->u.flow;
+    struct ike_flow_value *v = &planner_ike(k, IKE_CFG_FLOW)->u.flow;
     v->flow = id;
     v->local = *local;
     v->peer[0] = *peer;

@@ -1,5 +1,5 @@
 /*
- * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_map.c, plan_hole.c.
+ * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_pki.c, plan_map.c, plan_hole.c.
  */
 #ifndef ADIT_SYS_PLAN_INT_H
 #define ADIT_SYS_PLAN_INT_H
@@ -16,6 +16,8 @@ struct planner {
     unsigned num_rpf;
 };
 void planner_ike_global(struct planner *k);
+void planner_pki(struct planner *k); /* trustpoints; before what names them */
+struct ike_msg *planner_ike(struct planner *k, enum ike_msg_type type);
 void planner_tunnels(struct planner *k);
 /* planner_map_links: which links have maps, their numbers and ports; before tunnels, which ask for the numbers. */
 void planner_map_links(struct planner *k);
