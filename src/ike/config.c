@@ -88,6 +88,9 @@ static bool add_parts(struct ike_conf *c, const u8 *p, size_t len)
 bool ike_ctl_parts(struct ike *ike, const u8 *p, size_t len)
 {
     if (ike->building && (len == 0 || add_parts(ike->building, p, len))) {
+        for (struct conf_trust *t = ike->building->trusts; t; t = t->next) {
+            t->kind = (u8)pki_trust_key(t->t);
+        }
         return true;
     }
     config_free(ike->building);

@@ -26,7 +26,8 @@ enum {
     IKE_AUTH_ECDSA_384 = 10,
     IKE_AUTH_ECDSA_521 = 11
 }; /* Authentication-Method values, RFC 2409 appendix A */
-enum ike_identity { IKE_ID_ADDRESS, IKE_ID_FQDN, IKE_ID_DN };
+/* What we call ourselves where a signature proves it. AUTO: our address when the certificate holds it, else its subject. */
+enum ike_identity { IKE_ID_AUTO, IKE_ID_ADDRESS, IKE_ID_FQDN, IKE_ID_DN };
 
 /* A trustpoint; its certificates and key come as records (ike_ctl_parts). */
 struct ike_trust_value {
@@ -81,7 +82,7 @@ struct ike_global_value {
      * between retries, 0: 2; periodic: always, on demand otherwise */
     u16 keepalive_s, keepalive_retry_s;
     bool keepalive_periodic;
-    u8 identity; /* enum ike_identity: what we call ourselves where a signature proves it */
+    u8 identity; /* enum ike_identity */
     char hostname[64];
     char fqdn[256];
 };

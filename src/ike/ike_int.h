@@ -11,7 +11,7 @@
  *   initiator.c the exchanges we begin
  *   engine.c    row_find, open, row_check, engine_run, engine_commit, seal, send
  *   v1_table.c  the rows under the ladder of RFC 2409    v1_phase1.c v1_quick.c v1_info.c  their handlers
- *   auth.c      proofs of identity                  secret.c  what a far end has of them
+ *   auth.c auth_sig.c  proofs of identity                  secret.c  what a far end has of them
  *   select.c    ISAKMP policies against offers           v1_proposal.c  transform sets against offers, proxy ids
  *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
  *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
@@ -124,6 +124,7 @@ struct xch_core {
     struct bytes_big gi, gr, gxy; /* gxy is secret, wiped */
     struct bytes_sa sa_i;         /* the initiator's SA payload body */
     struct bytes_id idi, idr;     /* bodies of the ID payloads */
+    u32 asked; /* bit per trustpoint whose certificate the peer has asked for */
     /* quick mode */
     u32 flow, spi_in, spi_out;
     u8 encr, auth, mode;
@@ -183,7 +184,7 @@ struct ike_sa {
     u64 born_ms, expire_ms, rekey_ms;
     bool deleted;
     u64 gone_ms;      /* when a deleted SA leaves the list */
-    u32 logged;       /* bit per reason already logged for this SA */
+    u64 logged;       /* bit per reason already logged for this SA */
     char fail[160];
     u32 *msgids; /* owned: all message ids the peer has used, an open table */
     u32 num_msgids, cap_msgids, next_msgid;
@@ -302,6 +303,7 @@ struct conf_trust {
     struct conf_trust *next;
     struct ike_trust_value v;
     struct pki_trust *t; /* owned */
+    u8 kind;             /* enum pki_kind of the key we can prove to have there */
 };
 struct conf_flow {
     struct conf_flow *next;
@@ -581,10 +583,12 @@ struct auth_method {
     void (*told)(struct ike *ike, const struct ike_sa *sa, u32 conn, bool found);
     /* skeyid: d->sa.skeyid, when both nonces (and g^xy) are known. False: why is in the draft. */
     bool (*skeyid)(struct ike *ike, const struct ike_sa *sa, struct draft *d);
-    /* prove: our payloads for that HASH_I or HASH_R. check: the peer's are; false: why is in the draft. */
-    void (*prove)(struct ike *ike, const struct ike_sa *sa, struct draft *d, const u8 *hash);
+    /* prove: our payloads for that HASH_I or HASH_R; false: it cannot. check: the peer's are; false: why is in the draft. */
+    bool (*prove)(struct ike *ike, const struct ike_sa *sa, struct draft *d, const u8 *hash);
     bool (*check)(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d,
                   const u8 *hash);
+    /* identity: who we are, the body of the ID payload; NULL: our address. */
+    void (*identity)(struct ike *ike, const struct ike_sa *sa, struct draft *d, struct bytes_id *id);
 };
 const struct auth_method *auth_of(u16 id); /* NULL: adit has it not */
 /* auth_have: the bits (auth_bit) of the methods that we have what it takes for with that far end. auth_tell: the debug lines
@@ -592,6 +596,23 @@ const struct auth_method *auth_of(u16 id); /* NULL: adit has it not */
 u32 auth_have(const struct ike *ike, const struct addr *remote);
 void auth_tell(struct ike *ike, const struct ike_sa *sa, u32 conn, u32 have);
 u32 auth_bit(const struct auth_method *a);
+/* auth_for: the method of a policy, of those we have: a policy with ECDSA takes any curve. NULL: none. auth_fits: that
+ * offered method is one of the policy. auth_lacks: what is missing for a policy. */
+const struct auth_method *auth_for(u16 policy, u32 have);
+bool auth_fits(u16 policy, u16 offered);
+const struct auth_method *auth_lacks(u16 policy);
+
+/* auth_sig.c: signatures (RFC 2409 5.1, RFC 4754). sig_have, skeyid, prove, check, identity: of struct auth_method. */
+bool sig_have(const struct ike *ike, enum pki_kind kind);
+enum pki_kind sig_kind(u16 auth); /* PKI_NO_KIND: no signature */
+enum hash_id sig_hash(const struct sa_core *sa); /* what HASH_I and HASH_R of this SA are made with, whatever proves them */
+bool sig_skeyid(struct ike *ike, const struct ike_sa *sa, struct draft *d);
+bool sig_prove(struct ike *ike, const struct ike_sa *sa, struct draft *d, const u8 *hash);
+bool sig_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d, const u8 *hash);
+void sig_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d, struct bytes_id *id);
+/* sig_asked: notes which certificates the peer asks for. sig_ask: CERTREQ payloads for those we can check. */
+void sig_asked(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
+void sig_ask(struct ike *ike, struct draft *d);
 
 /* keys.c: pure */
 void keys_skeyid_psk(struct sa_core *sa, const struct secret *psk, const struct xch_core *x); /* SKEYID alone */
@@ -599,8 +620,9 @@ void keys_derive(struct sa_core *sa, const struct xch_core *x); /* SKEYID_d, _a,
 bool keys_cipher(struct secret *out_key, enum encr_id encr, enum hash_id hash, const struct secret *skeyid_e);
 void keys_iv_phase1(struct secret *out, const struct sa_core *sa, const struct xch_core *x);
 void keys_iv_phase2(struct secret *out, const struct sa_core *sa, const struct secret *last, u32 msgid);
-void keys_hash_i(u8 *out, const struct sa_core *sa, const struct xch_core *x);
-void keys_hash_r(u8 *out, const struct sa_core *sa, const struct xch_core *x);
+void keys_skeyid_sig(struct sa_core *sa, const struct xch_core *x); /* SKEYID alone, from nonces and g^xy */
+void keys_hash_i(u8 *out, enum hash_id h, const struct sa_core *sa, const struct xch_core *x);
+void keys_hash_r(u8 *out, enum hash_id h, const struct sa_core *sa, const struct xch_core *x);
 /* keys_hash_phase2: HASH(1) of quick mode and informational (nonce NULL), HASH(2) with the initiator's nonce. */
 void keys_hash_phase2(u8 *out, const struct sa_core *sa, u32 msgid, const struct bytes_nonce *ni, const u8 *rest,
                       size_t rest_len);

@@ -14,11 +14,10 @@ static const struct ike_policy_value *usable(const struct ike *ike, u32 have,
 {
     *out_lacks = NULL;
     for (const struct conf_policy *p = ike->conf->policies; p; p = p->next) {
-        const struct auth_method *a = auth_of(p->v.auth);
-        if (a && (have & auth_bit(a))) {
+        if (auth_for(p->v.auth, have)) {
             return &p->v;
         }
-        *out_lacks = *out_lacks ? *out_lacks : a;
+        *out_lacks = *out_lacks ? *out_lacks : auth_lacks(p->v.auth);
     }
     return NULL;
 }
@@ -32,7 +31,7 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
     u32 have = auth_have(ike, remote);
     if (!usable(ike, have, &lacks)) {
         snprintf(why, START_WHY, "no %s is configured for %s",
-                 lacks ? lacks->what : "ISAKMP policy with pre-share", addr_str(a, remote));
+                 lacks ? lacks->what : "ISAKMP policy", addr_str(a, remote));
         report(ike, NULL, remote, XCH_MAIN, lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
         return NULL;
     }

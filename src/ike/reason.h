@@ -22,7 +22,7 @@
     R(KEY_EXCHANGE, "bad public value", "The Diffie-Hellman public value has a wrong length or is refused.")           \
     R(NOT_OFFERED, "not offered or changed", "The answer holds something that was not offered.")                       \
     R(IDENTITY, "wrong identity", "The peer names an identity that its address and key do not belong to.")             \
-    R(AUTH, "authentication failed", "The peer's authentication hash is wrong.")                                       \
+    R(AUTH, "authentication failed", "The peer's authentication hash or signature is wrong.")                          \
     R(NOT_AUTH, "SA not authenticated", "A phase 2 message came before phase 1 was done.")                             \
     R(LIMIT, "too many half-open SAs", "More unfinished negotiations than adit keeps at a time.")                      \
     R(TIMEOUT, "no answer", "The peer did not answer any of the retransmissions.")                                     \
@@ -34,7 +34,10 @@
     R(SAID, "the peer says no, unproved", "A reason that seems to be the peer's, but anybody may have sent it.")       \
     R(LIKELY, "the peer says no, likely", "Sent under the keys of this negotiation before either end proved itself.")   \
     R(UNHEARD, "message 5 not answered",                                                                               \
-      "The peer does not answer what proves us: the pre-shared keys differ, or it does not accept our identity.")      \
+      "The peer does not answer what proves us: the pre-shared keys differ, or it does not accept our identity or certificate.")      \
+    R(CERT, "certificate refused", "The peer's certificate is not accepted; the detail says why, and of whom.")        \
+    R(NO_CERT, "no certificate of our own",                                                                            \
+      "Signatures are to authenticate, and no trustpoint has a certificate, its key and its CA's certificate.")        \
     R(NO_DP, "data plane took no SA", "An SA that was negotiated did not get into the data plane; its pair was removed.")
 
 enum ike_reason {

@@ -86,7 +86,7 @@ void report(struct ike *ike, struct ike_sa *sa, const struct addr *peer, u8 exch
             enum ike_reason why, const char *detail)
 {
     enum ev_id id = reason_event(why);
-    u32 bit = 1u << why;
+    u64 bit = 1ull << why;
     /* a peer repeats what we refused: the line stands once per SA, the counter counts them all */
     bool again =
         sa && sa->known ? (sa->logged & bit) != 0 : said_lately(ike, peer, exchange, why, detail);

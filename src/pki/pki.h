@@ -148,6 +148,9 @@ const u8 *pki_trust_ca(const struct pki_trust *t, unsigned n, size_t *out_len);
 bool pki_trust_leads(const struct pki_trust *t, const u8 *name, size_t len);
 /* pki_trust_subject: DER of our own certificate's subject, for the identity; 0: none, or no room. */
 size_t pki_trust_subject(const struct pki_trust *t, u8 *out, size_t cap);
+/* pki_trust_holds: our own certificate stands for that identity. */
+struct pki_id;
+bool pki_trust_holds(const struct pki_trust *t, const struct pki_id *id);
 /* pki_trust_sign: as pki_sign with its key. */
 size_t pki_trust_sign(const struct pki_trust *t, const u8 *hash, size_t len, u8 out[PKI_SIG_MAX]);
 

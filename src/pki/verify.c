@@ -126,6 +126,12 @@ static bool holds(X509 *x, const struct pki_id *id)
     return id->type == PKI_ID_DN ? is_subject(x, id) : in_alt_names(x, id) || in_subject(x, id);
 }
 
+bool pki_trust_holds(const struct pki_trust *t, const struct pki_id *id)
+{
+    X509 *x = sk_X509_value(t->own, 0);
+    return x && holds(x, id);
+}
+
 /* own_of: which of them is the peer's own: the one with its identity, else the first that is no CA, else the first. */
 static X509 *own_of(const struct pki_peer *p, const struct pki_id *id)
 {

@@ -76,8 +76,9 @@ void planner_ike_global(struct planner *k)
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
     (void)conf_fqdn(k->c, g->fqdn);
     g->identity = k->c->identity == CONF_ID_HOSTNAME ? IKE_ID_FQDN
-                  : k->c->identity == CONF_ID_DN     ? IKE_ID_DN
-                                                     : IKE_ID_ADDRESS;
+                  : k->c->identity == CONF_ID_DN      ? IKE_ID_DN
+                  : k->c->identity == CONF_ID_ADDRESS ? IKE_ID_ADDRESS
+                                                      : IKE_ID_AUTO;
     CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
     {
         struct ike_policy_value *v = &planner_ike(k, IKE_CFG_POLICY)->u.policy;
