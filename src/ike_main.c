@@ -179,6 +179,7 @@ static void read_udp(struct ike_proc *p, int fd)
 static bool is_staged(u32 type)
 {
     return type == IKE_CFG_GLOBAL || type == IKE_CFG_POLICY || type == IKE_CFG_PSK ||
+           type == IKE_CFG_PROFILE || type == IKE_CFG_MATCH || type == IKE_CFG_PEER ||
            type == IKE_CFG_FLOW || type == IKE_CFG_TRUST;
 }
 

@@ -1,21 +1,12 @@
 /*
- * cmd_conf_pki.c: `crypto pki trustpoint` and what stands below it (IOS 12.4; `crypto ca` is the old spelling), the identity of
- * phase 1. Certificates themselves: cmd_conf_cert.c; keys: cmd_conf_key.c.
+ * cmd_conf_pki.c: `crypto pki trustpoint` and what stands below it (IOS 12.4; `crypto ca` is the old spelling).
+ * Certificates themselves: cmd_conf_cert.c; keys: cmd_conf_key.c.
  */
 #include "cli/cli_int.h"
 
 #include "pki/pki.h"
 
 #include <stdlib.h>
-
-bool cfg_identity(struct cfg *k, const struct match *m)
-{
-    k->c->identity = m->no                     ? CONF_ID_DEFAULT
-                     : match_has(m, "address") ? CONF_ID_ADDRESS
-                     : match_has(m, "dn")      ? CONF_ID_DN
-                                               : CONF_ID_HOSTNAME;
-    return true;
-}
 
 bool cfg_trustpoint(struct cfg *k, const struct match *m)
 {

@@ -36,7 +36,57 @@ struct conf_key {
     struct conf_src src;
     char key[129];
     struct prefix peer;
+    char name[CONF_NAME]; /* by name: peer is empty; "": by address */
     bool no_xauth;
+};
+struct conf_local { /* local-address: an interface, else an address, else (AF_NONE) any */
+    char iface[CONF_IFNAME];
+    struct addr addr;
+};
+struct conf_keyring {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME], description[CONF_NAME];
+    struct conf_local local;
+    struct list keys; /* conf_key */
+};
+/* Who we say we are. FQDN: host name and domain, or a text of its own; USER: user@domain. */
+enum conf_self { CONF_SELF_DEFAULT, CONF_SELF_ADDRESS, CONF_SELF_FQDN, CONF_SELF_USER, CONF_SELF_DN /* our certificate's subject */ };
+enum conf_match_kind {
+    CONF_MATCH_ADDRESS,
+    CONF_MATCH_HOST,
+    CONF_MATCH_HOST_DOMAIN,
+    CONF_MATCH_USER,
+    CONF_MATCH_USER_DOMAIN,
+    CONF_MATCH_GROUP
+};
+struct conf_match { /* match identity */
+    struct list link;
+    struct conf_src src;
+    enum conf_match_kind kind;
+    struct prefix net;
+    char text[CONF_NAME];
+};
+struct conf_isakmp_profile {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME], description[CONF_NAME];
+    char keyring[CONF_NAME]; /* "": any key will do */
+    struct conf_src keyring_src;
+    struct conf_local local;
+    struct list matches; /* conf_match */
+    enum conf_self self;
+    char self_user[CONF_NAME];
+    u16 keepalive_s, keepalive_retry_s; /* 0: as for all */
+    bool aggressive;                    /* initiate mode aggressive */
+};
+struct conf_isakmp_peer { /* crypto isakmp peer address A */
+    struct list link;
+    struct conf_src src;
+    struct addr peer;
+    char password[129]; /* set aggressive-mode password; "": none */
+    enum conf_self endpoint; /* set aggressive-mode client-endpoint */
+    char endpoint_text[CONF_NAME], description[CONF_NAME];
 };
 
 enum { CONF_AUTH_ECDSA = 9 };
@@ -105,6 +155,8 @@ struct conf_sa_params {
     u16 pfs_group; /* 0: off */
     u32 life_s;    /* 0: the global value */
     u64 life_kb;   /* 0: the global value */
+    char isakmp_profile[CONF_NAME]; /* set isakmp-profile; "": any */
+    struct conf_src isakmp_profile_src;
 };
 struct conf_profile {
     struct list link;
@@ -128,6 +180,7 @@ struct conf_map {
     struct conf_src src;
     char name[CONF_NAME];
     char local_if[CONF_IFNAME]; /* crypto map NAME local-address IF, "" = outgoing interface */
+    char isakmp_profile[CONF_NAME]; /* of entries that name none; "": any */
     struct list entries;        /* conf_map_entry */
 };
 
@@ -283,7 +336,6 @@ struct conf_user {
 
 /* ---- the model ----------------------------------------------------------------------------------- */
 
-enum conf_identity { CONF_ID_DEFAULT /* address */, CONF_ID_ADDRESS, CONF_ID_HOSTNAME, CONF_ID_DN };
 enum conf_df { CONF_DF_COPY, CONF_DF_CLEAR, CONF_DF_SET };
 struct conf {
     struct arena arena;
@@ -291,6 +343,9 @@ struct conf {
     bool ipv6_routing;
     bool isakmp_off;
     bool invalid_spi_recovery;
+    bool aggressive_off; /* crypto isakmp aggressive-mode disable */
+    enum conf_self identity; /* crypto isakmp identity */
+    char domain[64];         /* ip domain name */
     u16 keepalive_s, keepalive_retry_s; /* crypto isakmp keepalive; 0: not configured, 0: 2 seconds */
     bool keepalive_periodic;
     struct conf_password enable_secret, enable_password; /* the first is asked when there is one */
@@ -309,9 +364,9 @@ struct conf {
     unsigned typing; /* consoles in configuration mode: conf_typing, conf_typed, conf_hung_up */
     u32 taken, held; /* lines ever taken from what is covered, and held for that (cover.c) */
     bool unfinished; /* a console hung up in the middle of a change: what is held stays until conf_whole */
-    u8 identity;     /* crypto isakmp identity: enum conf_identity */
     char folder[CONF_TEXT]; /* where `file:NAME` is looked for; "": the current directory */
-    struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users, trustpoints, keypairs;
+    struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users;
+    struct list keyrings, isakmp_profiles, peers, trustpoints, keypairs;
 };
 
 /* conf_new: an empty model with the defaults of IOS 12.4; conf_free takes everything with it. */
@@ -326,6 +381,14 @@ struct conf_isakmp_policy *conf_policy_get(struct conf *c, u32 priority, struct 
 struct conf_transform_set *conf_set_find(const struct conf *c, const char *name);
 struct conf_profile *conf_profile_find(const struct conf *c, const char *name);
 struct conf_profile *conf_profile_get(struct conf *c, const char *name, struct conf_src src);
+struct conf_keyring *conf_keyring_find(const struct conf *c, const char *name);
+struct conf_keyring *conf_keyring_get(struct conf *c, const char *name, struct conf_src src);
+struct conf_isakmp_profile *conf_isakmp_profile_find(const struct conf *c, const char *name);
+struct conf_isakmp_profile *conf_isakmp_profile_get(struct conf *c, const char *name, struct conf_src src);
+/* conf_local_address: AF_NONE: any, or the interface has no address. */
+struct addr conf_local_address(const struct conf *c, const struct conf_local *l);
+/* conf_fqdn: host name and domain. Returns out. */
+const char *conf_fqdn(const struct conf *c, char out[2 * CONF_NAME]);
 struct conf_map *conf_map_find(const struct conf *c, const char *name);
 struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u32 seq,
@@ -401,8 +464,6 @@ void conf_crl_put(struct conf *c, struct conf_trustpoint *t, const u8 *der, size
 struct conf_keypair *conf_keypair_find(const struct conf *c, const char *label);
 struct conf_keypair *conf_keypair_put(struct conf *c, const char *label, bool ec, u16 bits, const u8 *der, size_t len);
 void conf_keypair_remove(struct conf_keypair *k);
-/* conf_fqdn: hostname and `ip domain-name` as one name; the hostname alone when there is no domain. Returns out. */
-const char *conf_fqdn(const struct conf *c, char out[CONF_TEXT]);
 
 /* conf_if_canonical: "fa 0/0", "FastEthernet 0/0", "tun0" -> "FastEthernet0/0", "Tunnel0". False when no kind
  * (or more than one) starts with these letters or the number is missing. */

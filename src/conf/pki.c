@@ -115,19 +115,3 @@ struct conf_keypair *conf_keypair_put(struct conf *c, const char *label, bool ec
     list_push_back(&c->keypairs, &k->link);
     return k;
 }
-
-const char *conf_fqdn(const struct conf *c, char out[CONF_TEXT])
-{
-    static const char *const words[] = {"ip domain-name ", "ip domain name "};
-    const char *domain = "";
-    CONF_FOR(struct conf_kept, k, &c->kept)
-    {
-        for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
-            if (strncmp(k->text, words[i], strlen(words[i])) == 0) {
-                domain = k->text + strlen(words[i]);
-            }
-        }
-    }
-    snprintf(out, CONF_TEXT, "%s%s%.180s", c->hostname, *domain ? "." : "", domain);
-    return out;
-}

@@ -3,7 +3,7 @@
  * payloads CERT, CERTREQ and SIG both ways, the peer's chain and identity (RFC 4945; pki/verify.c decides). Walk: v1_phase1.c,
  * v1_phase1_out.c -> auth.c -> here -> pki/. Certificates from the wire are read here and nowhere else.
  */
-#include "ike/ike_int.h"
+#include "ike/auth.h"
 
 /* ECDSA is tied to a hash (RFC 4754), and then HASH_I and HASH_R are made with that one (RFC 2409 5.1). */
 static const struct {
@@ -98,30 +98,24 @@ static bool holds_address(const struct conf_trust *t, const struct addr *a)
     return id.len && pki_trust_holds(t->t, &id);
 }
 
-void sig_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d, struct bytes_id *id)
+bool sig_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d,
+                  const struct ike_self *self, struct bytes_id *id)
 {
-    const struct conf_trust *t = ours_of(ike, d);
-    const struct ike_global_value *g = &ike->conf->global;
+    const struct conf_trust *t = sig_kind(d->sa.auth) ? ours_of(ike, d) : NULL;
     u8 dn[ISAKMP_ID_MAX];
-    size_t dn_len = t ? pki_trust_subject(t->t, dn, sizeof dn - 4) : 0;
-    bool address = g->identity == IKE_ID_ADDRESS ||
-                   (g->identity == IKE_ID_AUTO && t && holds_address(t, &sa->local.a));
+    bool subject = self->type == IKE_SELF_DN ||
+                   (self->type == IKE_SELF_ADDRESS && !self->said && t && !holds_address(t, &sa->local.a));
+    size_t len = subject && t ? pki_trust_subject(t->t, dn, sizeof dn - 4) : 0;
     struct wr w = wr_init(id->b, sizeof id->b);
-    u8 type = g->identity == IKE_ID_FQDN    ? ID_FQDN
-              : !address && dn_len          ? ID_DER_ASN1_DN
-              : sa->local.a.family == AF_V4 ? ID_IPV4_ADDR
-                                            : ID_IPV6_ADDR;
-    wr_u8(&w, type);
+    if (!len) {
+        return false;
+    }
+    wr_u8(&w, ID_DER_ASN1_DN);
     wr_u8(&w, IPPROTO_UDP_);
     wr_u16(&w, 500);
-    if (type == ID_FQDN) {
-        wr_bytes(&w, g->fqdn, strnlen(g->fqdn, sizeof g->fqdn - 8));
-    } else if (type == ID_DER_ASN1_DN) {
-        wr_bytes(&w, dn, dn_len);
-    } else {
-        wr_bytes(&w, sa->local.a.b, addr_len(&sa->local.a));
-    }
+    wr_bytes(&w, dn, len);
     id->len = (u16)wr_len(&w);
+    return true;
 }
 
 /* ---- asked for ---- */

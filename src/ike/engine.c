@@ -224,6 +224,9 @@ static void trace_after(struct ike *ike, const struct run *r)
                                                          .what = ev_str("IPSEC"),
                                                          .refs = refs,
                                                          .who = ev_str("create_transforms")});
+    } else if (row->trace == TR_AM) {
+        trace_input(ike, r->sa, conn, 0, "IKE_MESG_FROM_PEER", "IKE_AM_EXCH");
+        trace_state(ike, conn, &r->sa->remote.a, row->state, row->next, false);
     } else if (row->trace == TR_QM_LAST) {
         ev_ike_node_done(ike->log, conn, &r->sa->remote.a,
                          &(struct evb_ike_node_done){
@@ -375,6 +378,16 @@ static void handle(struct ike *ike, struct run *r, const u8 *data)
     mem_wipe(r->plain, r->len);
 }
 
+/* say_again: the peer takes phase 1 for done. In aggressive mode it is for it, from its third message on, which got lost: our
+ * second one again makes it say that again. Our cookie stands in what it sent, so its address is proved. */
+static void say_again(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->c.phase == PHASE_KEYED && sa->main.c.exchange == XCH_AGGRESSIVE &&
+        retrans_again(ike, &sa->main.rt)) {
+        sa_send(ike, sa, sa->main.rt.tx, sa->main.rt.tx_len);
+    }
+}
+
 /* find_exchange: which exchange of the SA the message belongs to; false when refused (and
  * reported). */
 static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
@@ -401,6 +414,7 @@ static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
     }
     if (enc && sa->c.phase < e->needs) {
         report(ike, sa, &sa->remote.a, h->exchange, e->too_soon, "phase 1 is not complete");
+        say_again(ike, sa);
         return false;
     }
     r->x = h->msgid ? xch_find(sa, h->msgid) : NULL;

@@ -65,13 +65,13 @@ void ike_free(struct ike *ike)
         sa_free(ike, CONTAINER_OF(it, struct ike_sa, link));
     }
     half_open_free(ike);
+    LIST_FOR (it, &ike->old_sas) { /* the last that takes its timer back: from here on the heap points to what is gone */
+        inherit_free(ike, CONTAINER_OF(it, struct old_sa, link));
+    }
     LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         child_lost_dp(c);
         free(c);
-    }
-    LIST_FOR (it, &ike->old_sas) {
-        inherit_free(ike, CONTAINER_OF(it, struct old_sa, link));
     }
     LIST_FOR (it, &ike->flows) {
         free(CONTAINER_OF(it, struct flow, link));
@@ -141,7 +141,7 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
     bool first = be64(h->cookie_r) == 0;
     const struct exchange *e = exchange_of(&ike_v1, h->exchange);
     if (!e) {
-        snprintf(why, sizeof why, "exchange type %u (%s), wanted main, quick or informational",
+        snprintf(why, sizeof why, "exchange type %u (%s), wanted main, aggressive, quick or informational",
                  h->exchange, isakmp_exchange_name(h->exchange));
         report(ike, NULL, &from->a, h->exchange, WHY_EXCHANGE, why);
         if (first && !(h->flags & FL_ENCRYPTED)) { /* aggressive mode, say: RFC 2408 5.2 */
@@ -158,6 +158,12 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
         sa->main.c.exchange = e->type;
         sa->main.c.state = e->begin_r;
         engine_run(ike, sa, data, len, h);
+        if (sa->c.phase == PHASE_KEYED) { /* aggressive mode: it has cost us already what a guest costs */
+            sa_link(ike, sa);
+            sa_findable(ike, sa);
+            too_many_guests(ike, sa);
+            return;
+        }
         if (sa->main.c.state == XS_R_MM2) {
             half_open_keep(ike, sa);
         }

@@ -18,7 +18,7 @@
 
 /* ---- configuration values --------------------------------------------------------------------- */
 
-enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 48, IKE_MAX_TRUSTS = 32 };
+enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64, IKE_MAX_TRUSTS = 32 };
 enum {
     IKE_AUTH_PSK = 1,
     IKE_AUTH_RSA_SIG = 3,
@@ -26,14 +26,12 @@ enum {
     IKE_AUTH_ECDSA_384 = 10,
     IKE_AUTH_ECDSA_521 = 11
 }; /* Authentication-Method values, RFC 2409 appendix A */
-/* What we call ourselves where a signature proves it. AUTO: our address when the certificate holds it, else its subject. */
-enum ike_identity { IKE_ID_AUTO, IKE_ID_ADDRESS, IKE_ID_FQDN, IKE_ID_DN };
 
 /* A trustpoint; its certificates and key come as records (ike_ctl_parts). */
 struct ike_trust_value {
     u16 number; /* 0, 1, ... in their order; below IKE_MAX_TRUSTS */
     bool crl, ocsp, none; /* revocation-check; none: and goes on when they do not answer */
-    char name[64];
+    char name[IKE_NAME];
 };
 
 struct ike_policy_value {
@@ -44,8 +42,48 @@ struct ike_policy_value {
     u32 life_s;
 };
 struct ike_psk_value {
-    struct prefix peer; /* length 0 = any; the longest match wins */
+    struct prefix peer;     /* length 0 = any; the longest match wins; AF_NONE: by name */
+    char name[IKE_ID_TEXT]; /* an FQDN or user FQDN, as the peer calls itself; "": by address */
+    char keyring[IKE_NAME]; /* "": of none (crypto isakmp key) */
+    struct addr local;      /* only where the peer reached us there; AF_NONE: everywhere */
     struct secret key;
+};
+/* Who we say we are: ID types, RFC 2407 4.6.2.1. */
+enum { IKE_SELF_ADDRESS = 0, IKE_SELF_FQDN = 2, IKE_SELF_USER_FQDN = 3, IKE_SELF_DN = 9, IKE_SELF_KEY_ID = 11 };
+struct ike_self {
+    u8 type; /* IKE_SELF_ADDRESS: the type of our address; IKE_SELF_DN: the subject of our certificate */
+    char text[IKE_ID_TEXT];
+    bool said; /* the configuration says so: else a certificate that holds another name is not contradicted */
+};
+/* An isakmp profile; those of its matches follow it. */
+struct ike_profile_value {
+    char name[IKE_NAME], keyring[IKE_NAME]; /* keyring "": any key will do */
+    struct addr local;                      /* AF_NONE: wherever the peer reached us */
+    struct ike_self self;
+    bool self_set;   /* else what is said for all */
+    bool aggressive; /* initiate mode aggressive */
+    bool keepalive_set;
+    u16 keepalive_s, keepalive_retry_s;
+};
+enum ike_match_kind {
+    IKE_MATCH_ADDRESS,
+    IKE_MATCH_HOST,
+    IKE_MATCH_HOST_DOMAIN,
+    IKE_MATCH_USER,
+    IKE_MATCH_USER_DOMAIN,
+    IKE_MATCH_GROUP,
+    IKE_MATCH_NUM
+};
+struct ike_match_value { /* match identity, of the profile before it */
+    u8 kind;             /* enum ike_match_kind */
+    struct prefix net;   /* IKE_MATCH_ADDRESS */
+    char text[IKE_ID_TEXT];
+};
+struct ike_peer_value { /* crypto isakmp peer: how phase 1 with that address begins */
+    struct addr peer;
+    bool aggressive;
+    struct ike_self self;
+    bool self_set;
 };
 struct ike_transform { /* one transform set */
     char name[IKE_NAME];
@@ -70,21 +108,22 @@ struct ike_flow_value {
     bool always_up;     /* ipsec VTI: negotiate without waiting for traffic */
     bool tunnel_if;     /* a protected tunnel interface (not a crypto map on a link) */
     char map[IKE_NAME]; /* crypto map tag */
+    char profile[IKE_NAME]; /* isakmp profile whose ISAKMP SAs it goes by, "": any */
     char iface[IKE_NAME];
     u32 seq; /* crypto map sequence number */
 };
 struct ike_global_value {
     bool enabled; /* crypto isakmp enable */
     bool invalid_spi_recovery;
+    bool aggressive_off; /* crypto isakmp aggressive-mode disable */
     bool restarted; /* this process replaces one that died: keep dp's SAs, renegotiate first */
     u32 retransmit_ms, retransmit_tries; /* 10000, 5 */
     /* crypto isakmp keepalive: seconds, 0: not configured (then a peer is asked when protected traffic gets no answer);
      * between retries, 0: 2; periodic: always, on demand otherwise */
     u16 keepalive_s, keepalive_retry_s;
     bool keepalive_periodic;
-    u8 identity; /* enum ike_identity */
     char hostname[64];
-    char fqdn[256];
+    struct ike_self self; /* crypto isakmp identity */
 };
 
 /* ---- snapshots --------------------------------------------------------------------------------- */
@@ -96,6 +135,9 @@ enum ike_show_state {
     ST_MM_KEY_EXCH,
     ST_MM_KEY_AUTH,
     ST_QM_IDLE,
+    ST_AG_NO_STATE,
+    ST_AG_INIT_EXCH,
+    ST_AG_AUTH,
     ST_NUM
 };
 const char *ike_show_state_name(enum ike_show_state s);
@@ -111,6 +153,7 @@ struct ike_sa_info {
     u32 life_s, left_s;
     char id[64];   /* the peer's phase 1 identity as text, "" before it is known */
     bool dpd, nat; /* capabilities */
+    char profile[IKE_NAME];
     u32 policy;    /* priority of our policy that matched */
     u32 num_children;
     char fail[160];      /* why it is not up, in one sentence; "" when it is */
@@ -145,6 +188,9 @@ enum ike_msg_type {
     IKE_CFG_GLOBAL,
     IKE_CFG_POLICY,
     IKE_CFG_PSK,
+    IKE_CFG_PROFILE,
+    IKE_CFG_MATCH,
+    IKE_CFG_PEER,
     IKE_CFG_FLOW,
     IKE_CFG_TRUST,
     IKE_CFG_COMMIT,
@@ -184,6 +230,9 @@ struct ike_msg {
         struct ike_policy_value policy;
         struct ike_psk_value psk;
         struct ike_trust_value trust;
+        struct ike_profile_value profile;
+        struct ike_match_value match;
+        struct ike_peer_value peer;
         struct ike_flow_value flow;
         struct ike_global_value global;
         struct ike_clear_value clear;

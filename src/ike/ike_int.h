@@ -11,12 +11,13 @@
  *   initiator.c the exchanges we begin
  *   engine.c    row_find, open, row_check, engine_run, engine_commit, seal, send
  *   v1_table.c  the rows under the ladder of RFC 2409    v1_phase1.c v1_quick.c v1_info.c  their handlers
- *   auth.c auth_sig.c  proofs of identity                  secret.c  what a far end has of them
+ *   auth.c auth_sig.c  proofs of identity           profile.c secret.c  isakmp profiles, pre-shared keys
  *   select.c    ISAKMP policies against offers           v1_proposal.c  transform sets against offers, proxy ids
  *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
  *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
  *   draft.c     what handlers write                      keys.c  SKEYID family, IVs, hashes, KEYMAT
  *   retrans.c   duplicates and retransmission            vendor.c natd.c  vendor ids, NAT-D
+ *   budget.c    what strangers may make us compute
  *   todo.c      the queue of consequences                report.c  failure lines, debug lines used by many
  */
 #ifndef ADIT_IKE_INT_H
@@ -48,6 +49,7 @@ enum {
     P1_LIFE_MIN_S = 4, P2_LIFE_MIN_S = 4, P2_LIFE_MIN_KB = 1024, /* shorter is refused */
     DELETED_LINGER_MS = 60000,    /* a deleted SA stays listed about a minute */
     NODE_LINGER_MS = 60000,       /* a finished exchange answers duplicates that long */
+    BEHIND_LAST_MS = 700,         /* what is begun right behind the last message of aggressive mode is said again after that */
     RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
     RESTART_MS = 10000,           /* a new process waits that long for dp to say which SAs it holds */
     OLD_PAIR_GRACE_MS = 8000,     /* the old pair lives on that long after the new one is up */
@@ -62,7 +64,7 @@ enum {
 
 /* ---- states (names as IOS debug prints them) ------------------------------------------------------ */
 #define IKE_STATES(S)                                                                                                  \
-    S(READY) S(I_MM1) S(I_MM2) S(I_MM3) S(I_MM4) S(I_MM5) S(I_MM6) S(R_MM1) S(R_MM2) S(R_MM3) S(R_MM4) S(R_MM5)        \
+    S(READY) S(I_AM1) S(R_AM2) S(I_MM1) S(I_MM2) S(I_MM3) S(I_MM4) S(I_MM5) S(I_MM6) S(R_MM1) S(R_MM2) S(R_MM3) S(R_MM4) S(R_MM5)        \
     S(P1_COMPLETE) S(QM_READY) S(QM_SPI_STARVE) S(QM_I_QM1) S(QM_R_QM2) S(QM_PHASE2_COMPLETE) S(INFO)
 enum ike_state {
 #define S(id) XS_##id,
@@ -110,7 +112,8 @@ struct sa_core {
     u32 conn_id, policy, life_s, vids;
     struct secret skeyid, skeyid_d, skeyid_a, skeyid_e, key;
     struct bytes_id peer_id; /* body of the peer's ID payload */
-    char peer_name[64];
+    char peer_name[IKE_ID_TEXT]; /* the same as text */
+    char profile[IKE_NAME];      /* the isakmp profile it belongs to, "": none */
     u64 authed_ms;           /* env time, 0 before PHASE_AUTHED */
 };
 /* What one exchange has learnt. The IV is here: of phase 1 while it runs, then the base for phase 2's. */
@@ -296,7 +299,7 @@ struct conf_policy {
     struct ike_policy_value v;
 };
 struct conf_psk {
-    struct conf_psk *next;
+    struct conf_psk *next, *same; /* same: one of the same prefix or name, in another keyring */
     struct ike_psk_value v;
 };
 struct conf_trust {
@@ -304,6 +307,19 @@ struct conf_trust {
     struct ike_trust_value v;
     struct pki_trust *t; /* owned */
     u8 kind;             /* enum pki_kind of the key we can prove to have there */
+};
+struct conf_match {
+    struct conf_match *next;
+    struct ike_match_value v;
+};
+struct conf_profile {
+    struct conf_profile *next;
+    struct conf_match *matches, *last_match;
+    struct ike_profile_value v;
+};
+struct conf_peer {
+    struct conf_peer *next;
+    struct ike_peer_value v;
 };
 struct conf_flow {
     struct conf_flow *next;
@@ -315,8 +331,11 @@ struct ike_conf { /* one generation; owns everything in it */
     struct conf_policy *policies; /* by priority */
     struct conf_psk *psks;
     struct conf_trust *trusts; /* by number */
-    struct map psk_map;    /* psk_key: the last one of a prefix */
+    struct map psk_map;    /* psk_key: those of a prefix; psk_name_key: those of a name */
     u8 psk_lens[129 / 8 + 1]; /* a bit for each prefix length that a key has */
+    struct conf_profile *profiles, *last_profile; /* in the order of the configuration */
+    struct conf_peer *peers;
+    struct map peer_map; /* peer_key: of peers */
     struct conf_flow *flows, *last_flow;
 };
 
@@ -347,8 +366,13 @@ struct ike {
     bool dp_deaf;  /* and it could not be asked */
     u32 restart_tag; /* of the question that is open, 0: none */
     struct timer restart_timer; /* set while the answer is waited for */
+    struct bucket { /* budget.c */
+        u64 at_ms; /* 0: full */
+        u32 thousandths;
+    } budget[256], budget_all;
     u64 log_second, tell_second;
     unsigned log_used, tell_used;
+    bool guess_told; /* that aggressive mode gives pre-shared keys to guess at */
     struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
     struct said said[256];
     unsigned next_grave;
@@ -383,7 +407,7 @@ typedef enum verdict (*handler_fn)(struct ike *ike, const struct ike_sa *sa, con
 typedef void (*answer_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d);
 enum row_role { ROLE_I = 1, ROLE_R = 2, ROLE_ANY = 3 };
 enum row_timer { TM_NONE, TM_RESEND /* until the peer answers */, TM_REPLY /* only when the peer repeats itself */ };
-enum row_trace { TR_NONE, TR_MM, TR_MM_TIGHT, TR_QM_FIRST, TR_QM_LAST };
+enum row_trace { TR_NONE, TR_MM, TR_MM_TIGHT, TR_AM, TR_QM_FIRST, TR_QM_LAST };
 enum row_cover { IN_CLEAR = 1, ENCRYPTED = 2, EITHER = 3 };
 enum row_proof { BY_ANY, BY_HASH, BY_SIG };
 struct row {
@@ -538,12 +562,20 @@ struct ike_sa *sa_find(const struct ike *ike, const struct isakmp_hdr *hdr, cons
 struct ike_sa *sa_by_number(const struct ike *ike, u32 number);
 /* sa_usable: the newest authenticated SA with that address, local AF_NONE = any. */
 struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote);
+/* sa_for: the same for a flow: of its isakmp profile, when it has one. */
+struct ike_sa *sa_for(const struct ike *ike, const struct flow *f);
 /* sa_speaking: the same, or one that has just ended and can still say Delete. */
 struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local, const struct addr *remote);
-/* sa_negotiating: a main mode of ours that is under way and will serve such a flow. */
-struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local, const struct addr *remote);
+/* sa_negotiating: a phase 1 of ours that is under way and will serve such a flow. */
+struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local, const struct addr *remote,
+                              const char *profile); /* NULL, "": any */
 /* sa_serves: a flow with that local address (AF_NONE: any) may use the SA, or wait for it. */
 bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct addr *remote);
+/* sa_of_profile: it was made under that isakmp profile; NULL, "": any will do. */
+static inline bool sa_of_profile(const struct ike_sa *sa, const char *profile)
+{
+    return !profile || !profile[0] || strcmp(sa->c.profile, profile) == 0;
+}
 bool sa_half_open(const struct ike_sa *sa); /* nobody has proved who he is, and it goes on */
 /* sa_authed: the peer has proved who it is. sa_ready: and quick modes may run. Deleted ones too. */
 static inline bool sa_authed(const struct ike_sa *sa)
@@ -571,48 +603,14 @@ u32 sa_handle(const struct ike_sa *sa);
 enum ike_show_state sa_show_state(const struct ike_sa *sa);
 const char *sa_role(const struct ike_sa *sa);
 
-/* auth.c */
-struct auth_method {
-    u16 id;           /* Authentication-Method, RFC 2409 appendix A */
-    const char *name; /* as the console says it */
-    const char *what; /* what it takes, for sentences */
-    u8 proof;         /* enum row_proof */
-    enum ike_reason lacks; /* what is said when that is not there */
-    /* have: it is there for that far end. told: the debug lines of having looked. */
-    bool (*have)(const struct ike *ike, const struct addr *remote);
-    void (*told)(struct ike *ike, const struct ike_sa *sa, u32 conn, bool found);
-    /* skeyid: d->sa.skeyid, when both nonces (and g^xy) are known. False: why is in the draft. */
-    bool (*skeyid)(struct ike *ike, const struct ike_sa *sa, struct draft *d);
-    /* prove: our payloads for that HASH_I or HASH_R; false: it cannot. check: the peer's are; false: why is in the draft. */
-    bool (*prove)(struct ike *ike, const struct ike_sa *sa, struct draft *d, const u8 *hash);
-    bool (*check)(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d,
-                  const u8 *hash);
-    /* identity: who we are, the body of the ID payload; NULL: our address. */
-    void (*identity)(struct ike *ike, const struct ike_sa *sa, struct draft *d, struct bytes_id *id);
+/* Whom a key is for. */
+struct far_end {
+    struct addr local, addr;
+    char name[IKE_ID_TEXT]; /* what it calls itself, where that is known before the keys; "": it is not */
+    const char *keyring; /* borrowed: the only one that counts; NULL: any */
 };
-const struct auth_method *auth_of(u16 id); /* NULL: adit has it not */
-/* auth_have: the bits (auth_bit) of the methods that we have what it takes for with that far end. auth_tell: the debug lines
- * of having looked for that. */
-u32 auth_have(const struct ike *ike, const struct addr *remote);
-void auth_tell(struct ike *ike, const struct ike_sa *sa, u32 conn, u32 have);
-u32 auth_bit(const struct auth_method *a);
-/* auth_for: the method of a policy, of those we have: a policy with ECDSA takes any curve. NULL: none. auth_fits: that
- * offered method is one of the policy. auth_lacks: what is missing for a policy. */
-const struct auth_method *auth_for(u16 policy, u32 have);
-bool auth_fits(u16 policy, u16 offered);
-const struct auth_method *auth_lacks(u16 policy);
-
-/* auth_sig.c: signatures (RFC 2409 5.1, RFC 4754). sig_have, skeyid, prove, check, identity: of struct auth_method. */
-bool sig_have(const struct ike *ike, enum pki_kind kind);
-enum pki_kind sig_kind(u16 auth); /* PKI_NO_KIND: no signature */
-enum hash_id sig_hash(const struct sa_core *sa); /* what HASH_I and HASH_R of this SA are made with, whatever proves them */
-bool sig_skeyid(struct ike *ike, const struct ike_sa *sa, struct draft *d);
-bool sig_prove(struct ike *ike, const struct ike_sa *sa, struct draft *d, const u8 *hash);
-bool sig_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d, const u8 *hash);
-void sig_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d, struct bytes_id *id);
-/* sig_asked: notes which certificates the peer asks for. sig_ask: CERTREQ payloads for those we can check. */
-void sig_asked(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
-void sig_ask(struct ike *ike, struct draft *d);
+/* far_end_of: of an SA, as far as its draft knows it. */
+struct far_end far_end_of(const struct ike *ike, const struct ike_sa *sa, const struct sa_core *c);
 
 /* keys.c: pure */
 void keys_skeyid_psk(struct sa_core *sa, const struct secret *psk, const struct xch_core *x); /* SKEYID alone */
@@ -631,10 +629,10 @@ void keys_keymat(u8 *out, size_t len, const struct sa_core *sa, const struct xch
 
 /* initiator.c */
 enum { START_WHY = 160 };
-/* mm_start: begins main mode; NULL with the reason reported and in why when it cannot begin. flow: who wants it (0: a
- * rekey). */
-struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote,
-                        char why[START_WHY]);
+/* p1_start: begins main mode, or aggressive mode where the profile or the peer is configured so; NULL with the reason
+ * reported and in why when it cannot begin. flow: who wants it (0: a rekey); profile "": none. */
+struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote,
+                        const char *profile, char why[START_WHY]);
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
 /* info_*: nothing is sent before the SA has keys. */
 void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
@@ -653,9 +651,25 @@ bool live_speaks(const struct ike_sa *sa);         /* the far end can be asked *
 u32 live_silence_s(const struct ike *ike);         /* DP_SET_SILENCE */
 u32 live_heard_s(const struct ike *ike);           /* DP_SET_HEARD */
 
+/* budget.c */
+bool budget_take(struct ike *ike, const struct addr *from); /* one answer to a first message; false: not now */
+
 /* secret.c */
-u64 psk_key(const struct ike *ike, const struct addr *peer, u8 len); /* of a prefix, in ike_conf.psk_map */
-const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer);
+u64 psk_key(const struct ike *ike, const struct ike_psk_value *v); /* in ike_conf.psk_map */
+/* psk_find: by the name the far end gives itself, else by its address, the longest prefix; NULL: none. */
+const struct ike_psk_value *psk_find(const struct ike *ike, const struct far_end *who);
+
+/* profile.c */
+/* id_name: the name in the body of an ID payload; false: it is no name, or holds what does not print, or does not fit. */
+bool id_name(char out[IKE_ID_TEXT], const struct bytes_id *body);
+const struct ike_profile_value *profile_named(const struct ike *ike, const char *name); /* NULL: none, or "" */
+/* profile_for: the first that takes a peer with that identity (body of its ID payload) at our address; NULL: none does. */
+const struct ike_profile_value *profile_for(const struct ike *ike, const struct addr *local, const struct bytes_id *id);
+/* profile_takes: that one does; one without match lines takes everybody it was chosen for. */
+bool profile_takes(const struct ike *ike, const char *name, const struct bytes_id *id);
+/* profile_self: who we say we are to that peer. profile_aggressive: phase 1 with it begins in aggressive mode. */
+const struct ike_self *profile_self(const struct ike *ike, const char *profile, const struct addr *peer);
+bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer);
 
 /* vendor.c, natd.c */
 u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);

@@ -14,7 +14,7 @@
     R(NO_SA, "no such SA", "No ISAKMP SA has these cookies; the peer still holds one we do not have.")                 \
     R(NOT_ENCRYPTED, "not encrypted", "A message that must be encrypted came in clear (or the other way round).")      \
     R(UNEXPECTED, "not expected now", "The message does not fit the state of its exchange.")                           \
-    R(EXCHANGE, "exchange refused", "adit speaks main, quick and informational exchanges.")                            \
+    R(EXCHANGE, "exchange refused", "adit has no such exchange, or it is switched off.")                            \
     R(NO_PROPOSAL, "no common ISAKMP policy", "None of the offered ISAKMP transforms fits a policy.")                  \
     R(NO_TRANSFORM, "no common transform set", "None of the offered IPsec transforms fits a transform set.")           \
     R(PROXY, "proxy identities differ", "No flow with this peer has these proxy identities.")                          \
@@ -22,6 +22,8 @@
     R(KEY_EXCHANGE, "bad public value", "The Diffie-Hellman public value has a wrong length or is refused.")           \
     R(NOT_OFFERED, "not offered or changed", "The answer holds something that was not offered.")                       \
     R(IDENTITY, "wrong identity", "The peer names an identity that its address and key do not belong to.")             \
+    R(PROFILE, "isakmp profile does not fit",                                                                          \
+      "The isakmp profile that is wanted here does not exist, does not take the peer's identity, or has another keyring.") \
     R(AUTH, "authentication failed", "The peer's authentication hash or signature is wrong.")                          \
     R(NOT_AUTH, "SA not authenticated", "A phase 2 message came before phase 1 was done.")                             \
     R(LIMIT, "too many half-open SAs", "More unfinished negotiations than adit keeps at a time.")                      \

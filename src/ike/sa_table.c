@@ -289,7 +289,7 @@ struct ike_sa *sa_find(const struct ike *ike, const struct isakmp_hdr *hdr,
     u64 ci = be64(hdr->cookie_i), cr = be64(hdr->cookie_r);
     struct ike_sa *sa = map_get(&ike->sa_cookie, ci);
     if (sa && sa->c.initiator && endpoint_equal(&sa->remote, from) &&
-        (memcmp(sa->c.cookie_r, hdr->cookie_r, 8) == 0 || sa->main.c.state == XS_I_MM1)) {
+        (memcmp(sa->c.cookie_r, hdr->cookie_r, 8) == 0 || be64(sa->c.cookie_r) == 0)) {
         return sa;
     }
     sa = cr ? map_get(&ike->sa_cookie, cr)
@@ -314,14 +314,14 @@ bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct a
 
 /* newest: ended: one that is deleted will do while it has its keys. */
 static struct ike_sa *newest(const struct ike *ike, const struct addr *local,
-                             const struct addr *remote, bool ended)
+                             const struct addr *remote, const char *profile, bool ended)
 {
     struct ike_sa *best = NULL;
     struct ike_peer *p = peer_find(ike, remote);
     for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
         if ((ended ? sa->c.key.len != 0 : !sa->deleted) && sa_ready(sa) &&
-            sa_serves(sa, local, remote) &&
+            sa_serves(sa, local, remote) && sa_of_profile(sa, profile) &&
             (!best || (best->deleted && !sa->deleted) ||
              (sa->deleted == best->deleted &&
               sa->c.authed_ms >= best->c.authed_ms))) {
@@ -333,22 +333,29 @@ static struct ike_sa *newest(const struct ike *ike, const struct addr *local,
 
 struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote)
 {
-    return newest(ike, local, remote, false);
+    return newest(ike, local, remote, NULL, false);
+}
+
+struct ike_sa *sa_for(const struct ike *ike, const struct flow *f)
+{
+    const struct addr *peer = flow_peer(f);
+    return peer ? newest(ike, &f->v.local, peer, f->v.profile, false) : NULL;
 }
 
 struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local,
                            const struct addr *remote)
 {
-    return newest(ike, local, remote, true);
+    return newest(ike, local, remote, NULL, true);
 }
 
 struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local,
-                              const struct addr *remote)
+                              const struct addr *remote, const char *profile)
 {
     struct ike_peer *p = peer_find(ike, remote);
     for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
-        if (sa_half_open(sa) && sa->c.initiator && sa_serves(sa, local, remote)) {
+        if (sa_half_open(sa) && sa->c.initiator && sa_serves(sa, local, remote) &&
+            sa_of_profile(sa, profile)) {
             return sa;
         }
     }
@@ -359,15 +366,17 @@ struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local,
 
 const char *ike_show_state_name(enum ike_show_state s)
 {
-    static const char *const names[ST_NUM] = {"MM_NO_STATE", "MM_SA_SETUP", "MM_KEY_EXCH",
-                                              "MM_KEY_AUTH", "QM_IDLE"};
+    static const char *const names[ST_NUM] = {"MM_NO_STATE",  "MM_SA_SETUP", "MM_KEY_EXCH",
+                                              "MM_KEY_AUTH",  "QM_IDLE",     "AG_NO_STATE",
+                                              "AG_INIT_EXCH", "AG_AUTH"};
     return s < ST_NUM ? names[s] : "?";
 }
 
 enum ike_show_state sa_show_state(const struct ike_sa *sa)
 {
+    bool aggressive = sa->main.c.exchange == XCH_AGGRESSIVE;
     if (sa->deleted) {
-        return ST_MM_NO_STATE;
+        return aggressive ? ST_AG_NO_STATE : ST_MM_NO_STATE;
     }
     switch (sa->main.c.state) {
     case XS_I_MM2:
@@ -381,7 +390,9 @@ enum ike_show_state sa_show_state(const struct ike_sa *sa)
     case XS_R_MM5: return ST_MM_KEY_EXCH;
     case XS_I_MM6: return ST_MM_KEY_AUTH;
     case XS_P1_COMPLETE: return ST_QM_IDLE;
-    default: return ST_MM_NO_STATE;
+    case XS_I_AM1:
+    case XS_R_AM2: return ST_AG_INIT_EXCH;
+    default: return aggressive ? ST_AG_NO_STATE : ST_MM_NO_STATE;
     }
 }
 

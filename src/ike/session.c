@@ -5,6 +5,7 @@
  *
  * On the walk: ike_input -> engine_run -> ... -> [session_settle].
  */
+#include "ike/auth.h"
 #include "ike/ike_int.h"
 
 static struct ike_sa *live(struct ike *ike, u32 number)
@@ -77,8 +78,8 @@ static void rekey(struct ike *ike, struct ike_sa *sa)
     bool needed = !ike->ending && (sa->peer->num_children || !list_empty(&sa->nodes));
     sa->rekey_ms = env_now_ms(ike->clock) + 30000;
     if (needed && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
-        !sa_negotiating(ike, &sa->local.a, &sa->remote.a)) {
-        mm_start(ike, 0, &sa->local.a, &sa->remote.a, why);
+        !sa_negotiating(ike, &sa->local.a, &sa->remote.a, NULL)) {
+        p1_start(ike, 0, &sa->local.a, &sa->remote.a, sa->c.profile, why);
     }
     sa_arm(ike, sa);
 }
@@ -89,7 +90,7 @@ static void phase1_timeout(struct ike *ike, struct ike_sa *sa)
     str_copy(seen, sizeof seen, sa->fail);
     snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s",
              ike_state_name(sa->main.c.state), seen[0] ? "; last seen: " : "", seen);
-    report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_TIMEOUT, why);
+    report(ike, sa, &sa->remote.a, sa->main.c.exchange, WHY_TIMEOUT, why);
     str_copy(sa->fail, sizeof sa->fail, why);
     sa_delete(ike, sa, "Death by retransmission P1", false);
 }
@@ -472,7 +473,9 @@ static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
     sa_send(ike, sa, x->rt.tx, x->rt.tx_len);
     if (sa->main.c.state == XS_I_MM5) {
         report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_UNHEARD,
-               "no answer to message 5, which proves who we are; do the pre-shared keys differ?");
+               sig_kind(sa->c.auth)
+                   ? "no answer to message 5, which proves who we are; does the peer accept our certificate?"
+                   : "no answer to message 5, which proves who we are; do the pre-shared keys differ?");
     }
     return false;
 }

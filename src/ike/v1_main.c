@@ -14,7 +14,7 @@ bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *h
                          &(struct evb_ike_no_aggressive){.flow = sa->flow});
     auth_tell(ike, sa, 0, *(const u32 *)have);
     draft_hdr(d, false);
-    if (!p1_write_offer(ike, d, *(const u32 *)have)) {
+    if (!p1_write_offer(ike, d, *(const u32 *)have, 0)) {
         return false;
     }
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_MM");
@@ -26,25 +26,7 @@ bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *h
 enum verdict mm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                    struct draft *d)
 {
-    unsigned transform = 0;
-    trace_payload(ike, sa, 0, "SA", 0);
-    if (m->sa.body_len > sizeof d->x.sa_i.b) {
-        draft_why(d, WHY_MALFORMED, "the SA payload has %u bytes, adit keeps 2048", m->sa.body_len);
-        return V_DROP;
-    }
-    d->sa.vids = vendor_read(ike, sa, 0, m);
-    u32 have = p1_secrets(ike, sa);
-    const struct ike_policy_value *p = p1_select(ike, sa, m, have, &transform, 0, d);
-    if (!p) {
-        d->notify = NTF_NO_PROPOSAL_CHOSEN;
-        return V_REPLY_ERROR;
-    }
-    memcpy(d->sa.cookie_i, m->hdr.cookie_i, 8);
-    p1_our_cookie(ike, d->sa.cookie_r);
-    p1_accept(ike, m, p, transform, d);
-    vendor_read(ike, sa, d->sa.conn_id,
-                m); /* the dialect looks at them again under the new conn-id */
-    return V_NEXT;
+    return p1_choose(ike, sa, m, d);
 }
 
 void mm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
@@ -57,27 +39,8 @@ void mm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                    struct draft *d)
 {
-    trace_payload(ike, sa, 0, "SA", 0);
-    if (be64(m->hdr.cookie_r) == 0) {
-        draft_why(d, WHY_MALFORMED, "bytes 8..15: the responder cookie is zero");
-        return V_DROP;
-    }
-    memcpy(d->sa.cookie_r, m->hdr.cookie_r, 8);
-    d->sa.vids |= vendor_read(ike, sa, 0, m);
-    u32 have = p1_secrets(ike, sa);
-    if (!p1_answer_ok(ike, sa, m, d)) {
-        return V_DROP;
-    }
-    const struct auth_method *auth = auth_of(d->sa.auth);
-    if (!(have & auth_bit(auth))) {
-        draft_why(d, auth->lacks, "the %s was removed during the negotiation", auth->what);
-        return V_DROP;
-    }
-    d->sa.conn_id = ike->next_conn;
-    if (!draft_dh(ike, d, d->sa.group)) {
-        return V_DROP;
-    }
-    return V_NEXT;
+    enum verdict v = p1_answered(ike, sa, m, d);
+    return v != V_NEXT || draft_dh(ike, d, d->sa.group) ? v : V_DROP;
 }
 
 /* ---- message 3 and 4: the keys ---- */

@@ -49,20 +49,6 @@ u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i)
 
 /* ---- ike: policies and keys ---- */
 
-struct ike_msg *planner_ike(struct planner *k, enum ike_msg_type type)
-{
-    struct ike_msg *m = plan_add(&k->p->ike);
-    m->type = type;
-    return m;
-}
-
-struct dp_msg *planner_dp(struct planner *k, enum dp_msg_type type)
-{
-    struct dp_msg *m = plan_add(&k->p->dp);
-    m->type = type;
-    return m;
-}
-
 void planner_ike_global(struct planner *k)
 {
     struct ike_global_value *g = &planner_ike(k, IKE_CFG_GLOBAL)->u.global;
@@ -74,11 +60,8 @@ void planner_ike_global(struct planner *k)
     g->keepalive_retry_s = k->c->keepalive_retry_s;
     g->keepalive_periodic = k->c->keepalive_periodic;
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
-    (void)conf_fqdn(k->c, g->fqdn);
-    g->identity = k->c->identity == CONF_ID_HOSTNAME ? IKE_ID_FQDN
-                  : k->c->identity == CONF_ID_DN      ? IKE_ID_DN
-                  : k->c->identity == CONF_ID_ADDRESS ? IKE_ID_ADDRESS
-                                                      : IKE_ID_AUTO;
+    g->aggressive_off = k->c->aggressive_off;
+    planner_self(k, k->c->identity, "", &g->self);
     CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
     {
         struct ike_policy_value *v = &planner_ike(k, IKE_CFG_POLICY)->u.policy;
@@ -89,12 +72,7 @@ void planner_ike_global(struct planner *k)
         v->group = p->group;
         v->life_s = p->life_s;
     }
-    CONF_FOR(struct conf_key, key, &k->c->keys)
-    {
-        struct ike_psk_value *v = &planner_ike(k, IKE_CFG_PSK)->u.psk;
-        v->peer = key->peer;
-        secret_set(&v->key, key->key, strlen(key->key));
-    }
+    planner_isakmp(k);
 }
 
 struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
@@ -132,6 +110,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
     v->pfs_group = p->pfs_group;
     v->replay_window = k->c->replay_window;
+    str_copy(v->profile, sizeof v->profile, p->isakmp_profile);
     str_copy(v->map, sizeof v->map, tag);
     str_copy(v->iface, sizeof v->iface, iface);
     for (unsigned n = 0; n < p->num_sets && v->num_transforms < IKE_MAX_TRANSFORMS; n++) {

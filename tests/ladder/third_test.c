@@ -238,7 +238,7 @@ static void initial_contact_spares_a_newer_sa(void **state)
     struct ike_sa *says = sa_between(w, B, A);
     char why[START_WHY];
     world_run(w, 60000);
-    assert_non_null(mm_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, why));
+    assert_non_null(p1_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, "", why));
     world_run(w, 1000);
     struct ike_sa *newer = sa_between(w, B, A);
     assert_ptr_not_equal(newer, says);
