@@ -248,7 +248,7 @@ static enum pki_fault check_chain(const struct pki_trust *t, const struct pki_pe
         f = !ok && f == PKF_FINE ? PKF_OTHER : f;
         if (!ok) {
             about(detail, f, X509_STORE_CTX_get_current_cert(ctx),
-                  X509_verify_cert_error_string(error));
+                  f == PKF_OTHER || f == PKF_CHAIN ? X509_verify_cert_error_string(error) : "");
         }
     }
     X509_STORE_CTX_free(ctx);
