@@ -382,7 +382,8 @@ static void weak_is_said_once(void **state)
     int n[2] = {0, 0};
     (void)state;
     struct conf *c =
-        load_text("crypto isakmp policy 1\n hash md5\ncrypto isakmp policy 2\n hash md5\n"
+        load_text("crypto isakmp policy 1\n hash md5\n authentication pre-share\n"
+                  "crypto isakmp policy 2\n hash md5\n authentication pre-share\n"
                   "crypto ipsec transform-set T esp-des esp-md5-hmac\ncrypto map M 1 "
                   "ipsec-isakmp\n match address 100\n");
     conf_audit(c, count_weak, n);

@@ -304,6 +304,40 @@ static void refused(void **state)
     }
 }
 
+static void on_finding(void *ctx, const struct conf_finding *f)
+{
+    sb_addf(ctx, "%s %s\n", f->what, f->text);
+}
+
+/* What keeps a policy with signatures from working is said of the whole model. */
+static void findings(void **state)
+{
+    struct fake *f = *state;
+    struct strbuf said = {0}, errors = {0}, all = {0};
+    char *ca = made_text(f->ca, false), *own = made_text(f->own, true);
+    sb_addf(&all, "%s%s", own, ca);
+    file(f, "r1.pem", all.s);
+    assert_true(cli_load(f->c, "R1.cfg", "crypto isakmp policy 10\n authentication ecdsa-sig\ncrypto isakmp policy 20\n", &errors));
+    conf_audit(f->c, on_finding, &said);
+    assert_non_null(strstr(said.s, "crypto isakmp policy 10 authenticates with ECDSA, and no trustpoint has a certificate with its EC key\n"));
+    assert_non_null(strstr(said.s, "crypto isakmp policy 20 authenticates with RSA, and no trustpoint has a certificate with its RSA key\n"));
+    sb_free(&said);
+    assert_true(cli_load(f->c, "R1.cfg", "crypto pki import T pem url file:r1.pem\n", &errors));
+    conf_audit(f->c, on_finding, &said);
+    assert_null(strstr(said.s, "policy 10 auth"));
+    assert_non_null(strstr(said.s, "trustpoint T wants a CRL and has none"));
+    sb_free(&said);
+    conf_keypair_remove(conf_keypair_find(f->c, "T"));
+    assert_true(cli_load(f->c, "R1.cfg", "crypto pki trustpoint T\n revocation-check none\n", &errors));
+    conf_audit(f->c, on_finding, &said);
+    assert_non_null(strstr(said.s, "trustpoint T has a certificate, and its key pair is not there\n"));
+    assert_null(strstr(said.s, "wants a CRL"));
+    sb_free(&said);
+    sb_free(&all);
+    free(ca);
+    free(own);
+}
+
 /* ---- golden texts ---- */
 
 static void golden(void **state)
@@ -346,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(from_files, setup, teardown),
         cmocka_unit_test_setup_teardown(pasted_pem, setup, teardown),
         cmocka_unit_test_setup_teardown(refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(findings, setup, teardown),
         cmocka_unit_test_setup_teardown(golden, setup, teardown)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();

@@ -5,6 +5,7 @@
 #include "certs.h"
 #include "world.h"
 
+#include <openssl/hmac.h>
 #include <stdlib.h>
 
 static struct made *ca, *other_ca, *end[SIDES][PKI_KINDS];
@@ -124,6 +125,38 @@ static void up_as(const struct setup *a, const struct setup *b, const char *id)
     assert_null(w->s[A].syslog.s);
     assert_null(w->s[B].syslog.s);
     world_free(w);
+}
+
+/* ---- keys: what RFC 2409 5 and RFC 4754 say, computed by other hands ---- */
+
+static void keys(void **state)
+{
+    (void)state;
+    struct sa_core sa = {.hash = HASH_SHA1, .auth = IKE_AUTH_RSA_SIG};
+    struct xch_core *x = xcalloc(1, sizeof *x);
+    u8 want[64];
+    unsigned len = 0;
+    x->ni.len = 9, x->nr.len = 20, x->gxy.len = 128;
+    memset(x->ni.b, 1, 9), memset(x->nr.b, 2, 20), memset(x->gxy.b, 3, 128);
+    u8 key[29]; /* Ni_b | Nr_b */
+    memset(key, 1, 9), memset(key + 9, 2, 20);
+    keys_skeyid_sig(&sa, x);
+    assert_non_null(HMAC(EVP_sha1(), key, sizeof key, x->gxy.b, 128, want, &len));
+    assert_int_equal(sa.skeyid.len, len);
+    assert_memory_equal(sa.skeyid.b, want, len);
+    static const struct {
+        u16 auth;
+        enum hash_id hash;
+    } hashes[] = {{IKE_AUTH_PSK, HASH_SHA1},
+                  {IKE_AUTH_RSA_SIG, HASH_SHA1},
+                  {IKE_AUTH_ECDSA_256, HASH_SHA256},
+                  {IKE_AUTH_ECDSA_384, HASH_SHA384},
+                  {IKE_AUTH_ECDSA_521, HASH_SHA512}};
+    for (unsigned i = 0; i < ARRAY_LEN(hashes); i++) {
+        sa.auth = hashes[i].auth;
+        assert_int_equal(sig_hash(&sa), hashes[i].hash);
+    }
+    free(x);
 }
 
 /* ---- it comes up ---- */
@@ -496,11 +529,23 @@ static void bad_records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_kind),       cmocka_unit_test(lost_messages),      cmocka_unit_test(under_loss),
-        cmocka_unit_test(aggressive_mode), cmocka_unit_test(identities),         cmocka_unit_test(bad_certificates),
-        cmocka_unit_test(wrong_names),     cmocka_unit_test(another_address),    cmocka_unit_test(revocation),
-        cmocka_unit_test(another_curve),   cmocka_unit_test(nothing_of_our_own), cmocka_unit_test(wrong_signature),
-        cmocka_unit_test(strange_issuer),  cmocka_unit_test(the_one_asked_for),  cmocka_unit_test(chain),
-        cmocka_unit_test(runs_out),        cmocka_unit_test(bad_records)};
+        cmocka_unit_test(keys),
+        cmocka_unit_test(each_kind),
+        cmocka_unit_test(lost_messages),
+        cmocka_unit_test(under_loss),
+        cmocka_unit_test(aggressive_mode),
+        cmocka_unit_test(identities),
+        cmocka_unit_test(bad_certificates),
+        cmocka_unit_test(wrong_names),
+        cmocka_unit_test(another_address),
+        cmocka_unit_test(revocation),
+        cmocka_unit_test(another_curve),
+        cmocka_unit_test(nothing_of_our_own),
+        cmocka_unit_test(wrong_signature),
+        cmocka_unit_test(strange_issuer),
+        cmocka_unit_test(the_one_asked_for),
+        cmocka_unit_test(chain),
+        cmocka_unit_test(runs_out),
+        cmocka_unit_test(bad_records)};
     return cmocka_run_group_tests(tests, make, unmake);
 }
