@@ -205,6 +205,18 @@ bool cfg_prof_keyring(struct cfg *k, const struct match *m)
     return true;
 }
 
+bool cfg_prof_trust(struct cfg *k, const struct match *m)
+{
+    struct conf_isakmp_profile *p = k->at;
+    const char *name = m->no ? "" : match_text(m, "trust");
+    if (strlen(name) >= sizeof p->trust) {
+        return cfg_fail(k, m, "trust", "the name is too long");
+    }
+    str_copy(p->trust, sizeof p->trust, name);
+    p->trust_src = k->src;
+    return true;
+}
+
 static enum conf_match_kind match_kind(const struct match *m)
 {
     bool domain = match_has(m, "domain");

@@ -97,6 +97,7 @@ const struct cmd cli_commands[] = {
         ring_key),
     CFG(M_CONF, "crypto isakmp profile WORD:name", isakmp_profile),
     CFG(M_ISAPROF, "keyring WORD:keyring", prof_keyring),
+    CFG(M_ISAPROF, "ca trust-point WORD:trust", prof_trust),
     CFG(M_ISAPROF,
         "match identity {address A.B.C.D:addr [A.B.C.D:mask] | host [domain] WORD:who | user [domain] "
         "WORD:who | group WORD:who}",
@@ -445,7 +446,7 @@ static const struct {
     {"mode", "Mode"}, {"self-signed", "Signed by the router itself"},
     {"certificates", "Certificates"}, {"verbose", "With everything"}, {"trustpoints", "Trustpoints"},
     {"status", "What is there and what is missing"}, {"mypubkey", "Public keys of this router"},
-    {"dn", "The subject of our certificate"}, {"ecdsa-sig", "ECDSA signature"},
+    {"trust-point", "The trustpoint whose certificates count here"}, {"dn", "The subject of our certificate"}, {"ecdsa-sig", "ECDSA signature"},
     {"aggressive", "Aggressive mode"}, {"aggressive-mode", "Aggressive mode"},
     {"client-endpoint", "Who this router says it is"}, {"fqdn", "A fully qualified domain name"},
     {"initiate", "How phase 1 begins"}, {"ipv4-address", "An IPv4 address"}, {"isakmp-profile", "ISAKMP profile"},

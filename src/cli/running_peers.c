@@ -104,6 +104,7 @@ static void running_profiles(struct strbuf *o, const struct conf *c)
         sb_addf(o, "crypto isakmp profile %s\n", p->name);
         text_line(o, "   description ", p->description);
         text_line(o, "   keyring ", p->keyring);
+        text_line(o, "   ca trust-point ", p->trust);
         if (p->self == CONF_SELF_USER) {
             sb_addf(o, "   self-identity user-fqdn %s\n", p->self_user);
         } else if (p->self != CONF_SELF_DEFAULT) {

@@ -104,6 +104,10 @@ static void check_isakmp(struct audit *a)
             snprintf(what, sizeof what, "keyring %.60s does not exist", p->keyring);
             say(a, p->keyring_src, false, what, "define it with `crypto keyring NAME`");
         }
+        if (p->trust[0] && !conf_trustpoint_find(a->c, p->trust)) {
+            snprintf(what, sizeof what, "trustpoint %.60s does not exist", p->trust);
+            say(a, p->trust_src, false, what, "define it with `crypto pki trustpoint NAME`");
+        }
         if (list_empty(&p->matches)) {
             snprintf(what, sizeof what, "isakmp profile %.60s", p->name);
             say(a, p->src, false, what, "has no match: add `match identity ...`");

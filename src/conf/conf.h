@@ -73,6 +73,8 @@ struct conf_isakmp_profile {
     char name[CONF_NAME], description[CONF_NAME];
     char keyring[CONF_NAME]; /* "": any key will do */
     struct conf_src keyring_src;
+    char trust[CONF_NAME]; /* ca trust-point; "": any */
+    struct conf_src trust_src;
     struct conf_local local;
     struct list matches; /* conf_match */
     enum conf_self self;

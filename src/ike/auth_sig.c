@@ -36,12 +36,20 @@ enum hash_id sig_hash(const struct sa_core *sa)
 
 /* ---- ours ---- */
 
+/* counts: the isakmp profile of the SA, if it has one, leaves that trustpoint to it. */
+static bool counts(const struct ike *ike, const char *profile, const struct conf_trust *t)
+{
+    const struct ike_profile_value *p = profile_named(ike, profile);
+    return !p || !p->trust[0] || strcmp(p->trust, t->v.name) == 0;
+}
+
 /* ours: the trustpoint we prove ourselves with: one that the peer has asked for, else the first with such a key. NULL: none. */
-static const struct conf_trust *ours(const struct ike *ike, enum pki_kind kind, u32 asked)
+static const struct conf_trust *ours(const struct ike *ike, const char *profile, enum pki_kind kind,
+                                     u32 asked)
 {
     const struct conf_trust *first = NULL;
     for (const struct conf_trust *t = ike->conf->trusts; t; t = t->next) {
-        if (t->kind == kind) {
+        if (t->kind == kind && counts(ike, profile, t)) {
             first = first ? first : t;
             if (t->v.number < 32 && (asked & 1u << t->v.number)) {
                 return t;
@@ -53,7 +61,7 @@ static const struct conf_trust *ours(const struct ike *ike, enum pki_kind kind, 
 
 static const struct conf_trust *ours_of(const struct ike *ike, const struct draft *d)
 {
-    return ours(ike, sig_kind(d->sa.auth), d->x.asked);
+    return ours(ike, d->sa.profile, sig_kind(d->sa.auth), d->x.asked);
 }
 
 bool sig_have(const struct ike *ike, enum pki_kind kind)
@@ -62,7 +70,7 @@ bool sig_have(const struct ike *ike, enum pki_kind kind)
     for (const struct conf_trust *t = ike->conf->trusts; t; t = t->next) {
         cas |= pki_trust_cas(t->t);
     }
-    return cas && ours(ike, kind, 0) != NULL;
+    return cas && ours(ike, "", kind, 0) != NULL;
 }
 
 bool sig_skeyid(struct ike *ike, const struct ike_sa *sa, struct draft *d)
@@ -103,8 +111,8 @@ bool sig_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d,
 {
     const struct conf_trust *t = sig_kind(d->sa.auth) ? ours_of(ike, d) : NULL;
     u8 dn[ISAKMP_ID_MAX];
-    bool subject = self->type == IKE_SELF_DN ||
-                   (self->type == IKE_SELF_ADDRESS && !self->said && t && !holds_address(t, &sa->local.a));
+    bool subject = self->type == IKE_SELF_DN || (self->type == IKE_SELF_ADDRESS && !self->said &&
+                                                 t && !holds_address(t, &sa->local.a));
     size_t len = subject && t ? pki_trust_subject(t->t, dn, sizeof dn - 4) : 0;
     struct wr w = wr_init(id->b, sizeof id->b);
     if (!len) {
@@ -226,7 +234,7 @@ static bool valid(struct ike *ike, const struct ike_sa *sa, struct draft *d,
     char detail[PKI_DETAIL], best[PKI_DETAIL] = "";
     enum pki_fault why = PKF_NO_ISSUER;
     for (const struct conf_trust *t = ike->conf->trusts; t; t = t->next) {
-        if (!pki_trust_cas(t->t)) {
+        if (!pki_trust_cas(t->t) || !counts(ike, d->sa.profile, t)) {
             continue;
         }
         enum pki_fault f = pki_verify(t->t, p, id, kind, env_wall_s(ike->clock), detail);
@@ -255,7 +263,7 @@ bool sig_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg
     if (ok && !pki_verify_sig(p, &id, kind, hash, hash_row(sig_hash(&d->sa))->len, m->sig.p,
                               m->sig.len)) {
         draft_why(
-            d, WHY_AUTH,
+            d, WHY_SIGNATURE,
             "the SIG payload (%u bytes) was not made by the key of the certificate that it shows",
             m->sig.len);
         ok = false;

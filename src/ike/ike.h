@@ -58,6 +58,7 @@ struct ike_self {
 /* An isakmp profile; those of its matches follow it. */
 struct ike_profile_value {
     char name[IKE_NAME], keyring[IKE_NAME]; /* keyring "": any key will do */
+    char trust[IKE_NAME];                   /* the only trustpoint that counts, "": any */
     struct addr local;                      /* AF_NONE: wherever the peer reached us */
     struct ike_self self;
     bool self_set;   /* else what is said for all */

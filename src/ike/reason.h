@@ -24,7 +24,7 @@
     R(IDENTITY, "wrong identity", "The peer names an identity that its address and key do not belong to.")             \
     R(PROFILE, "isakmp profile does not fit",                                                                          \
       "The isakmp profile that is wanted here does not exist, does not take the peer's identity, or has another keyring.") \
-    R(AUTH, "authentication failed", "The peer's authentication hash or signature is wrong.")                          \
+    R(AUTH, "authentication failed", "The peer's authentication hash is wrong.")                                       \
     R(NOT_AUTH, "SA not authenticated", "A phase 2 message came before phase 1 was done.")                             \
     R(LIMIT, "too many half-open SAs", "More unfinished negotiations than adit keeps at a time.")                      \
     R(TIMEOUT, "no answer", "The peer did not answer any of the retransmissions.")                                     \
@@ -38,6 +38,7 @@
     R(UNHEARD, "message 5 not answered",                                                                               \
       "The peer does not answer what proves us: the pre-shared keys differ, or it does not accept our identity or certificate.")      \
     R(CERT, "certificate refused", "The peer's certificate is not accepted; the detail says why, and of whom.")        \
+    R(SIGNATURE, "signature wrong", "The peer's signature is not of the certificate it shows, or over something else.") \
     R(NO_CERT, "no certificate of our own",                                                                            \
       "Signatures are to authenticate, and no trustpoint has a certificate, its key and its CA's certificate.")        \
     R(NO_DP, "data plane took no SA", "An SA that was negotiated did not get into the data plane; its pair was removed.")

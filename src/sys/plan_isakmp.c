@@ -39,6 +39,7 @@ static void add_profile(struct planner *k, const struct conf_isakmp_profile *p)
     struct ike_profile_value *v = &planner_ike(k, IKE_CFG_PROFILE)->u.profile;
     str_copy(v->name, sizeof v->name, p->name);
     str_copy(v->keyring, sizeof v->keyring, p->keyring);
+    str_copy(v->trust, sizeof v->trust, p->trust);
     v->local = conf_local_address(k->c, &p->local);
     v->self_set = p->self != CONF_SELF_DEFAULT;
     planner_self(k, p->self, p->self_user, &v->self);

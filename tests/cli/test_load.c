@@ -431,6 +431,7 @@ static void findings(void **state)
         {"crypto map M 1 ipsec-isakmp\n match address 100\n", "no peer", false},
         {"access-list 100 deny ip any any\ncrypto map M 1 ipsec-isakmp\n match address 100\n",
          "without a line that permits", false},
+        {"crypto isakmp profile P\n ca trust-point NONE\n", "trustpoint NONE does not exist", false},
         {"router ospf 1\nrouter ospf 2\n", "router ospf 2", false},
     };
     (void)state;

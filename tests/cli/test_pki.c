@@ -284,12 +284,16 @@ static void refused(void **state)
         {"crypto pki trustpoint T\n!\ncrypto pki certificate chain T\n certificate ca 01\n  3082\n  quit\n", "this is no certificate"},
         {"crypto pki trustpoint T\n!\ncrypto pki certificate chain T\n certificate ca 01\n  3082\nend\n", "expected `quit`"},
         {"crypto pki import T pem url file:words\n", "no certificate of the router"},
+        {"crypto pki trustpoint T\n enrollment url file:own.pem\nexit\ncrypto pki authenticate T\n", "not the certificate of a CA"},
         {"crypto key import rsa K pem url file:words\n", "no private key"},
         {"crypto key import rsa K pem url http://x\n", "expected file:NAME"},
         {"crypto pki enroll T\n", "no such trustpoint"},
     };
     struct fake *f = *state;
+    char *own = made_text(f->own, false);
     file(f, "words", "nothing but words\n");
+    file(f, "own.pem", own);
+    free(own);
     for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
         struct conf *c = conf_new();
         struct strbuf errors = {0};
@@ -299,6 +303,9 @@ static void refused(void **state)
         }
         assert_null(conf_trustpoint_find(c, "T") && !list_empty(&conf_trustpoint_find(c, "T")->certs)
                         ? "a certificate was taken" : NULL);
+        if (strstr(cases[i].text, "import T")) {
+            assert_null(conf_trustpoint_find(c, "T")); /* nothing is left of it */
+        }
         conf_free(c);
         sb_free(&errors);
     }

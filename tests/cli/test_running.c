@@ -297,7 +297,8 @@ static void certificates_go(void **state)
         {"crypto pki certificate chain CORP\n no certificate 7\n", " certificate 07\n", " certificate ca 1A2B\n"},
         {"crypto pki certificate chain CORP\n no certificate ca 1a2b\n", " certificate ca", " certificate 07\n"},
         {"no crypto pki certificate chain CORP\n", "certificate chain", "crypto pki trustpoint CORP\n"},
-        {"no crypto pki trustpoint CORP\n", "CORP", "crypto pki trustpoint LAB\n"},
+        {"no crypto pki trustpoint CORP\n", "trustpoint CORP\n", "crypto pki trustpoint LAB\n"},
+        {"no crypto pki trustpoint CORP\n", "certificate chain", " ca trust-point CORP\n"},
         {"no crypto ca trustpoint LAB\n", "LAB", " certificate 07\n"},
     };
     (void)state;

@@ -422,7 +422,7 @@ static void wrong_signature(void **state)
         sa->c.skeyid.b[0] ^= 1;
         world_run(w, 2000);
         assert_int_equal(pairs_up(w), 0);
-        assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_AUTH), 1);
+        assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_SIGNATURE), 1);
         assert_true(saw(&w->s[B], "was not made by the key of the certificate that it shows"));
         sa->c.skeyid.b[0] ^= 1;
         world_run(w, 60000);
@@ -462,6 +462,32 @@ static void the_one_asked_for(void **state)
         assert_null(w->s[A].syslog.s);
         world_free(w);
     }
+    made_free(second);
+}
+
+/* An isakmp profile leaves one trustpoint: a peer whom another one would take is not taken under it, and ours is of that one. */
+static void profile_with_a_trustpoint(void **state)
+{
+    (void)state;
+    struct made *second = issue(B, PKI_EC256, other_ca);
+    struct setup a = usual(A, PKI_EC256), b = usual(B, PKI_EC256);
+    trust(&b, "SECOND", other_ca, second);
+    trust(&a, "SECOND", other_ca, NULL);
+    struct ike_msg *p = &b.other[b.num_other++], *m = &b.other[b.num_other++];
+    p->type = IKE_CFG_PROFILE;
+    str_copy(p->u.profile.name, sizeof p->u.profile.name, "P");
+    m->type = IKE_CFG_MATCH;
+    m->u.match.kind = IKE_MATCH_HOST;
+    str_copy(m->u.match.text, sizeof m->u.match.text, "a.example");
+    self(&a, IKE_SELF_FQDN, "a.example");
+    up_as(&a, &b, "a.example");
+    str_copy(p->u.profile.trust, sizeof p->u.profile.trust, "SECOND");
+    refused(&a, &b, "issuer not known: cn=a.example");
+    str_copy(p->u.profile.trust, sizeof p->u.profile.trust, "T");
+    struct world *w = run(&a, &b);
+    assert_int_equal(pairs_up(w), 1);
+    assert_non_null(strstr(w->s[B].debug.s, "using the T trustpoint's keypair to sign"));
+    world_free(w);
     made_free(second);
 }
 
@@ -544,6 +570,7 @@ int main(void)
         cmocka_unit_test(wrong_signature),
         cmocka_unit_test(strange_issuer),
         cmocka_unit_test(the_one_asked_for),
+        cmocka_unit_test(profile_with_a_trustpoint),
         cmocka_unit_test(chain),
         cmocka_unit_test(runs_out),
         cmocka_unit_test(bad_records)};
