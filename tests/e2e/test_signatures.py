@@ -227,3 +227,24 @@ def test_keys_stay(quiet):
     assert "PRIVATE" not in running and "crypto pki certificate chain T" in running
     secret = key.read_text().split()[-1]
     assert secret[100:140] not in running.replace(" ", "").lower()
+
+
+def test_pasted_at_a_console(quiet):
+    """authenticate, generate, enroll, import, all at the console: what a CA signed of our request comes back and is ours; then it goes."""
+    s = quiet
+    lines = (s.pki / "ca.pem").read_text().splitlines()
+    status, out = s.lab.config("R1", "crypto pki trustpoint P", "enrollment terminal", "subject-name cn=R1-again,o=peers", "rsakeypair P", "exit",
+                               "crypto pki authenticate P", *lines, "quit", "yes", "crypto key generate rsa label P modulus 2048", "crypto pki enroll P")
+    assert status == 0 and "Trustpoint CA certificate accepted." in out and "keys will be non-exportable...[OK]" in out, out
+    request = re.search(r"-----BEGIN CERTIFICATE REQUEST-----\n.*?-----END CERTIFICATE REQUEST-----\n", out, re.S).group(0)
+    (s.pki / "again.csr").write_text(request)
+    sh(f"cd {s.pki} && openssl req -in again.csr -noout -verify && openssl x509 -req -in again.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 5 -sha256 -out again.pem")
+    status, out = s.lab.config("R1", "crypto pki import P certificate", *(s.pki / "again.pem").read_text().splitlines(), "quit")
+    assert status == 0 and "Router certificate successfully imported" in out, out
+    shown = s.lab.exec("R1", "show crypto pki certificates P")
+    assert "cn=R1-again" in shown and "CA Certificate" in shown, shown
+    assert "% The key pair" not in s.lab.exec("R1", "show crypto pki trustpoints status P")
+    key = s.lab.dir("R1") / "private-keys"
+    assert len(key.read_text().splitlines()) == 2
+    s.lab.config("R1", "no crypto pki trustpoint P", "crypto key zeroize rsa P")
+    assert len(key.read_text().splitlines()) == 1
