@@ -101,6 +101,8 @@ struct conf_keypair *conf_keypair_put(struct conf *c, const char *label, bool ec
                                       const u8 *der, size_t len)
 {
     struct conf_keypair *k = conf_keypair_find(c, label);
+    bool same = k && der && k->len == len && mem_equal_ct(k->der, der, len);
+    u64 made_s = same ? k->made_s : 0; /* a file that is read again brings the same key */
     if (k) {
         conf_keypair_remove(k);
     }
@@ -108,6 +110,7 @@ struct conf_keypair *conf_keypair_put(struct conf *c, const char *label, bool ec
     str_copy(k->label, sizeof k->label, label);
     k->ec = ec;
     k->bits = bits;
+    k->made_s = made_s;
     if (der) {
         k->der = memcpy(xcalloc(1, len), der, len);
         k->len = len;

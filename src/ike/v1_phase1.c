@@ -13,7 +13,7 @@ static u32 secrets(struct ike *ike, const struct ike_sa *sa, const struct draft 
     const struct far_end who = far_end_of(ike, sa, &d->sa);
     u32 have = auth_have(ike, &who);
     auth_tell(ike, sa, 0, have);
-    if (have) {
+    if (have & auth_bit(auth_of(IKE_AUTH_PSK))) {
         ev_ike_psk_local(ike->log, 0, &sa->remote.a, &(struct evb_ike_psk_local){.policies = 0});
     }
     return have;

@@ -102,13 +102,13 @@ static struct isakmp_fault read_natd(struct isakmp_msg *m, const struct isakmp_p
     return read_sized(&m->natd[m->num_natd++], pl, 16, 64, IW_NATD_LENGTH);
 }
 
-static struct isakmp_fault read_cert(struct isakmp_cert *list, unsigned *num,
+static struct isakmp_fault read_cert(struct isakmp_cert *list, unsigned *num, unsigned most,
                                      const struct isakmp_payload *pl)
 {
     if (pl->len < 1) {
         return fault(IW_CERT_EMPTY, pl);
     }
-    if (*num == ISAKMP_MAX_CERTS) {
+    if (*num == most) {
         return fault(IW_TOO_MANY_SAME, pl);
     }
     list[(*num)++] = (struct isakmp_cert){pl->body[0], {pl->body + 1, (u16)(pl->len - 1)}};
@@ -170,8 +170,8 @@ static struct isakmp_fault read_payload(struct isakmp_msg *m, const struct isakm
     case PB_DELETE: return read_delete(m, pl);
     case PB_VID: return read_vid(m, pl);
     case PB_NATD: return read_natd(m, pl);
-    case PB_CERT: return read_cert(m->cert, &m->num_certs, pl);
-    case PB_CR: return read_cert(m->cr, &m->num_crs, pl);
+    case PB_CERT: return read_cert(m->cert, &m->num_certs, ARRAY_LEN(m->cert), pl);
+    case PB_CR: return read_cert(m->cr, &m->num_crs, ARRAY_LEN(m->cr), pl);
     case PB_SIG: return read_sized(&m->sig, pl, 1, ISAKMP_MAX, IW_SIG_EMPTY);
     default: return fine;
     }

@@ -26,7 +26,7 @@ enum {
     ISAKMP_MAX_DELETE = 8,
     ISAKMP_MAX_SPIS = 32,
     ISAKMP_MAX_NATD = 8,
-    ISAKMP_MAX_CERTS = 16, /* of certificates, of requests for them */
+    ISAKMP_MAX_CERTS = 16,
     ISAKMP_NONCE_MIN = 8, /* RFC 2409 5 */
     ISAKMP_NONCE_MAX = 256,
     ISAKMP_ID_MAX = 256,
@@ -256,7 +256,7 @@ struct isakmp_msg {
     struct isakmp_bytes vid[ISAKMP_MAX_VIDS];
     struct isakmp_bytes natd[ISAKMP_MAX_NATD];
     unsigned num_certs, num_crs;
-    struct isakmp_cert cert[ISAKMP_MAX_CERTS], cr[ISAKMP_MAX_CERTS];
+    struct isakmp_cert cert[ISAKMP_MAX_CERTS], cr[ISAKMP_MAX_PAYLOADS]; /* some ask for every CA they know */
 };
 /* isakmp_decode: every payload of a clear (or decrypted) message. hdr was read before. block: cipher block, 0 clear. */
 NODISCARD struct isakmp_fault isakmp_decode(struct isakmp_msg *out, const struct isakmp_hdr *hdr, const u8 *msg,

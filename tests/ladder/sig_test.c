@@ -446,6 +446,33 @@ static void strange_issuer(void **state)
     world_free(w);
 }
 
+/* A peer that asks for more CAs than it has certificates of is heard to the end. */
+static void many_issuers(void **state)
+{
+    (void)state;
+    struct setup a = usual(A, PKI_EC256), b = usual(B, PKI_EC256);
+    struct made *more[5];
+    b.num_parts = 0;
+    b.num_other = 0;
+    for (unsigned i = 0; i < ARRAY_LEN(more); i++) { /* the one that counts stands last */
+        char name[16];
+        snprintf(name, sizeof name, "ca %u", i);
+        more[i] = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = name, .ca = true}, NULL);
+    }
+    trust(&b, "OTHERS", NULL, NULL);
+    for (unsigned i = 0; i < ARRAY_LEN(more); i++) {
+        part(&b, 0, PKI_CA, more[i]->der, more[i]->len);
+    }
+    trust(&b, "T", ca, end[B][PKI_EC256]);
+    struct world *w = run(&a, &b);
+    assert_int_equal(pairs_up(w), 1);
+    assert_null(w->s[A].syslog.s); /* one of them is ours */
+    world_free(w);
+    for (unsigned i = 0; i < ARRAY_LEN(more); i++) {
+        made_free(more[i]);
+    }
+}
+
 /* With two trustpoints the one that the peer asks for is shown, in either role. */
 static void the_one_asked_for(void **state)
 {
@@ -569,6 +596,7 @@ int main(void)
         cmocka_unit_test(nothing_of_our_own),
         cmocka_unit_test(wrong_signature),
         cmocka_unit_test(strange_issuer),
+        cmocka_unit_test(many_issuers),
         cmocka_unit_test(the_one_asked_for),
         cmocka_unit_test(profile_with_a_trustpoint),
         cmocka_unit_test(chain),

@@ -63,6 +63,8 @@ static void kept(void **state)
     assert_true(one->made_s > 1700000000);
     assert_memory_equal(one->der, der, n);
     assert_true(made && made->der && made->ec && made->bits == 384 && !made->exportable);
+    u64 made_s = one->made_s; /* the same key again is no new one */
+    assert_int_equal(conf_keypair_put(again, "R1.example", true, 256, der, n)->made_s, made_s);
     /* asked for again by the file: the one that is there stays */
     memcpy(first, made->der, sizeof first);
     conf_free(r->conf);
