@@ -158,7 +158,9 @@ void sig_asked(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg
             }
         }
     }
-    const struct conf_trust *t = asked && !d->x.asked && !before ? ours_of(ike, d) : NULL;
+    /* of whom we began with alone: strangers do not write our log */
+    bool strange = asked && !d->x.asked && !before && sa->c.initiator;
+    const struct conf_trust *t = strange ? ours_of(ike, d) : NULL;
     if (t) { /* it may know the issuer of ours all the same */
         ev_ike_cert_strange(ike->log, d->sa.conn_id, &sa->remote.a,
                             &(struct evb_ike_cert_strange){.issuer = ev_textf("%.200s", name),

@@ -444,6 +444,12 @@ static void strange_issuer(void **state)
                               "trustpoint has one; that of T is sent"));
     assert_true(saw(&w->s[B], "issuer not known: cn=a.example"));
     world_free(w);
+    w = world_of(1, &a, &b); /* who begins with us may be anybody: nothing in the log, all of it in the debug lines */
+    world_acquire(w, B);
+    world_run(w, 3000);
+    assert_false(saw(&w->s[A], "CERT_ISSUER"));
+    assert_non_null(strstr(w->s[A].debug.s, "peer wants a certificate issued by cn=other ca,o=peers,c=ZZ"));
+    world_free(w);
 }
 
 /* A peer that asks for more CAs than it has certificates of is heard to the end. */
