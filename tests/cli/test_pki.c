@@ -47,11 +47,17 @@ static int setup(void **state)
 {
     struct fake *f = xcalloc(1, sizeof *f);
     f->c = conf_new();
-    f->host = (struct cli_host){
-        .ctx = f, .conf = f_conf, .apply = f_nothing, .unfinished = f_nothing, .configured = f_configured};
+    f->host = (struct cli_host){.ctx = f,
+                                .conf = f_conf,
+                                .apply = f_nothing,
+                                .unfinished = f_nothing,
+                                .configured = f_configured};
     f->s = session_new(&f->host, f, true, f_out, f_done);
-    f->ca = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "ca", .ca = true, .serial = 0xca}, NULL);
-    f->own = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "R1", .san = "DNS:r1.example", .serial = 9}, f->ca);
+    f->ca = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "ca", .ca = true, .serial = 0xca},
+                     NULL);
+    f->own = made_new(
+        &(struct cert_spec){.kind = PKI_EC256, .cn = "R1", .san = "DNS:r1.example", .serial = 9},
+        f->ca);
     str_copy(f->folder, sizeof f->folder, "/tmp/adit-pki-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     str_copy(f->c->folder, sizeof f->c->folder, f->folder);
@@ -142,14 +148,19 @@ static void authenticate_at_the_console(void **state)
 {
     struct fake *f = *state;
     char *pem = made_text(f->ca, false);
-    assert_int_equal(type(f, "configure terminal\ncrypto ca trustpoint T\n enrollment terminal\nexit\n"), CLI_OK);
+    assert_int_equal(
+        type(f, "configure terminal\ncrypto ca trustpoint T\n enrollment terminal\nexit\n"),
+        CLI_OK);
     assert_int_equal(type(f, "crypto ca authenticate T\n"), CLI_OK);
-    assert_true(said(f, "Enter the base 64 encoded CA certificate.\nEnd with a blank line or the word \"quit\""));
+    assert_true(said(
+        f,
+        "Enter the base 64 encoded CA certificate.\nEnd with a blank line or the word \"quit\""));
     assert_true(session_pasting(f->s));
     assert_string_equal(session_prompt(f->s), "");
     type(f, pem);
     assert_int_equal(type(f, "quit\n"), CLI_OK);
-    assert_true(said(f, "Fingerprint MD5: ") && said(f, "% Do you accept this certificate? [yes/no]: "));
+    assert_true(said(f, "Fingerprint MD5: ") &&
+                said(f, "% Do you accept this certificate? [yes/no]: "));
     type(f, "no\n");
     assert_true(said(f, "% Certificate not accepted") && !session_pasting(f->s));
     assert_true(list_empty(&conf_trustpoint_find(f->c, "T")->certs));
@@ -175,22 +186,27 @@ static void authenticate_at_the_console(void **state)
 static void key_request_certificate(void **state)
 {
     struct fake *f = *state;
-    type(f, "configure terminal\nip domain-name example.org\nhostname R1\ncrypto pki trustpoint T\n enrollment terminal\n "
+    type(f, "configure terminal\nip domain-name example.org\nhostname R1\ncrypto pki trustpoint "
+            "T\n enrollment terminal\n "
             "subject-name cn=R1,o=Example\n eckeypair MINE\nexit\n");
     assert_int_equal(type(f, "crypto pki enroll T\n"), CLI_ERROR);
     assert_true(said(f, "the trustpoint has no key pair"));
     assert_int_equal(type(f, "crypto key generate ec keysize 384 label MINE\n"), CLI_OK);
-    assert_true(said(f, "The name for the keys will be: MINE\n") && said(f, "keys will be non-exportable...[OK]"));
+    assert_true(said(f, "The name for the keys will be: MINE\n") &&
+                said(f, "keys will be non-exportable...[OK]"));
     assert_int_equal(type(f, "crypto pki enroll T\n"), CLI_OK);
-    assert_true(said(f, "-----BEGIN CERTIFICATE REQUEST-----\n") && said(f, "in the certificate will be: R1.example.org\n"));
+    assert_true(said(f, "-----BEGIN CERTIFICATE REQUEST-----\n") &&
+                said(f, "in the certificate will be: R1.example.org\n"));
     forget_out(f);
     type(f, "do show crypto key mypubkey ec\n");
-    assert_true(said(f, "Key name: MINE\n") && said(f, " Key is not exportable.\n Key Data:\n  3076"));
+    assert_true(said(f, "Key name: MINE\n") &&
+                said(f, " Key is not exportable.\n Key Data:\n  3076"));
     forget_out(f);
     type(f, "do show crypto key mypubkey rsa\n");
     assert_null(f->out.s);
     type(f, "do show crypto pki trustpoints status\n");
-    assert_true(said(f, "    Keys generated ............. Yes (General Purpose, non-exportable)\n    Issuing CA authenticated ....... No\n"));
+    assert_true(said(f, "    Keys generated ............. Yes (General Purpose, non-exportable)\n  "
+                        "  Issuing CA authenticated ....... No\n"));
     assert_int_equal(type(f, "crypto key generate rsa modulus 768\n"), CLI_ERROR);
     assert_true(said(f, "at least 1024 bits"));
     assert_int_equal(type(f, "crypto key generate rsa general-keys modulus 1024\n"), CLI_OK);
@@ -215,11 +231,15 @@ static void from_files(void **state)
     pki_pem(&all, "X509 CRL", crl, n);
     file(f, "ca.crl", all.s);
     assert_true(cli_load(f->c, "R1.cfg",
-                         "crypto pki trustpoint A\n crl query file:ca.crl\n revocation-check crl\n!\ncrypto pki import A pem url "
-                         "file:r1.pem\ncrypto pki trustpoint B\n enrollment url file:ca.pem\nexit\ncrypto pki authenticate B\n"
-                         "crypto key import ec K pem url file:r1.pem\ncrypto key generate rsa label LATER modulus 1024\n",
+                         "crypto pki trustpoint A\n crl query file:ca.crl\n revocation-check "
+                         "crl\n!\ncrypto pki import A pem url "
+                         "file:r1.pem\ncrypto pki trustpoint B\n enrollment url "
+                         "file:ca.pem\nexit\ncrypto pki authenticate B\n"
+                         "crypto key import ec K pem url file:r1.pem\ncrypto key generate rsa "
+                         "label LATER modulus 1024\n",
                          &errors));
-    const struct conf_trustpoint *a = conf_trustpoint_find(f->c, "A"), *b = conf_trustpoint_find(f->c, "B");
+    const struct conf_trustpoint *a = conf_trustpoint_find(f->c, "A"),
+                                 *b = conf_trustpoint_find(f->c, "B");
     const struct conf_keypair *k = conf_trustpoint_key(f->c, a);
     assert_true(a && b && k && k->der && k->ec);
     assert_non_null(conf_trustpoint_own(a));
@@ -246,8 +266,10 @@ static void pasted_pem(void **state)
     struct strbuf all = {0}, errors = {0};
     char *key = strstr(own, "-----BEGIN PRIVATE");
     assert_non_null(key);
-    sb_addf(&all, "crypto pki import T pem terminal\n%squit\n\n%squit\n%.*squit\ncrypto pki certificate chain T\n", ca, key,
-            (int)(key - own), own);
+    sb_addf(&all,
+            "crypto pki import T pem terminal\n%squit\n\n%squit\n%.*squit\ncrypto pki certificate "
+            "chain T\n",
+            ca, key, (int)(key - own), own);
     assert_true(cli_load(f->c, "R1.cfg", all.s, &errors));
     assert_non_null(conf_trustpoint_own(conf_trustpoint_find(f->c, "T")));
     assert_non_null(conf_keypair_find(f->c, "T"));
@@ -259,7 +281,8 @@ static void pasted_pem(void **state)
     type(f, "end\n");
     forget_out(f);
     type(f, "show history\n");
-    assert_true(!said(f, "BEGIN") && !said(f, "quit") && !said(f, "pem") && said(f, "certificate chain T"));
+    assert_true(!said(f, "BEGIN") && !said(f, "quit") && !said(f, "pem") &&
+                said(f, "certificate chain T"));
     sb_free(&all);
     free(ca);
     free(own);
@@ -280,11 +303,18 @@ static void refused(void **state)
         {"crypto pki certificate chain NONE\n", "there is no such trustpoint"},
         {"crypto pki authenticate NONE\n", "there is no such trustpoint"},
         {"crypto pki trustpoint T\nexit\ncrypto pki authenticate T\n", "say `enrollment terminal`"},
-        {"crypto pki trustpoint T\n!\ncrypto pki certificate chain T\n certificate ca 01\n  3082zz\n  quit\n", "hexadecimal"},
-        {"crypto pki trustpoint T\n!\ncrypto pki certificate chain T\n certificate ca 01\n  3082\n  quit\n", "this is no certificate"},
-        {"crypto pki trustpoint T\n!\ncrypto pki certificate chain T\n certificate ca 01\n  3082\nend\n", "expected `quit`"},
+        {"crypto pki trustpoint T\n!\ncrypto pki certificate chain T\n certificate ca 01\n  "
+         "3082zz\n  quit\n",
+         "hexadecimal"},
+        {"crypto pki trustpoint T\n!\ncrypto pki certificate chain T\n certificate ca 01\n  3082\n "
+         " quit\n",
+         "this is no certificate"},
+        {"crypto pki trustpoint T\n!\ncrypto pki certificate chain T\n certificate ca 01\n  "
+         "3082\nend\n",
+         "expected `quit`"},
         {"crypto pki import T pem url file:words\n", "no certificate of the router"},
-        {"crypto pki trustpoint T\n enrollment url file:own.pem\nexit\ncrypto pki authenticate T\n", "not the certificate of a CA"},
+        {"crypto pki trustpoint T\n enrollment url file:own.pem\nexit\ncrypto pki authenticate T\n",
+         "not the certificate of a CA"},
         {"crypto key import rsa K pem url file:words\n", "no private key"},
         {"crypto key import rsa K pem url http://x\n", "expected file:NAME"},
         {"crypto pki enroll T\n", "no such trustpoint"},
@@ -301,8 +331,10 @@ static void refused(void **state)
         if (cli_load(c, "R1.cfg", cases[i].text, &errors) || !strstr(errors.s, cases[i].why)) {
             fail_msg("%s: %s", cases[i].text, errors.s ? errors.s : "taken");
         }
-        assert_null(conf_trustpoint_find(c, "T") && !list_empty(&conf_trustpoint_find(c, "T")->certs)
-                        ? "a certificate was taken" : NULL);
+        assert_null(conf_trustpoint_find(c, "T") &&
+                            !list_empty(&conf_trustpoint_find(c, "T")->certs)
+                        ? "a certificate was taken"
+                        : NULL);
         if (strstr(cases[i].text, "import T")) {
             assert_null(conf_trustpoint_find(c, "T")); /* nothing is left of it */
         }
@@ -324,10 +356,14 @@ static void findings(void **state)
     char *ca = made_text(f->ca, false), *own = made_text(f->own, true);
     sb_addf(&all, "%s%s", own, ca);
     file(f, "r1.pem", all.s);
-    assert_true(cli_load(f->c, "R1.cfg", "crypto isakmp policy 10\n authentication ecdsa-sig\ncrypto isakmp policy 20\n", &errors));
+    assert_true(cli_load(
+        f->c, "R1.cfg",
+        "crypto isakmp policy 10\n authentication ecdsa-sig\ncrypto isakmp policy 20\n", &errors));
     conf_audit(f->c, on_finding, &said);
-    assert_non_null(strstr(said.s, "crypto isakmp policy 10 authenticates with ECDSA, and no trustpoint has a certificate with its EC key\n"));
-    assert_non_null(strstr(said.s, "crypto isakmp policy 20 authenticates with RSA, and no trustpoint has a certificate with its RSA key\n"));
+    assert_non_null(strstr(said.s, "crypto isakmp policy 10 authenticates with ECDSA, and no "
+                                   "trustpoint has a certificate with its EC key\n"));
+    assert_non_null(strstr(said.s, "crypto isakmp policy 20 authenticates with RSA, and no "
+                                   "trustpoint has a certificate with its RSA key\n"));
     sb_free(&said);
     assert_true(cli_load(f->c, "R1.cfg", "crypto pki import T pem url file:r1.pem\n", &errors));
     conf_audit(f->c, on_finding, &said);
@@ -335,9 +371,11 @@ static void findings(void **state)
     assert_non_null(strstr(said.s, "trustpoint T wants a CRL and has none"));
     sb_free(&said);
     conf_keypair_remove(conf_keypair_find(f->c, "T"));
-    assert_true(cli_load(f->c, "R1.cfg", "crypto pki trustpoint T\n revocation-check none\n", &errors));
+    assert_true(
+        cli_load(f->c, "R1.cfg", "crypto pki trustpoint T\n revocation-check none\n", &errors));
     conf_audit(f->c, on_finding, &said);
-    assert_non_null(strstr(said.s, "trustpoint T has a certificate, and its key pair is not there\n"));
+    assert_non_null(
+        strstr(said.s, "trustpoint T has a certificate, and its key pair is not there\n"));
     assert_null(strstr(said.s, "wants a CRL"));
     sb_free(&said);
     sb_free(&all);
@@ -376,7 +414,8 @@ static void golden(void **state)
     f->c->dialect_15 = false;
     forget_out(f);
     type(f, "show crypto pki certificates");
-    assert_true(said(f, "  Certificate Serial Number: 0x1A2B\n") && said(f, "  Certificate Serial Number: 0x7\n"));
+    assert_true(said(f, "  Certificate Serial Number: 0x1A2B\n") &&
+                said(f, "  Certificate Serial Number: 0x7\n"));
 }
 
 int main(void)

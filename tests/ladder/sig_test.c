@@ -57,7 +57,8 @@ static void part(struct setup *s, u16 trust, u16 what, const u8 *p, size_t len)
 }
 
 /* trust: one more trustpoint: its CA, and our certificate and key. */
-static struct ike_trust_value *trust(struct setup *s, const char *name, const struct made *trusted, const struct made *own)
+static struct ike_trust_value *trust(struct setup *s, const char *name, const struct made *trusted,
+                                     const struct made *own)
 {
     struct ike_msg *m = &s->other[s->num_other];
     u16 number = (u16)s->num_other++;
@@ -76,12 +77,14 @@ static struct ike_trust_value *trust(struct setup *s, const char *name, const st
 }
 
 /* with: a side that authenticates with that certificate, and trusts that CA. */
-static struct setup with(int side, const struct made *own, const struct made *trusted, enum pki_kind kind)
+static struct setup with(int side, const struct made *own, const struct made *trusted,
+                         enum pki_kind kind)
 {
     struct setup s = setup_default(side);
     s.psk = NULL;
     s.policy[0] = (struct ike_policy_value){
-        10, ENCR_AES128, HASH_SHA256, kind == PKI_RSA ? IKE_AUTH_RSA_SIG : IKE_AUTH_ECDSA_256, 19, 86400};
+        10, ENCR_AES128, HASH_SHA256, kind == PKI_RSA ? IKE_AUTH_RSA_SIG : IKE_AUTH_ECDSA_256,
+        19, 86400};
     trust(&s, "T", trusted, own);
     return s;
 }
@@ -163,7 +166,8 @@ static void keys(void **state)
 
 static void each_kind(void **state)
 {
-    static const u16 want[PKI_KINDS] = {0, IKE_AUTH_RSA_SIG, IKE_AUTH_ECDSA_256, IKE_AUTH_ECDSA_384, IKE_AUTH_ECDSA_521};
+    static const u16 want[PKI_KINDS] = {0, IKE_AUTH_RSA_SIG, IKE_AUTH_ECDSA_256, IKE_AUTH_ECDSA_384,
+                                        IKE_AUTH_ECDSA_521};
     (void)state;
     for (enum pki_kind k = PKI_RSA; k < PKI_KINDS; k++) {
         struct setup a = usual(A, k), b = usual(B, k);
@@ -254,6 +258,59 @@ static void aggressive_mode(void **state)
     }
 }
 
+/* edited: message 2 of aggressive mode, which is in clear: the first byte of the CERT payloads becomes that (w->ctx). */
+static struct fate edited(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    struct isakmp_hdr h;
+    struct isakmp_chain chain;
+    u8 copy[ISAKMP_MAX];
+    if (from != B || number != 0) {
+        return (struct fate){1, {10}};
+    }
+    memcpy(copy, data, len);
+    assert_int_equal(isakmp_hdr_read(&h, copy, len).reason, IW_OK);
+    assert_int_equal(isakmp_chain_read(&chain, h.next, copy, len, 0).reason, IW_OK);
+    for (unsigned i = 0; i < chain.num; i++) {
+        if (chain.payload[i].type == PL_CERT) {
+            copy[chain.payload[i].off + 4 + (*(const u8 *)w->ctx == 0xff)] = *(const u8 *)w->ctx;
+        }
+    }
+    send_raw(w, A, copy, len);
+    return (struct fate){0};
+}
+
+/* Certificates that come in another wrapping, or in none: refused by name. */
+static void wrappings(void **state)
+{
+    static const struct {
+        u8 byte; /* 0xff: the encoding stays, the certificate is damaged */
+        const char *sentence;
+    } cases[] = {{CERT_PKCS7, "its certificates come wrapped in PKCS#7, which is not read"},
+                 {CERT_CRL, "no certificate. The peer sent no certificate that can be read"},
+                 {200, "no certificate. The peer sent no certificate that can be read"},
+                 {0xff, "no certificate. The peer sent no certificate that can be read"}};
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct setup a = usual(A, PKI_EC256), b = usual(B, PKI_EC256);
+        struct ike_msg *m = &a.other[a.num_other++];
+        m->type = IKE_CFG_PEER;
+        m->u.peer.peer = a.flow.peer[0];
+        m->u.peer.aggressive = true;
+        struct world *w = world_of(1, &a, &b);
+        u8 byte = cases[i].byte;
+        w->net = edited;
+        w->ctx = &byte;
+        world_acquire(w, A);
+        world_run(w, 3000);
+        assert_int_equal(pairs_up(w), 0);
+        assert_int_equal(count_of(&w->s[A], EV_IKE_FAIL_CERT), 1);
+        if (!saw(&w->s[A], cases[i].sentence)) {
+            fail_msg("%u: %s", i, w->s[A].syslog.s);
+        }
+        world_free(w);
+    }
+}
+
 /* ---- identities ---- */
 
 static void identities(void **state)
@@ -267,7 +324,8 @@ static void identities(void **state)
     self(&a, IKE_SELF_ADDRESS, "");
     up_as(&a, &b, "1.1.1.1");
     /* without an address in the certificate it is the subject that is said, unless the configuration says otherwise */
-    struct made *nameless = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "a", .serial = 20}, ca);
+    struct made *nameless =
+        made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "a", .serial = 20}, ca);
     a = with(A, nameless, ca, PKI_EC256);
     up_as(&a, &b, "cn=a,o=peers,c=ZZ");
     made_free(nameless);
@@ -281,11 +339,14 @@ static void refused(const struct setup *a, const struct setup *b, const char *se
     struct world *w = run(a, b);
     assert_int_equal(pairs_up(w), 0);
     assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_CERT), 1);
-    if (!saw(&w->s[B], "%CRYPTO-5-IKMP_INVAL_CERT: Certificate received from 1.1.1.1 is bad: ") || !saw(&w->s[B], sentence)) {
+    if (!saw(&w->s[B], "%CRYPTO-5-IKMP_INVAL_CERT: Certificate received from 1.1.1.1 is bad: ") ||
+        !saw(&w->s[B], sentence)) {
         fail_msg("no \"%s\" in\n%s", sentence, w->s[B].syslog.s);
     }
     world_run(w, 60000);
-    assert_true(saw(&w->s[A], "no answer to message 5, which proves who we are; does the peer accept our certificate?"));
+    assert_true(saw(
+        &w->s[A],
+        "no answer to message 5, which proves who we are; does the peer accept our certificate?"));
     world_free(w);
 }
 
@@ -301,8 +362,11 @@ static void certified(const struct cert_spec *s, const struct made *by, const ch
 static void bad_certificates(void **state)
 {
     (void)state;
-    struct cert_spec s = {.kind = PKI_EC256, .cn = "a", .san = "IP:1.1.1.1", .from_days = -9, .to_days = -2};
-    certified(&s, ca, "expired: cn=a,o=peers,c=ZZ (not after 08:00:00 UTC Jan 13 2027). A certificate of the chain is not valid any more");
+    struct cert_spec s = {
+        .kind = PKI_EC256, .cn = "a", .san = "IP:1.1.1.1", .from_days = -9, .to_days = -2};
+    certified(&s, ca,
+              "expired: cn=a,o=peers,c=ZZ (not after 08:00:00 UTC Jan 13 2027). A certificate of "
+              "the chain is not valid any more");
     s.from_days = 2, s.to_days = 9;
     certified(&s, ca, "not yet valid: cn=a,o=peers,c=ZZ (not before 08:00:00 UTC Jan 17 2027). ");
     s.from_days = s.to_days = 0;
@@ -319,10 +383,13 @@ static void wrong_names(void **state)
     (void)state;
     struct setup a = usual(A, PKI_EC256), b = usual(B, PKI_EC256);
     self(&a, IKE_SELF_FQDN, "b.example");
-    refused(&a, &b, "wrong name: cn=a.example,o=peers,c=ZZ. The certificate does not hold the identity that the peer claims");
+    refused(&a, &b,
+            "wrong name: cn=a.example,o=peers,c=ZZ. The certificate does not hold the identity "
+            "that the peer claims");
     self(&a, IKE_SELF_KEY_ID, "a.example");
     refused(&a, &b, "identity type: cn=a.example");
-    struct made *nameless = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "a", .serial = 20}, ca);
+    struct made *nameless =
+        made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "a", .serial = 20}, ca);
     a = with(A, nameless, ca, PKI_EC256);
     self(&a, IKE_SELF_ADDRESS, "");
     refused(&a, &b, "wrong name: cn=a,o=peers,c=ZZ");
@@ -340,7 +407,9 @@ static void another_address(void **state)
     world_acquire(w, A);
     world_run(w, 3000);
     assert_int_equal(pairs_up(w), 0);
-    assert_true(saw(&w->s[B], "its certificate is for 1.1.1.1, wanted the address it speaks from, 9.9.9.9, or a name"));
+    assert_true(saw(
+        &w->s[B],
+        "its certificate is for 1.1.1.1, wanted the address it speaks from, 9.9.9.9, or a name"));
     world_free(w);
 }
 
@@ -355,7 +424,8 @@ static void revocation(void **state)
     static const struct {
         long revoked, to_days;
         const char *sentence;
-    } crls[] = {{10, 5, "revoked: cn=a.example"}, {0, -1, "CRL too old: cn=a.example"}, {99, 5, NULL}};
+    } crls[] = {
+        {10, 5, "revoked: cn=a.example"}, {0, -1, "CRL too old: cn=a.example"}, {99, 5, NULL}};
     for (unsigned i = 0; i < ARRAY_LEN(crls); i++) {
         struct setup with_crl = b;
         size_t n;
@@ -377,7 +447,8 @@ static void another_curve(void **state)
     struct setup a = usual(A, PKI_EC256), b = usual(B, PKI_EC384);
     struct world *w = run(&a, &b);
     assert_int_equal(pairs_up(w), 0);
-    assert_true(saw(&w->s[B], "policy 10 fits, but there is no certificate with its key on P-256 for 1.1.1.1"));
+    assert_true(saw(
+        &w->s[B], "policy 10 fits, but there is no certificate with its key on P-256 for 1.1.1.1"));
     world_free(w);
 }
 
@@ -440,15 +511,19 @@ static void strange_issuer(void **state)
     struct setup a = usual(A, PKI_EC256), b = with(B, end[B][PKI_EC256], other_ca, PKI_EC256);
     struct world *w = run(&a, &b);
     assert_int_equal(pairs_up(w), 0);
-    assert_true(saw(&w->s[A], "%ADIT-4-CERT_ISSUER: 2.2.2.2 asks for a certificate issued by cn=other ca,o=peers,c=ZZ, and no "
+    assert_true(saw(&w->s[A], "%ADIT-4-CERT_ISSUER: 2.2.2.2 asks for a certificate issued by "
+                              "cn=other ca,o=peers,c=ZZ, and no "
                               "trustpoint has one; that of T is sent"));
     assert_true(saw(&w->s[B], "issuer not known: cn=a.example"));
     world_free(w);
-    w = world_of(1, &a, &b); /* who begins with us may be anybody: nothing in the log, all of it in the debug lines */
+    w = world_of(
+        1, &a,
+        &b); /* who begins with us may be anybody: nothing in the log, all of it in the debug lines */
     world_acquire(w, B);
     world_run(w, 3000);
     assert_false(saw(&w->s[A], "CERT_ISSUER"));
-    assert_non_null(strstr(w->s[A].debug.s, "peer wants a certificate issued by cn=other ca,o=peers,c=ZZ"));
+    assert_non_null(
+        strstr(w->s[A].debug.s, "peer wants a certificate issued by cn=other ca,o=peers,c=ZZ"));
     world_free(w);
 }
 
@@ -528,10 +603,12 @@ static void profile_with_a_trustpoint(void **state)
 static void chain(void **state)
 {
     (void)state;
-    struct made *mid = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "mid", .ca = true, .serial = 3}, ca);
+    struct made *mid =
+        made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "mid", .ca = true, .serial = 3}, ca);
     struct made *leaf = issue(A, PKI_EC256, mid);
     struct setup a = with(A, leaf, ca, PKI_EC256), b = usual(B, PKI_EC256);
-    refused(&a, &b, "issuer not known: cn=a.example"); /* B has not got mid, and A does not either */
+    refused(&a, &b,
+            "issuer not known: cn=a.example"); /* B has not got mid, and A does not either */
     part(&a, 0, PKI_CA, mid->der, mid->len);
     up_as(&a, &b, "1.1.1.1");
     made_free(leaf);
@@ -587,26 +664,26 @@ static void bad_records(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys),
-        cmocka_unit_test(each_kind),
-        cmocka_unit_test(lost_messages),
-        cmocka_unit_test(under_loss),
-        cmocka_unit_test(aggressive_mode),
-        cmocka_unit_test(identities),
-        cmocka_unit_test(bad_certificates),
-        cmocka_unit_test(wrong_names),
-        cmocka_unit_test(another_address),
-        cmocka_unit_test(revocation),
-        cmocka_unit_test(another_curve),
-        cmocka_unit_test(nothing_of_our_own),
-        cmocka_unit_test(wrong_signature),
-        cmocka_unit_test(strange_issuer),
-        cmocka_unit_test(many_issuers),
-        cmocka_unit_test(the_one_asked_for),
-        cmocka_unit_test(profile_with_a_trustpoint),
-        cmocka_unit_test(chain),
-        cmocka_unit_test(runs_out),
-        cmocka_unit_test(bad_records)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(keys),
+                                       cmocka_unit_test(each_kind),
+                                       cmocka_unit_test(lost_messages),
+                                       cmocka_unit_test(under_loss),
+                                       cmocka_unit_test(aggressive_mode),
+                                       cmocka_unit_test(wrappings),
+                                       cmocka_unit_test(identities),
+                                       cmocka_unit_test(bad_certificates),
+                                       cmocka_unit_test(wrong_names),
+                                       cmocka_unit_test(another_address),
+                                       cmocka_unit_test(revocation),
+                                       cmocka_unit_test(another_curve),
+                                       cmocka_unit_test(nothing_of_our_own),
+                                       cmocka_unit_test(wrong_signature),
+                                       cmocka_unit_test(strange_issuer),
+                                       cmocka_unit_test(many_issuers),
+                                       cmocka_unit_test(the_one_asked_for),
+                                       cmocka_unit_test(profile_with_a_trustpoint),
+                                       cmocka_unit_test(chain),
+                                       cmocka_unit_test(runs_out),
+                                       cmocka_unit_test(bad_records)};
     return cmocka_run_group_tests(tests, make, unmake);
 }

@@ -116,12 +116,14 @@ static void planned(void **state)
 {
     (void)state;
     struct conf *c = conf_new();
-    struct made *ca = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "ca", .ca = true}, NULL);
+    struct made *ca =
+        made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "ca", .ca = true}, NULL);
     struct made *own = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "R1"}, ca);
     (void)conf_trustpoint_get(c, "NONE", conf_src(c, "", 0));
     struct conf_trustpoint *t = conf_trustpoint_get(c, "T", conf_src(c, "", 0));
     conf_cert_put(c, t, false, "03", ca->der, ca->len, t->src); /* an older one of ours goes */
-    conf_cert_put(c, t, false, "02", own->der, own->len, t->src); /* ours first, and still behind the CA's */
+    conf_cert_put(c, t, false, "02", own->der, own->len,
+                  t->src); /* ours first, and still behind the CA's */
     conf_cert_put(c, t, true, "01", ca->der, ca->len, t->src);
     conf_crl_put(c, t, (const u8 *)"crl", 3, t->src);
     str_copy(t->keypair, sizeof t->keypair, "K");

@@ -15,14 +15,17 @@ static struct made *root, *mid, *other;
 
 static const struct pki_id gw = {PKI_ID_FQDN, (const u8 *)"gw.example", 10};
 
-static const struct cert_spec plain = {
-    .kind = PKI_EC256, .cn = "gw", .san = "DNS:gw.example,IP:192.0.2.1,email:gw@example.org", .serial = 7};
+static const struct cert_spec plain = {.kind = PKI_EC256,
+                                       .cn = "gw",
+                                       .san = "DNS:gw.example,IP:192.0.2.1,email:gw@example.org",
+                                       .serial = 7};
 
 static int make_cas(void **state)
 {
     (void)state;
     root = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "root", .ca = true}, NULL);
-    mid = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "mid", .ca = true, .serial = 5}, root);
+    mid = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "mid", .ca = true, .serial = 5},
+                   root);
     other = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "other", .ca = true}, NULL);
     return 0;
 }
@@ -41,15 +44,16 @@ struct around {
     struct pki_policy policy;
     const struct made *ca, *with, *first; /* with: sent behind the peer's own, first: before it */
     const struct made *crl_by, *crl2_by;  /* whose CRLs the trustpoint has */
-    long revoked, crl_to; /* crl_to: days until the next update, 0: 5 */
-    bool peer_crl;        /* the peer brings the CRL instead */
-    enum pki_kind kind;   /* agreed; 0: of the certificate */
-    u64 now;              /* 0: CERTS_NOW */
+    long revoked, crl_to;                 /* crl_to: days until the next update, 0: 5 */
+    bool peer_crl;                        /* the peer brings the CRL instead */
+    enum pki_kind kind;                   /* agreed; 0: of the certificate */
+    u64 now;                              /* 0: CERTS_NOW */
 };
 
 static char detail[PKI_DETAIL];
 
-static void add_crl(struct pki_trust *t, struct pki_peer *p, const struct made *by, const struct around *a)
+static void add_crl(struct pki_trust *t, struct pki_peer *p, const struct made *by,
+                    const struct around *a)
 {
     size_t n;
     u8 *der = made_crl(by, a->revoked, -3, a->crl_to ? a->crl_to : 5, &n);
@@ -57,7 +61,8 @@ static void add_crl(struct pki_trust *t, struct pki_peer *p, const struct made *
     free(der);
 }
 
-static enum pki_fault verdict(const struct made *leaf, const struct pki_id *id, const struct around *a)
+static enum pki_fault verdict(const struct made *leaf, const struct pki_id *id,
+                              const struct around *a)
 {
     struct pki_trust *t = pki_trust_new("T", a->policy);
     struct pki_peer *p = pki_peer_new();
@@ -80,14 +85,18 @@ static enum pki_fault verdict(const struct made *leaf, const struct pki_id *id, 
     if (a->with) {
         assert_true(pki_peer_add(p, a->with->der, a->with->len));
     }
-    enum pki_fault f = pki_verify(t, p, id, a->kind ? a->kind : leaf ? facts.kind : PKI_RSA,
+    enum pki_fault f = pki_verify(t, p, id,
+                                  a->kind ? a->kind
+                                  : leaf  ? facts.kind
+                                          : PKI_RSA,
                                   a->now ? a->now : CERTS_NOW, detail);
     pki_peer_free(p);
     pki_trust_free(t);
     return f;
 }
 
-static enum pki_fault of_spec(const struct cert_spec *s, const struct made *issuer, const struct around *a)
+static enum pki_fault of_spec(const struct cert_spec *s, const struct made *issuer,
+                              const struct around *a)
 {
     struct made *leaf = made_new(s, issuer);
     enum pki_fault f = verdict(leaf, &gw, a);
@@ -125,7 +134,9 @@ static void times(void **state)
     assert_int_equal(of_spec(&s, root, &(struct around){0}), PKF_NOT_YET);
     assert_non_null(strstr(detail, "(not before 08:00:00 UTC Jan 16 2027)"));
     /* the CA's time counts, too: of both when the year 2050 comes */
-    assert_int_equal(of_spec(&plain, root, &(struct around){.now = CERTS_NOW + 9000ull * CERTS_DAY}), PKF_EXPIRED);
+    assert_int_equal(
+        of_spec(&plain, root, &(struct around){.now = CERTS_NOW + 9000ull * CERTS_DAY}),
+        PKF_EXPIRED);
     assert_int_equal(of_spec(&plain, root, &(struct around){.now = 0 + 1000}), PKF_NOT_YET);
 }
 
@@ -133,10 +144,13 @@ static void issuers(void **state)
 {
     (void)state;
     assert_int_equal(of_spec(&plain, root, &(struct around){.ca = other}), PKF_NO_ISSUER);
-    assert_int_equal(of_spec(&plain, mid, &(struct around){0}), PKF_NO_ISSUER); /* mid was not sent */
-    assert_int_equal(of_spec(&plain, NULL, &(struct around){0}), PKF_NO_ISSUER); /* signed by itself */
+    assert_int_equal(of_spec(&plain, mid, &(struct around){0}),
+                     PKF_NO_ISSUER); /* mid was not sent */
+    assert_int_equal(of_spec(&plain, NULL, &(struct around){0}),
+                     PKF_NO_ISSUER); /* signed by itself */
     /* another CA of the same name: the signature is wrong */
-    struct made *twin = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "root", .ca = true}, NULL);
+    struct made *twin =
+        made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "root", .ca = true}, NULL);
     assert_int_equal(of_spec(&plain, twin, &(struct around){0}), PKF_FORGED);
     made_free(twin);
     /* what signed it is no CA */
@@ -159,7 +173,8 @@ static void weak(void **state)
     struct cert_spec s = plain;
     s.md = EVP_sha1();
     assert_int_equal(of_spec(&s, root, &(struct around){0}), PKF_WEAK);
-    struct made *rsa = made_new(&(struct cert_spec){.kind = PKI_RSA, .cn = "rsa", .ca = true}, NULL);
+    struct made *rsa =
+        made_new(&(struct cert_spec){.kind = PKI_RSA, .cn = "rsa", .ca = true}, NULL);
     s.md = EVP_md5();
     assert_int_equal(of_spec(&s, rsa, &(struct around){.ca = rsa}), PKF_WEAK);
     made_free(rsa);
@@ -207,7 +222,8 @@ static void revocation(void **state)
     assert_int_equal(of_spec(&plain, root, &a), PKF_FINE);
     a = (struct around){.policy.crl = true, .crl_by = other};
     assert_int_equal(of_spec(&plain, root, &a), PKF_NO_CRL); /* not of this CA */
-    struct made *twin = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "root", .ca = true}, NULL);
+    struct made *twin =
+        made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "root", .ca = true}, NULL);
     a.crl_by = twin;
     assert_int_equal(of_spec(&plain, root, &a), PKF_CRL_BAD);
     made_free(twin);
@@ -227,7 +243,8 @@ static void revocation(void **state)
     a.revoked = 7;
     assert_int_equal(of_spec(&plain, root, &a), PKF_REVOKED);
     assert_int_equal(of_spec(&plain, root, &(struct around){.policy.ocsp = true}), PKF_NO_OCSP);
-    assert_int_equal(of_spec(&plain, root, &(struct around){.policy = {.ocsp = true, .none = true}}), PKF_FINE);
+    assert_int_equal(
+        of_spec(&plain, root, &(struct around){.policy = {.ocsp = true, .none = true}}), PKF_FINE);
 }
 
 /* A peer that was revoked shows a CRL from before that. */
@@ -239,7 +256,8 @@ static void old_crl_shown(void **state)
     struct made *leaf = made_new(&plain, root);
     size_t n;
     u8 *now = made_crl(root, 7, -1, 5, &n);
-    assert_true(pki_trust_add(t, PKI_CA, root->der, root->len) && pki_trust_add(t, PKI_CRL, now, n));
+    assert_true(pki_trust_add(t, PKI_CA, root->der, root->len) &&
+                pki_trust_add(t, PKI_CRL, now, n));
     u8 *before = made_crl(root, 0, -3, 9, &n);
     assert_true(pki_peer_crl(p, before, n) && pki_peer_add(p, leaf->der, leaf->len));
     assert_int_equal(pki_verify(t, p, &gw, PKI_EC256, CERTS_NOW, detail), PKF_REVOKED);
@@ -324,7 +342,8 @@ static void signatures(void **state)
         }
         assert_false(pki_verify_sig(p, &gw, kind, hash, len, sig, n - 1));
         assert_false(pki_verify_sig(p, &gw, kind, hash, len, sig, 0));
-        assert_false(pki_verify_sig(p, &gw, kind == PKI_RSA ? PKI_EC256 : PKI_RSA, hash, len, sig, n));
+        assert_false(
+            pki_verify_sig(p, &gw, kind == PKI_RSA ? PKI_EC256 : PKI_RSA, hash, len, sig, n));
         hash[0] ^= 1;
         assert_false(pki_verify_sig(p, &gw, kind, hash, len, sig, n));
         pki_key_free(k);
@@ -348,7 +367,8 @@ static void rsa_without_oid(void **state)
     assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(c, RSA_NO_PADDING), 1);
     assert_int_equal(EVP_PKEY_verify_recover(c, block, &out, sig, n), 1);
     assert_int_equal(out, 256);
-    assert_true(block[0] == 0 && block[1] == 1 && block[2] == 0xff && block[256 - 22] == 0xff && block[256 - 21] == 0);
+    assert_true(block[0] == 0 && block[1] == 1 && block[2] == 0xff && block[256 - 22] == 0xff &&
+                block[256 - 21] == 0);
     assert_memory_equal(block + 256 - 20, hash, 20);
     EVP_PKEY_CTX_free(c);
     pki_key_free(k);
@@ -433,7 +453,8 @@ static void with_pass(void **state)
     struct made *leaf = made_new(&plain, root);
     BIO *b = BIO_new(BIO_s_mem());
     char *text;
-    assert_int_equal(PEM_write_bio_PKCS8PrivateKey(b, leaf->key, EVP_aes_128_cbc(), "words", 5, NULL, NULL), 1);
+    assert_int_equal(
+        PEM_write_bio_PKCS8PrivateKey(b, leaf->key, EVP_aes_128_cbc(), "words", 5, NULL, NULL), 1);
     long n = BIO_get_mem_data(b, &text);
     assert_null(pki_key_read(text, (size_t)n, NULL)); /* and nobody is asked at a terminal */
     assert_null(pki_key_read(text, (size_t)n, "other"));
@@ -456,7 +477,8 @@ static void keys_and_requests(void **state)
     assert_true(again && pki_key_kind(again) == PKI_EC384 && pki_key_bits(again) == 384);
     assert_null(pki_key_open(saved, n - 1));
     pki_key_free(again);
-    struct pki_request r = {.subject = "cn=R1, ou=x,o=Example", .fqdn = "r1.example", .ip = addr_v4(0xc0000201)};
+    struct pki_request r = {
+        .subject = "cn=R1, ou=x,o=Example", .fqdn = "r1.example", .ip = addr_v4(0xc0000201)};
     n = pki_request(k, &r, der, sizeof der);
     const unsigned char *p = der;
     X509_REQ *req = d2i_X509_REQ(NULL, &p, (long)n);
@@ -466,7 +488,8 @@ static void keys_and_requests(void **state)
     assert_string_equal(subject, "/O=Example/OU=x/CN=R1");
     OPENSSL_free(subject);
     X509_REQ_free(req);
-    assert_int_equal(pki_request(k, &(struct pki_request){.subject = "nonsense"}, der, sizeof der), 0);
+    assert_int_equal(pki_request(k, &(struct pki_request){.subject = "nonsense"}, der, sizeof der),
+                     0);
     assert_int_equal(pki_request(k, &r, der, 50), 0);
     pki_key_free(k);
 }
@@ -486,7 +509,8 @@ static void facts(void **state)
     assert_string_equal(f.serial, "01F2");
     assert_string_equal(f.fqdn, "gw.example");
     assert_string_equal(f.crl_url, "http://ca.example/ca.crl");
-    assert_true(!f.ca && !f.self_signed && f.signs && !f.enciphers && f.kind == PKI_EC256 && f.bits == 256);
+    assert_true(!f.ca && !f.self_signed && f.signs && !f.enciphers && f.kind == PKI_EC256 &&
+                f.bits == 256);
     assert_int_equal(f.not_after - f.not_before, 31 * CERTS_DAY);
     assert_string_equal(pki_time_text(when, f.not_before), "08:00:00 UTC Jan 14 2027");
     assert_false(pki_facts(&f, leaf->der, leaf->len - 1));
@@ -506,12 +530,22 @@ static void words(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good),       cmocka_unit_test(times),           cmocka_unit_test(issuers),
-        cmocka_unit_test(weak),       cmocka_unit_test(usage),           cmocka_unit_test(revocation),
-        cmocka_unit_test(names),      cmocka_unit_test(borrowed),        cmocka_unit_test(signatures),
-        cmocka_unit_test(our_side),   cmocka_unit_test(rsa_without_oid), cmocka_unit_test(texts),
-        cmocka_unit_test(with_pass),  cmocka_unit_test(facts),           cmocka_unit_test(keys_and_requests),
-        cmocka_unit_test(old_crl_shown), cmocka_unit_test(words)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(good),
+                                       cmocka_unit_test(times),
+                                       cmocka_unit_test(issuers),
+                                       cmocka_unit_test(weak),
+                                       cmocka_unit_test(usage),
+                                       cmocka_unit_test(revocation),
+                                       cmocka_unit_test(names),
+                                       cmocka_unit_test(borrowed),
+                                       cmocka_unit_test(signatures),
+                                       cmocka_unit_test(our_side),
+                                       cmocka_unit_test(rsa_without_oid),
+                                       cmocka_unit_test(texts),
+                                       cmocka_unit_test(with_pass),
+                                       cmocka_unit_test(facts),
+                                       cmocka_unit_test(keys_and_requests),
+                                       cmocka_unit_test(old_crl_shown),
+                                       cmocka_unit_test(words)};
     return cmocka_run_group_tests(tests, make_cas, free_cas);
 }
