@@ -14,6 +14,18 @@ bool cfg_aggressive_mode(struct cfg *k, const struct match *m)
     return true;
 }
 
+bool cfg_nat_transparency(struct cfg *k, const struct match *m)
+{
+    k->c->natt_off = m->no;
+    return true;
+}
+
+bool cfg_nat_keepalive(struct cfg *k, const struct match *m)
+{
+    k->c->nat_keepalive_s = m->no ? 0 : (u16)match_number(m, "secs", 0);
+    return true;
+}
+
 bool cfg_isakmp_identity(struct cfg *k, const struct match *m)
 {
     k->c->identity = m->no                      ? CONF_SELF_DEFAULT

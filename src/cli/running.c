@@ -149,6 +149,7 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
     if (c->df != CONF_DF_COPY) {
         sb_addf(o, "crypto ipsec df-bit %s\n", df[c->df]);
     }
+    sb_add(o, c->natt_off ? "no crypto ipsec nat-transparency udp-encapsulation\n" : "");
     sb_add(o, c->frag_after ? "crypto ipsec fragmentation after-encryption\n" : "");
     sb_add(o, "!\n");
     CONF_FOR(struct conf_transform_set, s, &c->sets)

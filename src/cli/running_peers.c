@@ -132,6 +132,9 @@ void running_peers(struct strbuf *o, const struct conf *c)
               : c->identity == CONF_SELF_DN      ? "crypto isakmp identity dn\n"
               : c->identity == CONF_SELF_ADDRESS ? "crypto isakmp identity address\n"
                                                  : "");
+    if (c->nat_keepalive_s) {
+        sb_addf(o, "crypto isakmp nat keepalive %u\n", c->nat_keepalive_s);
+    }
     sb_add(o, c->aggressive_off ? "crypto isakmp aggressive-mode disable\n" : "");
     CONF_FOR(struct conf_isakmp_peer, p, &c->peers)
     {

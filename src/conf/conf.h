@@ -346,6 +346,8 @@ struct conf {
     bool isakmp_off;
     bool invalid_spi_recovery;
     bool aggressive_off; /* crypto isakmp aggressive-mode disable */
+    bool natt_off;       /* no crypto ipsec nat-transparency udp-encapsulation */
+    u16 nat_keepalive_s; /* crypto isakmp nat keepalive; 0: the default */
     enum conf_self identity; /* crypto isakmp identity */
     char domain[64];         /* ip domain name */
     u16 keepalive_s, keepalive_retry_s; /* crypto isakmp keepalive; 0: not configured, 0: 2 seconds */

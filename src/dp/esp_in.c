@@ -76,6 +76,10 @@ void esp_in_find(struct worker *w, struct vec *v)
         }
         p->flow = p->sa->h.flow;
         p->next = N_ESP_PRECHECK;
+        if (UNLIKELY(p->sa->h.udp != (p->udp_port != 0))) {
+            pkt_drop(p, DROP_ENCAPS, p->udp_port ? "in UDP, negotiated without" : "without UDP, negotiated in it", 0,
+                     p->esp_at);
+        }
     }
 }
 
@@ -287,10 +291,16 @@ static inline void commit_one(struct worker *w, struct pkt *p, bool trace)
         p->next = N_DONE;
         return;
     }
+    if (UNLIKELY(h->udp && !udp_is_there(p->sa, p))) {
+        udp_moved(w->dp, p->sa, p);
+    }
     bool tunnel = h->mode == MODE_TUNNEL;
     if (UNLIKELY(
             !(tunnel ? strip_tunnel(p, text_at, len, nh) : strip_transport(p, text_at, len, nh)))) {
         return;
+    }
+    if (UNLIKELY(h->udp && !tunnel)) {
+        udp_mend(p);
     }
     if (UNLIKELY(!identity_ok(p))) {
         pkt_drop(p, DROP_BAD_IDENTITY, NULL, 0, p->v.l4);

@@ -136,6 +136,9 @@ static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct
     p->data = esp - h->encap_len;
     p->esp_at = h->encap_len;
     p->len = (u16)(h->encap_len + 8u + h->iv_len + p->crypt_len + h->icv_len);
+    if (UNLIKELY(h->udp)) {
+        udp_header(h, esp - UDP_HDR, (u16)(p->len - h->encap_len));
+    }
     outer_header(h, p, p->data);
 }
 
@@ -143,15 +146,18 @@ static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct
  * the rest. */
 static void build_transport(struct worker *w, const struct sa_hot *h, struct pkt *p)
 {
-    unsigned hlen = p->v.l4, shift = 8u + h->iv_len;
+    unsigned hlen = p->v.l4, udp = h->udp ? UDP_HDR : 0, shift = udp + 8u + h->iv_len;
     u8 *text = p->data + hlen;
     p->crypt_len = trailer(text, p->len - hlen, h->align, p->v.proto);
     memmove(p->data - shift, p->data, hlen);
     p->data -= shift;
-    esp_header(w, h, p->data + hlen, p->seq);
-    p->esp_at = (u16)hlen;
+    esp_header(w, h, p->data + hlen + udp, p->seq);
+    p->esp_at = (u16)(hlen + udp);
     p->len = (u16)(hlen + shift + p->crypt_len + h->icv_len);
-    p->data[p->v.proto_at] = IPPROTO_ESP_;
+    p->data[p->v.proto_at] = udp ? IPPROTO_UDP_ : IPPROTO_ESP_;
+    if (UNLIKELY(udp)) {
+        udp_header(h, p->data + hlen, (u16)(p->len - p->esp_at));
+    }
     if (p->v.version == 6) {
         put16(p->data + 4, (u16)(p->len - IP6_HDR));
         return;
@@ -207,6 +213,9 @@ void esp_out_finish(struct worker *w, struct vec *v)
         struct pkt *p = v->p[i];
         struct flow *f = p->flow;
         f->encaps++;
+        if (UNLIKELY(p->sa->h.udp)) {
+            udp_sum(p);
+        }
         p->v.version = p->sa->h.family;
         p->mtu = f->learned_mtu ? f->learned_mtu : f->val.path_mtu;
         p->next = N_IP_OUT;

@@ -4,8 +4,8 @@
  * in one thread on a fake clock. ike.c is THE MAP; start there.
  *
  *   main -> ike   policies, keys, flows (a generation: BEGIN ... COMMIT), questions, clear, debug mask
- *   dp  -> ike    struct dp_msg: ACQUIRE, EXPIRE, UNKNOWN_SPI, SILENT, HEARD, SA_REFUSED, SA (installed, after a restart)
- *   ike -> dp     struct dp_msg: ADD_SA, DEL_SA, GET_SAS, SET_SILENCE, SET_HEARD
+ *   dp  -> ike    struct dp_msg: MOVED, ACQUIRE, EXPIRE, UNKNOWN_SPI, SILENT, HEARD, SA_REFUSED, SA (installed, after a restart)
+ *   ike -> dp     struct dp_msg: MOVE_SA, ADD_SA, DEL_SA, GET_SAS, SET_SILENCE, SET_HEARD
  *   ike -> main   snapshots, events
  */
 #ifndef ADIT_IKE_H
@@ -117,6 +117,8 @@ struct ike_global_value {
     bool enabled; /* crypto isakmp enable */
     bool invalid_spi_recovery;
     bool aggressive_off; /* crypto isakmp aggressive-mode disable */
+    bool natt_off;       /* no crypto ipsec nat-transparency udp-encapsulation */
+    u16 nat_keepalive_s; /* crypto isakmp nat keepalive; 0: 20 */
     bool restarted; /* this process replaces one that died: keep dp's SAs, renegotiate first */
     u32 retransmit_ms, retransmit_tries; /* 10000, 5 */
     /* crypto isakmp keepalive: seconds, 0: not configured (then a peer is asked when protected traffic gets no answer);
@@ -253,6 +255,7 @@ struct ike_env {
     void *ctx;         /* borrowed; given back to the three functions */
     void (*send)(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data,
                  size_t len);
+    bool natt; /* port 4500 is there: what send gets for it goes out as it is, what comes in by it too */
     bool (*to_dp)(void *ctx, const struct dp_msg *m); /* false: it could not be given */
     void (*to_main)(void *ctx, const struct ike_msg *m);
 };

@@ -16,7 +16,7 @@
  *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
  *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
  *   draft.c     what handlers write                      keys.c  SKEYID family, IVs, hashes, KEYMAT
- *   retrans.c   duplicates and retransmission            vendor.c natd.c  vendor ids, NAT-D
+ *   retrans.c   duplicates and retransmission            vendor.c natt.c  vendor ids, NAT traversal
  *   budget.c    what strangers may make us compute
  *   todo.c      the queue of consequences                report.c  failure lines, debug lines used by many
  */
@@ -24,43 +24,10 @@
 #define ADIT_IKE_INT_H
 
 #include "ike/ike.h"
+#include "ike/limits.h"
 #include "ike/reason.h"
 #include "pki/pki.h"
 #include "wire/isakmp.h"
-
-enum {
-    HALF_OPEN_BYTES = 32 << 20,   /* first messages whose address is not proved: room for them */
-    HALF_OPEN_WRONG = 512,        /* wrong messages of one unfinished negotiation that are looked at at once, */
-    HALF_OPEN_WRONG_PER_S = 256,  /* and how many more in each second after */
-    GUESTS_MAX = 1000,            /* address proved, identity not: as IOS, call admission limit in-negotiation-sa */
-    GUESTS_PER_ADDRESS = 24,
-    GUESTS_PER_NEGOTIATION = 4,   /* under one pair of cookies: a message 3 may have been forged */
-    GUEST_STAY_MS = 2000,         /* for message 5 to come, before another may take its place */
-    NONCE_LEN = 20,               /* of ours */
-    MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
-    REKEY_JITTER_MS = 10000,
-    IN_GRACE_MS = 2000,           /* a pair that goes takes in that long what was under way when we said Delete */
-    ANSWER_MS = 2000,             /* as responder we begin no quick mode of our own for a flow that long */
-    OUT_CONFIRM_MS = 6000,        /* a new pair of ours that replaces one sends after that long at the latest */
-    LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
-    UNKNOWN_SPI_MS = 1000,        /* once in that time an SPI we do not know makes us do something, for each far end */
-    PROBE_EVERY_MS = 300000,      /* a quick mode to see whether a peer lives that cannot be asked */
-    SAID_MS = 60000,              /* the same line about the same peer is not said again that long */
-    P1_LIFE_MIN_S = 4, P2_LIFE_MIN_S = 4, P2_LIFE_MIN_KB = 1024, /* shorter is refused */
-    DELETED_LINGER_MS = 60000,    /* a deleted SA stays listed about a minute */
-    NODE_LINGER_MS = 60000,       /* a finished exchange answers duplicates that long */
-    BEHIND_LAST_MS = 700,         /* what is begun right behind the last message of aggressive mode is said again after that */
-    RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
-    RESTART_MS = 10000,           /* a new process waits that long for dp to say which SAs it holds */
-    OLD_PAIR_GRACE_MS = 8000,     /* the old pair lives on that long after the new one is up */
-    DUPLICATE_GRACE_MS = 12000,   /* two pairs made at once: the loser goes after that long */
-    BACKOFF_MIN_MS = 10000,
-    BACKOFF_MAX_MS = 300000,
-    LOG_BURST = 20,               /* failure lines per second; the rest is only counted */
-    NOTIFIES_PER_S = 50,          /* errors told to whoever it is, unprotected */
-    SEEN_HASHES = 6, SPI_GRAVES = 1024,
-    P1_LIFE_DEFAULT_S = 86400, P2_LIFE_DEFAULT_S = 28800, /* RFC 2407 4.5 */
-};
 
 /* ---- states (names as IOS debug prints them) ------------------------------------------------------ */
 #define IKE_STATES(S)                                                                                                  \
@@ -97,6 +64,8 @@ enum vid_bit { VB_UNITY = 1, VB_DPD = 2, VB_XAUTH = 4, VB_FRAG = 8, VB_ADIT = 16
                VB_NATT_V7 = 128, VB_NATT_RFC = 256, VB_STRONGSWAN = 512, VB_OPENSWAN = 1024, VB_LIBRESWAN = 2048,
                VB_RACOON = 4096, VB_OTHER = 8192 };
 
+enum { NAT_US = 1, NAT_PEER = 2 };
+
 /* How far phase 1 has come. Between AUTHED and READY stand exchanges of their own (extended authentication, mode
  * configuration); flows wait for READY. */
 enum sa_phase { PHASE_HALF /* no keys yet */, PHASE_KEYED, PHASE_AUTHED, PHASE_READY };
@@ -107,7 +76,8 @@ struct sa_core {
     bool initiator;
     u8 phase;      /* enum sa_phase */
     u8 encr, hash; /* enum encr_id, hash_id */
-    bool nat;      /* the peer's NAT-D says that one stands between */
+    u8 nat;        /* NAT_ bits: in front of whom one stands */
+    u16 natt;      /* what both speak of NAT traversal: one of enum vid_bit, 0: nothing */
     u16 auth, group;
     u32 conn_id, policy, life_s, vids;
     struct secret skeyid, skeyid_d, skeyid_a, skeyid_e, key;
@@ -152,7 +122,7 @@ struct retrans {
 };
 /* When something is due (timer.c); part of what it is about. */
 enum timer_kind { TIMER_SA, TIMER_XCH, TIMER_CHILD, TIMER_FLOW, TIMER_OLD, TIMER_HALF_OPEN,
-                  TIMER_MET, TIMER_LIVE, TIMER_RESTART };
+                  TIMER_MET, TIMER_LIVE, TIMER_NATT, TIMER_RESTART };
 struct timer {
     u64 at_ms;
     u32 pos; /* 1 + its place in the heap, 0: not set */
@@ -198,6 +168,8 @@ struct ike_sa {
         struct timer timer;
         u32 seq, sent; /* sent: R-U-THERE without an answer yet */
     } live; /* live.c */
+    struct timer natt_timer; /* the next keepalive */
+    bool natt_armed;
     u32 flow; /* initiator: the flow that wanted it */
 };
 /* A far end, by address (peer.c). */
@@ -219,6 +191,8 @@ struct child {
     u8 encr, auth, mode;
     bool initiator, in_up, out_up, closing, said; /* said: Delete was said */
     bool heard_gone; /* the peer said it */
+    bool udp;        /* in UDP (RFC 3948), from local's to remote's port */
+    u64 who;         /* sa_who of the ISAKMP SA it was made on */
     struct selector sel;
     struct endpoint local, remote;
     u64 started_ms, up_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
@@ -267,6 +241,7 @@ enum todo_kind {
     TODO_P1_UP,      /* sa */
     TODO_P1_SPENT,   /* sa: it has no more room for message ids soon */
     TODO_CONTACT,    /* sa: the peer said INITIAL-CONTACT */
+    TODO_MOVED,      /* sa: it speaks from elsewhere now; before that from remote, port type */
     TODO_NOTIFY,     /* sa: say type about the SPI it proposed */
     TODO_PAIR_UP,    /* flow */
     TODO_PAIR_LOST,  /* flow */
@@ -390,6 +365,7 @@ enum effect { EF_P1_DONE = 1, EF_INITIAL_CONTACT = 2, EF_INSTALL_IN = 4, EF_INST
 struct draft {
     struct sa_core sa;
     struct xch_core x;
+    struct endpoint local, remote; /* between which endpoints the SA speaks from the commit on */
     struct dh *dh; /* owned until commit */
     struct isakmp_out out;
     bool reply;
@@ -456,7 +432,13 @@ const struct exchange *exchange_of(const struct version_ops *v, u8 type);
 /* engine.c */
 /* row_find: the row for a message of that exchange in that state; NULL: it has no place there. */
 const struct row *row_find(const struct ike_sa *sa, u8 state, bool initiator, u8 exchange, bool encrypted);
-void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, const struct isakmp_hdr *hdr);
+/* A datagram that came in, without the marker of port 4500. */
+struct datagram {
+    const u8 *data;
+    size_t len;
+    struct endpoint from, to;
+};
+void engine_run(struct ike *ike, struct ike_sa *sa, const struct datagram *in, const struct isakmp_hdr *hdr);
 /* engine_start: writes and sends the first message of an exchange of ours. write fills the draft. */
 typedef bool (*start_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg);
 bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg, u8 state,
@@ -478,6 +460,7 @@ void session_tick(struct ike *ike, u64 now); /* everything that is due */
 void session_silent(struct ike *ike, const struct dp_life_value *l); /* DP_SILENT */
 void session_heard(struct ike *ike, const struct dp_life_value *l);  /* DP_HEARD */
 void session_refused(struct ike *ike, const struct dp_expire_value *e); /* DP_SA_REFUSED */
+void session_moved(struct ike *ike, const struct dp_moved_value *m);    /* DP_MOVED */
 void session_shutdown(struct ike *ike);
 void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
 
@@ -586,6 +569,9 @@ static inline bool sa_ready(const struct ike_sa *sa)
 {
     return sa->c.phase == PHASE_READY;
 }
+/* sa_move: it speaks between these endpoints from now on; what goes by the old ones hears of it by the queue. */
+void sa_move(struct ike *ike, struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote);
+u64 sa_who(const struct ike *ike, const struct ike_sa *sa); /* a keyed hash of the identity that the peer has proved */
 /* sa_delete: ends an SA; tell = say Delete. What hangs on it hears of it by the queue. It stays listed a minute. */
 void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell);
 void sa_drop_secrets(struct ike *ike, struct ike_sa *sa); /* exchanges and keys */
@@ -671,10 +657,32 @@ bool profile_takes(const struct ike *ike, const char *name, const struct bytes_i
 const struct ike_self *profile_self(const struct ike *ike, const char *profile, const struct addr *peer);
 bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer);
 
-/* vendor.c, natd.c */
+/* vendor.c */
 u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);
+/* vendor_write_natt: which variants of NAT traversal are offered, or the one that is answered (VB_ bits). */
 void vendor_write_ours(struct isakmp_out *o, const u8 cookie_i[8]);
-void natd_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct sa_core *c);
+void vendor_write_natt(struct isakmp_out *o, u32 natt);
+
+/* natt.c */
+u32 natt_offers(const struct ike *ike);           /* VB_ bits; 0: we have none */
+u16 natt_choose(const struct ike *ike, u32 vids); /* the best of those that both have; 0: none */
+/* natt_udp: ESP goes in UDP, for both ends speak of it and a NAT stands between. */
+static inline bool natt_udp(const struct sa_core *c)
+{
+    return c->natt && c->nat;
+}
+void natd_write(struct draft *d); /* our NAT-D payloads, where both ends speak of it */
+/* natd_check: what the peer's say into the draft: d->sa.nat. */
+void natd_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
+void natt_float(struct draft *d); /* we began: from here on by port 4500, when a NAT stands between */
+/* natt_encaps: the attribute Encapsulation-Mode for a mode of dp's; natt_mode: back; false: it is none that fits this SA. */
+u16 natt_encaps(const struct sa_core *c, u8 mode);
+bool natt_mode(const struct sa_core *c, u16 encaps, u8 *out);
+void natt_write_oa(struct draft *d, const struct ike_sa *sa); /* for transport mode */
+/* natt_send: a message of ours, with the marker where it goes out by port 4500. natt_strip: takes it off; false: it has none. */
+void natt_send(struct ike *ike, const struct endpoint *from, const struct endpoint *to, const u8 *data, size_t len);
+bool natt_strip(const u8 **data, size_t *len);
+void natt_keepalive(struct ike *ike, struct ike_sa *sa); /* the first time: in a while; then one now, and again */
 
 /* child.c */
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out);
@@ -688,6 +696,8 @@ void child_due(struct ike *ike, struct child *c, u64 now);
 void child_expire(struct ike *ike, const struct dp_expire_value *e);
 void child_not_taken(struct child *c, u8 dir); /* the data plane did not take that half */
 void child_lost_dp(struct child *c); /* its data plane died: there is nothing to take out */
+void child_moved(struct ike *ike, struct child *c, const struct endpoint *local, const struct endpoint *remote,
+                 struct ike_peer *p); /* its SAs go between these from now on */
 /* child_shorten: the peer keeps it only that long after it came up (RESPONDER-LIFETIME). */
 void child_shorten(struct ike *ike, struct child *c, u32 life_s);
 

@@ -46,6 +46,11 @@ struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
                lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
         return NULL;
     }
+    const struct ike_sa *old = sa_usable(ike, local, remote);
+    if (old && natt_udp(&old->c)) { /* renewed where it is: behind a NAT it can be reached by its mapping only */
+        from = old->local;
+        to = old->remote;
+    }
     struct ike_sa *sa = sa_new(ike, &from, &to);
     sa->flow = flow;
     ev_ike_ke_msg(ike->log, 0, remote, &(struct evb_ike_ke_msg){.a = 1, .b = 1});
@@ -53,7 +58,7 @@ struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
     sa->peer = peer_hold(ike, &from, &to, "isakmp_initiator");
     ev_ike_sa_insert(
         ike->log, 0, remote,
-        &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
+        &(struct evb_ike_sa_insert){.lport = from.port, .rport = to.port, .handle = sa_handle(sa)});
     struct am_offer offer = {have, first->group, auth_for(first->auth, have)->id};
     str_copy(sa->c.profile, sizeof sa->c.profile, profile);
     sa->main.c.exchange = aggressive ? XCH_AGGRESSIVE : XCH_MAIN;

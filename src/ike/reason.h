@@ -41,6 +41,8 @@
     R(SIGNATURE, "signature wrong", "The peer's signature is not of the certificate it shows, or over something else.") \
     R(NO_CERT, "no certificate of our own",                                                                            \
       "Signatures are to authenticate, and no trustpoint has a certificate, its key and its CA's certificate.")        \
+    R(MOVED, "peer is elsewhere",                                                                                       \
+      "A NAT gave the peer another address, and its pairs cannot follow: no ISAKMP SA with it lives.")                    \
     R(NO_DP, "data plane took no SA", "An SA that was negotiated did not get into the data plane; its pair was removed.")
 
 enum ike_reason {

@@ -126,6 +126,7 @@ struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struc
     sa->timer.kind = TIMER_SA;
     sa->main.timer.kind = TIMER_XCH;
     sa->live.timer.kind = TIMER_LIVE;
+    sa->natt_timer.kind = TIMER_NATT;
     sa->main.sa = sa;
     sa->number = ++ike->next_number;
     sa->local = *local;
@@ -246,6 +247,7 @@ void sa_free(struct ike *ike, struct ike_sa *sa)
     sa_unlink(ike, sa);
     timer_set(ike, &sa->timer, 0);
     timer_set(ike, &sa->live.timer, 0);
+    timer_set(ike, &sa->natt_timer, 0);
     sa_drop_secrets(ike, sa);
     peer_release(ike, sa->peer);
     free(sa->msgids);
@@ -264,6 +266,7 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
                                    .state = ev_str(ike_show_state_name(sa_show_state(sa)))});
     sa_not_guest(ike, sa);
     timer_set(ike, &sa->live.timer, 0);
+    timer_set(ike, &sa->natt_timer, 0);
     sa->deleted = true;
     sa->gone_ms = env_now_ms(ike->clock) + DELETED_LINGER_MS;
     sa_arm(ike, sa);
@@ -277,7 +280,50 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
 
 void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t len)
 {
-    ike->env.send(ike->env.ctx, &sa->local, &sa->remote, data, len);
+    natt_send(ike, &sa->local, &sa->remote, data, len);
+}
+
+/* ---- where it speaks ---- */
+
+u64 sa_who(const struct ike *ike, const struct ike_sa *sa)
+{
+    return keyed_hash(ike->seed, sa->c.peer_id.b, sa->c.peer_id.len);
+}
+
+void sa_move(struct ike *ike, struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote)
+{
+    struct endpoint old = sa->remote;
+    bool first = sa->linked &&
+                 map_get(&ike->sa_first, sa_first_key(ike, sa->c.cookie_i, &old)) == sa;
+    if (first) {
+        map_del(&ike->sa_first, sa_first_key(ike, sa->c.cookie_i, &old));
+        map_put(&ike->sa_first, sa_first_key(ike, sa->c.cookie_i, remote), sa);
+    }
+    sa->local = *local;
+    sa->remote = *remote;
+    if (!addr_equal(&old.a, &remote->a) && sa->peer) {
+        struct ike_peer *was = sa->peer;
+        sa->peer = peer_hold(ike, local, remote, "sa_move");
+        if (sa->linked) {
+            list_remove(&sa->peer_link);
+            list_push_back(&sa->peer->sas, &sa->peer_link);
+        }
+        sa->peer->contacted = was->contacted;
+        peer_release(ike, was);
+    }
+    if (sa_authed(sa)) { /* else it changes to port 4500, and nothing hangs on it yet */
+        struct todo *t = todo_push(ike, TODO_MOVED);
+        t->sa = sa->number;
+        t->remote = old.a;
+        t->type = old.port;
+    }
+}
+
+/* may_speak: it may come from there: where the SA is, or, where a NAT may give it another address at any time, from elsewhere
+ * under its keys. */
+static bool may_speak(const struct ike_sa *sa, const struct isakmp_hdr *hdr, const struct endpoint *from)
+{
+    return endpoint_equal(&sa->remote, from) || (sa->c.natt && (hdr->flags & FL_ENCRYPTED));
 }
 
 /* sa_find: by both cookies; by the initiator's alone while the responder's is still to be learnt
@@ -288,14 +334,14 @@ struct ike_sa *sa_find(const struct ike *ike, const struct isakmp_hdr *hdr,
 {
     u64 ci = be64(hdr->cookie_i), cr = be64(hdr->cookie_r);
     struct ike_sa *sa = map_get(&ike->sa_cookie, ci);
-    if (sa && sa->c.initiator && endpoint_equal(&sa->remote, from) &&
+    if (sa && sa->c.initiator && may_speak(sa, hdr, from) &&
         (memcmp(sa->c.cookie_r, hdr->cookie_r, 8) == 0 || be64(sa->c.cookie_r) == 0)) {
         return sa;
     }
     sa = cr ? map_get(&ike->sa_cookie, cr)
             : map_get(&ike->sa_first, sa_first_key(ike, hdr->cookie_i, from));
     if (sa && !sa->c.initiator && memcmp(sa->c.cookie_i, hdr->cookie_i, 8) == 0 &&
-        endpoint_equal(&sa->remote, from)) {
+        may_speak(sa, hdr, from)) {
         return sa;
     }
     return NULL;

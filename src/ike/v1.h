@@ -102,6 +102,7 @@ void p1_write(struct ike *ike, u32 have, u16 group, struct isakmp_out *o);
 /* v1_proposal.c: phase 2 */
 struct p2_offer {
     u16 key_bits, auth_id, group, encaps;
+    u8 mode; /* enum dp_mode that encaps is; 0: none that fits (p2_select) */
     bool life_seen, esn;
     u32 life_s;
     u64 life_kb;
@@ -119,7 +120,7 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
 /* p2_trace: the debug lines of an offer. */
 void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer, unsigned proposal,
               unsigned transform);
-void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi);
+void p2_write(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f, u32 spi);
 /* proxy_read: the proxy identities of a message as our selector; false with why in the draft. */
 bool proxy_read(struct selector *out, const struct isakmp_msg *m, bool we_initiated, struct draft *d);
 void proxy_write(struct isakmp_out *o, struct bytes_id *idi, struct bytes_id *idr, const struct selector *sel);

@@ -38,6 +38,7 @@ bool am_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *o
     p1_write_identity(ike, sa, d, &d->x.idi);
     sig_ask(ike, d);
     d->sa.auth = 0;
+    vendor_write_natt(&d->out, natt_offers(ike));
     vendor_write_ours(&d->out, d->sa.cookie_i);
     ev_ike_begin_am(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_am){.flow = sa->flow});
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_AM");
@@ -89,7 +90,9 @@ void am_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     p1_write_identity(ike, sa, d, &d->x.idr);
     p1_write_proof(ike, sa, d);
     sig_ask(ike, d);
+    vendor_write_natt(&d->out, d->sa.natt);
     vendor_write_ours(&d->out, d->sa.cookie_i);
+    natd_write(d);
     warn_once(ike, sa, d);
 }
 
@@ -107,9 +110,11 @@ enum verdict am_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     memcpy(d->x.gr.b, m->ke.p, m->ke.len);
     d->x.gr.len = m->ke.len;
     draft_nonce(&d->x.nr, &m->nonce);
-    return p1_identity(ike, sa, m, &d->x.idr, d) && p1_keys(ike, sa, m, sa->main.dh, d)
-               ? p1_proved(ike, sa, m, d)
-               : V_DROP;
+    if (!p1_identity(ike, sa, m, &d->x.idr, d) || !p1_keys(ike, sa, m, sa->main.dh, d)) {
+        return V_DROP;
+    }
+    natt_float(d);
+    return p1_proved(ike, sa, m, d);
 }
 
 /* ---- message 3 ---- */
@@ -119,6 +124,7 @@ void am_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     bool contact = p1_greets(ike, sa, d);
     draft_hdr(d, true);
     p1_write_proof(ike, sa, d);
+    natd_write(d); /* with the ports it goes by */
     warn_once(ike, sa, d);
     if (contact) {
         p1_write_contact(d);
@@ -129,5 +135,6 @@ enum verdict am_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp
                    struct draft *d)
 {
     trace_payload(ike, sa, sa->c.conn_id, "HASH", 0);
+    natd_check(ike, sa, m, d);
     return p1_proved(ike, sa, m, d);
 }

@@ -17,6 +17,7 @@ bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *h
     if (!p1_write_offer(ike, d, *(const u32 *)have, 0)) {
         return false;
     }
+    vendor_write_natt(&d->out, natt_offers(ike));
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_MM");
     trace_state(ike, 0, &sa->remote.a, XS_READY, XS_I_MM1, false);
     ev_ike_begin_mm(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_mm){.flow = sa->flow});
@@ -34,6 +35,7 @@ void mm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     (void)ike, (void)sa;
     draft_hdr(d, false);
     p1_write_choice(d);
+    vendor_write_natt(&d->out, d->sa.natt);
 }
 
 enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -52,6 +54,7 @@ void mm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     draft_hdr(d, false);
     p1_write_ke(d, &d->x.gi, &d->x.ni);
     vendor_write_ours(&d->out, d->sa.cookie_i);
+    natd_write(d);
 }
 
 enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -86,6 +89,7 @@ void mm_out_4(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     p1_write_ke(d, &d->x.gr, &d->x.nr);
     sig_ask(ike, d);
     vendor_write_ours(&d->out, d->sa.cookie_i);
+    natd_write(d);
 }
 
 enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -98,7 +102,11 @@ enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     memcpy(d->x.gr.b, m->ke.p, m->ke.len);
     d->x.gr.len = m->ke.len;
     draft_nonce(&d->x.nr, &m->nonce);
-    return p1_keys(ike, sa, m, sa->main.dh, d) ? V_NEXT : V_DROP;
+    if (!p1_keys(ike, sa, m, sa->main.dh, d)) {
+        return V_DROP;
+    }
+    natt_float(d);
+    return V_NEXT;
 }
 
 /* ---- message 5 and 6: who it is ---- */

@@ -59,6 +59,7 @@ enum verdict p1_choose(struct ike *ike, const struct ike_sa *sa, const struct is
         d->notify = NTF_NO_PROPOSAL_CHOSEN;
         return V_REPLY_ERROR;
     }
+    d->sa.natt = natt_choose(ike, d->sa.vids);
     memcpy(d->sa.cookie_i, m->hdr.cookie_i, 8);
     p1_our_cookie(ike, d->sa.cookie_r);
     accept_policy(ike, m, p, transform, d);
@@ -77,6 +78,7 @@ enum verdict p1_answered(struct ike *ike, const struct ike_sa *sa, const struct 
     }
     memcpy(d->sa.cookie_r, m->hdr.cookie_r, 8);
     d->sa.vids |= vendor_read(ike, sa, 0, m);
+    d->sa.natt = natt_choose(ike, d->sa.vids);
     u32 have = secrets(ike, sa, d);
     if (!p1_answer_ok(ike, sa, m, d)) {
         return V_DROP;
@@ -115,7 +117,7 @@ bool p1_keys(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *
                   &(struct evb_ike_skeyid){
                       .skeyid_e = ev_key(d->sa.skeyid_e.b, ike->keylog ? d->sa.skeyid_e.len : 0)});
     d->sa.vids |= vendor_read(ike, sa, conn, m);
-    natd_check(ike, sa, m, &d->sa);
+    natd_check(ike, sa, m, d);
     sig_asked(ike, sa, m, d);
     mem_wipe(&d->x.gxy, sizeof d->x.gxy);
     return true;

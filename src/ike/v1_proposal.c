@@ -114,15 +114,14 @@ void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *
 
 static const char *mode_name(unsigned mode)
 {
-    return mode == MODE_TRANSPORT ? "transport mode"
-           : mode == MODE_TUNNEL  ? "tunnel mode"
-                                  : "UDP encapsulation";
+    return mode == MODE_TRANSPORT ? "transport mode" : "tunnel mode";
 }
 
 /* p2_compare: how many things differ between an offered transform and a set of ours; the first is
  * written out. */
-static unsigned p2_compare(const struct ike_flow_value *f, const struct ike_transform *set, u8 id,
-                           const struct p2_offer *o, bool have_ke, char why[160])
+static unsigned p2_compare(const struct sa_core *c, const struct ike_flow_value *f,
+                           const struct ike_transform *set, u8 id, const struct p2_offer *o, bool have_ke,
+                           char why[160])
 {
     unsigned wrong = 0;
     enum encr_id e = encr_from_esp(id, o->key_bits);
@@ -140,10 +139,11 @@ static unsigned p2_compare(const struct ike_flow_value *f, const struct ike_tran
     snprintf(raw, sizeof raw, "authenticator %u", o->auth_id);
     DIFFERS(h != set->auth, "offered %s, transform set %s wants %s",
             h || !o->auth_id ? hash_row(h)->human : raw, set->name, hash_row(set->auth)->human)
-    bool known_mode = o->encaps == ENCAPS_TUNNEL || o->encaps == ENCAPS_TRANSPORT || o->encaps == 0;
-    u16 mode = o->encaps ? o->encaps : MODE_TUNNEL;
-    DIFFERS(!known_mode || (mode != set->mode && !f->any_mode),
-            "offered %s, transform set %s wants %s", mode_name(known_mode ? mode : 3), set->name,
+    DIFFERS(!o->mode, "offered encapsulation mode %u, wanted %s UDP (%s)", o->encaps,
+            natt_udp(c) ? "one in" : "none in",
+            natt_udp(c) ? "a NAT stands between" : "no NAT stands between")
+    DIFFERS(o->mode && o->mode != set->mode && !f->any_mode,
+            "offered %s, transform set %s wants %s", mode_name(o->mode), set->name,
             mode_name(set->mode))
     DIFFERS(f->pfs_group && o->group != f->pfs_group,
             "offered PFS group %u, flow %s wants group %u", o->group, f->map, f->pfs_group)
@@ -188,8 +188,11 @@ static bool p2_try_set(const struct ike_flow_value *f, const struct ike_transfor
         for (unsigned j = p->first; j < p->first + (unsigned)p->num; j++) {
             struct p2_offer o;
             p2_read(&o, &m->sa.transform[j]);
+            if (!natt_mode(&d->sa, o.encaps ? o.encaps : natt_encaps(&d->sa, MODE_TUNNEL), &o.mode)) {
+                o.mode = 0;
+            }
             unsigned wrong =
-                p2_compare(f, set, m->sa.transform[j].id, &o, (m->seen & PB_KE) != 0, why);
+                p2_compare(&d->sa, f, set, m->sa.transform[j].id, &o, (m->seen & PB_KE) != 0, why);
             if (wrong == 0) {
                 *out = (struct p2_choice){
                     .proposal = i, .transform = j, .spi = be32(p->spi), .offer = o, .set = *set};
@@ -232,7 +235,7 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
 
 /* ---- writing ---- */
 
-static void write_attrs(struct wr *w, u8 encr, u8 auth, u8 mode, u16 group, u32 life_s, u64 life_kb)
+static void write_attrs(struct wr *w, u8 encr, u8 auth, u16 mode, u16 group, u32 life_s, u64 life_kb)
 {
     isakmp_out_attr(w, P2_ENCAPS, mode);
     isakmp_out_attr(w, P2_LIFE_TYPE, LIFE_SECONDS);
@@ -257,7 +260,7 @@ static void write_attrs(struct wr *w, u8 encr, u8 auth, u8 mode, u16 group, u32 
     }
 }
 
-void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi)
+void p2_write(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f, u32 spi)
 {
     struct isakmp_prop_out p;
     u8 s[4];
@@ -267,7 +270,7 @@ void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi)
     for (unsigned i = 0; i < f->num_transforms; i++) {
         const struct ike_transform *t = &f->transform[i];
         isakmp_out_transform(o, &p, (u8)encr_row(t->encr)->esp_id);
-        write_attrs(&o->w, t->encr, t->auth, t->mode, f->pfs_group, f->life_s, f->life_kb);
+        write_attrs(&o->w, t->encr, t->auth, natt_encaps(c, t->mode), f->pfs_group, f->life_s, f->life_kb);
         isakmp_out_transform_end(o, &p);
     }
     isakmp_out_proposal_end(o, &p, true);

@@ -61,6 +61,8 @@ void planner_ike_global(struct planner *k)
     g->keepalive_periodic = k->c->keepalive_periodic;
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
     g->aggressive_off = k->c->aggressive_off;
+    g->natt_off = k->c->natt_off;
+    g->nat_keepalive_s = k->c->nat_keepalive_s;
     planner_self(k, k->c->identity, "", &g->self);
     CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
     {
@@ -143,7 +145,8 @@ static void raw_port(struct planner *k, u8 family, u8 proto)
     static const struct {
         u8 family, proto;
     } row[] = {{AF_V4, 255}, {AF_V6, 255}, {AF_V4, 50}, {AF_V6, 50}, {AF_V4, 47},
-               {AF_V6, 47},  {AF_V4, 41},  {AF_V4, 4},  {AF_V4, 0},  {AF_V6, 0}};
+               {AF_V6, 47},  {AF_V4, 41},  {AF_V4, 4},  {AF_V4, 0},  {AF_V6, 0},
+               {AF_V4, 17},  {AF_V6, 17}};
     const struct dp_port_value *have = k->p->ports.items;
     u32 id = 0;
     while (id < ARRAY_LEN(row) && (row[id].family != family || row[id].proto != proto)) {
@@ -154,7 +157,7 @@ static void raw_port(struct planner *k, u8 family, u8 proto)
             return;
         }
     }
-    struct dp_port_value *v = planner_port(k, PORT_RAW_FIRST + id, proto ? PORT_RAW : PORT_OPEN);
+    struct dp_port_value *v = planner_port(k, PORT_RAW_FIRST + id, proto == 17 ? PORT_UDP : proto ? PORT_RAW : PORT_OPEN);
     v->family = family;
     v->proto = proto;
     snprintf(v->name, sizeof v->name, "raw%u/%u", family, proto);
@@ -164,6 +167,9 @@ void planner_esp_ports(struct planner *k, u8 family)
 {
     raw_port(k, family, 255);
     raw_port(k, family, 50);
+    if (k->w->natt && !k->c->natt_off) {
+        raw_port(k, family, 17); /* ESP in UDP */
+    }
 }
 
 static struct selector tunnel_selector(const struct conf_if *i, const struct addr *src,

@@ -70,7 +70,11 @@ struct world {
     struct packet q[WORLD_MAX_QUEUE];
     unsigned num_q, sent[SIDES];
     size_t bytes[SIDES];
-    struct addr nat; /* what others see instead of A's address; AF_NONE: A itself */
+    struct addr nat; /* what others see instead of A's address (and C's, with c_behind); AF_NONE: A itself */
+    u16 nat_ports[SIDES]; /* and how much higher the ports are that they see */
+    bool c_behind;
+    bool natt; /* the daemons that start now have port 4500 */
+    unsigned moves; /* DP_MOVE_SA that came */
     net_fn net;
     void *ctx;
     u8 *log_data[64]; /* the first datagrams, kept for tests that change them */
