@@ -55,7 +55,7 @@ static void take_generation(struct dp_proc *p, u64 asked, int fd)
 {
     struct generation g;
     struct dp_msg m;
-    bool ok = generation_take(&g, fd, sizeof m, asked, is_staged);
+    bool ok = generation_take(&g, fd, sizeof m, asked, is_staged) && g.rest_len == 0;
     dp_ctl(p->dp, FROM_MAIN, &(struct dp_msg){.type = DP_CFG_BEGIN, .u.number = asked}, -1);
     for (size_t i = 0; ok && i < g.num; i++) {
         generation_value(&g, i, &m);

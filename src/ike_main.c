@@ -3,6 +3,7 @@
  * drops every right before it reads the first byte from the network.
  */
 #include "ike/ike.h"
+#include "pki/pki.h"
 #include "sys/generation.h"
 #include "sys/sys.h"
 
@@ -180,7 +181,7 @@ static bool is_staged(u32 type)
     return type == IKE_CFG_GLOBAL || type == IKE_CFG_POLICY || type == IKE_CFG_PSK ||
            type == IKE_CFG_PROFILE || type == IKE_CFG_MATCH || type == IKE_CFG_PEER ||
            type == IKE_CFG_CLIENT || type == IKE_CFG_USER || type == IKE_CFG_GROUP || type == IKE_CFG_SPLIT ||
-           type == IKE_CFG_FLOW;
+           type == IKE_CFG_FLOW || type == IKE_CFG_TRUST;
 }
 
 /* take_generation: whole or not at all; main is told which one is in force. */
@@ -194,8 +195,10 @@ static void take_generation(struct ike_proc *p, u64 asked, int fd)
             generation_value(&g, i, &m);
             ike_ctl(p->ike, &m);
         }
-        ike_ctl(p->ike, &(struct ike_msg){.type = IKE_CFG_COMMIT});
-        p->generation = g.number;
+        if (ike_ctl_parts(p->ike, g.rest, g.rest_len)) {
+            ike_ctl(p->ike, &(struct ike_msg){.type = IKE_CFG_COMMIT});
+            p->generation = g.number;
+        }
         generation_close(&g);
     }
     mem_wipe(&m, sizeof m);
@@ -290,6 +293,7 @@ int ike_main(u32 uid)
     signal(SIGTERM, SIG_IGN); /* a whole process group is told to end: main says when, and how */
     signal(SIGINT, SIG_IGN);
     crypto_warm_up();
+    pki_warm_up();
     hold_numbers(&p);
     env.natt = p.udp[2] >= 0;
     p.ike = ike_new(&env);

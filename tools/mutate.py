@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent.parent
 WORK = Path(os.environ.get("MUTATE_DIR", HERE / "build-mutate"))
 TREE, BUILD = WORK / "tree", WORK / "san"
 LEAST = 150  # faults the table must have
-ROOMS = ["base", "event", "wire", "crypto", "steer", "conf", "dp", "ike", "cli", "sys"]
+ROOMS = ["base", "event", "wire", "crypto", "pki", "steer", "conf", "dp", "ike", "cli", "sys"]
 JOBS = os.environ.get("MUTATE_JOBS", "2")
 SKIPPED = 77
 

@@ -37,10 +37,13 @@ struct env {
     void *ctx;                                      /* borrowed; given back to both functions */
     u64 (*now_ms)(void *ctx);                       /* monotonic milliseconds */
     void (*random)(void *ctx, u8 *out, size_t len); /* cryptographically strong bytes */
+    u64 (*wall_s)(void *ctx); /* seconds since 1970, for what others have dated; NULL: nobody knows */
 };
 
 /* env_real: the machine's own monotonic clock and getrandom(2). */
 struct env env_real(void);
+/* env_wall_s: 0 when nobody knows, and what is dated is then not valid yet. */
+u64 env_wall_s(const struct env *env);
 /* env_now_ms / env_random: shorthands. env_random_u32 never returns 0. */
 u64 env_now_ms(const struct env *env);
 void env_random(const struct env *env, u8 *out, size_t len);

@@ -27,9 +27,22 @@ static void real_random(void *ctx, u8 *out, size_t len)
     }
 }
 
+static u64 real_wall_s(void *ctx)
+{
+    (void)ctx;
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (u64)t.tv_sec;
+}
+
 struct env env_real(void)
 {
-    return (struct env){.ctx = NULL, .now_ms = real_now_ms, .random = real_random};
+    return (struct env){.ctx = NULL, .now_ms = real_now_ms, .random = real_random, .wall_s = real_wall_s};
+}
+
+u64 env_wall_s(const struct env *env)
+{
+    return env->wall_s ? env->wall_s(env->ctx) : 0;
 }
 
 u64 env_now_ms(const struct env *env)

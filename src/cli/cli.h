@@ -145,6 +145,7 @@ void session_help(struct session *s, const char *line, struct strbuf *out);
 void session_complete(struct session *s, const char *line, struct strbuf *out);
 void session_break(struct session *s);          /* ^C */
 bool session_busy(const struct session *s);     /* a command goes on */
+bool session_pasting(const struct session *s); /* the next line is part of a certificate or key: not to be remembered */
 bool session_monitors(const struct session *s); /* terminal monitor is on */
 bool session_closed(const struct session *s);   /* exit was typed */
 bool session_configuring(const struct session *s); /* in a configuration mode */

@@ -24,9 +24,22 @@ enum cli_mode {
     M_KEYRING = 1 << 13,
     M_ISAPROF = 1 << 14,
     M_PEER = 1 << 15,
-    M_NUM = 16,
+    M_TRUST = 1 << 16,
+    M_CHAIN = 1 << 17,
+    M_NUM = 18,
     M_SUBMODES = M_IF | M_ISAKMP | M_TRANS | M_PROFILE | M_MAP | M_ROUTER | M_EXTACL | M_STDACL | M_IPV6ACL |
-                 M_LINE | M_KEYRING | M_ISAPROF | M_PEER,
+                 M_LINE | M_KEYRING | M_ISAPROF | M_PEER | M_TRUST | M_CHAIN,
+};
+
+struct cfg;
+/* A text over several lines (a certificate, a key), as it comes: no command is looked for in it. */
+struct paste {
+    bool (*take)(struct cfg *k, const char *line); /* NULL: none is open */
+    u8 kind, stage;                                /* the taker's own */
+    bool ca, ec, exportable;
+    char name[CONF_NAME];
+    char pass[SECRET_MAX + 1];
+    struct strbuf text;
 };
 
 /* One reader of configuration lines: a file being loaded or a session in configuration mode. */
@@ -43,6 +56,8 @@ struct cfg {
     /* possible: this machine can do what the model says; NULL: that is asked when a file is whole */
     bool (*possible)(void *ctx, const struct conf *c, struct conf_finding *out);
     void *possible_ctx;
+    bool live;          /* a console, whose operator reads and answers; else a file */
+    struct paste paste;
 };
 
 /* A configuration handler: edits cfg->c, or changes nothing and returns cfg_fail(). */
@@ -80,6 +95,11 @@ void cfg_note_lost(struct cfg *k);
  * held for it). */
 bool cfg_fits(struct cfg *k, const struct match *m, const char *arg);
 void cfg_enter(struct cfg *k, enum cli_mode mode, void *at);
+/* cfg_paste_end: nothing is open any more; what it held is wiped. */
+void cfg_paste_end(struct cfg *k);
+/* cfg_file: a file the configuration names (file:NAME, beside the configuration's own), whole; malloced, the caller wipes it.
+ * NULL: the reason is said. */
+char *cfg_file(struct cfg *k, const struct match *m, const char *arg, const char *url, size_t *out_len);
 
 enum { HISTORY = 20 }; /* lines `show history` knows, as on IOS */
 struct session {
@@ -126,9 +146,12 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
     H(if_access_group) H(if_keep) H(pol_encr) H(pol_hash) H(pol_auth) H(pol_group) H(pol_life)       \
     H(ts_mode) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
     H(nat_transparency) H(nat_keepalive) H(aggressive_mode) H(isakmp_identity) H(domain_name) H(keyring) H(ring_key) H(local_address) H(isakmp_text) \
-    H(isakmp_profile) H(prof_keyring) H(prof_match) H(prof_self) H(prof_keepalive) H(prof_initiate) \
+    H(isakmp_profile) H(prof_keyring) H(prof_trust) H(prof_match) H(prof_self) H(prof_keepalive) H(prof_initiate) \
     H(set_isakmp_profile) H(isakmp_peer) H(peer_password) H(peer_endpoint) H(map_isakmp_profile) \
-    H(ospf_network) H(ospf_keep) H(acl_ipv6) H(ace) H(ace_remark)
+    H(ospf_network) H(ospf_keep) H(acl_ipv6) H(ace) H(ace_remark)                                    \
+    H(trustpoint) H(tp_enroll) H(tp_subject) H(tp_fqdn) H(tp_ip) H(tp_revocation) H(tp_keypair) H(tp_url) \
+    H(tp_keep) H(cert_chain) H(certificate) H(pki_authenticate) H(pki_enroll) H(pki_import) H(pki_import_pem)         \
+    H(crl_request) H(key_generate) H(key_import) H(key_zeroize)
 #define H(name) bool cfg_##name(struct cfg *k, const struct match *m);
 CFG_HANDLERS(H)
 #undef H
@@ -150,7 +173,13 @@ const char *cli_key_purpose(char out[KEY_PURPOSE], const struct conf_key *of);
                         H(clear_session) H(clear_counters) H(ping) H(debug) H(undebug_all)         \
                             H(terminal) H(enable) H(disable) H(configure) H(write) H(copy) H(exit) \
                                 H(end) H(keylog) H(show_keys) H(show_history) H(show_holes)        \
-                                    H(clear_holes) H(clear_unfinished)
+                                    H(clear_holes) H(clear_unfinished) \
+    H(show_pki_certs) H(show_pki_trustpoints) H(show_mypubkey)
+/* running_pki.c: key pairs are not printed. */
+void cli_running_pki(struct strbuf *out, const struct conf *c);
+/* cli_der: DER as IOS prints it, eight groups of four bytes a line. */
+void cli_der(struct strbuf *out, const u8 *der, size_t len);
+
 #define H(name) bool exec_##name(struct session *s, const struct match *m);
 EXEC_HANDLERS(H)
 #undef H

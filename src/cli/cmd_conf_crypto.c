@@ -74,7 +74,15 @@ bool cfg_pol_hash(struct cfg *k, const struct match *m)
 bool cfg_pol_auth(struct cfg *k, const struct match *m)
 {
     struct conf_isakmp_policy *p = k->at;
-    p->auth = !m->no && match_has(m, "pre-share") ? IKE_AUTH_PSK : IKE_AUTH_RSA_SIG;
+    if (!m->no && match_has(m, "rsa-encr")) {
+        return cfg_fail(k, m, "rsa-encr",
+                        "RSA encrypted nonces are not spoken: whoever answers them can be made to decrypt for "
+                        "strangers (CVE-2018-0131); use rsa-sig");
+    }
+    p->auth = m->no                         ? IKE_AUTH_RSA_SIG
+              : match_has(m, "pre-share")   ? IKE_AUTH_PSK
+              : match_has(m, "ecdsa-sig")   ? CONF_AUTH_ECDSA
+                                            : IKE_AUTH_RSA_SIG;
     return true;
 }
 

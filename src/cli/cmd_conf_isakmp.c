@@ -28,7 +28,10 @@ bool cfg_nat_keepalive(struct cfg *k, const struct match *m)
 
 bool cfg_isakmp_identity(struct cfg *k, const struct match *m)
 {
-    k->c->identity = !m->no && match_has(m, "hostname") ? CONF_SELF_FQDN : CONF_SELF_ADDRESS;
+    k->c->identity = m->no                      ? CONF_SELF_DEFAULT
+                     : match_has(m, "hostname") ? CONF_SELF_FQDN
+                     : match_has(m, "dn")       ? CONF_SELF_DN
+                                                : CONF_SELF_ADDRESS;
     return true;
 }
 
@@ -211,6 +214,18 @@ bool cfg_prof_keyring(struct cfg *k, const struct match *m)
     struct conf_isakmp_profile *p = k->at;
     str_copy(p->keyring, sizeof p->keyring, m->no ? "" : match_text(m, "keyring"));
     p->keyring_src = k->src;
+    return true;
+}
+
+bool cfg_prof_trust(struct cfg *k, const struct match *m)
+{
+    struct conf_isakmp_profile *p = k->at;
+    const char *name = m->no ? "" : match_text(m, "trust");
+    if (strlen(name) >= sizeof p->trust) {
+        return cfg_fail(k, m, "trust", "the name is too long");
+    }
+    str_copy(p->trust, sizeof p->trust, name);
+    p->trust_src = k->src;
     return true;
 }
 

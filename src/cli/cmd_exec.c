@@ -259,6 +259,7 @@ static bool is_readable(struct session *s, const char *text)
     struct strbuf errors = {0};
     again->master = c->master;
     memcpy(again->former, c->former, sizeof again->former);
+    memcpy(again->folder, c->folder, sizeof again->folder);
     bool ok = cli_load(again, "not saved", text, &errors);
     conf_free(again);
     if (!ok) {

@@ -157,12 +157,21 @@ void cfg_tidy(char *line)
     }
 }
 
+void cfg_paste_end(struct cfg *k)
+{
+    sb_free(&k->paste.text); /* it wipes what it gives back */
+    mem_wipe(&k->paste, sizeof k->paste);
+}
+
 bool cfg_line(struct cfg *k, const char *line)
 {
     struct match sub, top, *m = &sub;
     k->line = line;
     k->err[0] = 0;
     k->err_col = 0;
+    if (k->paste.take) {
+        return k->paste.take(k, line);
+    }
     const char *first = line + strspn(line, " \t\r\n");
     if (*first == 0 || *first == '!') {
         return true;
@@ -223,10 +232,10 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
         cfg_tidy(line);
         k.src.line++;
         p += len + (p[len] == '\n');
-        if (strcmp(line, "end") == 0) {
+        if (!k.paste.take && strcmp(line, "end") == 0) {
             break;
         }
-        if (strcmp(line + strspn(line, " "), "exit") == 0) {
+        if (!k.paste.take && strcmp(line + strspn(line, " "), "exit") == 0) {
             cfg_enter(&k, M_CONF, NULL);
             continue;
         }
@@ -239,6 +248,13 @@ bool cli_load(struct conf *c, const char *file, const char *text, struct strbuf 
         } else if (!cfg_line(&k, line) && ++num_errors <= 20) {
             report(errors, &k, line);
         }
+    }
+    if (k.paste.take) {
+        k.err_col = 1;
+        snprintf(k.err, sizeof k.err, "the text ends in the middle of a certificate or key; expected `quit`");
+        report(errors, &k, "");
+        num_errors++;
+        cfg_paste_end(&k);
     }
     if (num_errors > 20) {
         sb_addf(errors, "%s: %u further errors\n", file, num_errors - 20);

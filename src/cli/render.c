@@ -52,7 +52,9 @@ void cli_show_isakmp_policy(const struct cli_show *w)
         sb_addf(w->out, "    encryption algorithm:   %s\n", encr_row(p->encr)->policy_text);
         sb_addf(w->out, "    hash algorithm:         %s\n", hash_row(p->hash)->policy_text);
         sb_addf(w->out, "    authentication method:  %s\n",
-                p->auth == IKE_AUTH_PSK ? "Pre-Shared Key" : "Rivest-Shamir-Adleman Signature");
+                p->auth == IKE_AUTH_PSK      ? "Pre-Shared Key"
+                : p->auth == CONF_AUTH_ECDSA ? "Elliptic Curve Digital Signature Algorithm"
+                                             : "Rivest-Shamir-Adleman Signature");
         sb_addf(w->out, "    Diffie-Hellman group:   #%u (%u bit)\n", p->group, g ? g->bits : 0);
         sb_addf(w->out, "    lifetime:               %u seconds, no volume limit\n", p->life_s);
     }

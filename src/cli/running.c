@@ -84,6 +84,8 @@ static void running_policies(struct strbuf *o, const struct conf *c)
         }
         if (p->auth == IKE_AUTH_PSK) {
             sb_add(o, " authentication pre-share\n");
+        } else if (p->auth == CONF_AUTH_ECDSA) {
+            sb_add(o, " authentication ecdsa-sig\n");
         }
         if (p->group != 1) {
             sb_addf(o, " group %u\n", p->group);
@@ -405,6 +407,7 @@ void cli_running(struct strbuf *o, const struct conf *c)
     sb_add(o, c->ipv6_routing ? "ipv6 unicast-routing\n" : "");
     sb_add(o, c->dialect_15 ? "adit dialect 15\n" : "");
     sb_add(o, "!\n");
+    cli_running_pki(o, c);
     running_keyrings(o, c);
     running_policies(o, c);
     running_ipsec(o, c);

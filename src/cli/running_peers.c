@@ -104,6 +104,7 @@ static void running_profiles(struct strbuf *o, const struct conf *c)
         sb_addf(o, "crypto isakmp profile %s\n", p->name);
         text_line(o, "   description ", p->description);
         text_line(o, "   keyring ", p->keyring);
+        text_line(o, "   ca trust-point ", p->trust);
         if (p->self == CONF_SELF_USER) {
             sb_addf(o, "   self-identity user-fqdn %s\n", p->self_user);
         } else if (p->self != CONF_SELF_DEFAULT) {
@@ -127,7 +128,10 @@ void running_peers(struct strbuf *o, const struct conf *c)
                                        [CONF_SELF_FQDN] = "fqdn",
                                        [CONF_SELF_USER] = "user-fqdn"};
     char a[ADDR_STR];
-    sb_add(o, c->identity == CONF_SELF_FQDN ? "crypto isakmp identity hostname\n" : "");
+    sb_add(o, c->identity == CONF_SELF_FQDN      ? "crypto isakmp identity hostname\n"
+              : c->identity == CONF_SELF_DN      ? "crypto isakmp identity dn\n"
+              : c->identity == CONF_SELF_ADDRESS ? "crypto isakmp identity address\n"
+                                                 : "");
     if (c->nat_keepalive_s) {
         sb_addf(o, "crypto isakmp nat keepalive %u\n", c->nat_keepalive_s);
     }

@@ -27,6 +27,8 @@ static const struct {
     {M_STDACL, "(config-std-nacl)#"},
     {M_IPV6ACL, "(config-ipv6-acl)#"},
     {M_LINE, "(config-line)#"},
+    {M_TRUST, "(ca-trustpoint)#"},
+    {M_CHAIN, "(config-cert-chain)#"},
     {M_EXEC, ">"},
     {M_PRIV, "#"},
 };
@@ -47,6 +49,7 @@ struct session *session_new(const struct cli_host *host, void *ctx, bool privile
     s->cfg.out = &s->cfg_out;
     s->cfg.possible = host->possible;
     s->cfg.possible_ctx = host->ctx;
+    s->cfg.live = true;
     return s;
 }
 
@@ -102,6 +105,7 @@ void session_free(struct session *s)
     for (unsigned i = 0; i < HISTORY; i++) {
         forget(s->history[i]);
     }
+    cfg_paste_end(&s->cfg);
     sb_free(&s->buf);
     sb_free(&s->cfg_out);
     mem_wipe(s, sizeof *s); /* what was typed last: a filter, a refused word */
@@ -113,6 +117,9 @@ const char *session_prompt(struct session *s)
     const char *name = s->host->conf(s->host->ctx)->hostname, *suffix = "#";
     if (s->want_secret) {
         return "Password: ";
+    }
+    if (s->cfg.paste.take) {
+        return ""; /* as IOS: lines of a certificate come without a question */
     }
     for (unsigned i = 0; i < ARRAY_LEN(prompts); i++) {
         if (prompts[i].mode == s->cfg.mode) {
@@ -330,6 +337,7 @@ void session_conf_replaced(struct session *s)
     } else if (s->cfg.mode == M_CONF) {
         s->out(s->ctx, "\n% The configuration was read again; what was not saved is gone\n");
     }
+    cfg_paste_end(&s->cfg);
     s->cfg.at = NULL;
     s->cfg.c = NULL;
     s->took = false;
@@ -344,6 +352,7 @@ void session_mode(struct session *s, enum cli_mode mode)
     bool was = session_configuring(s);
     s->cfg.mode = mode;
     s->cfg.at = NULL;
+    cfg_paste_end(&s->cfg);
     if (session_configuring(s) && !was) {
         s->took = false;
         conf_typing(c);
@@ -380,8 +389,10 @@ static int config_line(struct session *s, const char *line)
     struct match *m = xcalloc(1, sizeof *m);
     int status = CLI_OK;
     still_there(s);
-    grammar_match(m, s->cfg.g, s->cfg.mode, line, false);
-    if (m->result == MATCH_OK && cli_commands[m->row].exec) {
+    if (!s->cfg.paste.take) {
+        grammar_match(m, s->cfg.g, s->cfg.mode, line, false);
+    }
+    if (!s->cfg.paste.take && m->result == MATCH_OK && cli_commands[m->row].exec) {
         status = cli_commands[m->row].exec(s, m) ? CLI_OK : CLI_ERROR; /* exit, end */
     } else {
         s->cfg.c = s->host->conf(s->host->ctx);
@@ -448,7 +459,7 @@ static int filtered_line(struct session *s, char *line, u32 mode)
 bool cli_may_hold_secret(const char *line)
 {
     /* the keywords before WORD:secret, WORD:key and `password` texts in grammar.c */
-    static const char *const words[] = {"secret", "password", "key", "password-encrypt"};
+    static const char *const words[] = {"secret", "password", "key", "password-encrypt", "pem"};
     for (const char *at = line + strspn(line, " \t"); *at;) {
         size_t len = strcspn(at, " \t"), gap = strspn(at + len, " \t");
         for (unsigned i = 0; i < ARRAY_LEN(words) && at[len + gap]; i++) {
@@ -482,6 +493,8 @@ void session_line(struct session *s, const char *typed)
     const char *word = line + strspn(line, " ");
     if (s->want_secret) {
         status = secret_line(s, line);
+    } else if (s->cfg.paste.take) {
+        status = config_line(s, line);
     } else if (s->cfg.mode & (M_EXEC | M_PRIV)) {
         remember(s, line);
         status = filtered_line(s, line, s->cfg.mode);
@@ -502,8 +515,14 @@ void session_line(struct session *s, const char *typed)
     }
 }
 
+bool session_pasting(const struct session *s)
+{
+    return s->cfg.paste.take != NULL;
+}
+
 void session_break(struct session *s)
 {
+    cfg_paste_end(&s->cfg);
     if (s->pinging) {
         s->host->ping_stop(s->host->ctx, s);
     }

@@ -104,6 +104,10 @@ static void check_isakmp(struct audit *a)
             snprintf(what, sizeof what, "keyring %.60s does not exist", p->keyring);
             say(a, p->keyring_src, false, what, "define it with `crypto keyring NAME`");
         }
+        if (p->trust[0] && !conf_trustpoint_find(a->c, p->trust)) {
+            snprintf(what, sizeof what, "trustpoint %.60s does not exist", p->trust);
+            say(a, p->trust_src, false, what, "define it with `crypto pki trustpoint NAME`");
+        }
         if (list_empty(&p->matches)) {
             snprintf(what, sizeof what, "isakmp profile %.60s", p->name);
             say(a, p->src, false, what, "has no match: add `match identity ...`");
@@ -167,6 +171,47 @@ static void check_if(struct audit *a, const struct conf_if *i)
     }
 }
 
+/* proves: some trustpoint has a certificate of ours, and a key of that kind for it. */
+static bool proves(const struct conf *c, bool ec)
+{
+    CONF_FOR(struct conf_trustpoint, t, &c->trustpoints)
+    {
+        const struct conf_keypair *k = conf_trustpoint_key(c, t);
+        if (conf_trustpoint_own(t) && k && k->ec == ec) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_policy(struct audit *a, const struct conf_isakmp_policy *p)
+{
+    char what[64];
+    bool ec = p->auth == CONF_AUTH_ECDSA;
+    if (p->auth != 1 && !proves(a->c, ec)) { /* 1: pre-share */
+        snprintf(what, sizeof what, "crypto isakmp policy %u", p->priority);
+        say(a, p->src, false, what,
+            ec ? "authenticates with ECDSA, and no trustpoint has a certificate with its EC key"
+               : "authenticates with RSA, and no trustpoint has a certificate with its RSA key");
+    }
+}
+
+static void check_trustpoint(struct audit *a, const struct conf_trustpoint *t)
+{
+    char what[96];
+    const struct conf_cert *own = conf_trustpoint_own(t);
+    bool crl_only = t->num_revocation == 1 && t->revocation[0] == CONF_REV_CRL;
+    snprintf(what, sizeof what, "trustpoint %.60s", t->name);
+    if (own && !conf_trustpoint_key(a->c, t)) {
+        say(a, own->src, false, what, "has a certificate, and its key pair is not there");
+    }
+    if (crl_only && list_empty(&t->crls) && !list_empty(&t->certs)) {
+        say(a, t->src, false, what,
+            "wants a CRL and has none, so it takes no peer: `crl query file:NAME`, or "
+            "`revocation-check none`");
+    }
+}
+
 void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf_finding *f),
                 void *ctx)
 {
@@ -176,6 +221,11 @@ void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf
         weak_encr(&a, p->src, p->encr);
         weak_hash(&a, p->src, p->hash);
         weak_group(&a, p->src, p->group);
+        check_policy(&a, p);
+    }
+    CONF_FOR(struct conf_trustpoint, t, &c->trustpoints)
+    {
+        check_trustpoint(&a, t);
     }
     check_isakmp(&a);
     CONF_FOR(struct conf_transform_set, s, &c->sets)

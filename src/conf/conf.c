@@ -30,18 +30,33 @@ struct conf *conf_new(void)
     c->life_s = 3600;
     c->life_kb = 4608000;
     c->replay_window = 64;
-    struct list *lists[] = {&c->policies, &c->keys,   &c->sets,  &c->profiles, &c->maps, &c->acls,
-                            &c->ifs,      &c->routes, &c->ospfs, &c->kept,     &c->users,
-                            &c->keyrings, &c->isakmp_profiles, &c->peers};
+    struct list *lists[] = {&c->policies, &c->keys,        &c->sets,     &c->profiles, &c->maps,
+                            &c->acls,     &c->ifs,         &c->routes,   &c->ospfs,    &c->kept,
+                            &c->users,    &c->trustpoints, &c->keypairs, &c->keyrings, &c->isakmp_profiles,
+                            &c->peers};
     for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
         list_init(lists[i]);
     }
     return c;
 }
 
+void conf_keypair_remove(struct conf_keypair *k)
+{
+    list_remove(&k->link);
+    if (k->der) {
+        mem_wipe(k->der, k->len);
+        free(k->der);
+        k->der = NULL;
+    }
+}
+
 void conf_free(struct conf *c)
 {
     if (c) {
+        CONF_FOR(struct conf_keypair, k, &c->keypairs)
+        {
+            conf_keypair_remove(k);
+        }
         arena_free(&c->arena);
         mem_wipe(c, sizeof *c);
         free(c);

@@ -27,7 +27,7 @@ struct conf_isakmp_policy {
     u32 priority;
     enum encr_id encr; /* default DES */
     enum hash_id hash; /* default SHA-1 */
-    u16 auth;          /* 1 pre-share, 3 rsa-sig (default) */
+    u16 auth;          /* 1 pre-share, 3 rsa-sig (default), 9 ecdsa-sig, whatever the curve */
     u16 group;         /* default 1 */
     u32 life_s;        /* default 86400 */
 };
@@ -51,7 +51,7 @@ struct conf_keyring {
     struct list keys; /* conf_key */
 };
 /* Who we say we are. FQDN: host name and domain, or a text of its own; USER: user@domain. */
-enum conf_self { CONF_SELF_DEFAULT, CONF_SELF_ADDRESS, CONF_SELF_FQDN, CONF_SELF_USER };
+enum conf_self { CONF_SELF_DEFAULT, CONF_SELF_ADDRESS, CONF_SELF_FQDN, CONF_SELF_USER, CONF_SELF_DN /* our certificate's subject */ };
 enum conf_match_kind {
     CONF_MATCH_ADDRESS,
     CONF_MATCH_HOST,
@@ -73,6 +73,8 @@ struct conf_isakmp_profile {
     char name[CONF_NAME], description[CONF_NAME];
     char keyring[CONF_NAME]; /* "": any key will do */
     struct conf_src keyring_src;
+    char trust[CONF_NAME]; /* ca trust-point; "": any */
+    struct conf_src trust_src;
     struct conf_local local;
     struct list matches; /* conf_match */
     enum conf_self self;
@@ -87,6 +89,53 @@ struct conf_isakmp_peer { /* crypto isakmp peer address A */
     char password[129]; /* set aggressive-mode password; "": none */
     enum conf_self endpoint; /* set aggressive-mode client-endpoint */
     char endpoint_text[CONF_NAME], description[CONF_NAME];
+};
+
+enum { CONF_AUTH_ECDSA = 9 };
+
+/* ---- certificates and keys (pki.c) --------------------------------------------------------------- */
+
+enum { CONF_TEXT = 256, CONF_SERIAL = 44 };
+struct conf_blob { /* DER, in the arena */
+    const u8 *p;
+    size_t len;
+};
+struct conf_cert { /* of a trustpoint: a certificate or a CRL */
+    struct list link;
+    struct conf_src src;
+    bool ca; /* of the CA, or ours */
+    char serial[CONF_SERIAL]; /* hexadecimal; "" for a CRL */
+    struct conf_blob der;
+};
+enum conf_enroll { CONF_ENROLL_NONE, CONF_ENROLL_TERMINAL, CONF_ENROLL_URL };
+enum conf_revocation { CONF_REV_CRL = 1, CONF_REV_OCSP, CONF_REV_NONE };
+struct conf_trustpoint {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME];
+    u8 enroll; /* enum conf_enroll */
+    bool enroll_pem;
+    char enroll_url[CONF_TEXT];
+    char subject[CONF_TEXT], fqdn[CONF_TEXT]; /* of a request; fqdn "none": no name */
+    struct addr ip;                           /* the same, AF_NONE: none */
+    u8 revocation[3], num_revocation;         /* enum conf_revocation, in their order */
+    char ocsp_url[CONF_TEXT], crl_url[CONF_TEXT];
+    char keypair[CONF_NAME]; /* label, "": the router's own name */
+    bool keypair_ec;
+    u16 keypair_bits; /* 0: not said */
+    struct list certs; /* conf_cert: CA certificates, then ours (one at most) */
+    struct list crls;  /* conf_cert */
+    struct list kept;  /* conf_kept */
+};
+/* A private key. It is no part of the text of a configuration; sys/startup.c keeps it. */
+struct conf_keypair {
+    struct list link;
+    char label[CONF_NAME];
+    bool ec, exportable;
+    u16 bits;
+    u64 made_s; /* seconds since 1970 */
+    u8 *der;    /* PKCS#8, owned, wiped; NULL: the file asks for one, it has not been made */
+    size_t len;
 };
 
 /* ---- IPsec ------------------------------------------------------------------------------------- */
@@ -319,8 +368,9 @@ struct conf {
     unsigned typing; /* consoles in configuration mode: conf_typing, conf_typed, conf_hung_up */
     u32 taken, held; /* lines ever taken from what is covered, and held for that (cover.c) */
     bool unfinished; /* a console hung up in the middle of a change: what is held stays until conf_whole */
+    char folder[CONF_TEXT]; /* where `file:NAME` is looked for; "": the current directory */
     struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users;
-    struct list keyrings, isakmp_profiles, peers;
+    struct list keyrings, isakmp_profiles, peers, trustpoints, keypairs;
 };
 
 /* conf_new: an empty model with the defaults of IOS 12.4; conf_free takes everything with it. */
@@ -403,6 +453,21 @@ void conf_user_remove(struct conf *c, const char *name);
 /* conf_keep: a line once; it takes the place of its own `no` form, or of what it is the `no` form of. */
 struct conf_kept *conf_keep(struct conf *c, struct list *where, const char *text,
                             struct conf_src src);
+
+/* pki.c. conf_trustpoint_of: the trustpoint, and what it has: our certificate (NULL: none), the key pair it names or the
+ * router's own (NULL: none). */
+struct conf_trustpoint *conf_trustpoint_find(const struct conf *c, const char *name);
+struct conf_trustpoint *conf_trustpoint_get(struct conf *c, const char *name, struct conf_src src);
+const struct conf_cert *conf_trustpoint_own(const struct conf_trustpoint *t);
+const struct conf_keypair *conf_trustpoint_key(const struct conf *c, const struct conf_trustpoint *t);
+/* conf_cert_put: a copy of the DER; a CA certificate beside others, of ours the one there is; twice is once. */
+void conf_cert_put(struct conf *c, struct conf_trustpoint *t, bool ca, const char *serial, const u8 *der, size_t len,
+                   struct conf_src src);
+void conf_crl_put(struct conf *c, struct conf_trustpoint *t, const u8 *der, size_t len, struct conf_src src);
+/* conf_keypair_put: takes the place of one with that label; der NULL: one that is asked for. conf_keypair_remove wipes it. */
+struct conf_keypair *conf_keypair_find(const struct conf *c, const char *label);
+struct conf_keypair *conf_keypair_put(struct conf *c, const char *label, bool ec, u16 bits, const u8 *der, size_t len);
+void conf_keypair_remove(struct conf_keypair *k);
 
 /* conf_if_canonical: "fa 0/0", "FastEthernet 0/0", "tun0" -> "FastEthernet0/0", "Tunnel0". False when no kind
  * (or more than one) starts with these letters or the number is missing. */

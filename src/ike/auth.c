@@ -3,7 +3,7 @@
  * Authentication-Method (appendix A). A method says what SKEYID is made of, writes our proof and checks the peer's; what is
  * proved, HASH_I and HASH_R, is the same for all. Walk: v1_phase1.c, v1_phase1_out.c -> here -> keys.c.
  */
-#include "ike/ike_int.h"
+#include "ike/auth.h"
 
 /* ---- whom it is about ---- */
 
@@ -62,10 +62,11 @@ static bool psk_skeyid(struct ike *ike, const struct ike_sa *sa, struct draft *d
     return true;
 }
 
-static void psk_prove(struct ike *ike, const struct ike_sa *sa, struct draft *d, const u8 *hash)
+static bool psk_prove(struct ike *ike, const struct ike_sa *sa, struct draft *d, const u8 *hash)
 {
     (void)ike, (void)sa;
     isakmp_out_payload(&d->out, PL_HASH, hash, hash_row(d->sa.hash)->len);
+    return true;
 }
 
 /* keyring_ok: in main mode the key is chosen by the address, and only then the peer says who it is (RFC 2409 5.4): the
@@ -99,10 +100,71 @@ static bool psk_check(struct ike *ike, const struct ike_sa *sa, const struct isa
     return false;
 }
 
+/* ---- signatures (auth_sig.c): one row for each kind of key ---- */
+
+static bool rsa_have(const struct ike *ike, const struct far_end *who)
+{
+    (void)who;
+    return sig_have(ike, PKI_RSA);
+}
+
+static bool ec256_have(const struct ike *ike, const struct far_end *who)
+{
+    (void)who;
+    return sig_have(ike, PKI_EC256);
+}
+
+static bool ec384_have(const struct ike *ike, const struct far_end *who)
+{
+    (void)who;
+    return sig_have(ike, PKI_EC384);
+}
+
+static bool ec521_have(const struct ike *ike, const struct far_end *who)
+{
+    (void)who;
+    return sig_have(ike, PKI_EC521);
+}
+
+static void not_told(struct ike *ike, const struct ike_sa *sa, u32 conn, bool found)
+{
+    (void)ike, (void)sa, (void)conn, (void)found; /* IOS has no line for it */
+}
+
 static const struct auth_method methods[] = {
     {IKE_AUTH_PSK, "pre-share", "pre-shared key", BY_HASH, WHY_NO_PSK, psk_have, psk_told,
      psk_skeyid, psk_prove, psk_check},
+    {IKE_AUTH_RSA_SIG, "rsa-sig", "certificate with its RSA key", BY_SIG, WHY_NO_CERT, rsa_have,
+     not_told, sig_skeyid, sig_prove, sig_check},
+    {IKE_AUTH_ECDSA_256, "ecdsa-sig", "certificate with its key on P-256", BY_SIG, WHY_NO_CERT,
+     ec256_have, not_told, sig_skeyid, sig_prove, sig_check},
+    {IKE_AUTH_ECDSA_384, "ecdsa-sig", "certificate with its key on P-384", BY_SIG, WHY_NO_CERT,
+     ec384_have, not_told, sig_skeyid, sig_prove, sig_check},
+    {IKE_AUTH_ECDSA_521, "ecdsa-sig", "certificate with its key on P-521", BY_SIG, WHY_NO_CERT,
+     ec521_have, not_told, sig_skeyid, sig_prove, sig_check},
 };
+
+bool auth_fits(u16 policy, u16 offered)
+{
+    return policy == IKE_AUTH_ECDSA_256
+               ? offered >= IKE_AUTH_ECDSA_256 && offered <= IKE_AUTH_ECDSA_521
+               : offered == policy;
+}
+
+const struct auth_method *auth_for(u16 policy, u32 have)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(methods); i++) {
+        if ((have & auth_bit(&methods[i])) && auth_fits(policy, methods[i].id)) {
+            return &methods[i];
+        }
+    }
+    return NULL;
+}
+
+const struct auth_method *auth_lacks(u16 policy)
+{
+    return auth_of(policy);
+}
 
 u32 auth_bit(const struct auth_method *a)
 {

@@ -30,6 +30,9 @@ void config_free(struct ike_conf *c)
     for (struct conf_user *u = c->users; u; u = u->next) {
         mem_wipe(u->v.text, sizeof u->v.text);
     }
+    for (struct conf_trust *t = c->trusts; t; t = t->next) {
+        pki_trust_free(t->t);
+    }
     map_free(&c->psk_map);
     map_free(&c->peer_map);
     arena_free(&c->arena);
@@ -124,6 +127,49 @@ static void add_split(struct ike_conf *c, const struct ike_split_value *v)
         *(g->last_split ? &g->last_split->next : &g->splits) = n;
         g->last_split = n;
     }
+}
+
+static void add_trust(struct ike_conf *c, const struct ike_trust_value *v)
+{
+    struct conf_trust **at = &c->trusts;
+    while (*at) {
+        at = &(*at)->next;
+    }
+    *at = arena_alloc(&c->arena, sizeof **at);
+    (*at)->v = *v;
+    (*at)->v.name[sizeof v->name - 1] = 0;
+    (*at)->t = pki_trust_new((*at)->v.name, (struct pki_policy){v->crl, v->ocsp, v->none});
+}
+
+/* add_parts: false: not all of it is for a trustpoint of this generation, or what it says it is. */
+static bool add_parts(struct ike_conf *c, const u8 *p, size_t len)
+{
+    struct rd r = rd_init(p, len);
+    bool ok = true;
+    while (ok && rd_left(&r)) {
+        u16 number = rd_u16(&r), part = rd_u16(&r);
+        u32 size = rd_u32(&r);
+        const u8 *der = rd_bytes(&r, size);
+        struct conf_trust *t = c->trusts;
+        while (t && t->v.number != number) {
+            t = t->next;
+        }
+        ok = der && t && part < PKI_PARTS && pki_trust_add(t->t, (enum pki_part)part, der, size);
+    }
+    return ok && rd_done(&r);
+}
+
+bool ike_ctl_parts(struct ike *ike, const u8 *p, size_t len)
+{
+    if (ike->building && (len == 0 || add_parts(ike->building, p, len))) {
+        for (struct conf_trust *t = ike->building->trusts; t; t = t->next) {
+            t->kind = (u8)pki_trust_key(t->t);
+        }
+        return true;
+    }
+    config_free(ike->building);
+    ike->building = NULL;
+    return false;
 }
 
 static void add_flow(struct ike_conf *c, const struct ike_flow_value *v)
@@ -304,6 +350,7 @@ void config_msg(struct ike *ike, const struct ike_msg *m)
         break;
     case IKE_CFG_POLICY: add_policy(ike->building, &m->u.policy); break;
     case IKE_CFG_PSK: add_psk(ike, ike->building, &m->u.psk); break;
+    case IKE_CFG_TRUST: add_trust(ike->building, &m->u.trust); break;
     case IKE_CFG_PROFILE: add_profile(ike->building, &m->u.profile); break;
     case IKE_CFG_MATCH: add_match(ike->building, &m->u.match); break;
     case IKE_CFG_PEER: add_peer(ike, ike->building, &m->u.peer); break;

@@ -323,7 +323,9 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
     if (row->answer) {
         row->answer(ike, r->sa, d);
         if (d->reply && !r->sa->version->seal(d)) {
-            draft_why(d, WHY_MALFORMED, "our own answer does not fit into %d bytes", ISAKMP_MAX);
+            if (d->why == WHY_NONE) {
+                draft_why(d, WHY_MALFORMED, "our own answer does not fit into %d bytes", ISAKMP_MAX);
+            }
             refuse(ike, r, d, V_DROP);
             return;
         }

@@ -18,11 +18,21 @@
 
 /* ---- configuration values --------------------------------------------------------------------- */
 
-enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64 };
+enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64, IKE_MAX_TRUSTS = 32 };
 enum {
     IKE_AUTH_PSK = 1,
-    IKE_AUTH_RSA_SIG = 3
+    IKE_AUTH_RSA_SIG = 3,
+    IKE_AUTH_ECDSA_256 = 9, /* RFC 4754; of a policy: any of the three */
+    IKE_AUTH_ECDSA_384 = 10,
+    IKE_AUTH_ECDSA_521 = 11
 }; /* Authentication-Method values, RFC 2409 appendix A */
+
+/* A trustpoint; its certificates and key come as records (ike_ctl_parts). */
+struct ike_trust_value {
+    u16 number; /* 0, 1, ... in their order; below IKE_MAX_TRUSTS */
+    bool crl, ocsp, none; /* revocation-check; none: and goes on when they do not answer */
+    char name[IKE_NAME];
+};
 
 struct ike_policy_value {
     u32 priority;  /* lower is tried first */
@@ -40,14 +50,16 @@ struct ike_psk_value {
     struct secret key;
 };
 /* Who we say we are: ID types, RFC 2407 4.6.2.1. */
-enum { IKE_SELF_ADDRESS = 0, IKE_SELF_FQDN = 2, IKE_SELF_USER_FQDN = 3, IKE_SELF_KEY_ID = 11 };
+enum { IKE_SELF_ADDRESS = 0, IKE_SELF_FQDN = 2, IKE_SELF_USER_FQDN = 3, IKE_SELF_DN = 9, IKE_SELF_KEY_ID = 11 };
 struct ike_self {
-    u8 type; /* IKE_SELF_ADDRESS: the type of our address */
+    u8 type; /* IKE_SELF_ADDRESS: the type of our address; IKE_SELF_DN: the subject of our certificate */
     char text[IKE_ID_TEXT];
+    bool said; /* the configuration says so: else a certificate that holds another name is not contradicted */
 };
 /* An isakmp profile; those of its matches follow it. */
 struct ike_profile_value {
     char name[IKE_NAME], keyring[IKE_NAME]; /* keyring "": any key will do */
+    char trust[IKE_NAME];                   /* the only trustpoint that counts, "": any */
     struct addr local;                      /* AF_NONE: wherever the peer reached us */
     struct ike_self self;
     bool self_set;   /* else what is said for all */
@@ -214,6 +226,7 @@ enum ike_msg_type {
     IKE_CFG_GROUP,
     IKE_CFG_SPLIT,
     IKE_CFG_FLOW,
+    IKE_CFG_TRUST,
     IKE_CFG_COMMIT,
     IKE_SET_MASK,      /* u.number = event categories */
     IKE_SET_KEYLOG,    /* u.number = 1 */
@@ -250,6 +263,7 @@ struct ike_msg {
         u64 number;
         struct ike_policy_value policy;
         struct ike_psk_value psk;
+        struct ike_trust_value trust;
         struct ike_profile_value profile;
         struct ike_match_value match;
         struct ike_peer_value peer;
@@ -285,6 +299,9 @@ struct ike *ike_new(const struct ike_env *env);
 void ike_free(struct ike *ike); /* wipes every key; sends nothing */
 /* ike_ctl: one value from main. */
 void ike_ctl(struct ike *ike, const struct ike_msg *m);
+/* ike_ctl_parts: between BEGIN and COMMIT: certificates, CRLs and keys of trustpoints whose values came before, each as
+ * number u16 | enum pki_part u16 | bytes u32 | the bytes (big-endian). False: they are not; what was begun is given up. */
+NODISCARD bool ike_ctl_parts(struct ike *ike, const u8 *p, size_t len);
 /* ike_from_dp: one value from the data plane. */
 void ike_from_dp(struct ike *ike, const struct dp_msg *m);
 /* ike_input: one datagram that arrived on `to` from `from`. Any bytes; a bad one changes nothing but counters. */

@@ -11,7 +11,7 @@
  *   initiator.c the exchanges we begin
  *   engine.c    row_find, open, row_check, engine_run, engine_commit, seal, send
  *   v1_table.c  the rows under the ladder of RFC 2409    v1_phase1.c v1_quick.c v1_info.c  their handlers
- *   auth.c      proofs of identity                  profile.c secret.c  isakmp profiles, pre-shared keys
+ *   auth.c auth_sig.c  proofs of identity           profile.c secret.c  isakmp profiles, pre-shared keys
  *   select.c    ISAKMP policies against offers           v1_proposal.c  transform sets against offers, proxy ids
  *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
  *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
@@ -26,6 +26,7 @@
 #include "ike/ike.h"
 #include "ike/limits.h"
 #include "ike/reason.h"
+#include "pki/pki.h"
 #include "wire/isakmp.h"
 
 /* ---- states (names as IOS debug prints them) ------------------------------------------------------ */
@@ -103,6 +104,7 @@ struct xch_core {
     struct bytes_big gi, gr, gxy; /* gxy is secret, wiped */
     struct bytes_sa sa_i;         /* the initiator's SA payload body */
     struct bytes_id idi, idr;     /* bodies of the ID payloads */
+    u32 asked; /* bit per trustpoint whose certificate the peer has asked for */
     /* quick mode */
     u32 flow, spi_in, spi_out;
     u8 encr, auth, mode;
@@ -162,7 +164,7 @@ struct ike_sa {
     u64 born_ms, expire_ms, rekey_ms;
     bool deleted;
     u64 gone_ms;      /* when a deleted SA leaves the list */
-    u32 logged;       /* bit per reason already logged for this SA */
+    u64 logged;       /* bit per reason already logged for this SA */
     char fail[160];
     u32 *msgids; /* owned: all message ids the peer has used, an open table */
     u32 num_msgids, cap_msgids, next_msgid;
@@ -285,6 +287,12 @@ struct conf_psk {
     struct conf_psk *next, *same; /* same: one of the same prefix or name, in another keyring */
     struct ike_psk_value v;
 };
+struct conf_trust {
+    struct conf_trust *next;
+    struct ike_trust_value v;
+    struct pki_trust *t; /* owned */
+    u8 kind;             /* enum pki_kind of the key we can prove to have there */
+};
 struct conf_match {
     struct conf_match *next;
     struct ike_match_value v;
@@ -324,6 +332,7 @@ struct ike_conf { /* one generation; owns everything in it */
     struct ike_global_value global;
     struct conf_policy *policies; /* by priority */
     struct conf_psk *psks;
+    struct conf_trust *trusts; /* by number */
     struct map psk_map;    /* psk_key: those of a prefix; psk_name_key: those of a name */
     u8 psk_lens[129 / 8 + 1]; /* a bit for each prefix length that a key has */
     struct conf_profile *profiles, *last_profile; /* in the order of the configuration */
@@ -621,38 +630,15 @@ struct far_end {
 /* far_end_of: of an SA, as far as its draft knows it. */
 struct far_end far_end_of(const struct ike *ike, const struct ike_sa *sa, const struct sa_core *c);
 
-/* auth.c */
-struct auth_method {
-    u16 id;           /* Authentication-Method, RFC 2409 appendix A */
-    const char *name; /* as the console says it */
-    const char *what; /* what it takes, for sentences */
-    u8 proof;         /* enum row_proof */
-    enum ike_reason lacks; /* what is said when that is not there */
-    /* have: it is there for that far end. told: the debug lines of having looked. */
-    bool (*have)(const struct ike *ike, const struct far_end *who);
-    void (*told)(struct ike *ike, const struct ike_sa *sa, u32 conn, bool found);
-    /* skeyid: d->sa.skeyid, when both nonces (and g^xy) are known. False: why is in the draft. */
-    bool (*skeyid)(struct ike *ike, const struct ike_sa *sa, struct draft *d);
-    /* prove: our payloads for that HASH_I or HASH_R. check: the peer's are; false: why is in the draft. */
-    void (*prove)(struct ike *ike, const struct ike_sa *sa, struct draft *d, const u8 *hash);
-    bool (*check)(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d,
-                  const u8 *hash);
-};
-const struct auth_method *auth_of(u16 id); /* NULL: adit has it not */
-/* auth_have: the bits (auth_bit) of the methods that we have what it takes for with that far end. auth_tell: the debug lines
- * of having looked for that. */
-u32 auth_have(const struct ike *ike, const struct far_end *who);
-void auth_tell(struct ike *ike, const struct ike_sa *sa, u32 conn, u32 have);
-u32 auth_bit(const struct auth_method *a);
-
 /* keys.c: pure */
 void keys_skeyid_psk(struct sa_core *sa, const struct secret *psk, const struct xch_core *x); /* SKEYID alone */
 void keys_derive(struct sa_core *sa, const struct xch_core *x); /* SKEYID_d, _a, _e from SKEYID and g^xy */
 bool keys_cipher(struct secret *out_key, enum encr_id encr, enum hash_id hash, const struct secret *skeyid_e);
 void keys_iv_phase1(struct secret *out, const struct sa_core *sa, const struct xch_core *x);
 void keys_iv_phase2(struct secret *out, const struct sa_core *sa, const struct secret *last, u32 msgid);
-void keys_hash_i(u8 *out, const struct sa_core *sa, const struct xch_core *x);
-void keys_hash_r(u8 *out, const struct sa_core *sa, const struct xch_core *x);
+void keys_skeyid_sig(struct sa_core *sa, const struct xch_core *x); /* SKEYID alone, from nonces and g^xy */
+void keys_hash_i(u8 *out, enum hash_id h, const struct sa_core *sa, const struct xch_core *x);
+void keys_hash_r(u8 *out, enum hash_id h, const struct sa_core *sa, const struct xch_core *x);
 /* keys_hash_phase2: HASH(1) of quick mode and informational (nonce NULL), HASH(2) with the initiator's nonce. */
 void keys_hash_phase2(u8 *out, const struct sa_core *sa, u32 msgid, const struct bytes_nonce *ni, const u8 *rest,
                       size_t rest_len);

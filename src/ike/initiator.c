@@ -14,11 +14,10 @@ static const struct ike_policy_value *usable(const struct ike *ike, u32 have,
 {
     *out_lacks = NULL;
     for (const struct conf_policy *p = ike->conf->policies; p; p = p->next) {
-        const struct auth_method *a = auth_of(p->v.auth);
-        if (a && (have & auth_bit(a))) {
+        if (auth_for(p->v.auth, have)) {
             return &p->v;
         }
-        *out_lacks = *out_lacks ? *out_lacks : a;
+        *out_lacks = *out_lacks ? *out_lacks : auth_lacks(p->v.auth);
     }
     return NULL;
 }
@@ -41,7 +40,7 @@ struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
     const struct ike_policy_value *first = usable(ike, have, &lacks);
     if (!first) {
         snprintf(why, START_WHY, "no %s is configured for %s%s%s",
-                 lacks ? lacks->what : "ISAKMP policy with pre-share", addr_str(a, remote),
+                 lacks ? lacks->what : "ISAKMP policy", addr_str(a, remote),
                  who.keyring ? " in keyring " : "", who.keyring ? who.keyring : "");
         report(ike, NULL, remote, aggressive ? XCH_AGGRESSIVE : XCH_MAIN,
                lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
@@ -60,7 +59,7 @@ struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
     ev_ike_sa_insert(
         ike->log, 0, remote,
         &(struct evb_ike_sa_insert){.lport = from.port, .rport = to.port, .handle = sa_handle(sa)});
-    struct am_offer offer = {have, first->group};
+    struct am_offer offer = {have, first->group, auth_for(first->auth, have)->id};
     str_copy(sa->c.profile, sizeof sa->c.profile, profile);
     sa->main.c.exchange = aggressive ? XCH_AGGRESSIVE : XCH_MAIN;
     if (!(aggressive ? engine_start(ike, sa, &sa->main, am_out_1, &offer, XS_I_AM1, TM_RESEND)

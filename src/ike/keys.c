@@ -16,6 +16,16 @@ void keys_skeyid_psk(struct sa_core *sa, const struct secret *psk, const struct 
            (struct iov[]){{x->ni.b, x->ni.len}, {x->nr.b, x->nr.len}}, 2);
 }
 
+void keys_skeyid_sig(struct sa_core *sa, const struct xch_core *x)
+{
+    u8 key[2 * ISAKMP_NONCE_MAX];
+    memcpy(key, x->ni.b, x->ni.len);
+    memcpy(key + x->ni.len, x->nr.b, x->nr.len);
+    sa->skeyid.len = hash_row(sa->hash)->len;
+    prf_of(sa->skeyid.b, sa->hash, key, (size_t)x->ni.len + x->nr.len,
+           &(struct iov){x->gxy.b, x->gxy.len}, 1);
+}
+
 void keys_derive(struct sa_core *sa, const struct xch_core *x)
 {
     enum hash_id h = sa->hash;
@@ -77,9 +87,9 @@ void keys_iv_phase2(struct secret *out, const struct sa_core *sa, const struct s
     secret_wipe(&from);
 }
 
-void keys_hash_i(u8 *out, const struct sa_core *sa, const struct xch_core *x)
+void keys_hash_i(u8 *out, enum hash_id h, const struct sa_core *sa, const struct xch_core *x)
 {
-    prf_of(out, sa->hash, sa->skeyid.b, sa->skeyid.len,
+    prf_of(out, h, sa->skeyid.b, sa->skeyid.len,
            (struct iov[]){{x->gi.b, x->gi.len},
                           {x->gr.b, x->gr.len},
                           {sa->cookie_i, 8},
@@ -89,9 +99,9 @@ void keys_hash_i(u8 *out, const struct sa_core *sa, const struct xch_core *x)
            6);
 }
 
-void keys_hash_r(u8 *out, const struct sa_core *sa, const struct xch_core *x)
+void keys_hash_r(u8 *out, enum hash_id h, const struct sa_core *sa, const struct xch_core *x)
 {
-    prf_of(out, sa->hash, sa->skeyid.b, sa->skeyid.len,
+    prf_of(out, h, sa->skeyid.b, sa->skeyid.len,
            (struct iov[]){{x->gr.b, x->gr.len},
                           {x->gi.b, x->gi.len},
                           {sa->cookie_r, 8},

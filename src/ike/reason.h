@@ -36,10 +36,14 @@
     R(SAID, "the peer says no, unproved", "A reason that seems to be the peer's, but anybody may have sent it.")       \
     R(LIKELY, "the peer says no, likely", "Sent under the keys of this negotiation before either end proved itself.")   \
     R(UNHEARD, "message 5 not answered",                                                                               \
-      "The peer does not answer what proves us: the pre-shared keys differ, or it does not accept our identity.")      \
+      "The peer does not answer what proves us: the pre-shared keys differ, or it does not accept our identity or certificate.")      \
     R(XAUTH, "extended authentication failed",                                                                         \
       "The user is not known or has another password, or nothing is configured to answer with.")                         \
     R(NO_ADDRESS, "no address for a client", "The client belongs to no group with a pool, or every address of it is in use.") \
+    R(CERT, "certificate refused", "The peer's certificate is not accepted; the detail says why, and of whom.")        \
+    R(SIGNATURE, "signature wrong", "The peer's signature is not of the certificate it shows, or over something else.") \
+    R(NO_CERT, "no certificate of our own",                                                                            \
+      "Signatures are to authenticate, and no trustpoint has a certificate, its key and its CA's certificate.")        \
     R(MOVED, "peer is elsewhere",                                                                                       \
       "A NAT gave the peer another address, and its pairs cannot follow: no ISAKMP SA with it lives.")                    \
     R(NO_DP, "data plane took no SA", "An SA that was negotiated did not get into the data plane; its pair was removed.")

@@ -86,7 +86,7 @@ void report(struct ike *ike, struct ike_sa *sa, const struct addr *peer, u8 exch
             enum ike_reason why, const char *detail)
 {
     enum ev_id id = reason_event(why);
-    u32 bit = 1u << why;
+    u64 bit = 1ull << why;
     /* a peer repeats what we refused: the line stands once per SA, the counter counts them all */
     bool again =
         sa && sa->known ? (sa->logged & bit) != 0 : said_lately(ike, peer, exchange, why, detail);
@@ -139,7 +139,7 @@ void trace_payload(struct ike *ike, const struct ike_sa *sa, u32 conn, const cha
 
 void id_text(char *out, size_t cap, const u8 *body, u16 len)
 {
-    char a[ADDR_STR];
+    char a[ADDR_STR], dn[PKI_NAME];
     out[0] = 0;
     if (len >= 8 && body[0] == ID_IPV4_ADDR) {
         struct addr v4 = addr_from_bytes(AF_V4, body + 4);
@@ -153,6 +153,8 @@ void id_text(char *out, size_t cap, const u8 *body, u16 len)
             out[i] = body[4 + i] > 32 && body[4 + i] < 127 ? (char)body[4 + i] : '?';
         }
         out[n] = 0;
+    } else if (len > 4 && body[0] == ID_DER_ASN1_DN && pki_dn_text(dn, body + 4, len - 4u)) {
+        str_copy(out, cap, dn);
     } else if (len >= 4) {
         snprintf(out, cap, "%s", isakmp_id_name(body[0]));
     }

@@ -80,7 +80,9 @@ static void trace_attr(struct ike *ike, const struct ike_sa *sa, u32 conn,
             log, conn, peer,
             &(struct evb_ike_p1_auth){.name = ev_str(a->value == IKE_AUTH_PSK       ? "pre-share"
                                                      : a->value == IKE_AUTH_RSA_SIG ? "RSA sig"
-                                                                                    : "unknown")});
+                                                     : auth_fits(IKE_AUTH_ECDSA_256, (u16)a->value)
+                                                         ? "ECDSA sig"
+                                                         : "unknown")});
         break;
     case P1_LIFE_TYPE:
         ev_ike_p1_life_type(
@@ -136,8 +138,8 @@ static unsigned p1_compare(const struct ike_policy_value *p, const struct p1_off
     snprintf(raw, sizeof raw, "group %u", p->group);
     DIFFERS(o->group != p->group, "Diffie-Hellman group", "group %u, policy %u", o->group,
             p->priority, raw)
-    DIFFERS(o->auth != p->auth, "Authentication method", "authentication method %u, policy %u",
-            o->auth, p->priority, auth ? auth->name : "rsa-sig")
+    DIFFERS(!auth_fits(p->auth, o->auth), "Authentication method", "authentication method %u, policy %u",
+            o->auth, p->priority, auth ? auth->name : "another")
     snprintf(raw, sizeof raw, "%d at least", P1_LIFE_MIN_S);
     DIFFERS(o->life_s < P1_LIFE_MIN_S, "Life duration", "a life of %u seconds, policy %u",
             o->life_s, p->priority, raw)
@@ -171,7 +173,7 @@ static bool p1_try(struct ike *ike, const struct ike_sa *sa, const struct isakmp
                     &(struct evb_ike_check_p1){.transform = t->number, .priority = p->priority});
     trace_offer(ike, sa, conn, t, &o);
     unsigned wrong = t->id == TRANSFORM_KEY_IKE ? p1_compare(p, &o, &what, why) : 9;
-    const struct auth_method *auth = auth_of(p->auth);
+    const struct auth_method *auth = auth_of(wrong ? p->auth : o.auth);
     if (wrong == 0 && auth && (have & auth_bit(auth))) {
         ev_ike_p1_accept(ike->log, conn, &sa->remote.a, &(struct evb_ike_p1_accept){.next = next});
         return true;
@@ -182,14 +184,8 @@ static bool p1_try(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     } else if (wrong == 0 && *best) {
         *best = 0;
         char a[ADDR_STR];
-        if (auth) {
-            draft_why(d, auth->lacks, "policy %u fits, but there is no %s for %s", p->priority,
-                      auth->what, addr_str(a, &sa->remote.a));
-        } else {
-            draft_why(d, WHY_NO_PROPOSAL,
-                      "policy %u fits, but adit has no RSA signatures yet, wants pre-share",
-                      p->priority);
-        }
+        draft_why(d, auth ? auth->lacks : WHY_NO_PROPOSAL, "policy %u fits, but there is no %s for %s",
+                  p->priority, auth ? auth->what : "such method", addr_str(a, &sa->remote.a));
     }
     ev_ike_p1_differs(ike->log, conn, &sa->remote.a,
                       &(struct evb_ike_p1_differs){.what = ev_str(what)});
@@ -317,8 +313,8 @@ void p1_write(struct ike *ike, u32 have, u16 group, struct isakmp_out *o)
     isakmp_out_sa(o);
     isakmp_out_proposal(o, &p, 1, PROTO_ISAKMP, NULL, 0);
     for (const struct conf_policy *c = ike->conf->policies; c && p.num < 32; c = c->next) {
-        const struct auth_method *auth = auth_of(c->v.auth);
-        if (!auth || !(have & auth_bit(auth)) || (group && c->v.group != group)) {
+        const struct auth_method *auth = auth_for(c->v.auth, have);
+        if (!auth || (group && c->v.group != group)) {
             continue;
         }
         const struct encr_row *e = encr_row(c->v.encr);
@@ -329,7 +325,7 @@ void p1_write(struct ike *ike, u32 have, u16 group, struct isakmp_out *o)
         }
         isakmp_out_attr(&o->w, P1_HASH, hash_row(c->v.hash)->p1_id);
         isakmp_out_attr(&o->w, P1_GROUP, c->v.group);
-        isakmp_out_attr(&o->w, P1_AUTH, c->v.auth);
+        isakmp_out_attr(&o->w, P1_AUTH, auth->id);
         isakmp_out_attr(&o->w, P1_LIFE_TYPE, LIFE_SECONDS);
         isakmp_out_attr_u32(&o->w, P1_LIFE, c->v.life_s);
         isakmp_out_transform_end(o, &p);

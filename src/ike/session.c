@@ -5,6 +5,7 @@
  *
  * On the walk: ike_input -> engine_run -> ... -> [session_settle].
  */
+#include "ike/auth.h"
 #include "ike/ike_int.h"
 
 static struct ike_sa *live(struct ike *ike, u32 number)
@@ -567,7 +568,9 @@ static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
     sa_send(ike, sa, x->rt.tx, x->rt.tx_len);
     if (sa->main.c.state == XS_I_MM5) {
         report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_UNHEARD,
-               "no answer to message 5, which proves who we are; do the pre-shared keys differ?");
+               sig_kind(sa->c.auth)
+                   ? "no answer to message 5, which proves who we are; does the peer accept our certificate?"
+                   : "no answer to message 5, which proves who we are; do the pre-shared keys differ?");
     }
     return false;
 }

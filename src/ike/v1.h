@@ -6,6 +6,7 @@
 #ifndef ADIT_IKE_V1_H
 #define ADIT_IKE_V1_H
 
+#include "ike/auth.h"
 #include "ike/ike_int.h"
 
 /* v1_phase1.c: for main and aggressive mode */
@@ -48,6 +49,7 @@ bool mm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *have);
 struct am_offer { /* for am_out_1 */
     u32 have;  /* methods (auth_bit) */
     u16 group; /* the only one that is offered */
+    u16 auth;  /* the first method that is offered: our identity is said with that in mind */
 };
 bool am_out_1(struct ike *, const struct ike_sa *, struct draft *, void *am_offer);
 enum verdict am_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);

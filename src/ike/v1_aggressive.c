@@ -34,7 +34,10 @@ bool am_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *o
         return false;
     }
     p1_write_ke(d, &d->x.gi, &d->x.ni);
+    d->sa.auth = o->auth; /* the identity is said before it is agreed */
     p1_write_identity(ike, sa, d, &d->x.idi);
+    sig_ask(ike, d);
+    d->sa.auth = 0;
     vendor_write_natt(&d->out, natt_offers(ike));
     vendor_write_ours(&d->out, d->sa.cookie_i);
     ev_ike_begin_am(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_am){.flow = sa->flow});
@@ -86,6 +89,7 @@ void am_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     p1_write_ke(d, &d->x.gr, &d->x.nr);
     p1_write_identity(ike, sa, d, &d->x.idr);
     p1_write_proof(ike, sa, d);
+    sig_ask(ike, d);
     vendor_write_natt(&d->out, d->sa.natt);
     vendor_write_ours(&d->out, d->sa.cookie_i);
     natd_write(d);

@@ -84,9 +84,10 @@ enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp
 
 void mm_out_4(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
-    (void)ike, (void)sa;
+    (void)sa;
     draft_hdr(d, false);
     p1_write_ke(d, &d->x.gr, &d->x.nr);
+    sig_ask(ike, d);
     vendor_write_ours(&d->out, d->sa.cookie_i);
     natd_write(d);
 }
@@ -123,6 +124,7 @@ void mm_out_5(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     draft_hdr(d, true);
     p1_write_identity(ike, sa, d, &d->x.idi);
     p1_write_proof(ike, sa, d);
+    sig_ask(ike, d);
     if (contact) {
         p1_write_contact(d);
     }

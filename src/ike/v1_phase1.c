@@ -13,7 +13,7 @@ static u32 secrets(struct ike *ike, const struct ike_sa *sa, const struct draft 
     const struct far_end who = far_end_of(ike, sa, &d->sa);
     u32 have = auth_have(ike, &who);
     auth_tell(ike, sa, 0, have);
-    if (have) {
+    if (have & auth_bit(auth_of(IKE_AUTH_PSK))) {
         ev_ike_psk_local(ike->log, 0, &sa->remote.a, &(struct evb_ike_psk_local){.policies = 0});
     }
     return have;
@@ -28,7 +28,7 @@ static void accept_policy(struct ike *ike, const struct isakmp_msg *m,
     d->sa.encr = p->encr;
     d->sa.hash = p->hash;
     d->sa.group = p->group;
-    d->sa.auth = p->auth;
+    d->sa.auth = o.auth;
     d->sa.life_s = MIN(o.life_s, p->life_s);
     d->sa.conn_id = ike->next_conn;
     d->x.sa_i.len = m->sa.body_len;
@@ -118,6 +118,7 @@ bool p1_keys(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *
                       .skeyid_e = ev_key(d->sa.skeyid_e.b, ike->keylog ? d->sa.skeyid_e.len : 0)});
     d->sa.vids |= vendor_read(ike, sa, conn, m);
     natd_check(ike, sa, m, d);
+    sig_asked(ike, sa, m, d);
     mem_wipe(&d->x.gxy, sizeof d->x.gxy);
     return true;
 }
@@ -137,6 +138,10 @@ static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct i
                   id->proto, id->port);
         return false;
     }
+    bool signs = auth_of(d->sa.auth)->proof == BY_SIG; /* then the certificate holds the identity (auth_sig.c) */
+    if (signs && id->type == ID_DER_ASN1_DN) {
+        return true;
+    }
     if (id->type != ID_IPV4_ADDR && id->type != ID_IPV6_ADDR) {
         if (id->type == ID_FQDN || id->type == ID_USER_FQDN || id->type == ID_KEY_ID) {
             return true; /* the key was found by address and the hash proves it; the name is only
@@ -151,6 +156,11 @@ static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct i
     }
     if (addr_equal(&p.a, &sa->remote.a)) {
         return true;
+    }
+    if (signs) { /* RFC 4945 3.1.1 */
+        draft_why(d, WHY_IDENTITY, "its certificate is for %s, wanted the address it speaks from, %s, or a name",
+                  d->sa.peer_name, addr_str(want, &sa->remote.a));
+        return false;
     }
     const struct far_end who = far_end_of(ike, sa, &d->sa);
     struct far_end there = who;
@@ -205,7 +215,7 @@ bool p1_identity(struct ike *ike, const struct ike_sa *sa, const struct isakmp_m
     if (!find_profile(ike, sa, d)) {
         return false;
     }
-    trace_payload(ike, sa, sa->c.conn_id, "HASH", 0);
+    trace_payload(ike, sa, sa->c.conn_id, m->seen & PB_SIG ? "SIG" : "HASH", 0);
     return true;
 }
 
@@ -267,7 +277,8 @@ enum verdict p1_proved(struct ike *ike, const struct ike_sa *sa, const struct is
     u8 want[HASH_MAX];
     struct isakmp_id id;
     const struct bytes_id *who = sa->c.initiator ? &d->x.idr : &d->x.idi;
-    (sa->c.initiator ? keys_hash_r : keys_hash_i)(want, &d->sa, &d->x);
+    (sa->c.initiator ? keys_hash_r : keys_hash_i)(want, sig_hash(&d->sa), &d->sa, &d->x);
+    sig_asked(ike, sa, m, d);
     if (!auth_of(d->sa.auth)->check(ike, sa, m, d, want) || !notify_ok(m, d)) {
         return V_DROP;
     }

@@ -78,20 +78,29 @@ void p1_our_value(struct ike *ike, const struct dh *dh, struct draft *d, struct 
 void p1_write_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d,
                        struct bytes_id *id)
 {
+    const struct auth_method *auth = auth_of(d->sa.auth);
     const struct ike_self *self = profile_self(ike, d->sa.profile, &sa->remote.a);
     struct wr w = wr_init(id->b, sizeof id->b);
-    wr_u8(&w, self->type ? self->type : sa->local.a.family == AF_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR);
+    bool plain = self->type && self->type != IKE_SELF_DN; /* a name that is said */
+    wr_u8(&w, plain ? self->type : sa->local.a.family == AF_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR);
     wr_u8(&w, IPPROTO_UDP_);
     wr_u16(&w, 500);
-    if (self->type) {
+    if (plain) {
         wr_bytes(&w, self->text, strnlen(self->text, sizeof self->text));
     } else {
         wr_bytes(&w, sa->local.a.b, addr_len(&sa->local.a));
     }
     id->len = (u16)wr_len(&w);
-    ev_ike_id_ours(ike->log, d->sa.conn_id, &sa->remote.a,
-                   &(struct evb_ike_id_ours){.type = ev_str(isakmp_id_name(id->b[0]))});
-    trace_id(ike, sa, id->b, id->len, PL_HASH);
+    if (sig_kind(d->sa.auth)) {
+        (void)sig_identity(ike, sa, d, self, id);
+        ev_ike_id_sig(ike->log, d->sa.conn_id, &sa->remote.a,
+                      &(struct evb_ike_id_sig){.method = ev_str(sig_kind(d->sa.auth) == PKI_RSA ? "RSA signature" : "ECDSA signature"),
+                                               .type = ev_str(isakmp_id_name(id->b[0]))});
+    } else {
+        ev_ike_id_ours(ike->log, d->sa.conn_id, &sa->remote.a,
+                       &(struct evb_ike_id_ours){.type = ev_str(isakmp_id_name(id->b[0]))});
+    }
+    trace_id(ike, sa, id->b, id->len, auth && auth->proof == BY_SIG ? PL_CERT : PL_HASH);
     ev_ike_id_length(ike->log, d->sa.conn_id, &sa->remote.a,
                      &(struct evb_ike_id_length){.length = id->len + 4u});
     isakmp_out_payload(&d->out, PL_ID, id->b, id->len);
@@ -100,8 +109,10 @@ void p1_write_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d
 void p1_write_proof(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
     u8 hash[HASH_MAX];
-    (d->sa.initiator ? keys_hash_i : keys_hash_r)(hash, &d->sa, &d->x);
-    auth_of(d->sa.auth)->prove(ike, sa, d, hash);
+    (d->sa.initiator ? keys_hash_i : keys_hash_r)(hash, sig_hash(&d->sa), &d->sa, &d->x);
+    if (!auth_of(d->sa.auth)->prove(ike, sa, d, hash)) {
+        d->out.w.bad = true; /* nothing is sent; why is in the draft */
+    }
 }
 
 bool p1_greets(struct ike *ike, const struct ike_sa *sa, const struct draft *d)

@@ -2,7 +2,8 @@
  * v1_table.c: IKEv1 as a table: which message may come in which state, what it must hold, who handles it, what
  * comes next. The engine reads it; a new exchange is a new group of rows here and its handlers.
  *
- * Main mode with a pre-shared key (RFC 2409 5.4)     Quick mode (RFC 2409 5.5)
+ * Main mode with a pre-shared key (RFC 2409 5.4);    Quick mode (RFC 2409 5.5)
+ * with signatures (5.1) [CERT,] SIG stands for HASH
  *
  *   Initiator                 Responder                Initiator                        Responder
  *   HDR, SA            -->                             HDR*, HASH(1), SA, Ni
@@ -42,6 +43,9 @@ static const struct row rows[] = {
     {XS_R_MM4, ROLE_R, XCH_MAIN, ENCRYPTED, BY_HASH, PB_ID | PB_HASH, ALWAYS | PB_CR, mm_5_6, mm_out_6,
      XS_R_MM5, XS_P1_COMPLETE, PHASE_READY, TM_REPLY, TR_MM,
      "<-- HDR*, IDii, HASH_I: check who it is, answer HDR*, IDir, HASH_R"},
+    {XS_R_MM4, ROLE_R, XCH_MAIN, ENCRYPTED, BY_SIG, PB_ID | PB_SIG, ALWAYS | PB_CR | PB_CERT, mm_5_6,
+     mm_out_6, XS_R_MM5, XS_P1_COMPLETE, PHASE_READY, TM_REPLY, TR_MM,
+     "<-- HDR*, IDii, [CERT,] SIG_I: check who it is, answer HDR*, IDir, [CERT,] SIG_R"},
     /* main mode, initiator */
     {XS_I_MM1, ROLE_I, XCH_MAIN, IN_CLEAR, BY_ANY, PB_SA, ALWAYS, mm_i2, mm_out_3, XS_I_MM2, XS_I_MM3,
      PHASE_HALF, TM_RESEND, TR_MM, "<-- HDR, SA: is it what we offered, send HDR, KE, Ni"},
@@ -51,6 +55,9 @@ static const struct row rows[] = {
     {XS_I_MM5, ROLE_I, XCH_MAIN, ENCRYPTED, BY_HASH, PB_ID | PB_HASH, ALWAYS | PB_CR, mm_5_6, NULL, XS_I_MM6,
      XS_P1_COMPLETE, PHASE_READY, TM_NONE, TR_MM,
      "<-- HDR*, IDir, HASH_R: check who it is; phase 1 is done"},
+    {XS_I_MM5, ROLE_I, XCH_MAIN, ENCRYPTED, BY_SIG, PB_ID | PB_SIG, ALWAYS | PB_CR | PB_CERT, mm_5_6,
+     NULL, XS_I_MM6, XS_P1_COMPLETE, PHASE_READY, TM_NONE, TR_MM,
+     "<-- HDR*, IDir, [CERT,] SIG_R: check who it is; phase 1 is done"},
     /* aggressive mode */
     {XS_READY, ROLE_R, XCH_AGGRESSIVE, IN_CLEAR, BY_ANY, PB_SA | PB_KE | PB_NONCE | PB_ID,
      ALWAYS | PB_CR, am_r1, am_out_2, XS_R_AM2, XS_R_AM2, PHASE_KEYED, TM_REPLY, TR_AM,
@@ -58,10 +65,13 @@ static const struct row rows[] = {
     {XS_R_AM2, ROLE_R, XCH_AGGRESSIVE, EITHER, BY_HASH, PB_HASH, ALWAYS | PB_NATD, am_r3, NULL,
      XS_R_AM2, XS_P1_COMPLETE, PHASE_READY, TM_NONE, TR_AM,
      "<-- HDR[*], HASH_I: check who it is; phase 1 is done"},
+    {XS_R_AM2, ROLE_R, XCH_AGGRESSIVE, EITHER, BY_SIG, PB_SIG, ALWAYS | PB_NATD | PB_CR | PB_CERT,
+     am_r3, NULL, XS_R_AM2, XS_P1_COMPLETE, PHASE_READY, TM_NONE, TR_AM,
+     "<-- HDR[*], [CERT,] SIG_I: check who it is; phase 1 is done"},
     {XS_I_AM1, ROLE_I, XCH_AGGRESSIVE, IN_CLEAR, BY_ANY, PB_SA | PB_KE | PB_NONCE | PB_ID,
-     ALWAYS | PB_CR | PB_NATD | PB_HASH, am_i2, am_out_3, XS_I_AM1, XS_P1_COMPLETE, PHASE_READY,
+     ALWAYS | PB_CR | PB_NATD | PB_HASH | PB_SIG | PB_CERT, am_i2, am_out_3, XS_I_AM1, XS_P1_COMPLETE, PHASE_READY,
      TM_REPLY, TR_AM,
-     "<-- HDR, SA, KE, Nr, IDir, HASH_R: derive the keys, check who it is, send HDR*, HASH_I"},
+     "<-- HDR, SA, KE, Nr, IDir, HASH_R or SIG_R: derive the keys, check who it is, send HDR*, HASH_I or SIG_I"},
     /* transaction: extended authentication, configuration of clients */
     {XS_CFG_READY, ROLE_R, XCH_TRANSACTION, ENCRYPTED, BY_ANY, PB_HASH | PB_ATTR, ALWAYS, cfg_r1, cfg_out_2, XS_CFG_READY,
      XS_CFG_DONE, PHASE_HALF, TM_REPLY, TR_NONE, "<-- HDR*, HASH, ATTR: a request or a set, answer HDR*, HASH, ATTR"},

@@ -24,7 +24,7 @@ struct console {
     char prompt[128];
     u32 length; /* lines per page; 0: no paging */
     u32 shown;  /* lines of this page so far */
-    bool quit_page, closed, secret, gone;
+    bool quit_page, closed, secret, pasting, gone;
     bool configuring; /* the prompt is one of configuration mode */
     bool ctrl_z;      /* the line ended with ^Z */
     int status;
@@ -179,6 +179,7 @@ static char take(struct console *c, json_t *o, struct strbuf *out)
         c->status = (int)json_integer_value(done);
         c->length = (u32)json_integer_value(json_object_get(o, "length"));
         c->secret = json_is_true(json_object_get(o, "secret"));
+        c->pasting = json_is_true(json_object_get(o, "pasting"));
         c->closed = json_is_true(json_object_get(o, "closed"));
         c->configuring = json_is_true(json_object_get(o, "configuring"));
         s = json_string_value(json_object_get(o, "prompt"));
@@ -412,7 +413,7 @@ static bool one_line(struct console *c, History *h)
         mem_wipe((char *)(uintptr_t)line, (size_t)count);
     }
     if (copy[strspn(copy, " ")]) {
-        if (!cli_may_hold_secret(copy)) {
+        if (!c->pasting && !cli_may_hold_secret(copy)) {
             history(h, &ev, H_ENTER, copy);
         }
     } else if (c->ctrl_z) { /* nothing typed before it */

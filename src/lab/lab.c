@@ -103,6 +103,9 @@ static struct conf *node_conf(const struct topo *t, const struct topo_node *n, c
         return NULL;
     }
     struct conf *c = conf_new();
+    str_copy(c->folder, sizeof c->folder, path);
+    char *slash = strrchr(c->folder, '/');
+    *(slash ? slash + (slash == c->folder) : c->folder) = 0;
     if (!cli_load(c, path, text, &errors)) {
         fputs(errors.s, stderr);
         conf_free(c);

@@ -100,6 +100,7 @@ static void on_done(void *ctx, int status)
     json_object_set_new(o, "length", json_integer(session_length(c->session)));
     json_object_set_new(o, "secret",
                         json_boolean(strcmp(session_prompt(c->session), "Password: ") == 0));
+    json_object_set_new(o, "pasting", json_boolean(session_pasting(c->session)));
     json_object_set_new(o, "closed", json_boolean(session_closed(c->session)));
     json_object_set_new(o, "configuring", json_boolean(session_configuring(c->session)));
     send_json(c, o);

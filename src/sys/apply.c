@@ -252,11 +252,12 @@ static const struct plan *newest(const struct router *r)
 
 /* give: a generation to a child; it answers with the number of the one in force. */
 static void give(struct router *r, enum child_id id, const void *values, size_t num, size_t size,
-                 enum outbox_value which)
+                 const struct plan_list *rest, enum outbox_value which)
 {
     u64 number = r->given[id] = ++r->generation;
     r->refused[id] = false;
-    int fd = generation_seal(number, values, num, size);
+    int fd = generation_seal(number, values, num, size, rest ? rest->items : NULL,
+                             rest ? rest->num : 0);
     if (fd < 0) {
         apply_complain(r, "configuration for", r->child[id].name, strerror(errno));
         r->refused[id] = true; /* again at the next look */
@@ -269,7 +270,7 @@ static void give(struct router *r, enum child_id id, const void *values, size_t 
 static void give_dp(struct router *r)
 {
     const struct plan *p = newest(r);
-    give(r, CHILD_DP, p->dp.items, p->dp.num, sizeof(struct dp_msg), OUTBOX_NEWEST);
+    give(r, CHILD_DP, p->dp.items, p->dp.num, sizeof(struct dp_msg), NULL, OUTBOX_NEWEST);
 }
 
 static void give_ike(struct router *r, bool restarted)
@@ -286,7 +287,7 @@ static void give_ike(struct router *r, bool restarted)
         }
     }
     /* what begins with the SAs of the one before must not be left out */
-    give(r, CHILD_IKE, m, p->ike.num, sizeof *m, restarted ? OUTBOX_KEPT : OUTBOX_NEWEST);
+    give(r, CHILD_IKE, m, p->ike.num, sizeof *m, &p->parts, restarted ? OUTBOX_KEPT : OUTBOX_NEWEST);
     mem_wipe(m, len);
     free(m);
 }
@@ -373,7 +374,8 @@ enum plan_state plan_offer(struct router *r, struct plan *next)
     const struct plan *last = newest(r);
     bool first = r->given[CHILD_DP] == 0;
     bool dp_changed = first || !same_list(&last->dp, &next->dp),
-         ike_changed = first || !same_list(&last->ike, &next->ike);
+         ike_changed = first || !same_list(&last->ike, &next->ike) ||
+                       !same_list(&last->parts, &next->parts);
     ports_open(r, next);
     if (r->offered) {
         plan_free(&r->offer);

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MAGIC = 0x61646974, VERSION = 1, HEADER = 32 }; /* "adit" */
+enum { MAGIC = 0x61646974, VERSION = 2, HEADER = 32 }; /* "adit" */
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL };
 
 static bool write_all(int fd, const void *p, size_t len)
@@ -29,7 +29,8 @@ static bool write_all(int fd, const void *p, size_t len)
     return true;
 }
 
-int generation_seal(u64 number, const void *values, size_t num, size_t size)
+int generation_seal(u64 number, const void *values, size_t num, size_t size, const void *rest,
+                    size_t rest_len)
 {
     u8 head[HEADER];
     struct wr w = wr_init(head, sizeof head);
@@ -39,11 +40,12 @@ int generation_seal(u64 number, const void *values, size_t num, size_t size)
     wr_u64(&w, number);
     wr_u32(&w, (u32)num);
     wr_u32(&w, (u32)size);
-    wr_u64(&w, 0);
+    wr_u64(&w, rest_len);
     if (fd < 0) {
         return -1;
     }
     if (w.bad || !write_all(fd, head, sizeof head) || !write_all(fd, values, num * size) ||
+        !write_all(fd, rest, rest_len) ||
         fcntl(fd, F_ADD_SEALS, SEALS) != 0) {
         close(fd);
         return -1;
@@ -57,11 +59,14 @@ bool generation_read(struct generation *g, const void *p, size_t len, size_t siz
     bool ours = rd_u32(&r) == MAGIC && rd_u32(&r) == VERSION;
     *g = (struct generation){.number = rd_u64(&r), .size = size};
     g->num = rd_u32(&r);
-    ours = ours && rd_u32(&r) == size && rd_u64(&r) == 0;
-    if (!ours || g->num > rd_left(&r) / size) {
+    ours = ours && rd_u32(&r) == size;
+    u64 rest_len = rd_u64(&r);
+    if (!ours || g->num > rd_left(&r) / size || rest_len > rd_left(&r)) {
         return false;
     }
     g->values = rd_bytes(&r, g->num * size);
+    g->rest = rd_bytes(&r, (size_t)rest_len);
+    g->rest_len = g->rest ? (size_t)rest_len : 0;
     return rd_done(&r);
 }
 

@@ -17,6 +17,7 @@ static void host_apply(void *ctx)
     struct router *r = ctx;
     conf_seal(r->conf, &r->env);
     (void)startup_keep_master(r);
+    (void)keystore_keep(r);
     if (r->conf->typing) { /* lines come in bursts; what is covered only grows meanwhile (conf/cover.c) */
         r->typed = true;
         router_touch(r);

@@ -19,13 +19,15 @@ void plan_init(struct plan *p)
                        .ports.size = sizeof(struct dp_port_value),
                        .dp.size = sizeof(struct dp_msg),
                        .ike.size = sizeof(struct ike_msg),
+                       .parts.size = 1,
                        .flows.size = sizeof(struct cli_flow)};
 }
 
 void plan_free(struct plan *p)
 {
     struct plan_list *all[] = {&p->links, &p->tuns,   &p->maps,  &p->covered, &p->own, &p->holes,
-                               &p->addrs, &p->routes, &p->ports, &p->dp,      &p->ike, &p->flows};
+                               &p->addrs, &p->routes, &p->ports, &p->dp,      &p->ike, &p->flows,
+                               &p->parts};
     for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
         plan_list_free(all[i]);
     }
@@ -127,6 +129,7 @@ bool plan_derive(struct plan *p, const struct conf *c, const struct plan_world *
         derive_if(&k, i);
     }
     derive_routes(&k);
+    planner_pki(&k);
     planner_ike_global(&k);
     planner_tunnels(&k);
     planner_maps(&k);

@@ -53,7 +53,8 @@ struct plan {
     struct plan_list routes; /* struct kern_route_value */
     struct plan_list ports;  /* struct dp_port_value */
     struct plan_list dp;     /* struct dp_msg: tunnels, flows, policies, RPF networks, in order */
-    struct plan_list ike;    /* struct ike_msg: global, policies, keys, flows */
+    struct plan_list ike;    /* struct ike_msg: global, trustpoints, policies, keys, flows */
+    struct plan_list parts;  /* bytes: certificates and keys, as ike_ctl_parts reads them */
     struct plan_list flows;  /* struct cli_flow */
     bool forward4, forward6;
     bool holes_full; /* there are more learned networks than blackholes of their own */
@@ -73,6 +74,7 @@ void plan_init(struct plan *p);
 void plan_free(struct plan *p);
 void plan_list_free(struct plan_list *l); /* wiped, and empty afterwards */
 void *plan_add(struct plan_list *l); /* a zeroed new item */
+void plan_bytes(struct plan_list *l, const void *p, size_t len); /* the same for a list of bytes */
 const void *plan_item(const struct plan_list *l, size_t i); /* borrowed */
 void plan_wipe_list(struct plan_list *l); /* zeroes every byte it holds; plan_free does it to all */
 /* plan_derive: fills p from c and what the kernel says. False: the kernel did not tell all its routes; by such a plan

@@ -1,5 +1,5 @@
 /*
- * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_map.c, plan_hole.c.
+ * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_pki.c, plan_map.c, plan_hole.c.
  */
 #ifndef ADIT_SYS_PLAN_INT_H
 #define ADIT_SYS_PLAN_INT_H
@@ -16,6 +16,7 @@ struct planner {
     unsigned num_rpf;
 };
 void planner_ike_global(struct planner *k);
+void planner_pki(struct planner *k); /* trustpoints; before what names them */
 /* planner_isakmp: keys, peers, isakmp profiles. planner_self: who we say we are. */
 void planner_isakmp(struct planner *k);
 void planner_self(const struct planner *k, enum conf_self kind, const char *text, struct ike_self *out);

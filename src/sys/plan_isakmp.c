@@ -7,8 +7,12 @@
 void planner_self(const struct planner *k, enum conf_self kind, const char *text, struct ike_self *out)
 {
     char fqdn[2 * CONF_NAME];
-    out->type = kind == CONF_SELF_FQDN ? IKE_SELF_FQDN : kind == CONF_SELF_USER ? IKE_SELF_USER_FQDN : IKE_SELF_ADDRESS;
-    str_copy(out->text, sizeof out->text, out->type ? (text[0] ? text : conf_fqdn(k->c, fqdn)) : "");
+    out->type = kind == CONF_SELF_FQDN   ? IKE_SELF_FQDN
+                : kind == CONF_SELF_USER ? IKE_SELF_USER_FQDN
+                : kind == CONF_SELF_DN   ? IKE_SELF_DN
+                                         : IKE_SELF_ADDRESS;
+    out->said = kind != CONF_SELF_DEFAULT;
+    str_copy(out->text, sizeof out->text, out->type && out->type != IKE_SELF_DN ? (text[0] ? text : conf_fqdn(k->c, fqdn)) : "");
 }
 
 static struct ike_psk_value *add_key(struct planner *k, const struct prefix *peer, const char *key)
@@ -35,6 +39,7 @@ static void add_profile(struct planner *k, const struct conf_isakmp_profile *p)
     struct ike_profile_value *v = &planner_ike(k, IKE_CFG_PROFILE)->u.profile;
     str_copy(v->name, sizeof v->name, p->name);
     str_copy(v->keyring, sizeof v->keyring, p->keyring);
+    str_copy(v->trust, sizeof v->trust, p->trust);
     v->local = conf_local_address(k->c, &p->local);
     v->self_set = p->self != CONF_SELF_DEFAULT;
     planner_self(k, p->self, p->self_user, &v->self);

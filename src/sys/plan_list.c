@@ -22,6 +22,23 @@ void *plan_add(struct plan_list *l)
     return item;
 }
 
+void plan_bytes(struct plan_list *l, const void *p, size_t len)
+{
+    if (l->cap - l->num < len) {
+        size_t cap = l->cap * 2 + len;
+        u8 *bigger = xcalloc(1, cap);
+        if (l->num) {
+            memcpy(bigger, l->items, l->num);
+            mem_wipe(l->items, l->num);
+        }
+        free(l->items);
+        l->items = bigger;
+        l->cap = cap;
+    }
+    memcpy((u8 *)l->items + l->num, p, len);
+    l->num += len;
+}
+
 const void *plan_item(const struct plan_list *l, size_t i)
 {
     return (const char *)l->items + i * l->size;

@@ -71,6 +71,10 @@ static struct conf *read_config(struct router *r, bool say, const char **out_fro
     }
     struct conf *c = conf_new();
     startup_master(r, c);
+    keystore_read(r, c);
+    const char *slash = strrchr(r->opt->config, '/');
+    snprintf(c->folder, sizeof c->folder, "%.*s",
+             slash ? (int)MAX(slash - r->opt->config, (long)1) : 0, r->opt->config);
     if (!cli_load(c, base ? base + 1 : from, text, &errors)) {
         fputs(errors.s, stderr);
         conf_free(c);
@@ -143,6 +147,7 @@ static void on_hup(uv_signal_t *s, int signum)
         conf_free(old);
         startup_loaded(r, from);
         (void)startup_keep_master(r);
+        (void)keystore_keep(r);
         router_apply(r);
         conf_audit(r->conf, on_finding, r);
         ev_sys_config(
@@ -175,6 +180,7 @@ static bool start(struct router *r, const char *from)
     list_init(&r->vtyshs);
     startup_loaded(r, from);
     (void)startup_keep_master(r);
+    (void)keystore_keep(r);
     r->identity = identity_claim(&r->first_uid, &why);
     if (r->identity < 0) {
         fprintf(stderr, "aditd: cannot %s: %s\n", why, strerror(errno));

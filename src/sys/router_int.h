@@ -284,6 +284,16 @@ void startup_loaded(struct router *r, const char *from);
 void startup_master(struct router *r, struct conf *c);
 bool startup_keep_master(struct router *r);
 
+/* startup_write: a text of the state directory, mode 0600, whole or not at all. False: errno says why. */
+NODISCARD bool startup_write(const char *path, const char *text);
+
+/* ---- keystore.c ---- */
+
+/* keystore_read: the saved private keys into the model. keystore_keep: makes those that a file asks for, and saves the model's if they
+ * are other ones; false: it cannot, and that was logged. */
+void keystore_read(struct router *r, struct conf *c);
+bool keystore_keep(struct router *r);
+
 /* ---- claim.c ---- */
 
 /* claim_dir: makes the directory and locks it. Returns the lock, owned by the caller; -1: another router has it or it

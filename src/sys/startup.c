@@ -58,6 +58,11 @@ static bool write_beside(const char *path, const char *text, mode_t mode)
     return true;
 }
 
+bool startup_write(const char *path, const char *text)
+{
+    return write_beside(path, text, 0600);
+}
+
 /* forget: a text that holds keys. */
 static void forget(char *text)
 {

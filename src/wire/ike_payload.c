@@ -102,6 +102,19 @@ static struct isakmp_fault read_natd(struct isakmp_msg *m, const struct isakmp_p
     return read_sized(&m->natd[m->num_natd++], pl, 16, 64, IW_NATD_LENGTH);
 }
 
+static struct isakmp_fault read_cert(struct isakmp_cert *list, unsigned *num, unsigned most,
+                                     const struct isakmp_payload *pl)
+{
+    if (pl->len < 1) {
+        return fault(IW_CERT_EMPTY, pl);
+    }
+    if (*num == most) {
+        return fault(IW_TOO_MANY_SAME, pl);
+    }
+    list[(*num)++] = (struct isakmp_cert){pl->body[0], {pl->body + 1, (u16)(pl->len - 1)}};
+    return fine;
+}
+
 static struct isakmp_fault read_vid(struct isakmp_msg *m, const struct isakmp_payload *pl)
 {
     if (m->num_vids < ISAKMP_MAX_VIDS) { /* more are of no use to anybody, and harmless */
@@ -158,6 +171,9 @@ static struct isakmp_fault read_payload(struct isakmp_msg *m, const struct isakm
     case PB_VID: return read_vid(m, pl);
     case PB_NATD: return read_natd(m, pl);
     case PB_ATTR: return isakmp_cfg_read(&m->cfg, pl);
+    case PB_CERT: return read_cert(m->cert, &m->num_certs, ARRAY_LEN(m->cert), pl);
+    case PB_CR: return read_cert(m->cr, &m->num_crs, ARRAY_LEN(m->cr), pl);
+    case PB_SIG: return read_sized(&m->sig, pl, 1, ISAKMP_MAX, IW_SIG_EMPTY);
     default: return fine;
     }
 }
@@ -168,8 +184,9 @@ struct isakmp_fault isakmp_decode(struct isakmp_msg *out, const struct isakmp_hd
     out->hdr = *hdr;
     out->seen = 0;
     out->num_ids = out->num_notify = out->num_delete = out->num_vids = out->num_natd = 0;
+    out->num_certs = out->num_crs = 0;
     out->signed_part = (struct isakmp_bytes){msg, 0};
-    out->ke = out->nonce = out->hash = out->signed_part;
+    out->ke = out->nonce = out->hash = out->sig = out->signed_part;
     out->sa.num_proposals = out->sa.num_transforms = 0;
     struct isakmp_fault f = isakmp_chain_read(&out->chain, hdr->next, msg, len, block);
     for (unsigned i = 0; f.reason == IW_OK && i < out->chain.num; i++) {
@@ -276,6 +293,14 @@ void isakmp_out_id_prefix(struct isakmp_out *o, const struct prefix *p, u8 proto
     struct addr mask = addr_mask(p->a.family, p->len);
     memcpy(data + n, mask.b, n);
     isakmp_out_id(o, v4 ? ID_IPV4_SUBNET : ID_IPV6_SUBNET, proto, port, data, 2u * n);
+}
+
+void isakmp_out_cert(struct isakmp_out *o, u8 type, u8 encoding, const void *data, size_t len)
+{
+    isakmp_out_begin(o, type);
+    wr_u8(&o->w, encoding);
+    wr_bytes(&o->w, data, len);
+    isakmp_out_end(o);
 }
 
 void isakmp_out_notify(struct isakmp_out *o, u8 proto, u16 type, const void *spi, u8 spi_len,

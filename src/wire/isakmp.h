@@ -26,6 +26,7 @@ enum {
     ISAKMP_MAX_DELETE = 8,
     ISAKMP_MAX_SPIS = 32,
     ISAKMP_MAX_NATD = 8,
+    ISAKMP_MAX_CERTS = 16,
     ISAKMP_NONCE_MIN = 8, /* RFC 2409 5 */
     ISAKMP_NONCE_MAX = 256,
     ISAKMP_ID_MAX = 256,
@@ -68,7 +69,9 @@ enum {
     R(NOTIFY_SHORT, "notification cut short", "A notification is shorter than its fixed part and its SPI.")            \
     R(DELETE_SHORT, "delete cut short", "A delete payload is shorter than the SPIs it counts.")                        \
     R(DELETE_COUNT, "delete of too many", "adit reads at most 32 SPIs in a delete payload.")                           \
-    R(NATD_LENGTH, "NAT-D length wrong", "A NAT-D payload carries a hash of 16 to 64 bytes.")
+    R(NATD_LENGTH, "NAT-D length wrong", "A NAT-D payload carries a hash of 16 to 64 bytes.")                          \
+    R(CERT_EMPTY, "certificate empty", "A CERT or CERTREQ payload begins with the encoding of what it carries.")       \
+    R(SIG_EMPTY, "signature empty", "A SIG payload carries a signature.")
 
 enum isakmp_reason {
 #define R(ID, name, text) IW_##ID,
@@ -255,6 +258,12 @@ struct isakmp_notify {
     const u8 *spi;
     struct isakmp_bytes data;
 };
+/* Certificate Encoding, RFC 2408 3.9. */
+enum { CERT_PKCS7 = 1, CERT_X509_SIG = 4, CERT_X509_KE = 5, CERT_CRL = 7, CERT_ARL = 8 };
+struct isakmp_cert { /* of a CERT or CERTREQ payload */
+    u8 encoding;
+    struct isakmp_bytes data;
+};
 struct isakmp_delete {
     u8 proto, spi_len;
     u16 num;
@@ -268,7 +277,7 @@ struct isakmp_msg {
     struct isakmp_chain chain;
     u32 seen; /* PB_ bits */
     struct isakmp_sa sa;
-    struct isakmp_bytes ke, nonce, hash;
+    struct isakmp_bytes ke, nonce, hash, sig;
     struct isakmp_bytes signed_part; /* what HASH(1) of phase 2 covers: all behind the first payload, no padding */
     unsigned num_ids, num_notify, num_delete, num_vids, num_natd;
     struct isakmp_id id[2];
@@ -277,6 +286,8 @@ struct isakmp_msg {
     struct isakmp_bytes vid[ISAKMP_MAX_VIDS];
     struct isakmp_bytes natd[ISAKMP_MAX_NATD];
     struct isakmp_cfg cfg;
+    unsigned num_certs, num_crs;
+    struct isakmp_cert cert[ISAKMP_MAX_CERTS], cr[ISAKMP_MAX_PAYLOADS]; /* some ask for every CA they know */
 };
 /* isakmp_decode: every payload of a clear (or decrypted) message. hdr was read before. block: cipher block, 0 clear. */
 NODISCARD struct isakmp_fault isakmp_decode(struct isakmp_msg *out, const struct isakmp_hdr *hdr, const u8 *msg,
@@ -288,6 +299,8 @@ NODISCARD bool isakmp_id_prefix(struct prefix *out, const struct isakmp_id *id);
 void isakmp_out_id(struct isakmp_out *o, u8 type, u8 proto, u16 port, const void *data, size_t len);
 /* isakmp_out_id_prefix: ADDR for one host, else SUBNET; body is what was written (borrowed from the buffer). */
 void isakmp_out_id_prefix(struct isakmp_out *o, const struct prefix *p, u8 proto, u16 port);
+/* isakmp_out_cert: a CERT or CERTREQ payload (PL_CERT, PL_CR). */
+void isakmp_out_cert(struct isakmp_out *o, u8 type, u8 encoding, const void *data, size_t len);
 void isakmp_out_notify(struct isakmp_out *o, u8 proto, u16 type, const void *spi, u8 spi_len, const void *data,
                        size_t len);
 void isakmp_out_delete(struct isakmp_out *o, u8 proto, u8 spi_len, const void *spis, u16 num);

@@ -382,7 +382,8 @@ static void weak_is_said_once(void **state)
     int n[2] = {0, 0};
     (void)state;
     struct conf *c =
-        load_text("crypto isakmp policy 1\n hash md5\ncrypto isakmp policy 2\n hash md5\n"
+        load_text("crypto isakmp policy 1\n hash md5\n authentication pre-share\n"
+                  "crypto isakmp policy 2\n hash md5\n authentication pre-share\n"
                   "crypto ipsec transform-set T esp-des esp-md5-hmac\ncrypto map M 1 "
                   "ipsec-isakmp\n match address 100\n");
     conf_audit(c, count_weak, n);
@@ -430,6 +431,7 @@ static void findings(void **state)
         {"crypto map M 1 ipsec-isakmp\n match address 100\n", "no peer", false},
         {"access-list 100 deny ip any any\ncrypto map M 1 ipsec-isakmp\n match address 100\n",
          "without a line that permits", false},
+        {"crypto isakmp profile P\n ca trust-point NONE\n", "trustpoint NONE does not exist", false},
         {"router ospf 1\nrouter ospf 2\n", "router ospf 2", false},
     };
     (void)state;

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-enum { LINES = 512 };
+enum { LINES = 1024 };
 
 static char *golden(void)
 {
@@ -66,6 +66,8 @@ static void other_values(void **state)
         "ip route 10.0.0.0 255.0.0.0 Null0 250\n",
         "access-list 150 deny tcp any lt 1024 any eq telnet\n",
         "username carl nopassword\n",
+        "crypto isakmp identity dn\n",
+        "crypto isakmp identity address\n",
         "crypto isakmp profile X\n   self-identity fqdn\n   local-address Loopback0\n",
         "crypto isakmp profile X\n   self-identity address\n",
         "crypto keyring X \n  local-address 192.0.2.1\n",
@@ -150,10 +152,13 @@ static const struct {
     {" ip address 10.9.0.1 255.255.255.252", " no ip address"},
     {" ip address 198.18.20.1 255.255.255.0", " no ip address"},
     {" ip unnumbered Loopback0", " no ip address"},
+    {" revocation-check crl none", " revocation-check crl"},
+    {" revocation-check none", " revocation-check crl"},
+    {" serial-number none", " no serial-number none"},
 };
 /* Lines whose `no` form is another matter: tested below, or refused because it lacks the address. */
 static const char *const others[] = {"service password-encryption", " no ip address",
-                                     "access-list "};
+                                     "access-list ", "crypto pki trustpoint ", " certificate ", "  "};
 
 static const char *instead_of(const char *line)
 {
@@ -276,6 +281,35 @@ static void whole_things(void **state)
         }
         if (!strstr(text, head)) { /* it was not there: nothing changes */
             assert_string_equal(got, text);
+        }
+        free(got);
+        sb_free(&all);
+    }
+    free(text);
+}
+
+/* A certificate goes by its number, its chain by the trustpoint's name, and with the trustpoint all of it. */
+static void certificates_go(void **state)
+{
+    static const struct {
+        const char *line, *gone, *stays;
+    } cases[] = {
+        {"crypto pki certificate chain CORP\n no certificate 7\n", " certificate 07\n", " certificate ca 1A2B\n"},
+        {"crypto pki certificate chain CORP\n no certificate ca 1a2b\n", " certificate ca", " certificate 07\n"},
+        {"no crypto pki certificate chain CORP\n", "certificate chain", "crypto pki trustpoint CORP\n"},
+        {"no crypto pki trustpoint CORP\n", "trustpoint CORP\n", "crypto pki trustpoint LAB\n"},
+        {"no crypto pki trustpoint CORP\n", "certificate chain", " ca trust-point CORP\n"},
+        {"no crypto ca trustpoint LAB\n", "LAB", " certificate 07\n"},
+    };
+    (void)state;
+    char *text = golden();
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct strbuf all = {0};
+        sb_addn(&all, text, strlen(text) - strlen("end\n"));
+        sb_add(&all, cases[i].line);
+        char *got = printed(all.s);
+        if (strstr(got, cases[i].gone) || !strstr(got, cases[i].stays)) {
+            fail_msg("after \"%s\":\n%s", cases[i].line, got);
         }
         free(got);
         sb_free(&all);
@@ -415,7 +449,8 @@ int main(void)
         cmocka_unit_test(every_line),     cmocka_unit_test(sorted),
         cmocka_unit_test(other_values),   cmocka_unit_test(every_no),
         cmocka_unit_test(whole_things),   cmocka_unit_test(one_form_only),
-        cmocka_unit_test(defaults_again), cmocka_unit_test(examples)};
+        cmocka_unit_test(defaults_again), cmocka_unit_test(certificates_go),
+        cmocka_unit_test(examples)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -223,6 +223,18 @@ static void consoles(void **state)
                                         "bogus-@ 1",
                                         "enable password 7 #",
                                         "username u password 7 #",
+                                        "crypto key import ec L pem terminal @",
+                                        "-----BEGIN PRIVATE KEY-----",
+                                        "@",
+                                        "-----END PRIVATE KEY-----",
+                                        "quit",
+                                        "crypto pki import T pem terminal exportable password @",
+                                        "-----BEGIN EC PRIVATE KEY-----",
+                                        "@",
+                                        "quit",
+                                        "@",
+                                        "quit",
+                                        "quit",
                                         "line vty 0 4",
                                         "password @",
                                         "password 7 #",
@@ -266,6 +278,26 @@ static void consoles(void **state)
     assert_int_equal(dirty, 0);
 }
 
+/* A private key that is replaced, removed, or goes with its model. */
+static void key_pairs(void **state)
+{
+    (void)state;
+    char *text = with("xxx@xxx");
+    size_t len = strlen(text);
+    model = conf_new();
+    watching = true;
+    dirty = 0;
+    conf_keypair_put(model, "A", false, 2048, (const u8 *)text, len);
+    conf_keypair_put(model, "A", false, 2048, (const u8 *)text, len);
+    conf_keypair_put(model, "B", false, 2048, (const u8 *)text, len);
+    conf_keypair_remove(conf_keypair_find(model, "B"));
+    assert_int_equal(dirty, 0);
+    conf_free(model);
+    assert_int_equal(dirty, 0);
+    done_with(text);
+    watching = false;
+}
+
 /* The looking itself: a block that is given back with the secret in it is seen. */
 static void the_test_sees(void **state)
 {
@@ -287,7 +319,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_test_sees),
                                        cmocka_unit_test(configurations),
-                                       cmocka_unit_test(consoles)};
+                                       cmocka_unit_test(consoles),
+                                       cmocka_unit_test(key_pairs)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
     return failed;

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     u8 *p = copy + 1;
     memcpy(p, data, len);
     if (generation_read(&g, p, len, sizeof value)) {
-        if (len != 32 + g.num * sizeof value) {
+        if (len != 32 + g.num * sizeof value + g.rest_len) {
             abort();
         }
         for (size_t i = 0; i < g.num; i++) {

@@ -197,6 +197,9 @@ static void every_reason(void **state)
          "00000001"
          "0304ffff"},
         {IW_NATD_LENGTH, PL_NATD, "0000000501"},
+        {IW_CERT_EMPTY, PL_CERT, "00000004"},
+        {IW_CERT_EMPTY, PL_CR, "00000004"},
+        {IW_SIG_EMPTY, PL_SIG, "00000004"},
     };
     for (unsigned i = 0; i < ARRAY_LEN(t); i++) {
         u8 m[256] = {1, 2, 3, 4, 5, 6, 7, 8};

@@ -97,9 +97,9 @@ static void check_auth(struct replay *r, const struct isakmp_msg *m, bool from_i
 {
     u8 want[HASH_MAX];
     if (from_i) {
-        keys_hash_i(want, &r->sa, &r->x);
+        keys_hash_i(want, r->sa.hash, &r->sa, &r->x);
     } else {
-        keys_hash_r(want, &r->sa, &r->x);
+        keys_hash_r(want, r->sa.hash, &r->sa, &r->x);
     }
     assert_int_equal(m->hash.len, hash_row(r->sa.hash)->len);
     assert_memory_equal(m->hash.p, want, m->hash.len);

@@ -18,6 +18,12 @@ u64 world_random(struct world *w)
     return w->rng;
 }
 
+static u64 clock_wall(void *ctx)
+{
+    const struct world *w = ctx;
+    return w->wall_s + w->now / 1000;
+}
+
 static void fake_random(void *ctx, u8 *out, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -191,7 +197,7 @@ static void on_main(void *ctx, const struct ike_msg *m)
 static void start(struct world *w, int i)
 {
     struct side *s = &w->s[i];
-    struct ike_env e = {.env = {w, clock_now, fake_random},
+    struct ike_env e = {.env = {w, clock_now, fake_random, clock_wall},
                         .log = &s->log,
                         .ctx = s,
                         .send = on_send,
@@ -272,6 +278,22 @@ struct setup setup_default(int side)
     return s;
 }
 
+/* give_parts: certificates and keys, as records. */
+static void give_parts(struct ike *ike, const struct setup *s)
+{
+    u8 *all = xcalloc(1, 65536);
+    struct wr w = wr_init(all, 65536);
+    for (unsigned i = 0; i < s->num_parts; i++) {
+        wr_u16(&w, s->part[i].trust);
+        wr_u16(&w, s->part[i].what);
+        wr_u32(&w, (u32)s->part[i].len);
+        wr_bytes(&w, s->part[i].p, s->part[i].len);
+    }
+    assert_true(!w.bad && ike_ctl_parts(ike, all, wr_len(&w)));
+    mem_wipe(all, 65536);
+    free(all);
+}
+
 void world_config(struct world *w, int side, const struct setup *s)
 {
     struct ike *ike = w->s[side].ike;
@@ -307,6 +329,7 @@ void world_config(struct world *w, int side, const struct setup *s)
         m.u.flow = s->more[i];
         ike_ctl(ike, &m);
     }
+    give_parts(ike, s);
     m.type = IKE_CFG_COMMIT;
     ike_ctl(ike, &m);
 }

@@ -64,6 +64,7 @@ typedef struct fate (*net_fn)(struct world *w, int from, unsigned number, const 
                               size_t len);
 struct world {
     u64 now, rng;
+    u64 wall_s; /* the time of day at now 0; it goes on with now */
     struct side s[SIDES];
     int num; /* sides that live: 2, or 3 after world_third */
     struct packet q[WORLD_MAX_QUEUE];
@@ -92,6 +93,12 @@ struct setup {
     struct ike_global_value global;
     struct ike_msg other[8]; /* further values, given before the flows */
     unsigned num_other;
+    struct { /* certificates and keys of the trustpoints among them */
+        u16 trust, what; /* number, enum pki_part */
+        const u8 *p;
+        size_t len;
+    } part[8];
+    unsigned num_parts;
 };
 
 void world_init(struct world *w, u64 seed);

@@ -23,7 +23,10 @@ static int sealed(u64 number, size_t num)
         v[i].a = i * 3;
         snprintf(v[i].text, sizeof v[i].text, "value %zu", i);
     }
-    int fd = generation_seal(number, v, num, sizeof *v);
+    u8 *rest = xcalloc(1, 2 * num + 1);
+    memset(rest, 0xa5, 2 * num);
+    int fd = generation_seal(number, v, num, sizeof *v, rest, 2 * num);
+    free(rest);
     free(v);
     assert_true(fd >= 0);
     return fd;
@@ -40,6 +43,10 @@ static void t_round_trip(void **state)
         close(fd); /* the mapping holds it */
         assert_int_equal(g.number, 77 + num);
         assert_int_equal(g.num, num);
+        assert_int_equal(g.rest_len, 2 * num);
+        for (size_t i = 0; i < g.rest_len; i++) {
+            assert_int_equal(g.rest[i], 0xa5);
+        }
         for (size_t i = 0; i < num; i++) {
             char text[40];
             generation_value(&g, i, &v);
@@ -95,7 +102,7 @@ static void t_refused(void **state)
     int fd = sealed(1, 3), loose = memfd_create("loose", MFD_CLOEXEC | MFD_ALLOW_SEALING), pair[2];
     u8 bytes[4096];
     ssize_t len = pread(fd, bytes, sizeof bytes, 0);
-    assert_int_equal(len, 32 + 3 * (ssize_t)sizeof(struct value));
+    assert_int_equal(len, 32 + 3 * (ssize_t)sizeof(struct value) + 6);
     assert_false(generation_open(&g, fd, sizeof(struct value) + 1)); /* of other values */
     assert_int_equal(write(loose, bytes, (size_t)len), len); /* the same bytes, not sealed */
     assert_false(generation_open(&g, loose, sizeof(struct value)));
@@ -108,7 +115,7 @@ static void t_refused(void **state)
     }
     assert_false(generation_read(&g, bytes, (size_t)len + 1, sizeof(struct value)));
     static const u8 at[] = {0,  3,  7,  16, 19,
-                            20, 23, 24, 31}; /* magic, version, values, bytes, zero */
+                            20, 23, 24, 31}; /* magic, version, values, bytes, the rest */
     for (unsigned i = 0; i < sizeof at; i++) {
         bytes[at[i]] ^= 0x80;
         assert_false(generation_read(&g, bytes, (size_t)len, sizeof(struct value)));

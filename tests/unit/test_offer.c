@@ -117,6 +117,10 @@ static void offers(void **state)
     wants_given(far, 0, 0, 0, 0);
     assert_int_equal(plan_taken(r, CHILD_IKE, 7, 7), PLAN_READY);
     assert_int_equal(said, 2);
+    p = marked(10, 21); /* the same values, another certificate */
+    plan_bytes(&p.parts, "cert", 4);
+    assert_int_equal(plan_offer(r, &p), PLAN_NO_IKE);
+    wants_given(far, 0, 0, 8, 21);
     plan_free(&r->plan);
     plan_free(&r->offer);
     complaints_free(r);
