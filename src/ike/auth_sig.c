@@ -111,8 +111,10 @@ bool sig_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d,
 {
     const struct conf_trust *t = sig_kind(d->sa.auth) ? ours_of(ike, d) : NULL;
     u8 dn[ISAKMP_ID_MAX];
-    bool subject = self->type == IKE_SELF_DN || (self->type == IKE_SELF_ADDRESS && !self->said &&
-                                                 t && !holds_address(t, &sa->local.a));
+    /* an address that a NAT has changed is no name for anybody */
+    bool no_address = (d->sa.nat & NAT_US) || !t || !holds_address(t, &sa->local.a);
+    bool subject = self->type == IKE_SELF_DN ||
+                   (self->type == IKE_SELF_ADDRESS && !self->said && t && no_address);
     size_t len = subject && t ? pki_trust_subject(t->t, dn, sizeof dn - 4) : 0;
     struct wr w = wr_init(id->b, sizeof id->b);
     if (!len) {

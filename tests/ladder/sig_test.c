@@ -413,6 +413,36 @@ static void another_address(void **state)
     world_free(w);
 }
 
+/* Behind a NAT nobody's address is his name: the subject is said, though the certificate holds the address. */
+static void behind_a_nat(void **state)
+{
+    (void)state;
+    struct setup s[2] = {usual(A, PKI_EC256), usual(B, PKI_EC256)};
+    struct world *w = xcalloc(1, sizeof *w);
+    world_init(w, 1);
+    w->wall_s = CERTS_NOW;
+    w->natt = true;
+    w->nat = addr_v4(0x09090909);
+    w->nat_ports[A] = 10000;
+    for (int i = A; i <= B; i++) {
+        struct prefix a = {addr_v4(0x0a010000), 24}, b = {addr_v4(0x0a020000), 24};
+        s[i].flow.sel = (struct selector){
+            .src = i == A ? a : b, .dst = i == A ? b : a, .sport_hi = 0xffff, .dport_hi = 0xffff};
+        s[i].flow.any_mode = s[i].flow.tunnel_if = false;
+        world_restart(w, i);
+    }
+    s[B].flow.peer[0] = w->nat;
+    world_config(w, A, &s[A]);
+    world_config(w, B, &s[B]);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    world_snapshot(w, B);
+    assert_true(w->s[B].info[0].authenticated && w->s[B].info[0].nat);
+    assert_int_equal(w->s[B].info[0].num_children, 1);
+    assert_string_equal(w->s[B].info[0].id, "cn=a.example,o=peers,c=ZZ");
+    world_free(w);
+}
+
 static void revocation(void **state)
 {
     (void)state;
@@ -674,6 +704,7 @@ int main(void)
                                        cmocka_unit_test(bad_certificates),
                                        cmocka_unit_test(wrong_names),
                                        cmocka_unit_test(another_address),
+                                       cmocka_unit_test(behind_a_nat),
                                        cmocka_unit_test(revocation),
                                        cmocka_unit_test(another_curve),
                                        cmocka_unit_test(nothing_of_our_own),
