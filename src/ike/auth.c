@@ -18,6 +18,8 @@ struct far_end far_end_of(const struct ike *ike, const struct ike_sa *sa, const 
     const struct ike_profile_value *p = profile_named(ike, c->profile);
     struct far_end who = {.local = sa->local.a, .addr = sa->remote.a};
     who.keyring = p && p->keyring[0] ? p->keyring : NULL;
+    who.profile = c->profile;
+    who.we_begin = c->initiator;
     if (!aggressive_responder(sa) || !id_name(who.name, &c->peer_id)) {
         who.name[0] = 0;
     }
@@ -100,6 +102,14 @@ static bool psk_check(struct ike *ike, const struct ike_sa *sa, const struct isa
     return false;
 }
 
+/* With extended authentication: we have a user to name, or want to be named one. */
+static bool psk_xauth_have(const struct ike *ike, const struct far_end *who)
+{
+    const struct ike_peer_value *p = who->we_begin ? profile_peer(ike, &who->addr) : NULL;
+    bool user = who->we_begin ? p && p->user[0] : profile_xauth(ike, who->profile, &who->local);
+    return user && psk_have(ike, who);
+}
+
 /* ---- signatures (auth_sig.c): one row for each kind of key ---- */
 
 static bool rsa_have(const struct ike *ike, const struct far_end *who)
@@ -132,6 +142,8 @@ static void not_told(struct ike *ike, const struct ike_sa *sa, u32 conn, bool fo
 }
 
 static const struct auth_method methods[] = {
+    {IKE_AUTH_XAUTH_PSK, "pre-share", "user for extended authentication", BY_HASH, WHY_XAUTH, psk_xauth_have,
+     not_told, psk_skeyid, psk_prove, psk_check},
     {IKE_AUTH_PSK, "pre-share", "pre-shared key", BY_HASH, WHY_NO_PSK, psk_have, psk_told,
      psk_skeyid, psk_prove, psk_check},
     {IKE_AUTH_RSA_SIG, "rsa-sig", "certificate with its RSA key", BY_SIG, WHY_NO_CERT, rsa_have,
@@ -148,7 +160,8 @@ bool auth_fits(u16 policy, u16 offered)
 {
     return policy == IKE_AUTH_ECDSA_256
                ? offered >= IKE_AUTH_ECDSA_256 && offered <= IKE_AUTH_ECDSA_521
-               : offered == policy;
+           : policy == IKE_AUTH_PSK ? offered == IKE_AUTH_PSK || offered == IKE_AUTH_XAUTH_PSK
+                                    : offered == policy;
 }
 
 const struct auth_method *auth_for(u16 policy, u32 have)

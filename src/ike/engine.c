@@ -341,7 +341,7 @@ static void proceed(struct ike *ike, struct run *r, struct draft *d)
     }
     if (d->reply) {
         u8 shown = r->x == &r->sa->main ? row->mid : XS_P1_COMPLETE;
-        struct ike_sa as = {.main.c.state = shown};
+        struct ike_sa as = {.main.c.state = shown, .c.phase = r->sa->c.phase};
         send_draft(ike, r->sa, d, ike_show_state_name(sa_show_state(&as)));
     }
     if (d->effects & EF_INSTALL_OUT) {

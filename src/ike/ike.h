@@ -24,7 +24,8 @@ enum {
     IKE_AUTH_RSA_SIG = 3,
     IKE_AUTH_ECDSA_256 = 9, /* RFC 4754; of a policy: any of the three */
     IKE_AUTH_ECDSA_384 = 10,
-    IKE_AUTH_ECDSA_521 = 11
+    IKE_AUTH_ECDSA_521 = 11,
+    IKE_AUTH_XAUTH_PSK = 65001 /* XAUTHInitPreShared: who begins proves a user, too (xauth-02) */
 }; /* Authentication-Method values, RFC 2409 appendix A */
 
 /* A trustpoint; its certificates and key come as records (ike_ctl_parts). */

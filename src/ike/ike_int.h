@@ -24,6 +24,7 @@
 #define ADIT_IKE_INT_H
 
 #include "ike/ike.h"
+#include "ike/ike_conf.h"
 #include "ike/limits.h"
 #include "ike/reason.h"
 #include "pki/pki.h"
@@ -277,71 +278,6 @@ struct todo {
     struct addr local, remote;
     u8 bytes[16];
     char why[192];
-};
-
-struct conf_policy {
-    struct conf_policy *next;
-    struct ike_policy_value v;
-};
-struct conf_psk {
-    struct conf_psk *next, *same; /* same: one of the same prefix or name, in another keyring */
-    struct ike_psk_value v;
-};
-struct conf_trust {
-    struct conf_trust *next;
-    struct ike_trust_value v;
-    struct pki_trust *t; /* owned */
-    u8 kind;             /* enum pki_kind of the key we can prove to have there */
-};
-struct conf_match {
-    struct conf_match *next;
-    struct ike_match_value v;
-};
-struct conf_profile {
-    struct conf_profile *next;
-    struct conf_match *matches, *last_match;
-    struct ike_profile_value v;
-};
-struct conf_peer {
-    struct conf_peer *next;
-    struct ike_peer_value v;
-};
-struct conf_flow {
-    struct conf_flow *next;
-    struct ike_flow_value v;
-};
-struct conf_client {
-    struct conf_client *next;
-    struct ike_client_value v;
-};
-struct conf_user {
-    struct conf_user *next;
-    struct ike_user_value v;
-};
-struct conf_split {
-    struct conf_split *next;
-    struct ike_split_value v;
-};
-struct conf_group {
-    struct conf_group *next;
-    struct conf_split *splits, *last_split;
-    struct ike_group_value v;
-};
-struct ike_conf { /* one generation; owns everything in it */
-    struct arena arena;
-    struct ike_global_value global;
-    struct conf_policy *policies; /* by priority */
-    struct conf_psk *psks;
-    struct conf_trust *trusts; /* by number */
-    struct map psk_map;    /* psk_key: those of a prefix; psk_name_key: those of a name */
-    u8 psk_lens[129 / 8 + 1]; /* a bit for each prefix length that a key has */
-    struct conf_profile *profiles, *last_profile; /* in the order of the configuration */
-    struct conf_peer *peers;
-    struct map peer_map; /* peer_key: of peers */
-    struct conf_client *clients;
-    struct conf_user *users;
-    struct conf_group *groups;
-    struct conf_flow *flows, *last_flow;
 };
 
 struct ike {
@@ -626,6 +562,8 @@ struct far_end {
     struct addr local, addr;
     char name[IKE_ID_TEXT]; /* what it calls itself, where that is known before the keys; "": it is not */
     const char *keyring; /* borrowed: the only one that counts; NULL: any */
+    const char *profile; /* borrowed: of an isakmp profile, "": none */
+    bool we_begin;
 };
 /* far_end_of: of an SA, as far as its draft knows it. */
 struct far_end far_end_of(const struct ike *ike, const struct ike_sa *sa, const struct sa_core *c);
@@ -698,7 +636,7 @@ bool profile_aggressive(const struct ike *ike, const char *profile, const struct
 /* vendor.c */
 u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);
 /* vendor_write_natt: which variants of NAT traversal are offered, or the one that is answered (VB_ bits). */
-void vendor_write_ours(struct isakmp_out *o, const u8 cookie_i[8]);
+void vendor_write_ours(const struct ike *ike, struct isakmp_out *o, const u8 cookie_i[8]);
 void vendor_write_natt(struct isakmp_out *o, u32 natt);
 
 /* natt.c */

@@ -29,7 +29,7 @@ struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
     struct endpoint from = {*local, 500}, to = {*remote, 500};
     const struct auth_method *lacks;
     const struct ike_profile_value *p = profile_named(ike, profile);
-    const struct far_end who = {*local, *remote, "", p && p->keyring[0] ? p->keyring : NULL};
+    const struct far_end who = {*local, *remote, "", p && p->keyring[0] ? p->keyring : NULL, profile, true};
     bool aggressive = profile_aggressive(ike, profile, remote);
     if (profile[0] && !p) {
         snprintf(why, START_WHY, "isakmp profile %s does not exist", profile);

@@ -26,6 +26,7 @@ enum {
     P1_LIFE_MIN_S = 4, P2_LIFE_MIN_S = 4, P2_LIFE_MIN_KB = 1024, /* shorter is refused */
     DELETED_LINGER_MS = 60000,    /* a deleted SA stays listed about a minute */
     NODE_LINGER_MS = 60000,       /* a finished exchange answers duplicates that long */
+    ASKED_SOON_MS = 2000,         /* a client whose user is not asked for so long says its last message again */
     BEHIND_LAST_MS = 700,         /* what is begun right behind the last message of aggressive mode is said again after that */
     RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
     RESTART_MS = 10000,           /* a new process waits that long for dp to say which SAs it holds */

@@ -36,6 +36,9 @@ static void p1_up(struct ike *ike, struct ike_sa *sa)
         flow_p1_up(ike, sa);
     } else if (sa->c.xauth == XAUTH_WANTED) {
         cfg_start(ike, sa, ASK_USER);
+    } else if (sa->c.xauth == XAUTH_CLIENT) { /* the gateway asks now; if it does not, our last message may have got lost */
+        sa->main.rt.next_ms = now + ASKED_SOON_MS;
+        xch_arm(ike, &sa->main);
     }
 }
 
@@ -565,7 +568,9 @@ static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
                           .msgid = x->c.msgid,
                           .what = ev_str(x == &sa->main ? "sa" : "node"),
                       });
-    sa_send(ike, sa, x->rt.tx, x->rt.tx_len);
+    if (x->rt.tx) {
+        sa_send(ike, sa, x->rt.tx, x->rt.tx_len);
+    }
     if (sa->main.c.state == XS_I_MM5) {
         report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_UNHEARD,
                sig_kind(sa->c.auth)
@@ -578,6 +583,12 @@ static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
 static void xch_due(struct ike *ike, struct xch *x, u64 now)
 {
     struct ike_sa *sa = x->sa;
+    bool asked = x == &sa->main && sa_authed(sa) && (sa_ready(sa) || !list_empty(&sa->nodes));
+    if (asked) { /* what was waited for behind phase 1 has come */
+        x->rt.next_ms = 0;
+        xch_arm(ike, x);
+        return;
+    }
     if (x != &sa->main && x->gone_ms && now >= x->gone_ms) {
         ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
                           &(struct evb_ike_node_purge){.msgid = x->c.msgid});

@@ -39,7 +39,7 @@ bool am_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *o
     sig_ask(ike, d);
     d->sa.auth = 0;
     vendor_write_natt(&d->out, natt_offers(ike));
-    vendor_write_ours(&d->out, d->sa.cookie_i);
+    vendor_write_ours(ike, &d->out, d->sa.cookie_i);
     ev_ike_begin_am(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_am){.flow = sa->flow});
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_AM");
     trace_state(ike, 0, &sa->remote.a, XS_READY, XS_I_AM1, false);
@@ -91,7 +91,7 @@ void am_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     p1_write_proof(ike, sa, d);
     sig_ask(ike, d);
     vendor_write_natt(&d->out, d->sa.natt);
-    vendor_write_ours(&d->out, d->sa.cookie_i);
+    vendor_write_ours(ike, &d->out, d->sa.cookie_i);
     natd_write(d);
     warn_once(ike, sa, d);
 }

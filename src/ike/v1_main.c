@@ -53,7 +53,7 @@ void mm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     p1_our_value(ike, d->dh, d, &d->x.gi, &d->x.ni);
     draft_hdr(d, false);
     p1_write_ke(d, &d->x.gi, &d->x.ni);
-    vendor_write_ours(&d->out, d->sa.cookie_i);
+    vendor_write_ours(ike, &d->out, d->sa.cookie_i);
     natd_write(d);
 }
 
@@ -88,7 +88,7 @@ void mm_out_4(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     draft_hdr(d, false);
     p1_write_ke(d, &d->x.gr, &d->x.nr);
     sig_ask(ike, d);
-    vendor_write_ours(&d->out, d->sa.cookie_i);
+    vendor_write_ours(ike, &d->out, d->sa.cookie_i);
     natd_write(d);
 }
 

@@ -240,6 +240,20 @@ static bool notify_ok(const struct isakmp_msg *m, struct draft *d)
     return true;
 }
 
+/* wants_user: extended authentication comes next: by the method that was agreed, or because we are configured to want it of
+ * whoever begins, but of those whose key says that they have no user. */
+static enum xauth wants_user(const struct ike *ike, const struct ike_sa *sa, const struct draft *d)
+{
+    bool agreed = d->sa.auth == IKE_AUTH_XAUTH_PSK;
+    if (sa->c.initiator) {
+        return agreed ? XAUTH_CLIENT : XAUTH_NONE;
+    }
+    const struct far_end who = far_end_of(ike, sa, &d->sa);
+    const struct ike_psk_value *k = d->sa.auth == IKE_AUTH_PSK ? psk_find(ike, &who) : NULL;
+    bool wanted = profile_xauth(ike, d->sa.profile, &sa->local.a) && !(k && k->no_xauth);
+    return agreed || wanted ? XAUTH_WANTED : XAUTH_NONE;
+}
+
 static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
                                   const struct isakmp_msg *m, struct draft *d)
 {
@@ -266,6 +280,8 @@ static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
                                                      .remote = sa->remote.a,
                                                      .port = sa->remote.port,
                                                      .handle = peer_handle(sa->peer)});
+    d->sa.xauth = wants_user(ike, sa, d);
+    d->hold = d->sa.xauth != XAUTH_NONE;
     d->sa.authed_ms = env_now_ms(ike->clock);
     d->effects |= EF_P1_DONE;
     return V_NEXT;

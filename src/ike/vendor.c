@@ -144,11 +144,14 @@ void vendor_write_natt(struct isakmp_out *o, u32 natt)
     }
 }
 
-void vendor_write_ours(struct isakmp_out *o, const u8 cookie_i[8])
+void vendor_write_ours(const struct ike *ike, struct isakmp_out *o, const u8 cookie_i[8])
 {
     u8 id[16];
     write_vid(o, VB_UNITY);
     write_vid(o, VB_DPD);
+    if (ike->conf->clients) {
+        write_vid(o, VB_XAUTH); /* a gateway that will ask */
+    }
     for (unsigned i = 0; i < ARRAY_LEN(vids);
          i++) { /* eight fixed bytes and eight that vary, as IOS has it */
         if (vids[i].bit == VB_ADIT) {
