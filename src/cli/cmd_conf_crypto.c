@@ -264,13 +264,15 @@ bool cfg_sa_lifetime(struct cfg *k, const struct match *m)
     return true;
 }
 
+/* replay_window: of `replay {disable | window-size N}`, in packets; 0: off. */
+static u16 replay_window(const struct match *m)
+{
+    return match_has(m, "disable") ? 0 : (u16)match_number(m, "size", CONF_REPLAY_WINDOW);
+}
+
 bool cfg_sa_replay(struct cfg *k, const struct match *m)
 {
-    if (match_has(m, "disable")) {
-        k->c->replay_window = m->no ? 64 : 0;
-    } else {
-        k->c->replay_window = m->no ? 64 : (u16)match_number(m, "size", 64);
-    }
+    k->c->replay_window = m->no ? CONF_REPLAY_WINDOW : replay_window(m);
     return true;
 }
 
@@ -363,6 +365,14 @@ bool cfg_set_life(struct cfg *k, const struct match *m)
     } else if (match_has(m, "kilobytes")) {
         p->life_kb = m->no ? 0 : match_number(m, "kb", 0);
     }
+    return true;
+}
+
+bool cfg_set_replay(struct cfg *k, const struct match *m)
+{
+    struct conf_sa_params *p = params(k);
+    p->has_replay = !m->no;
+    p->replay_window = m->no ? 0 : replay_window(m);
     return true;
 }
 

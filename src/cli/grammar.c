@@ -22,6 +22,7 @@ static const struct {
     {"ts", "{esp-des | esp-3des | esp-aes [128 | 192 | 256] | esp-gcm [128 | 192 | 256] | esp-null | esp-md5-hmac | "
            "esp-sha-hmac | esp-sha256-hmac | esp-sha384-hmac | esp-sha512-hmac}"},
     {"life", "{seconds <120-86400:s> | kilobytes <2560-4294967295:kb>}"},
+    {"replay", "{disable | window-size <64-4096:size>}"},
     {"proto", "{ip | icmp | igmp | ipinip | tcp | udp | gre | esp | ahp | eigrp | ospf | <0-255:proto>}"},
     {"host", "{any | host A.B.C.D:addr | A.B.C.D:addr A.B.C.D:wild}"},
     {"port", "{<0-65535:port> | isakmp | non500-isakmp | domain | www | telnet | ntp | snmp | syslog | ftp | smtp | "
@@ -86,8 +87,7 @@ const struct cmd cli_commands[] = {
         keepalive),
     CFG(M_CONF, "crypto ipsec transform-set WORD:name $ts [$ts] [$ts]", transform_set),
     CFG(M_CONF, "crypto ipsec security-association lifetime $life", sa_lifetime),
-    CFG(M_CONF, "crypto ipsec security-association replay {disable | window-size <64-4096:size>}",
-        sa_replay),
+    CFG(M_CONF, "crypto ipsec security-association replay $replay", sa_replay),
     CFG(M_CONF, "crypto ipsec df-bit {clear | set | copy}", df_bit),
     CFG(M_CONF, "crypto ipsec fragmentation {before-encryption | after-encryption}", fragmentation),
     CFG(M_CONF, "crypto ipsec profile WORD:name", profile),
@@ -105,6 +105,7 @@ const struct cmd cli_commands[] = {
         set_ts),
     CFG(M_PROFILE | M_MAP, "set pfs [WORD:group]", set_pfs),
     CFG(M_PROFILE | M_MAP, "set security-association lifetime $life", set_life),
+    CFG(M_PROFILE | M_MAP, "set security-association replay $replay", set_replay),
     CFG(M_PROFILE | M_MAP, "description LINE:text", map_description),
     CFG(M_MAP, "set peer ADDR:peer [default]", map_peer),
     CFG(M_MAP, "match address WORD:acl", map_match),

@@ -49,7 +49,7 @@ struct conf_transform_set {
     enum hash_id auth;
     bool transport;
 };
-enum { CONF_MAX_SETS = 6, CONF_MAX_PEERS = 4 };
+enum { CONF_MAX_SETS = 6, CONF_MAX_PEERS = 4, CONF_REPLAY_WINDOW = 64 };
 /* What an ipsec profile and a crypto map entry have in common. */
 struct conf_sa_params {
     char sets[CONF_MAX_SETS][CONF_NAME];
@@ -58,6 +58,8 @@ struct conf_sa_params {
     u16 pfs_group; /* 0: off */
     u32 life_s;    /* 0: the global value */
     u64 life_kb;   /* 0: the global value */
+    bool has_replay; /* else the global value */
+    u16 replay_window; /* 0: off */
 };
 struct conf_profile {
     struct list link;

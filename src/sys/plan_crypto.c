@@ -126,7 +126,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     v->life_s = p->life_s ? p->life_s : k->c->life_s;
     v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
     v->pfs_group = p->pfs_group;
-    v->replay_window = k->c->replay_window;
+    v->replay_window = p->has_replay ? p->replay_window : k->c->replay_window;
     str_copy(v->map, sizeof v->map, tag);
     str_copy(v->iface, sizeof v->iface, iface);
     for (unsigned n = 0; n < p->num_sets && v->num_transforms < IKE_MAX_TRANSFORMS; n++) {

@@ -51,6 +51,7 @@ static void other_values(void **state)
     static const char *const texts[] = {
         "crypto ipsec security-association replay disable\n",
         "crypto ipsec security-association replay window-size 128\n",
+        "crypto ipsec profile P\n set security-association replay disable\n",
         "crypto ipsec df-bit set\n",
         "crypto isakmp policy 1\n encr aes\n hash sha256\n group 19\n",
         "crypto isakmp policy 1\n encr aes 192\n hash sha384\n group 1\n",

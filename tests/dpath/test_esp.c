@@ -122,6 +122,45 @@ static void t_replay(void **state)
     two_free(t);
 }
 
+/* Every window that can be configured, and none: what is still taken once a later packet came in. */
+static void t_replay_windows(void **state)
+{
+    (void)state;
+    static const u16 windows[] = {64, 65, 128, 256, 512, 1024, 4096, 0};
+    static struct {
+        u16 len;
+        u8 b[160];
+    } p[4097];
+    for (unsigned k = 0; k < ARRAY_LEN(windows); k++) {
+        struct two t = two_new(MODE_TUNNEL, ENCR_GCM128, HASH_NONE);
+        struct dp_sa_value v =
+            rig_sa_value(7, 0x1000, SA_IN, MODE_TUNNEL, ENCR_GCM128, HASH_NONE, RIG_A4, RIG_B4);
+        unsigned window = windows[k], num = window ? window + 1 : 300;
+        struct rig_pkt got;
+        sa_del(t.b->dp, rig_find_sa(t.b, 0x1000, SA_IN));
+        v.replay_window = (u16)window;
+        rig_sa(t.b, v);
+        for (unsigned i = 0; i < num; i++) {
+            seal_ping(&t, &got, 60);
+            p[i].len = got.len;
+            assert_in_range(got.len, 1, sizeof p[i].b);
+            memcpy(p[i].b, got.b, got.len);
+        }
+        unsigned taken = 0;
+        for (unsigned i = num; i-- > 0;) { /* the last first: all of the window, then one too old */
+            rig_in(t.b, RAW4_ESP, p[i].b, p[i].len);
+            rig_run(t.b);
+            taken += rig_out(t.b, CRYPTO) != NULL;
+        }
+        assert_int_equal(taken, window ? window : num);
+        assert_int_equal(rig_drops(t.b, DROP_REPLAY), window ? 1 : 0);
+        rig_in(t.b, RAW4_ESP, p[1].b, p[1].len);
+        rig_run(t.b);
+        assert_int_equal(rig_num_out(t.b, CRYPTO), window ? 0 : 1);
+        two_free(t);
+    }
+}
+
 /* The window against the plain definition: a set of numbers seen. */
 static void t_replay_model(void **state)
 {
@@ -1356,6 +1395,7 @@ int main(void)
         cmocka_unit_test(t_no_errors_about_errors),
         cmocka_unit_test(t_replay),
         cmocka_unit_test(t_replay_model),
+        cmocka_unit_test(t_replay_windows),
         cmocka_unit_test(t_forged_changes_nothing),
         cmocka_unit_test(t_truncated),
         cmocka_unit_test(t_unknown_spi),

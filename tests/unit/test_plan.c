@@ -236,7 +236,8 @@ static void t_map_lines(void **state)
              "address 101\n"
              "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set peer 2.2.2.3\n set "
              "transform-set U T\n set pfs group5\n"
-             " set security-association lifetime seconds 600\n match address 100\n"
+             " set security-association lifetime seconds 600\n"
+             " set security-association replay window-size 512\n match address 100\n"
              "access-list 100 remark not for me\n"
              "access-list 100 deny ip 10.1.0.0 0.0.0.255 10.2.9.0 0.0.0.255\n"
              "access-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.255.255\n"
@@ -276,7 +277,8 @@ static void t_map_lines(void **state)
     assert_int_equal(f->num_transforms, 2);
     assert_int_equal(f->transform[0].mode, MODE_TRANSPORT);
     assert_int_equal(f->transform[1].mode, MODE_TUNNEL);
-    assert_int_equal(f->replay_window, 64);
+    assert_int_equal(f->replay_window, 512);
+    assert_int_equal(g->replay_window, 64);
     assert_false(f->always_up);
     assert_int_equal(f->seq, 10);
     assert_int_equal(addr_v4_host(&f->local), 0x01010101);
