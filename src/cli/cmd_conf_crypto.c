@@ -117,7 +117,7 @@ bool cfg_pol_hash(struct cfg *k, const struct match *m)
     struct conf_isakmp_policy *p = k->at;
     p->hash = HASH_SHA1;
     for (enum hash_id h = HASH_MD5; h < HASH_NUM && !m->no; h++) {
-        if (match_has(m, hash_row(h)->word)) {
+        if (hash_row(h)->word && match_has(m, hash_row(h)->word)) {
             p->hash = h;
         }
     }
@@ -227,11 +227,11 @@ bool cfg_transform_set(struct cfg *k, const struct match *m)
                         "an ESP cipher is missing; write esp-null for authentication alone");
     }
     if (encr_row(encr)->icv_len && auth) {
-        return cfg_fail(k, m, "name", "AES-GCM authenticates itself; leave %s out",
+        return cfg_fail(k, m, "name", "%s authenticates itself; leave %s out", encr_row(encr)->ts,
                         hash_row(auth)->ts);
     }
-    if (encr == ENCR_NULL && !auth) {
-        return cfg_fail(k, m, "name", "esp-null without an authenticator protects nothing");
+    if (esp_suite_fault(encr, auth)) {
+        return cfg_fail(k, m, "name", "%s", esp_suite_fault(encr, auth));
     }
     if (!s) {
         s = arena_alloc(&k->c->arena, sizeof *s);

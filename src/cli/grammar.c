@@ -19,8 +19,9 @@ static const struct {
 } pieces[] = {
     {"cipher", "{des | 3des | aes [128 | 192 | 256]}"},
     {"hash", "{sha | md5 | sha256 | sha384 | sha512}"},
-    {"ts", "{esp-des | esp-3des | esp-aes [128 | 192 | 256] | esp-gcm [128 | 192 | 256] | esp-null | esp-md5-hmac | "
-           "esp-sha-hmac | esp-sha256-hmac | esp-sha384-hmac | esp-sha512-hmac}"},
+    {"ts", "{esp-des | esp-3des | esp-aes [128 | 192 | 256] | esp-gcm [128 | 192 | 256] | "
+           "esp-ctr [128 | 192 | 256] | esp-ccm [128 | 192 | 256] | esp-gmac [128 | 192 | 256] | esp-null | "
+           "esp-md5-hmac | esp-sha-hmac | esp-sha256-hmac | esp-sha384-hmac | esp-sha512-hmac | esp-xcbc-mac}"},
     {"life", "{seconds <120-86400:s> | kilobytes <2560-4294967295:kb>}"},
     {"replay", "{disable | window-size <64-4096:size>}"},
     {"proto", "{ip | icmp | igmp | ipinip | tcp | udp | gre | esp | ahp | eigrp | ospf | <0-255:proto>}"},
@@ -315,7 +316,9 @@ static const struct {
     {"domain", "Domain name system"}, {"domain-lookup", "Translate host names"}, {"domain-name", "Domain name"},
     {"duplex", "Duplex operation"}, {"eigrp", "EIGRP protocol"}, {"encapsulation", "Encapsulation"},
     {"engine", "Crypto engine"}, {"eq", "Match only this port"}, {"esp", "Encapsulation security payload"},
-    {"esp-3des", "ESP with 3DES"}, {"esp-aes", "ESP with AES"}, {"esp-des", "ESP with DES"},
+    {"esp-3des", "ESP with 3DES"}, {"esp-aes", "ESP with AES"},
+    {"esp-ccm", "ESP with AES-CCM"}, {"esp-ctr", "ESP with AES in counter mode"}, {"esp-xcbc-mac", "ESP with AES-XCBC-MAC"},
+    {"esp-gmac", "ESP with AES-GMAC, without encryption"}, {"esp-des", "ESP with DES"},
     {"esp-gcm", "ESP with AES-GCM"}, {"esp-md5-hmac", "ESP with HMAC-MD5"},
     {"esp-null", "ESP without encryption"}, {"esp-sha-hmac", "ESP with HMAC-SHA1"},
     {"esp-sha256-hmac", "ESP with HMAC-SHA256"}, {"esp-sha384-hmac", "ESP with HMAC-SHA384"},

@@ -137,7 +137,7 @@ struct sa_hot {
     u8 align;               /* the text is padded to a multiple of this */
     u8 encap_len;           /* tunnel mode out: length of the outer header, else 0 */
     u8 mode, family;        /* enum dp_mode; outer family */
-    bool gcm : 1, dead : 1; /* dead: hard lifetime over, carries nothing any more */
+    bool counts : 1, dead : 1; /* the IV is a counter; dead: hard lifetime over, carries nothing any more */
     bool waits : 1;         /* out: the far end may not have installed it yet */
     u16 plain_mtu;          /* out: largest packet that fits path_mtu when protected */
     u16 window;             /* in: replay window, 0 = off */
@@ -145,7 +145,7 @@ struct sa_hot {
     bool sel_any, sel_fast; /* in: selector covers all; selector is IPv4 without ports */
     u64 packets, bytes;
     u64 limit_bytes;   /* the next volume threshold, UINT64_MAX: none */
-    u64 iv_base;       /* GCM: IV = iv_base + seq */
+    u64 iv_base;       /* counts: IV = iv_base + seq */
     u64 *ring;         /* in: replay bitmap, in the cold part */
     struct flow *flow; /* borrowed from dp->flows */
     union {

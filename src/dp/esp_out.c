@@ -99,8 +99,8 @@ static inline void esp_header(struct worker *w, const struct sa_hot *h, u8 *esp,
 {
     put32(esp, h->spi);
     put32(esp + 4, seq);
-    if (h->gcm) {
-        put64(esp + 8, h->iv_base + seq); /* RFC 4106 3.1: never twice under one key */
+    if (h->counts) {
+        put64(esp + 8, h->iv_base + seq); /* RFC 4106 3.1, RFC 3686 2.1: never twice under one key */
     } else if (h->iv_len) {
         memcpy(esp + 8, bulk_rng_take(&w->rng, h->iv_len), h->iv_len);
     }

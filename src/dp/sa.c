@@ -123,7 +123,7 @@ static void prebuild(struct dp *dp, struct sa *sa)
                          .align = MAX(sa->key.block, 4),
                          .mode = v->mode,
                          .family = v->dst.family,
-                         .gcm = v->encr >= ENCR_GCM128,
+                         .counts = encr_row((enum encr_id)v->encr)->mode >= ENCR_MODE_CTR,
                          .ring = sa->ring,
                          .limit_bytes = UINT64_MAX};
     u64 soft = v->soft_kb ? v->soft_kb * 1024 : UINT64_MAX,
@@ -131,7 +131,7 @@ static void prebuild(struct dp *dp, struct sa *sa)
     h->limit_bytes = MIN(soft, hard);
     if (v->dir == SA_OUT) {
         h->waits = v->confirm_spi != 0;
-        if (h->gcm) {
+        if (h->counts) {
             env_random(&dp->env.env, (u8 *)&h->iv_base, sizeof h->iv_base);
         }
         prebuild_outer(h, v);

@@ -1,6 +1,6 @@
 /*
  * test_cross.c: every cipher x authenticator x mode x family between two data planes, sealed by one
- * engine and opened by the other (RFC 4303): 228 combinations, forty packet lengths each.
+ * engine and opened by the other (RFC 4303); forty packet lengths each.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,10 +20,11 @@ static size_t expected_esp(u8 encr, u8 auth, size_t text)
     return 8 + e->iv_len + (text + 2 + align - 1) / align * align + icv;
 }
 
+/* AEAD ciphers bring their own ICV; neither encryption nor ICV, and counter mode without ICV, protect nothing. */
 static bool refused_combination(u8 encr, u8 auth)
 {
-    bool gcm = encr >= ENCR_GCM128;
-    return gcm ? auth != HASH_NONE : encr == ENCR_NULL && auth == HASH_NONE;
+    bool bare = encr == ENCR_NULL || (encr >= ENCR_CTR128 && encr <= ENCR_CTR256);
+    return encr_row(encr)->icv_len ? auth != HASH_NONE : bare && auth == HASH_NONE;
 }
 
 /* Sends packets of many lengths, several at once so that the multi-buffer lanes mix, and compares
@@ -84,6 +85,7 @@ static void every_one(const char *ea, const char *eb)
         }
     }
     print_message("%u combinations, sealed by %s, opened by %s\n", done, ea, eb);
+    assert_int_equal(done, 6 * (1 * 6 + 5 * 7 + 3 * 6 + 9)); /* NULL, CBC, CTR, AEAD */
     assert_int_equal(a->dp->w.num_free, POOL);
     assert_int_equal(b->dp->w.num_free, POOL);
     rig_free(a);

@@ -224,6 +224,25 @@ static void t_forged_changes_nothing(void **state)
     }
 }
 
+/* The IV of a counter mode never comes twice under one key (RFC 3686 2.1, RFC 4106 3.1, RFC 4309 3, RFC 4543 3.1): it counts
+ * with the sequence number, from a start nobody knows. */
+static void t_counting_iv(void **state)
+{
+    (void)state;
+    for (u8 e = ENCR_GCM128; e < ENCR_NUM; e++) {
+        struct two t = two_new(MODE_TUNNEL, e, encr_row(e)->icv_len ? HASH_NONE : HASH_SHA1);
+        struct rig_pkt p;
+        seal_ping(&t, &p, 100);
+        u64 first = be64(p.b + 28);
+        assert_true(first > 0xffff); /* random: 2^-48 that it is not */
+        for (unsigned i = 1; i < 20; i++) {
+            seal_ping(&t, &p, 100);
+            assert_int_equal(be64(p.b + 28), first + i);
+        }
+        two_free(t);
+    }
+}
+
 static void t_truncated(void **state)
 {
     (void)state;
@@ -1396,6 +1415,7 @@ int main(void)
         cmocka_unit_test(t_replay),
         cmocka_unit_test(t_replay_model),
         cmocka_unit_test(t_replay_windows),
+        cmocka_unit_test(t_counting_iv),
         cmocka_unit_test(t_forged_changes_nothing),
         cmocka_unit_test(t_truncated),
         cmocka_unit_test(t_unknown_spi),

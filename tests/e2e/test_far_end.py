@@ -14,6 +14,9 @@ SUITES = {  # phase 1, ESP, what adit shows
     "3des-sha1": ("3des-sha1-modp1024", "3des-sha1", "esp-3des esp-sha-hmac", "3des", "sha"),
     "aes128-sha1": ("aes128-sha1-modp1024", "aes128-sha1", "esp-aes esp-sha-hmac", "aes", "sha"),
     "3des-md5": ("3des-md5-modp1024", "3des-md5", "esp-3des esp-md5-hmac", "3des", "md5"),
+    "ctr-xcbc": ("aes128-sha1-modp1024", "aes192ctr-aesxcbc", "esp-ctr 192 esp-xcbc-mac", "aes", "sha"),
+    "ccm": ("aes128-sha1-modp1024", "aes256ccm16", "esp-ccm 256", "aes", "sha"),
+    "gmac": ("aes128-sha1-modp1024", "aes128gmac", "esp-gmac", "aes", "sha"),
 }
 TOPOLOGY = """name: {name}
 topology:
@@ -48,6 +51,12 @@ crypto ipsec transform-set T2 esp-aes esp-sha-hmac
  mode {mode}
 crypto ipsec transform-set T3 esp-3des esp-md5-hmac
  mode {mode}
+crypto ipsec transform-set T4 esp-ctr 192 esp-xcbc-mac
+ mode {mode}
+crypto ipsec transform-set T5 esp-ccm 256
+ mode {mode}
+crypto ipsec transform-set T6 esp-gmac
+ mode {mode}
 interface FastEthernet0/0
  ip address 192.0.2.1 255.255.255.0
 interface FastEthernet0/1
@@ -55,7 +64,7 @@ interface FastEthernet0/1
 """
 MAP = """crypto map M 10 ipsec-isakmp
  set peer 192.0.2.2
- set transform-set T1 T2 T3
+ set transform-set T1 T2 T3 T4 T5 T6
  match address 101
 interface FastEthernet0/0
  crypto map M
@@ -64,7 +73,7 @@ access-list 101 permit ip 10.1.1.0 0.0.0.255 10.2.2.0 0.0.0.255
 end
 """
 GRE = """crypto ipsec profile P
- set transform-set T1 T2 T3
+ set transform-set T1 T2 T3 T4 T5 T6
 interface Tunnel0
  ip address 10.9.0.1 255.255.255.252
  ipv6 address FD09::1/64
@@ -110,7 +119,7 @@ class Site:
             for node, link in (("R1", "Fa0-0"), ("R1", "Fa0-1"), ("H1", "eth0")):
                 self.lab.shell(node, f"ethtool -K {link} tx off tso off gso off gro off")
             self.far = FarEnd(self.lab.ns("Far"), "eth0", folder / "job")
-            self.far.sh("set -e; ip addr add 192.0.2.2/24 dev eth0; echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf\n"
+            self.far.sh("set -e; modprobe -aq xcbc ccm; ip addr add 192.0.2.2/24 dev eth0; echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf\n"
                         "echo '192.0.2.2 192.0.2.1 : PSK \"a-s3cret\"' >/etc/ipsec.secrets")
             if kind == "map":
                 self.far.sh("set -e; ip addr add 10.2.2.1/24 dev lo; ip route add 10.1.1.0/24 via 192.0.2.1 src 10.2.2.1")
@@ -150,7 +159,10 @@ class Site:
         """Traffic raises the tunnel. As responder strongSwan knows the SA only when it has worked off the third message of
         quick mode, and the packets that adit held are there before; so the first pings may get lost, the next may not."""
         one = {"map": ("H1", "10.2.2.1"), "gre": ("R1", "10.9.0.2")}[self.kind]
-        until(lambda: " 0% packet loss" in self.lab.shell(one[0], f"ping -n -c 1 -W 1 {one[1]}", False), 10)
+        try:
+            until(lambda: " 0% packet loss" in self.lab.shell(one[0], f"ping -n -c 1 -W 1 {one[1]}", False), 10)
+        except AssertionError as e:
+            raise AssertionError(self.state()) from e
 
     def spis(self):
         """Of the SAs that adit has, in both directions."""

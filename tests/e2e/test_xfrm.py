@@ -18,10 +18,11 @@ TUNNEL = {4: "10.9.0.", 6: "fd09::"}
 
 # enum encr_id, the kernel's name, bytes of key and salt; enum hash_id, the kernel's name, bytes, bits of ICV
 ENCR = [(1, "ecb(cipher_null)", 0), (2, "cbc(des)", 8), (3, "cbc(des3_ede)", 24), (4, "cbc(aes)", 16), (5, "cbc(aes)", 24),
-        (6, "cbc(aes)", 32)]
+        (6, "cbc(aes)", 32)] + [(10 + i, "rfc3686(ctr(aes))", 20 + 8 * i) for i in range(3)]
 AUTH = [(1, "hmac(md5)", 16, 96), (2, "hmac(sha1)", 20, 96), (3, "hmac(sha256)", 32, 128), (4, "hmac(sha384)", 48, 192),
-        (5, "hmac(sha512)", 64, 256)]
-AEAD = [(7, "rfc4106(gcm(aes))", 20), (8, "rfc4106(gcm(aes))", 28), (9, "rfc4106(gcm(aes))", 36)]
+        (5, "hmac(sha512)", 64, 256), (6, "xcbc(aes)", 16, 96)]
+AEAD = [(7 + i, "rfc4106(gcm(aes))", 20 + 8 * i) for i in range(3)] + [(13 + i, "rfc4309(ccm(aes))", 19 + 8 * i) for i in range(3)] \
+    + [(16 + i, "rfc4543(gcm(aes))", 20 + 8 * i) for i in range(3)]
 SUITES = [(e, a) for e in ENCR for a in AUTH] + [(e, None) for e in AEAD]
 
 
@@ -59,6 +60,7 @@ def wire(tmp_path_factory):
     folder = tmp_path_factory.mktemp("xfrm")
     w = Wire("xfrm", folder)
     try:
+        w.far.sh("modprobe -aq xcbc ccm")
         w.dp = Manual(w.ns, folder)
         w.dp.tell("tun 0 tunnel t0 1400", "tun 1 crypto c0 1400")
         ours, theirs = [], []

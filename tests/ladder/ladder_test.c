@@ -79,7 +79,7 @@ static void every_algorithm(void **state)
 {
     (void)state;
     for (u8 e = ENCR_DES; e <= ENCR_AES256; e++) {
-        for (u8 h = HASH_MD5; h < HASH_NUM; h++) {
+        for (u8 h = HASH_MD5; h <= HASH_SHA512; h++) {
             combination(e, h, 1, e, h, 0, MODE_TUNNEL);
         }
     }
@@ -93,6 +93,10 @@ static void every_algorithm(void **state)
     combination(ENCR_AES256, HASH_SHA384, 19, ENCR_GCM192, HASH_NONE, 20, MODE_TRANSPORT);
     combination(ENCR_3DES, HASH_SHA1, 2, ENCR_GCM256, HASH_NONE, 2, MODE_TUNNEL);
     combination(ENCR_3DES, HASH_SHA1, 2, ENCR_NULL, HASH_SHA256, 0, MODE_TUNNEL);
+    for (u8 e = ENCR_CTR128; e < ENCR_NUM; e++) {
+        combination(ENCR_AES128, HASH_SHA1, 2, e, encr_row(e)->icv_len ? HASH_NONE : HASH_XCBC, 0,
+                    e % 2 ? MODE_TUNNEL : MODE_TRANSPORT);
+    }
 }
 
 static void policies_by_priority(void **state)
