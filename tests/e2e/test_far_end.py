@@ -222,8 +222,9 @@ def test_main_mode(quiet, tmp_path, suite, first):
     assert number(r"#recv errors (\d+)", sa) == 0
     assert re.search(r"^192\.0\.2\.\d +192\.0\.2\.\d +QM_IDLE +\d+    0 ACTIVE$", s.lab.exec("R1", "show crypto isakmp sa"), re.M)
     status = s.far.sh("ipsec statusall")
-    name = {"3des-sha1": "3DES_CBC/HMAC_SHA1_96", "aes128-sha1": "AES_CBC_128/HMAC_SHA1_96", "3des-md5": "3DES_CBC/HMAC_MD5_96"}[suite]
-    assert re.search(rf"c\{{\d+\}}:  {name}", status) and f"IKE proposal: {name}" in status, status
+    name = {"3des": "3DES_CBC", "aes": "AES_CBC_128"}[SUITES[suite][3]] + {"sha": "/HMAC_SHA1_96", "md5": "/HMAC_MD5_96"}[SUITES[suite][4]]
+    esp = {"ctr-xcbc": "AES_CTR_192/AES_XCBC_96", "ccm": "AES_CCM_16_256", "gmac": "NULL_AES_GMAC_128"}.get(suite, name)
+    assert re.search(rf"c\{{\d+\}}:  {esp}", status) and f"IKE proposal: {name}" in status, status
     assert status.count("INSTALLED") == 1, status
 
     # nothing but IKE and ESP between the endpoints; what is left is the link's own (ARP, multicast group and IPv6 neighbour reports)
