@@ -182,6 +182,62 @@ static const char *set_user(const struct conf *c, const char *name)
     return NULL;
 }
 
+/* esp_cipher: the one that the word at i names, with the key length behind it; ENCR_NONE: it names none. */
+static enum encr_id esp_cipher(const struct match *m, int i)
+{
+    enum encr_id e = ENCR_NONE;
+    char with_size[32];
+    snprintf(with_size, sizeof with_size, "%.15s %.8s", m->arg[i].text,
+             i + 1 < m->num ? m->arg[i + 1].text : "");
+    for (enum encr_id t = ENCR_NULL; t < ENCR_NUM; t++) {
+        if (strcmp(encr_row(t)->ts, m->arg[i].text) == 0 || strcmp(encr_row(t)->ts, with_size) == 0) {
+            e = t; /* the longer name comes later in the table and wins */
+        }
+    }
+    return e;
+}
+
+/* take_transform: what the word at i adds to the set. */
+static bool take_transform(struct cfg *k, const struct match *m, int i, struct conf_transform_set *s)
+{
+    const char *w = m->arg[i].text;
+    enum encr_id e = esp_cipher(m, i);
+    if (e && s->encr) {
+        return cfg_fail(k, m, m->arg[i].name, "a transform set has one ESP cipher at most");
+    }
+    s->encr = e ? e : s->encr;
+    for (enum hash_id h = HASH_MD5; h < HASH_NUM; h++) {
+        if (strcmp(hash_row(h)->ts, w) == 0) {
+            if (s->auth) {
+                return cfg_fail(k, m, m->arg[i].name,
+                                "a transform set has one ESP authenticator at most");
+            }
+            s->auth = h;
+        } else if (hash_row(h)->ah && strcmp(hash_row(h)->ah, w) == 0) {
+            if (s->ah) {
+                return cfg_fail(k, m, m->arg[i].name, "a transform set has one AH at most");
+            }
+            s->ah = h;
+        }
+    }
+    return true;
+}
+
+static bool set_fits(struct cfg *k, const struct match *m, const struct conf_transform_set *s)
+{
+    if (!s->encr && (s->auth || !s->ah)) {
+        return cfg_fail(k, m, "name",
+                        "an ESP cipher is missing; write esp-null for authentication alone");
+    }
+    if (encr_row(s->encr)->icv_len && s->auth) {
+        return cfg_fail(k, m, "name", "%s authenticates itself; leave %s out",
+                        encr_row(s->encr)->ts, hash_row(s->auth)->ts);
+    }
+    /* around ESP, AH does not make up for what it lacks: each SA stands for itself */
+    const char *fault = s->encr ? esp_suite_fault(s->encr, s->auth) : NULL;
+    return !fault || cfg_fail(k, m, "name", "%s", fault);
+}
+
 bool cfg_transform_set(struct cfg *k, const struct match *m)
 {
     const char *name = match_text(m, "name");
@@ -196,42 +252,14 @@ bool cfg_transform_set(struct cfg *k, const struct match *m)
         }
         return true;
     }
-    enum encr_id encr = ENCR_NONE;
-    enum hash_id auth = HASH_NONE;
+    struct conf_transform_set want = {.encr = ENCR_NONE};
     for (int i = 0; i < m->num; i++) {
-        const char *w = m->arg[i].text, *size = i + 1 < m->num ? m->arg[i + 1].text : "";
-        enum encr_id e = ENCR_NONE;
-        for (enum encr_id t = ENCR_NULL; m->arg[i].keyword && t < ENCR_NUM; t++) {
-            char with_size[32];
-            snprintf(with_size, sizeof with_size, "%.15s %.8s", w, size);
-            if (strcmp(encr_row(t)->ts, w) == 0 || strcmp(encr_row(t)->ts, with_size) == 0) {
-                e = t; /* the longer name comes later in the table and wins */
-            }
-        }
-        if (e && encr) {
-            return cfg_fail(k, m, m->arg[i].name, "a transform set has one ESP cipher at most");
-        }
-        encr = e ? e : encr;
-        for (enum hash_id h = HASH_MD5; m->arg[i].keyword && h < HASH_NUM; h++) {
-            if (strcmp(hash_row(h)->ts, w) == 0) {
-                if (auth) {
-                    return cfg_fail(k, m, m->arg[i].name,
-                                    "a transform set has one ESP authenticator at most");
-                }
-                auth = h;
-            }
+        if (m->arg[i].keyword && !take_transform(k, m, i, &want)) {
+            return false;
         }
     }
-    if (!encr) {
-        return cfg_fail(k, m, "name",
-                        "an ESP cipher is missing; write esp-null for authentication alone");
-    }
-    if (encr_row(encr)->icv_len && auth) {
-        return cfg_fail(k, m, "name", "%s authenticates itself; leave %s out", encr_row(encr)->ts,
-                        hash_row(auth)->ts);
-    }
-    if (esp_suite_fault(encr, auth)) {
-        return cfg_fail(k, m, "name", "%s", esp_suite_fault(encr, auth));
+    if (!set_fits(k, m, &want)) {
+        return false;
     }
     if (!s) {
         s = arena_alloc(&k->c->arena, sizeof *s);
@@ -239,8 +267,9 @@ bool cfg_transform_set(struct cfg *k, const struct match *m)
         list_push_back(&k->c->sets, &s->link);
     }
     s->src = k->src;
-    s->encr = encr;
-    s->auth = auth;
+    s->encr = want.encr;
+    s->auth = want.auth;
+    s->ah = want.ah;
     cfg_enter(k, M_TRANS, s);
     return true;
 }

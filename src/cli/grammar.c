@@ -19,7 +19,7 @@ static const struct {
 } pieces[] = {
     {"cipher", "{des | 3des | aes [128 | 192 | 256]}"},
     {"hash", "{sha | md5 | sha256 | sha384 | sha512}"},
-    {"ts", "{esp-des | esp-3des | esp-aes [128 | 192 | 256] | esp-gcm [128 | 192 | 256] | "
+    {"ts", "{ah-md5-hmac | ah-sha-hmac | ah-sha256-hmac | ah-sha384-hmac | ah-sha512-hmac | esp-des | esp-3des | esp-aes [128 | 192 | 256] | esp-gcm [128 | 192 | 256] | "
            "esp-ctr [128 | 192 | 256] | esp-ccm [128 | 192 | 256] | esp-gmac [128 | 192 | 256] | esp-null | "
            "esp-md5-hmac | esp-sha-hmac | esp-sha256-hmac | esp-sha384-hmac | esp-sha512-hmac | esp-xcbc-mac}"},
     {"life", "{seconds <120-86400:s> | kilobytes <2560-4294967295:kb>}"},
@@ -300,6 +300,9 @@ static const struct {
     {"access-group", "Filter packets by an access list"}, {"access-lists", "Access lists"},
     {"address", "Address"}, {"adit", "What IOS does not have"},
     {"adjust-mss", "Adjust the MSS of TCP connections"}, {"after-encryption", "Fragment after encryption"},
+    {"ah-md5-hmac", "AH with HMAC-MD5"}, {"ah-sha-hmac", "AH with HMAC-SHA1"},
+    {"ah-sha256-hmac", "AH with HMAC-SHA256"}, {"ah-sha384-hmac", "AH with HMAC-SHA384"},
+    {"ah-sha512-hmac", "AH with HMAC-SHA512"},
     {"ahp", "Authentication header protocol"}, {"always", "Also without a default route"}, {"any", "Any host"},
     {"archive", "Archive configuration"}, {"area", "OSPF area"}, {"auto-cost", "OSPF costs from bandwidth"},
     {"aux", "Auxiliary line"}, {"bandwidth", "Bandwidth for routing, kbit/s"},

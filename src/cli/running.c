@@ -175,7 +175,8 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
     sb_add(o, "!\n");
     CONF_FOR(struct conf_transform_set, s, &c->sets)
     {
-        sb_addf(o, "crypto ipsec transform-set %s %s %s\n", s->name, encr_row(s->encr)->ts,
+        sb_addf(o, "crypto ipsec transform-set %s %s%s%s %s\n", s->name,
+                s->ah ? hash_row(s->ah)->ah : "", s->ah && s->encr ? " " : "", encr_row(s->encr)->ts,
                 hash_row(s->auth)->ts);
         sb_add(o, s->transport ? " mode transport\n" : "");
     }

@@ -45,8 +45,9 @@ struct conf_transform_set {
     struct list link;
     struct conf_src src;
     char name[CONF_NAME];
-    enum encr_id encr;
+    enum encr_id encr; /* ENCR_NONE: AH alone */
     enum hash_id auth;
+    enum hash_id ah; /* HASH_NONE: no AH */
     bool transport;
 };
 enum { CONF_MAX_SETS = 6, CONF_MAX_PEERS = 4, CONF_REPLAY_WINDOW = 64 };

@@ -6,6 +6,7 @@
  * RFC 3566, RFC 3686, RFC 4309, RFC 4543 (ESP), IANA.
  */
 #include "crypto/crypto.h"
+#include "wire/ah.h"
 #include "wire/ip.h"
 #include "wire/tunnel.h"
 
@@ -60,20 +61,21 @@ static const struct encr_row encrs[ENCR_NUM] = {
 
 static const struct hash_row hashes[HASH_NUM] = {
     [HASH_NONE] = {.ts = "", .human = "no authentication", .wireshark = "NULL"},
-    [HASH_MD5] = {1, 1, 16, 12, "md5", "esp-md5-hmac", "MD5", "HMAC-MD5", "Message Digest 5", "MD5",
+    [HASH_MD5] = {1, 1, 2, 16, 12, "md5", "esp-md5-hmac", "ah-md5-hmac", "MD5", "HMAC-MD5", "AH_MD5", "Message Digest 5", "MD5",
                   STRONG_HASH, "HMAC-MD5-96 [RFC2403]"},
-    [HASH_SHA1] = {2, 2, 20, 12, "sha", "esp-sha-hmac", "SHA", "HMAC-SHA", "Secure Hash Standard",
+    [HASH_SHA1] = {2, 2, 3, 20, 12, "sha", "esp-sha-hmac", "ah-sha-hmac", "SHA", "HMAC-SHA", "AH_SHA", "Secure Hash Standard",
                    "SHA-1", NULL, "HMAC-SHA-1-96 [RFC2404]"},
-    [HASH_SHA256] = {4, 5, 32, 16, "sha256", "esp-sha256-hmac", "SHA256", "HMAC-SHA256",
+    [HASH_SHA256] = {4, 5, 5, 32, 16, "sha256", "esp-sha256-hmac", "ah-sha256-hmac", "SHA256", "HMAC-SHA256", "AH_SHA256",
                      "Secure Hash Standard 2 (256 bit)", "SHA-256", NULL,
                      "HMAC-SHA-256-128 [RFC4868]"},
-    [HASH_SHA384] = {5, 6, 48, 24, "sha384", "esp-sha384-hmac", "SHA384", "HMAC-SHA384",
+    [HASH_SHA384] = {5, 6, 6, 48, 24, "sha384", "esp-sha384-hmac", "ah-sha384-hmac", "SHA384", "HMAC-SHA384", "AH_SHA384",
                      "Secure Hash Standard 2 (384 bit)", "SHA-384", NULL,
                      "HMAC-SHA-384-192 [RFC4868]"},
-    [HASH_SHA512] = {6, 7, 64, 32, "sha512", "esp-sha512-hmac", "SHA512", "HMAC-SHA512",
+    [HASH_SHA512] = {6, 7, 7, 64, 32, "sha512", "esp-sha512-hmac", "ah-sha512-hmac", "SHA512", "HMAC-SHA512", "AH_SHA512",
                      "Secure Hash Standard 2 (512 bit)", "SHA-512", NULL,
                      "HMAC-SHA-512-256 [RFC4868]"},
-    [HASH_XCBC] = {0, 9, 16, 12, NULL, "esp-xcbc-mac", NULL, "AES-XCBC-MAC", NULL, "AES-XCBC", NULL,
+    [HASH_XCBC] = {0, 9, 0, 16, 12, NULL, "esp-xcbc-mac", NULL, NULL, "AES-XCBC-MAC", NULL, NULL,
+                   "AES-XCBC", NULL,
                    "ANY 96 bit authentication [no checking]"},
 };
 
@@ -155,6 +157,22 @@ enum hash_id hash_from_auth(u16 auth_id)
     return HASH_NONE;
 }
 
+enum hash_id hash_from_ah(u8 ah_id)
+{
+    for (enum hash_id i = HASH_MD5; ah_id && i < HASH_NUM; i++) {
+        if (hashes[i].ah_id == ah_id) {
+            return i;
+        }
+    }
+    return HASH_NONE;
+}
+
+unsigned ah_hdr_len(enum hash_id auth, u8 family)
+{
+    unsigned align = family == AF_V6 ? 8 : 4;
+    return (AH_HDR + hash_row(auth)->icv_len + align - 1) / align * align;
+}
+
 const char *esp_suite_fault(enum encr_id encr, enum hash_id auth)
 {
     const struct encr_row *e = encr_row(encr);
@@ -181,4 +199,13 @@ u16 esp_plain_mtu(u16 mtu, enum encr_id encr, enum hash_id auth, u8 family, bool
     }
     unsigned text = (mtu - around) / align * align - TRAILER;
     return (u16)(transport ? text + head : text);
+}
+
+u16 sa_plain_mtu(u16 mtu, u8 proto, enum encr_id encr, enum hash_id auth, u8 family, bool transport)
+{
+    if (proto == IPPROTO_ESP_) {
+        return esp_plain_mtu(mtu, encr, auth, family, transport);
+    }
+    unsigned over = ah_hdr_len(auth, family) + (transport ? 0 : ip_hdr_len(family));
+    return (u16)(mtu > over ? mtu - over : 0);
 }

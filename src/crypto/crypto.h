@@ -81,12 +81,15 @@ struct encr_row {
 };
 struct hash_row {
     u16 p1_id;        /* IKEv1 Hash-Algorithm class value, 0: not for phase 1 */
-    u16 auth_id;      /* ESP Authentication-Algorithm attribute value (RFC 2407 4.5) */
+    u16 auth_id;      /* Authentication-Algorithm attribute value (RFC 2407 4.5) */
+    u8 ah_id;         /* IPSEC AH transform identifier (RFC 2407 4.4.3), 0: not with AH */
     u8 len;           /* bytes of the hash and of the HMAC key in KEYMAT */
     u8 icv_len;       /* bytes of the truncated ICV in ESP */
     const char *word; /* crypto isakmp policy: "md5", "sha", "sha256"; NULL: not there */
     const char *ts;   /* "esp-md5-hmac" */
+    const char *ah;   /* "ah-md5-hmac", NULL: not with AH */
     const char *debug_p1, *debug_p2; /* "MD5", "HMAC-MD5" */
+    const char *debug_ah;            /* "AH_MD5" */
     const char *policy_text;
     const char *human;
     const char *weak;
@@ -113,10 +116,15 @@ enum encr_id encr_from_p1(u16 p1_id, u16 attr_bits);
 enum encr_id encr_from_esp(u16 esp_id, u16 attr_bits);
 enum hash_id hash_from_p1(u16 p1_id);
 enum hash_id hash_from_auth(u16 auth_id);
+enum hash_id hash_from_ah(u8 ah_id);
+/* ah_hdr_len: bytes of an AH header with that ICV, padded to whole words, of 8 bytes in IPv6 (RFC 4302 2.6, 3.3.3.2.1). */
+unsigned ah_hdr_len(enum hash_id auth, u8 family);
 /* esp_plain_mtu: the largest packet, in bytes, that ESP with these transforms makes at most mtu bytes of, the outer header of
  * family (without options) and the padding included (RFC 4303 2, 2.4). transport: the packet's own header is the outer one.
  * 0: not even an empty one fits. */
 u16 esp_plain_mtu(u16 mtu, enum encr_id encr, enum hash_id auth, u8 family, bool transport);
+/* sa_plain_mtu: the same of an SA of any protocol (50, 51). */
+u16 sa_plain_mtu(u16 mtu, u8 proto, enum encr_id encr, enum hash_id auth, u8 family, bool transport);
 
 /* ---- hash and prf (RFC 2409 4: prf = HMAC of the negotiated hash) --------------------------- */
 

@@ -10,7 +10,7 @@
  * Walk: gre_out, policy_out or route_out -> esp_out -> ip_out. Nothing that comes in here leaves in
  * clear.
  */
-#include "dp/dp_int.h"
+#include "dp/sa_out.h"
 
 /* ---- admit ----------------------------------------------------------------------------------- */
 
@@ -33,10 +33,8 @@ static bool admit_long(struct worker *w, struct pkt *p, const struct sa_hot *h)
 static bool admit_odd(struct worker *w, struct pkt *p, struct sa *sa)
 {
     struct sa_hot *h = &sa->h;
-    if (h->seq == UINT32_MAX) { /* RFC 4303 3.3.3: the counter must not cycle */
-        p->sa = sa;
-        pkt_drop(p, DROP_SEQ_EXHAUSTED, NULL, 0, 0);
-        sa_expire(w->dp, sa, true);
+    if (h->seq == UINT32_MAX) {
+        sa_out_exhausted(w, p, sa);
         return false;
     }
     if (h->bytes + p->len > h->limit_bytes && !sa_limit(w->dp, sa)) {
@@ -70,7 +68,7 @@ void esp_out_admit(struct worker *w, struct vec *v)
         p->seq = ++h->seq;
         h->packets++;
         h->bytes += p->len;
-        p->next = N_ESP_BUILD;
+        p->next = LIKELY(h->proto == IPPROTO_ESP_) ? N_ESP_BUILD : N_AH_BUILD;
         struct tunnel *t = p->tun;
         if (t && !t->proto) { /* VTI: ESP is the only encapsulation, so it is counted here */
             t->tx_packets++;
@@ -106,27 +104,6 @@ static inline void esp_header(struct worker *w, const struct sa_hot *h, u8 *esp,
     }
 }
 
-/* The outer header from its template: length, id, TOS (RFC 4301 5.1.2.1: DSCP and ECN copied), DF.
- */
-static inline void outer_header(const struct sa_hot *h, struct pkt *p, u8 *ip)
-{
-    if (h->family == AF_V4) {
-        struct flow *f = h->flow;
-        u16 id = f->ip_id++;
-        bool df = f->val.df == DF_SET || (f->val.df == DF_COPY && p->v.df && p->v.version == 4);
-        memcpy(ip, h->tmpl, IP4_HDR);
-        ip[1] = p->v.tos;
-        put16(ip + 2, p->len);
-        put16(ip + 4, id);
-        put16(ip + 6, df ? IP4_DF : 0);
-        put16(ip + 10, ip_fold(h->sum + p->v.tos + p->len + id + (df ? IP4_DF : 0u)));
-        return;
-    }
-    memcpy(ip, h->tmpl, IP6_HDR);
-    put32(ip, 6u << 28 | (u32)p->v.tos << 20);
-    put16(ip + 4, (u16)(p->len - IP6_HDR));
-}
-
 static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct pkt *p)
 {
     u8 nh = p->v.version == 4 ? IPPROTO_IPIP_ : IPPROTO_IPV6_;
@@ -136,7 +113,7 @@ static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct
     p->data = esp - h->encap_len;
     p->esp_at = h->encap_len;
     p->len = (u16)(h->encap_len + 8u + h->iv_len + p->crypt_len + h->icv_len);
-    outer_header(h, p, p->data);
+    sa_out_header(h, p, p->data);
 }
 
 /* RFC 4303 3.1.1: the IP header with its options or extension headers stays in front, ESP covers
@@ -205,13 +182,10 @@ void esp_out_finish(struct worker *w, struct vec *v)
     bool trace = ev_on(w->log, EV_IP_FORWARD);
     for (unsigned i = 0; i < v->n; i++) {
         struct pkt *p = v->p[i];
-        struct flow *f = p->flow;
-        f->encaps++;
-        p->v.version = p->sa->h.family;
-        p->mtu = f->learned_mtu ? f->learned_mtu : f->val.path_mtu;
-        p->next = N_IP_OUT;
-        if (UNLIKELY(trace)) {
-            trace_esp_out(w, p);
+        if (UNLIKELY(p->sa->h.linked)) {
+            sa_out_next(w, p);
+        } else {
+            sa_out_leave(w, p, trace);
         }
     }
 }

@@ -124,8 +124,9 @@ struct xch_core {
     struct bytes_sa sa_i;         /* the initiator's SA payload body */
     struct bytes_id idi, idr;     /* bodies of the ID payloads */
     /* quick mode */
-    u32 flow, spi_in, spi_out;
-    u8 encr, auth, mode;
+    u32 flow, spi_in, spi_out; /* of ESP, or of AH alone */
+    u32 ah_in, ah_out;         /* of the AH around ESP, 0: none */
+    u8 encr, auth, ah, mode;   /* as in struct ike_transform */
     u16 group;
     u32 life_s;
     u64 life_kb;
@@ -210,8 +211,8 @@ struct child {
     struct ike_peer *peer; /* borrowed: lives as long as this */
     struct flow *of;       /* borrowed: lives as long as this, NULL: none */
     struct timer timer;
-    u32 number, flow, spi_in, spi_out, conn_in, isakmp_conn;
-    u8 encr, auth, mode;
+    u32 number, flow, spi_in, spi_out, ah_in, ah_out, conn_in, isakmp_conn; /* as in struct xch_core */
+    u8 encr, auth, ah, mode;
     bool initiator, in_up, out_up, closing, said; /* said: Delete was said */
     bool heard_gone; /* the peer said it */
     struct selector sel;
@@ -282,7 +283,7 @@ struct todo {
     struct list link;
     enum todo_kind kind;
     bool flag;
-    u16 type; /* enum isakmp_notify_type */
+    u16 type; /* enum isakmp_notify_type; TODO_DELETE_SPI: enum isakmp_proto */
     u32 sa, flow, child, spi, seconds;
     struct addr local, remote;
     u8 bytes[16];
@@ -611,7 +612,7 @@ bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
 void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
                  const void *data, size_t len);
 void info_notify_sa(struct ike *ike, struct ike_sa *sa, u16 type, const void *data, size_t len); /* about the SA itself */
-void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi);
+void info_delete_spi(struct ike *ike, struct ike_sa *sa, u8 proto, u32 spi); /* PROTO_ESP, PROTO_AH */
 void info_delete_sa(struct ike *ike, struct ike_sa *sa);
 
 /* live.c */
@@ -634,6 +635,11 @@ void vendor_write_ours(struct isakmp_out *o, const u8 cookie_i[8]);
 void natd_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct sa_core *c);
 
 /* child.c */
+/* child_proto: the protocol of spi_in and spi_out: PROTO_ESP, or PROTO_AH when there is no ESP. */
+static inline u8 child_proto(const struct child *c)
+{
+    return c->encr ? PROTO_ESP : PROTO_AH;
+}
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out);
 void child_delete(struct ike *ike, struct child *c, bool tell);
 struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
@@ -644,12 +650,14 @@ struct child *child_on(const struct ike *ike, u32 flow, u8 dir, u32 spi, const s
 void child_due(struct ike *ike, struct child *c, u64 now);
 void child_expire(struct ike *ike, const struct dp_expire_value *e);
 void child_not_taken(struct child *c, u8 dir); /* the data plane did not take that half */
+void child_bury(struct ike *ike, const struct child *c); /* its inbound SPIs are told gone when they still come */
 void child_lost_dp(struct child *c); /* its data plane died: there is nothing to take out */
 /* child_shorten: the peer keeps it only that long after it came up (RESPONDER-LIFETIME). */
 void child_shorten(struct ike *ike, struct child *c, u32 life_s);
 
 /* spi.c */
 u32 spi_new(struct ike *ike);
+u32 spi_other(struct ike *ike, u32 not); /* the same, another one than that */
 void spi_bury(struct ike *ike, u32 spi, const struct addr *peer);
 bool spi_buried(const struct ike *ike, u32 spi, const struct addr *peer);
 

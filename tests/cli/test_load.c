@@ -73,6 +73,11 @@ static void errors_say_where(void **state)
     rejects("crypto ipsec transform-set T esp-gcm esp-sha-hmac\n",
             "R9.cfg:1:28: error:", "esp-gcm authenticates itself");
     rejects("crypto ipsec transform-set T esp-null\n", "R9.cfg:1:28: error:", "protects nothing");
+    rejects("crypto ipsec transform-set T ah-sha-hmac ah-md5-hmac\n",
+            "R9.cfg:1:42: error:", "one AH at most");
+    rejects("crypto ipsec transform-set T ah-sha-hmac esp-sha-hmac\n",
+            "R9.cfg:1:28: error:", "an ESP cipher is missing");
+    rejects("crypto ipsec transform-set T ah-sha-hmac esp-null\n", "R9.cfg:1:28: error:", "protects nothing");
     rejects("crypto ipsec transform-set T esp-ctr\n", "R9.cfg:1:28: error:", "without an authenticator");
     rejects("crypto ipsec transform-set T esp-ccm 192 esp-xcbc-mac\n",
             "R9.cfg:1:28: error:", "esp-ccm 192 authenticates itself; leave esp-xcbc-mac out");

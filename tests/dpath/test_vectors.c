@@ -75,7 +75,7 @@ static bool algorithms(const json_t *v, u8 *encr, u8 *auth)
     }
     size_t key = strlen(str(v, "key")) / 2;
     *encr = (u8)(*encr + (encr_row(*encr)->attr_bits ? (key - 16) / 8 : 0));
-    return strcmp(str(v, "proto"), "ESP") == 0;
+    return true; /* AH has no cipher of its own: ENCR_NONE */
 }
 
 static void esp_vector(const json_t *v, u8 encr, u8 auth, const char *engine)
@@ -90,6 +90,8 @@ static void esp_vector(const json_t *v, u8 encr, u8 auth, const char *engine)
     struct rig *r = rig_new(engine);
     struct dp_sa_value sa =
         rig_sa_value(5, spi, SA_OUT, MODE_TUNNEL, encr, auth, "1.1.1.1", "2.2.2.2");
+    bool transport = strcmp(str(v, "mode"), "transport") == 0;
+    sa.mode = transport ? MODE_TRANSPORT : MODE_TUNNEL;
     sa.src = ip_src(sealed);
     sa.dst = ip_dst(sealed);
     size_t nk = hex(key, sizeof key, v, "key");
@@ -114,7 +116,8 @@ static void esp_vector(const json_t *v, u8 encr, u8 auth, const char *engine)
     assert_non_null(p);
     assert_int_equal(p->len, np);
     assert_memory_equal(p->b, plain, np);
-    if (!json_object_get(v, "direction")) { /* else made for receiving only */
+    /* some are made for receiving only; and we never send an identification of 0, as one of AH has */
+    if (!json_object_get(v, "direction") && !transport) {
         sa.dir = SA_OUT;
         rig_sa(r, sa);
         struct sa *s = rig_find_sa(r, spi, SA_OUT);
@@ -129,7 +132,12 @@ static void esp_vector(const json_t *v, u8 encr, u8 auth, const char *engine)
         assert_non_null(p);
         assert_int_equal(p->len, ns);
         size_t head = v6 ? 40 : 20;
-        assert_memory_equal(p->b + head, sealed + head, ns - head);
+        if (encr != ENCR_NONE) {
+            assert_memory_equal(p->b + head, sealed + head, ns - head);
+        } else { /* AH covers the outer header, too, which has another identification: all but the ICV */
+            assert_memory_equal(p->b + head, sealed + head, 12);
+            assert_memory_equal(p->b + head + 28, sealed + head + 28, ns - head - 28);
+        }
     }
     rig_free(r);
 }
@@ -153,7 +161,7 @@ static void t_esp_packets(void **state)
     }
     print_message("%u of %zu packets, both engines\n", done,
                   json_array_size(json_object_get(j, "vectors")));
-    assert_int_equal(done, 24);
+    assert_int_equal(done, 26);
     json_decref(j);
 }
 

@@ -82,6 +82,8 @@ interface Tunnel0
  tunnel protection ipsec profile P
 end
 """
+AH = {"sha": ("sha1", "ah-sha-hmac", "HMAC_SHA1_96"), "sha256": ("sha256", "ah-sha256-hmac", "HMAC_SHA2_256_128"),
+      "md5": ("md5", "ah-md5-hmac", "HMAC_MD5_96")}
 IPSEC_CONF = """config setup
     charondebug="cfg 2, knl 1, ike 1"
 conn c
@@ -119,7 +121,7 @@ class Site:
             for node, link in (("R1", "Fa0-0"), ("R1", "Fa0-1"), ("H1", "eth0")):
                 self.lab.shell(node, f"ethtool -K {link} tx off tso off gso off gro off")
             self.far = FarEnd(self.lab.ns("Far"), "eth0", folder / "job")
-            self.far.sh("set -e; modprobe -aq xcbc ccm; ip addr add 192.0.2.2/24 dev eth0; echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf\n"
+            self.far.sh("set -e; modprobe -aq xcbc ccm ah4; ip addr add 192.0.2.2/24 dev eth0; echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf\n"
                         "echo '192.0.2.2 192.0.2.1 : PSK \"a-s3cret\"' >/etc/ipsec.secrets")
             if kind == "map":
                 self.far.sh("set -e; ip addr add 10.2.2.1/24 dev lo; ip route add 10.1.1.0/24 via 192.0.2.1 src 10.2.2.1")
@@ -131,9 +133,9 @@ class Site:
             self.close()
             raise
 
-    def start(self, suite, auto="add", name="192.0.2.2"):
+    def start(self, suite, auto="add", name="192.0.2.2", ah=None):
         ike, esp = SUITES[suite][:2]
-        conf = IPSEC_CONF.format(ike=ike, esp=esp, type="tunnel" if self.kind == "map" else "transport", what=WHAT[self.kind], auto=auto, id=name)
+        conf = IPSEC_CONF.replace("esp={esp}", f"ah={ah}" if ah else "esp={esp}").format(ike=ike, esp=esp, type="tunnel" if self.kind == "map" else "transport", what=WHAT[self.kind], auto=auto, id=name)
         self.far.sh(f"cat >/etc/ipsec.conf <<'E'\n{conf}E\nsetsid /usr/lib/ipsec/starter --daemon charon --nofork --nolog >/tmp/starter.log 2>&1 &")
         until(lambda: "c: " in self.far.sh("ipsec statusall", check=False).replace("c:  ", "c: "), 20)
 
@@ -233,6 +235,45 @@ def test_main_mode(quiet, tmp_path, suite, first):
     assert {(p[2], p[3]) for p in ip} == {("17", "500"), ("50", "")}, [p for p in ip if (p[2], p[3]) not in (("17", "500"), ("50", ""))]
     assert len([p for p in ip if p[2] == "50"]) >= 2 * pings
     assert all(p[5].startswith(("fe80:", "::")) for p in packets if p[4] == "0x86dd"), packets
+
+
+@pytest.mark.parametrize("first", ["adit", "strongswan"])
+@pytest.mark.parametrize("hash", AH)
+def test_ah(quiet, tmp_path, hash, first):
+    """AH alone, beside a set of ESP that strongSwan does not want."""
+    s = quiet
+    theirs, ours, name = AH[hash]
+    use = "crypto map M 10" if s.kind == "map" else "crypto ipsec profile P"
+    mode = "tunnel" if s.kind == "map" else "transport"
+    s.lab.config("R1", f"crypto ipsec transform-set AH {ours}", f"mode {mode}", "exit", use, "set transform-set T2 AH")
+    cap = Capture(s.lab.ns("R1"), "Fa0-0", tmp_path / "wan.pcap")
+    try:
+        s.start("aes128-sha1", ah=theirs)
+        if first == "strongswan":
+            out = s.far.sh("ipsec up c", check=False)
+            assert "connection 'c' established successfully" in out, out + s.state()
+        else:
+            s.up()
+        for v in (4,) if s.kind == "map" else (4, 6):
+            assert s.ping(v, check=False), s.state()
+            assert s.ping_back(v), s.state()
+        sa = s.lab.exec("R1", "show crypto ipsec sa")
+        assert f"transform: {ours} ," in sa, sa
+        block = sa.split("inbound ah sas:")[1].split("inbound pcp sas:")[0]
+        assert block.count("spi: 0x") == 1 and f"in use settings ={{{mode.capitalize()}, }}" in block, sa
+        assert sa.split("inbound esp sas:")[1].split("inbound ah sas:")[0].strip() == "", sa
+        assert number(r"#recv errors (\d+)", sa) == 0
+        status = s.far.sh("ipsec statusall")
+        assert re.search(rf"c\{{\d+\}}:  {name}", status), status
+        packets = cap.close("ip.proto", "udp.dstport", "eth.type", "ip.dst")
+        protos = {(p[0].split(",")[0], p[1]) for p in packets if p[2].startswith("0x0800") and not p[3].startswith("224.")}
+        assert {p for p in protos if p[0] == "17"} == {("17", "500")} and {p[0] for p in protos} == {"17", "51"}, protos
+        # who says goodbye takes the pair of the other with it
+        s.far.sh("ipsec down c")
+        until(lambda: not s.spis(), 10)
+    finally:
+        s.stop()
+        s.lab.config("R1", use, "set transform-set T1 T2 T3 T4 T5 T6", "exit", "no crypto ipsec transform-set AH")
 
 
 def busy(s, seconds=30):

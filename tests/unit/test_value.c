@@ -106,6 +106,7 @@ static void key_daemon(void **state)
     m = (struct ike_msg){.type = IKE_CHILD};
     SPOILED(ike_fault, m, child.encr, ENCR_NUM);
     SPOILED(ike_fault, m, child.auth, HASH_NUM);
+    SPOILED(ike_fault, m, child.ah, HASH_NUM);
     SPOILED(ike_fault, m, child.mode, 3);
     SPOILED(ike_fault, m, child.sel.src.a.family, 3);
     SPOILED(ike_fault, m, child.local.a.family, 3);
