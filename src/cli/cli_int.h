@@ -121,7 +121,7 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
     H(if_shutdown) H(if_number) H(if_tunnel_source) H(if_tunnel_dest) H(if_tunnel_mode)              \
     H(if_tunnel_flag) H(if_tunnel_number) H(if_protection) H(if_crypto_map) H(if_blackhole) H(if_dot1q) H(if_rpf) H(if_ospf) \
     H(if_access_group) H(if_keep) H(pol_encr) H(pol_hash) H(pol_auth) H(pol_group) H(pol_life)       \
-    H(ts_mode) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
+    H(ts_mode) H(ts_esn) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
     H(ospf_network) H(ospf_keep) H(acl_ipv6) H(ace) H(ace_remark)
 #define H(name) bool cfg_##name(struct cfg *k, const struct match *m);
 CFG_HANDLERS(H)

@@ -270,6 +270,7 @@ bool cfg_transform_set(struct cfg *k, const struct match *m)
     s->encr = want.encr;
     s->auth = want.auth;
     s->ah = want.ah;
+    s->esn = s->esn && (!s->encr || s->auth || encr_row(s->encr)->icv_len);
     cfg_enter(k, M_TRANS, s);
     return true;
 }
@@ -278,6 +279,16 @@ bool cfg_ts_mode(struct cfg *k, const struct match *m)
 {
     struct conf_transform_set *s = k->at;
     s->transport = !m->no && match_has(m, "transport");
+    return true;
+}
+
+bool cfg_ts_esn(struct cfg *k, const struct match *m)
+{
+    struct conf_transform_set *s = k->at;
+    if (!m->no && s->encr && !s->auth && !encr_row(s->encr)->icv_len) {
+        return cfg_fail(k, m, "esn", "extended sequence numbers need an authenticator");
+    }
+    s->esn = !m->no;
     return true;
 }
 

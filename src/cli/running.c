@@ -179,6 +179,7 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
                 s->ah ? hash_row(s->ah)->ah : "", s->ah && s->encr ? " " : "", encr_row(s->encr)->ts,
                 hash_row(s->auth)->ts);
         sb_add(o, s->transport ? " mode transport\n" : "");
+        sb_add(o, s->esn ? " esn\n" : "");
     }
     sb_add(o, "!\n");
     CONF_FOR(struct conf_profile, p, &c->profiles)

@@ -49,6 +49,7 @@ struct conf_transform_set {
     enum hash_id auth;
     enum hash_id ah; /* HASH_NONE: no AH */
     bool transport;
+    bool esn; /* extended sequence numbers */
 };
 enum { CONF_MAX_SETS = 6, CONF_MAX_PEERS = 4, CONF_REPLAY_WINDOW = 64 };
 /* What an ipsec profile and a crypto map entry have in common. */

@@ -31,6 +31,7 @@ static void find_one(struct worker *w, struct pkt *p, struct sa **last)
     const struct sa_hot *h = &p->sa->h;
     p->flow = h->flow;
     p->crypt_len = a.len;
+    p->seq_hi = replay_high(h, p->seq);
     p->next = N_AH_OPEN;
     if (!sa_in_whole(p)) {
         pkt_drop(p, DROP_BUNDLE, NULL, 0, p->esp_at);
@@ -40,7 +41,7 @@ static void find_one(struct worker *w, struct pkt *p, struct sa **last)
                  p->esp_at + 2u);
     } else if (h->dead) {
         pkt_drop(p, DROP_LIFE_EXPIRED, NULL, 0, 0);
-    } else if (!replay_check(h, p->seq)) {
+    } else if (!replay_check(h, pkt_seq(p))) {
         pkt_drop(p, DROP_REPLAY, NULL, p->esp_at + 8u, p->esp_at + 12u);
     }
 }
@@ -75,9 +76,11 @@ void ah_in_open(struct worker *w, struct vec *v)
             continue;
         }
         memcpy(w->icv[n], icv, len);
-        memcpy(p->data + p->len, icv, len);
+        unsigned more = ah_esn(p, p->data + p->len);
+        memcpy(p->data + p->len + more, icv, len);
         memset(icv, 0, len);
-        w->op[n] = (struct bulk_op){.key = &p->sa->key, .esp = p->data, .crypt_len = p->len - 8u};
+        w->op[n] =
+            (struct bulk_op){.key = &p->sa->key, .esp = p->data, .crypt_len = p->len + more - 8u};
         opened[n++] = p;
     }
     bulk_open(w->bulk, w->op, n);

@@ -79,14 +79,16 @@ void ah_out_seal(struct worker *w, struct vec *v)
                      p->esp_at);
             continue;
         }
-        w->op[n] = (struct bulk_op){.key = &p->sa->key, .esp = p->data, .crypt_len = p->len - 8u};
+        w->op[n] = (struct bulk_op){.key = &p->sa->key,
+                                    .esp = p->data,
+                                    .crypt_len = p->len + ah_esn(p, p->data + p->len) - 8u};
         sealed[n++] = p;
     }
     bulk_seal(w->bulk, w->op, n);
     for (unsigned i = 0; i < n; i++) {
         struct pkt *p = sealed[i];
         memcpy(p->data, w->head[i], p->esp_at);
-        memcpy(p->data + p->esp_at + AH_HDR, p->data + p->len, p->sa->h.icv_len);
+        memcpy(p->data + p->esp_at + AH_HDR, p->data + 8 + w->op[i].crypt_len, p->sa->h.icv_len);
         p->next = N_AH_FINISH;
         if (UNLIKELY(!w->op[i].ok)) {
             pkt_drop(p, DROP_TX_ERROR, "the crypto engine failed", 0, 0);

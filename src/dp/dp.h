@@ -193,6 +193,7 @@ struct dp_sa_value {
     u8 mode;              /* enum dp_mode */
     u8 encr, auth;        /* enum encr_id, enum hash_id */
     u16 replay_window;    /* packets, 0 = off */
+    bool esn;             /* extended sequence numbers (RFC 4303 2.2.1, RFC 4302 2.5.1); needs an ICV */
     struct addr src, dst; /* outer endpoints in the direction of travel */
     struct selector sel; /* what it may carry: src = the sender's side in the direction of travel */
     struct endpoint encap_src, encap_dst; /* UDP encapsulation (RFC 3948), port 0 = none */

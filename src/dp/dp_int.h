@@ -119,6 +119,7 @@ struct pkt {
     const char *why;  /* dropped: borrowed constant text, or NULL */
     u64 since_ms;     /* held since */
     u32 spi;
+    u32 seq_hi;           /* by an SA with esn: what stands above seq */
     u16 bad_from, bad_to; /* dropped: the bytes that were wrong, counted from data */
     u8 drop;              /* enum dp_drop, when next is N_DROP */
     u8 on_link;           /* came from a TUN of this map link, 0: it did not */
@@ -150,6 +151,7 @@ struct sa_hot {
     bool waits : 1;         /* out: the far end may not have installed it yet */
     bool aside : 1;         /* out: carries what another of its bundle made, or lacks the one that has to carry it */
     bool linked : 1;        /* val.with_proto is set */
+    bool esn : 1;           /* sequence numbers have 64 bits, of which 32 travel */
     bool sel_any : 1, sel_fast : 1; /* in: selector covers all; selector is IPv4 without ports */
     u8 proto;
     u16 plain_mtu;          /* out: largest packet that fits path_mtu when protected */
@@ -172,6 +174,7 @@ struct sa_hot {
             u8 sel_proto;
         };
     };
+    u32 seq_hi; /* esn: what stands above seq */
 };
 _Static_assert(sizeof(struct sa_hot) == 128, "hot part is two cache lines");
 
@@ -523,12 +526,29 @@ void far_end_met(struct dp *dp, struct flow *f, const struct addr *a);
 void far_end_settle(struct dp *dp);
 
 /* ---- replay.c: RFC 4303 3.4.3, RFC 6479 ------------------------------------------------------ */
+/* replay_high: what stands above the 32 bits of a number that travelled (RFC 4303 appendix A2.2); 0 without esn. */
+u32 replay_high(const struct sa_hot *h, u32 seq);
 /* replay_check: would this number be accepted? Changes nothing. */
-NODISCARD bool replay_check(const struct sa_hot *h, u32 seq);
+NODISCARD bool replay_check(const struct sa_hot *h, u64 seq);
 /* replay_commit: the ICV was right: checks again and marks it. */
-NODISCARD bool replay_commit(struct sa_hot *h, u32 seq);
+NODISCARD bool replay_commit(struct sa_hot *h, u64 seq);
+static inline u64 pkt_seq(const struct pkt *p)
+{
+    return (u64)p->seq_hi << 32 | p->seq;
+}
+static inline u64 sa_seq(const struct sa_hot *h)
+{
+    return (u64)h->seq_hi << 32 | h->seq;
+}
 /* replay_bits: the window below and including the highest number, bit 0 = highest. */
 u64 replay_bits(const struct sa_hot *h);
+
+/* ah_esn: RFC 4302 3.3.3: the high half of an extended sequence number is covered behind the packet; how many bytes. */
+static inline unsigned ah_esn(const struct pkt *p, u8 *behind)
+{
+    put32(behind, p->seq_hi);
+    return p->sa->h.esn ? 4 : 0;
+}
 
 /* ---- hold.c: packets that wait for an SA ----------------------------------------------------- */
 void hold_add(struct worker *w, struct flow *f, struct pkt *p);

@@ -72,7 +72,8 @@ void esp_in_precheck(struct worker *w, struct vec *v)
             pkt_drop(p, DROP_LIFE_EXPIRED, NULL, 0, 0);
             continue;
         }
-        if (UNLIKELY(!replay_check(h, p->seq))) {
+        p->seq_hi = replay_high(h, p->seq);
+        if (UNLIKELY(!replay_check(h, pkt_seq(p)))) {
             pkt_drop(p, DROP_REPLAY, NULL, p->esp_at + 4u, p->esp_at + 8u);
             continue;
         }
@@ -88,7 +89,7 @@ void esp_in_open(struct worker *w, struct vec *v)
     for (unsigned i = 0; i < v->n; i++) {
         struct pkt *p = v->p[i];
         w->op[i] = (struct bulk_op){
-            .key = &p->sa->key, .esp = p->data + p->esp_at, .crypt_len = p->crypt_len};
+            .key = &p->sa->key, .esp = p->data + p->esp_at, .crypt_len = p->crypt_len, .seq_hi = p->seq_hi};
     }
     bulk_open(w->bulk, w->op, v->n);
     for (unsigned i = 0; i < v->n; i++) {

@@ -33,7 +33,7 @@ static bool admit_long(struct worker *w, struct pkt *p, const struct sa_hot *h)
 static bool admit_odd(struct worker *w, struct pkt *p, struct sa *sa)
 {
     struct sa_hot *h = &sa->h;
-    if (h->seq == UINT32_MAX) {
+    if (sa_out_spent(h)) {
         sa_out_exhausted(w, p, sa);
         return false;
     }
@@ -65,7 +65,7 @@ void esp_out_admit(struct worker *w, struct vec *v)
             continue;
         }
         p->sa = sa;
-        p->seq = ++h->seq;
+        sa_out_number(p, h);
         h->packets++;
         h->bytes += p->len;
         p->next = LIKELY(h->proto == IPPROTO_ESP_) ? N_ESP_BUILD : N_AH_BUILD;
@@ -93,10 +93,10 @@ static inline u16 trailer(u8 *text, unsigned len, u8 align, u8 next_header)
     return (u16)(len + pad + 2);
 }
 
-static inline void esp_header(struct worker *w, const struct sa_hot *h, u8 *esp, u32 seq)
+static inline void esp_header(struct worker *w, const struct sa_hot *h, u8 *esp, u64 seq)
 {
     put32(esp, h->spi);
-    put32(esp + 4, seq);
+    put32(esp + 4, (u32)seq);
     if (h->counts) {
         put64(esp + 8, h->iv_base + seq); /* RFC 4106 3.1, RFC 3686 2.1: never twice under one key */
     } else if (h->iv_len) {
@@ -109,7 +109,7 @@ static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct
     u8 nh = p->v.version == 4 ? IPPROTO_IPIP_ : IPPROTO_IPV6_;
     p->crypt_len = trailer(p->data, p->len, h->align, nh);
     u8 *esp = p->data - 8 - h->iv_len;
-    esp_header(w, h, esp, p->seq);
+    esp_header(w, h, esp, pkt_seq(p));
     p->data = esp - h->encap_len;
     p->esp_at = h->encap_len;
     p->len = (u16)(h->encap_len + 8u + h->iv_len + p->crypt_len + h->icv_len);
@@ -125,7 +125,7 @@ static void build_transport(struct worker *w, const struct sa_hot *h, struct pkt
     p->crypt_len = trailer(text, p->len - hlen, h->align, p->v.proto);
     memmove(p->data - shift, p->data, hlen);
     p->data -= shift;
-    esp_header(w, h, p->data + hlen, p->seq);
+    esp_header(w, h, p->data + hlen, pkt_seq(p));
     p->esp_at = (u16)hlen;
     p->len = (u16)(hlen + shift + p->crypt_len + h->icv_len);
     p->data[p->v.proto_at] = IPPROTO_ESP_;
@@ -164,7 +164,7 @@ void esp_out_seal(struct worker *w, struct vec *v)
     for (unsigned i = 0; i < v->n; i++) {
         struct pkt *p = v->p[i];
         w->op[i] = (struct bulk_op){
-            .key = &p->sa->key, .esp = p->data + p->esp_at, .crypt_len = p->crypt_len};
+            .key = &p->sa->key, .esp = p->data + p->esp_at, .crypt_len = p->crypt_len, .seq_hi = p->seq_hi};
     }
     bulk_seal(w->bulk, w->op, v->n);
     for (unsigned i = 0; i < v->n; i++) {

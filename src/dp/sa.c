@@ -109,7 +109,7 @@ bool look_again(struct worker *w, struct pkt *p)
 static bool same_keys(const struct dp_sa_value *a, const struct dp_sa_value *b)
 {
     return a->flow == b->flow && a->mode == b->mode && a->with_spi == b->with_spi &&
-           a->with_proto == b->with_proto && a->inside == b->inside && a->encr == b->encr && a->auth == b->auth &&
+           a->with_proto == b->with_proto && a->inside == b->inside && a->esn == b->esn && a->encr == b->encr && a->auth == b->auth &&
            a->encr_key.len == b->encr_key.len && a->auth_key.len == b->auth_key.len &&
            mem_equal_ct(a->encr_key.b, b->encr_key.b, a->encr_key.len) &&
            mem_equal_ct(a->auth_key.b, b->auth_key.b, a->auth_key.len);
@@ -129,9 +129,10 @@ static bool acceptable(const struct dp_sa_value *v)
     bool bundle = (!v->with_proto || v->with_proto == IPPROTO_ESP_ || v->with_proto == IPPROTO_AH_) &&
                   (!v->inside || (v->inside == IPPROTO_ESP_ && v->proto == IPPROTO_AH_ &&
                                   v->mode == MODE_TRANSPORT));
+    bool numbers = !v->esn || v->auth != HASH_NONE || encr_row((enum encr_id)v->encr)->icv_len;
     bool could_be = selector_valid(&v->sel) && v->sel.src.a.family == v->sel.dst.a.family &&
                     addr_valid(&v->encap_src.a) && addr_valid(&v->encap_dst.a);
-    return could_be && protocol && bundle && v->flow && v->spi && families && mode && !udp &&
+    return could_be && protocol && bundle && numbers && v->flow && v->spi && families && mode && !udp &&
            v->dir <= SA_OUT && v->replay_window <= 4096;
 }
 
@@ -171,6 +172,7 @@ static void prebuild(struct dp *dp, struct sa *sa)
                          .proto = v->proto,
                          .inside = v->inside,
                          .linked = v->with_proto != 0,
+                         .esn = v->esn,
                          .aside = v->inside || v->with_proto,
                          .mode = v->mode,
                          .family = v->dst.family,
@@ -276,6 +278,7 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
                        &v->encr_key, &v->auth_key)) {
         return NULL;
     }
+    sa->key.esn = v->esn && v->proto == IPPROTO_ESP_; /* AH lays its own out (ah_esn) */
     dp->sa_free = sa->next_free;
     sa->used = true;
     sa->soft_told = false;
@@ -405,7 +408,8 @@ void sa_tick(struct dp *dp)
         if (sa->h.waits && age >= sa->val.confirm_ms) {
             send_on(sa);
         }
-        if (sa->val.dir == SA_OUT && sa->h.seq >= SEQ_SOFT) {
+        if (sa->val.dir == SA_OUT && sa->h.seq >= SEQ_SOFT &&
+            (!sa->h.esn || sa->h.seq_hi == UINT32_MAX)) {
             sa_expire(dp, sa, false);
         }
         if (sa->h.dead && hard && age >= hard + DEAD_KEEP_MS) {

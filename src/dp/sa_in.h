@@ -34,7 +34,7 @@ static inline bool sa_in_commit(struct worker *w, struct pkt *p, unsigned text, 
         pkt_drop(p, DROP_LIFE_EXPIRED, "volume used up", 0, 0);
         return false;
     }
-    if (UNLIKELY(!replay_commit(h, p->seq))) {
+    if (UNLIKELY(!replay_commit(h, pkt_seq(p)))) {
         pkt_drop(p, DROP_REPLAY, NULL, seq_at, seq_at + 4);
         return false;
     }

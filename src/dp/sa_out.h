@@ -35,6 +35,21 @@ static inline void sa_out_header(const struct sa_hot *h, struct pkt *p, u8 *ip)
     put16(ip + 4, (u16)(p->len - IP6_HDR));
 }
 
+/* sa_out_number: the next number; of extended ones the low half may wrap (RFC 4303 2.2.1). sa_out_spent: there is none left. */
+static inline void sa_out_number(struct pkt *p, struct sa_hot *h)
+{
+    p->seq = ++h->seq;
+    if (UNLIKELY(h->esn)) {
+        h->seq_hi += p->seq == 0;
+        p->seq_hi = h->seq_hi;
+    }
+}
+
+static inline bool sa_out_spent(const struct sa_hot *h)
+{
+    return h->seq == UINT32_MAX && (!h->esn || h->seq_hi == UINT32_MAX);
+}
+
 /* sa_out_exhausted: RFC 4303 3.3.3, RFC 4302 3.3.2: the counter must not cycle. */
 static inline void sa_out_exhausted(struct worker *w, struct pkt *p, struct sa *sa)
 {
@@ -51,7 +66,7 @@ static inline void sa_out_next(struct worker *w, struct pkt *p)
         pkt_drop(p, DROP_BUNDLE, "the SA around it has gone", 0, 0);
         return;
     }
-    if (UNLIKELY(sa->h.seq == UINT32_MAX)) {
+    if (UNLIKELY(sa_out_spent(&sa->h))) {
         sa_out_exhausted(w, p, sa);
         return;
     }
@@ -61,7 +76,7 @@ static inline void sa_out_next(struct worker *w, struct pkt *p)
         return;
     }
     p->sa = sa;
-    p->seq = ++sa->h.seq;
+    sa_out_number(p, &sa->h);
     sa->h.packets++;
     sa->h.bytes += p->len;
     p->next = N_AH_BUILD;

@@ -184,6 +184,7 @@ static void make_add(const struct ike_sa *sa, const struct xch *x, const struct 
     v->encr = p->encr;
     v->auth = p->auth;
     v->replay_window = x->c.replay_window;
+    v->esn = c->esn;
     v->src = in ? c->remote.a : c->local.a;
     v->dst = in ? c->local.a : c->remote.a;
     v->sel = in ? selector_mirror(&c->sel) : c->sel;
@@ -233,6 +234,7 @@ static struct child *child_new(struct ike *ike, struct ike_sa *sa, struct xch *x
     c->encr = x->c.encr;
     c->auth = x->c.auth;
     c->ah = x->c.ah;
+    c->esn = x->c.esn;
     c->mode = x->c.mode;
     c->initiator = x->c.initiator;
     c->sel = x->c.sel;

@@ -40,6 +40,7 @@ struct ike_transform { /* one transform set */
     u8 encr, auth; /* ESP: enum encr_id (ENCR_NONE: no ESP), enum hash_id (HASH_NONE with GCM) */
     u8 mode;       /* enum dp_mode: what we propose, and what a responder wants */
     u8 ah;         /* AH: enum hash_id, HASH_NONE: no AH; with ESP as well: an SA bundle */
+    bool esn;      /* extended sequence numbers (RFC 4304) */
 };
 /* One per flow: what IKE negotiates for it. */
 struct ike_flow_value {

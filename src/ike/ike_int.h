@@ -127,6 +127,7 @@ struct xch_core {
     u32 flow, spi_in, spi_out; /* of ESP, or of AH alone */
     u32 ah_in, ah_out;         /* of the AH around ESP, 0: none */
     u8 encr, auth, ah, mode;   /* as in struct ike_transform */
+    bool esn;
     u16 group;
     u32 life_s;
     u64 life_kb;
@@ -213,7 +214,7 @@ struct child {
     struct timer timer;
     u32 number, flow, spi_in, spi_out, ah_in, ah_out, conn_in, isakmp_conn; /* as in struct xch_core */
     u8 encr, auth, ah, mode;
-    bool initiator, in_up, out_up, closing, said; /* said: Delete was said */
+    bool esn, initiator, in_up, out_up, closing, said; /* said: Delete was said */
     bool heard_gone; /* the peer said it */
     struct selector sel;
     struct endpoint local, remote;

@@ -31,7 +31,10 @@ void p2_read(struct p2_offer *out, const struct isakmp_transform *t)
         case P2_ENCAPS: out->encaps = v; break;
         case P2_AUTH: out->auth_id = v; break;
         case P2_KEY_LEN: out->key_bits = v; break;
-        case P2_ESN: out->esn = true; break;
+        case P2_ESN: /* RFC 4304 3.1: 1 is the one value there is */
+            out->esn = v == 1;
+            out->surplus = v == 1 ? out->surplus : P2_ESN;
+            break;
         default: out->surplus = a.type; break;
         }
     }
@@ -206,7 +209,10 @@ static unsigned p2_compare(const struct ike_flow_value *f, const struct ike_tran
     DIFFERS(o->life_kb && o->life_kb < P2_LIFE_MIN_KB,
             "offered a life of %llu kilobytes, wanted %d at least", (unsigned long long)o->life_kb,
             P2_LIFE_MIN_KB)
-    DIFFERS(o->esn, "offered extended sequence numbers, wanted none")
+    DIFFERS(o->esn && !set->esn, "offered extended sequence numbers, transform set %s wants none",
+            set->name)
+    DIFFERS(!o->esn && set->esn, "offered no extended sequence numbers, transform set %s wants them",
+            set->name)
     DIFFERS(o->surplus, "offered attribute %u (%s), wanted none of it", o->surplus,
             isakmp_p2_attr_name(o->surplus))
     return differ.wrong;
@@ -369,6 +375,9 @@ static void write_attrs(struct wr *w, const struct ike_flow_value *f, const stru
     }
     if (group) {
         isakmp_out_attr(w, P2_GROUP, group);
+    }
+    if (t->esn) {
+        isakmp_out_attr(w, P2_ESN, 1);
     }
 }
 

@@ -50,6 +50,7 @@ static void take_choice(struct draft *d, const struct ike_flow_value *f, const s
     d->x.encr = c->set.encr;
     d->x.auth = c->set.auth;
     d->x.ah = c->set.ah;
+    d->x.esn = c->set.esn;
     d->x.mode = c->offer.encaps ? (u8)c->offer.encaps : MODE_TUNNEL;
     d->x.group = c->offer.group;
     d->x.spi_out = c->part[c->set.encr ? PROTO_ESP : PROTO_AH].spi;

@@ -146,6 +146,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
             t->encr = (u8)s->encr;
             t->auth = (u8)s->auth;
             t->ah = (u8)s->ah;
+            t->esn = s->esn;
             t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
         }
     }

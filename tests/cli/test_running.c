@@ -59,7 +59,7 @@ static void other_values(void **state)
         "crypto ipsec transform-set T esp-null esp-sha-hmac\n",
         "crypto ipsec transform-set T esp-ctr 192 esp-xcbc-mac\n",
         "crypto ipsec transform-set T esp-ctr esp-sha256-hmac\n",
-        "crypto ipsec transform-set T esp-ccm \n",
+        "crypto ipsec transform-set T esp-ccm \n esn\n",
         "crypto ipsec transform-set T ah-sha256-hmac \n mode transport\n",
         "crypto ipsec transform-set T ah-md5-hmac esp-aes 256 esp-sha-hmac\n",
         "crypto ipsec transform-set T ah-sha512-hmac esp-gcm \n",

@@ -260,6 +260,8 @@ void rig_commit(struct rig *r)
     rig_ctl(r, (struct dp_msg){.type = DP_CFG_COMMIT, .u.number = r->staged});
 }
 
+bool rig_esn;
+
 struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 auth,
                                 const char *src, const char *dst)
 {
@@ -272,6 +274,7 @@ struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 
                             .encr = encr,
                             .auth = auth,
                             .replay_window = 64,
+                            .esn = rig_esn,
                             .src = rig_addr(src),
                             .dst = rig_addr(dst),
                             .sel = selector_any(AF_NONE)};

@@ -65,13 +65,18 @@ static size_t ah_len(u8 auth, bool v6)
     return v6 ? (n + 7) / 8 * 8 : n;
 }
 
-static void carry(const char *ea, const char *eb, u8 auth, u8 mode, bool v6)
+static void carry(const char *ea, const char *eb, u8 auth, u8 mode, bool v6, bool esn)
 {
     struct two t = two_new(v6, ea, eb);
+    rig_esn = esn;
     bool transport = mode == MODE_TRANSPORT;
     size_t outer = transport ? 0 : v6 ? 40 : 20;
     u8 b[2048];
     rig_pair(t.a, t.b, mode, ENCR_NONE, auth, v6);
+    rig_esn = false;
+    if (esn) { /* over the boundary */
+        rig_find_sa(t.a, 0x1000, SA_OUT)->h.seq = rig_find_sa(t.b, 0x1000, SA_IN)->h.seq = UINT32_MAX - 9;
+    }
     for (size_t len = 48; len < 1400; len += len < 70 ? 1 : 97) {
         a_ping(b, v6, transport, len);
         struct rig_pkt p = sealed(&t, b, len), *back;
@@ -84,6 +89,14 @@ static void carry(const char *ea, const char *eb, u8 auth, u8 mode, bool v6)
         assert_null(opens(&t, &p)); /* a replay */
     }
     assert_int_equal(rig_drops(t.b, DROP_REPLAY), t.b->dp->flow[0].decaps);
+    assert_int_equal(rig_find_sa(t.b, 0x1000, SA_IN)->h.seq_hi, esn);
+    if (esn) {
+        struct rig_pkt p = sealed(&t, b, a_ping(b, v6, transport, 100));
+        rig_find_sa(t.b, 0x1000, SA_IN)->h.seq_hi = 5;
+        assert_null(opens(&t, &p));
+        assert_int_equal(rig_drops(t.b, DROP_BAD_ICV), 1);
+        t.b->dp->flow[0].decaps++; /* counted below */
+    }
     assert_int_equal(t.a->dp->flow[0].encaps, t.b->dp->flow[0].decaps);
     two_free(t);
 }
@@ -92,9 +105,9 @@ static void t_every_one(void **state)
 {
     (void)state;
     for (u8 auth = HASH_MD5; auth <= HASH_SHA512; auth++) {
-        for (unsigned k = 0; k < 8; k++) {
+        for (unsigned k = 0; k < 16; k++) {
             carry(k & 4 ? "mb" : "evp", k & 4 ? "evp" : "mb", auth, k & 1 ? MODE_TUNNEL : MODE_TRANSPORT,
-                  k & 2);
+                  k & 2, k & 8);
         }
     }
 }
@@ -315,7 +328,9 @@ static void t_bundle(void **state)
         bool v6 = k & 1, transport = k & 2;
         struct two t = two_new(v6, k & 4 ? "evp" : "mb", NULL);
         u8 b[1600];
+        rig_esn = k & 4;
         rig_bundle(t.a, t.b, transport ? MODE_TRANSPORT : MODE_TUNNEL, ENCR_AES128, HASH_SHA1, HASH_SHA256, v6);
+        rig_esn = false;
         for (size_t len = 60; len < 200; len++) {
             a_ping(b, v6, transport, len);
             struct rig_pkt p = sealed(&t, b, len), *back;

@@ -155,7 +155,8 @@ static void line_sa(struct dp *dp, char **w)
     struct dp_sa_value *s = &m.u.sa;
     s->dir = strcmp(w[1], "in") == 0 ? SA_IN : SA_OUT;
     s->flow = (u32)atoi(w[2]), s->spi = (u32)strtoul(w[3], NULL, 0);
-    s->mode = strcmp(w[4], "tunnel") == 0 ? MODE_TUNNEL : MODE_TRANSPORT;
+    s->mode = strncmp(w[4], "tunnel", 6) == 0 ? MODE_TUNNEL : MODE_TRANSPORT;
+    s->esn = strstr(w[4], "+esn") != NULL;
     s->encr = (u8)atoi(w[5]), s->auth = (u8)atoi(w[6]), s->src = addr_of(w[7]), s->dst = addr_of(w[8]);
     key_of(&s->encr_key, w[9]);
     key_of(&s->auth_key, w[10]);
@@ -172,10 +173,11 @@ static void line_bundle(struct dp *dp, char **w)
     s->flow = (u32)atoi(w[2]), s->spi = (u32)strtoul(w[11], NULL, 0);
     s->auth = (u8)atoi(w[12]), s->src = addr_of(w[7]), s->dst = addr_of(w[8]);
     key_of(&s->auth_key, w[13]);
+    s->esn = strstr(w[4], "+esn") != NULL;
     dp_ctl(dp, FROM_IKE, &m, -1);
     esp = *s;
     esp.proto = 50, esp.inside = 0, esp.with_proto = 51, esp.with_spi = s->spi;
-    esp.spi = (u32)strtoul(w[3], NULL, 0), esp.mode = strcmp(w[4], "tunnel") == 0 ? MODE_TUNNEL : MODE_TRANSPORT;
+    esp.spi = (u32)strtoul(w[3], NULL, 0), esp.mode = strncmp(w[4], "tunnel", 6) == 0 ? MODE_TUNNEL : MODE_TRANSPORT;
     esp.encr = (u8)atoi(w[5]), esp.auth = (u8)atoi(w[6]);
     key_of(&esp.encr_key, w[9]);
     key_of(&esp.auth_key, w[10]);

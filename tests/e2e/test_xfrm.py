@@ -26,6 +26,8 @@ AEAD = [(7 + i, "rfc4106(gcm(aes))", 20 + 8 * i) for i in range(3)] + [(13 + i, 
 SUITES = [(e, a, None) for e in ENCR for a in AUTH] + [(e, None, None) for e in AEAD]
 # AH alone, and AH around ESP
 AH = [(None, None, a) for a in AUTH[:5]] + [(ENCR[3], AUTH[1], AUTH[2]), (ENCR[1], AUTH[0], AUTH[0]), (AEAD[0], None, AUTH[1])]
+# with extended sequence numbers, which the kernel does with a window of its other kind only
+ESN = [s + (True,) for s in SUITES if s[0] is ENCR[3] or s[0] in AEAD or s[0] in ENCR[6:] and s[1] is AUTH[5]] + [s + (True,) for s in AH]
 
 
 class Manual:
@@ -62,7 +64,7 @@ def wire(tmp_path_factory):
     folder = tmp_path_factory.mktemp("xfrm")
     w = Wire("xfrm", folder)
     try:
-        w.far.sh("modprobe -aq xcbc ccm ah4 ah6")
+        w.far.sh("modprobe -aq xcbc ccm ah4 ah6 authencesn")
         w.dp = Manual(w.ns, folder)
         w.dp.tell("tun 0 tunnel t0 1400", "tun 1 crypto c0 1400")
         ours, theirs = [], []
@@ -93,7 +95,7 @@ def wire(tmp_path_factory):
 
 def algorithms(suite):
     """Of ESP -> for dp_manual, for ip xfrm; fresh keys."""
-    e, a, _ = suite
+    e, a = suite[:2]
     key = os.urandom(e[2]).hex()
     if a is None:
         return f"{e[0]} 0", f"{key} -", f"aead '{e[1]}' 0x{key} 128"
@@ -137,20 +139,24 @@ def one(w, kind, outer, number, suite):
     a, b = A[outer], B[outer]
     mode, ours, theirs, targets = setting(kind, outer, suite)
     spi_out, spi_in = 0x1000 + number, 0x2000 + number
-    af = "flag af-unspec" if kind == "lan-tunnel" else ""
+    esn = len(suite) > 3
+    esn_flag, window = ["esn"] * esn, 64 if esn else 32
+    af = " ".join(["flag"] * (esn or kind == "lan-tunnel") + esn_flag + ["af-unspec"] * (kind == "lan-tunnel"))
     ways = (("out", a, b, spi_out), ("in", b, a, spi_in))
     states, sas = [], []
     if suite[0]:
         numbers, keys, kernel = algorithms(suite)
-        states += [f"xfrm state add src {s} dst {d} proto esp spi {spi} mode {mode} replay-window 32 {af} {kernel}"
+        states += [f"xfrm state add src {s} dst {d} proto esp spi {spi} mode {mode} replay-window {window} {af} {kernel}"
                    for _, s, d, spi in ways]
     if suite[2]:
         ah = suite[2]
         akey = os.urandom(ah[2]).hex()
         spi_ah = 0x100 if suite[0] else 0
-        flags = " ".join(["flag"] * (outer == 4 or af != "") + ["align4"] * (outer == 4) + ["af-unspec"] * (af != ""))
+        flags = " ".join(["flag"] * (outer == 4 or af != "") + ["align4"] * (outer == 4) + esn_flag
+                         + ["af-unspec"] * (kind == "lan-tunnel"))
         states += [f"xfrm state add src {s} dst {d} proto ah spi {spi + spi_ah} mode {'transport' if suite[0] else mode} "
-                   f"replay-window 32 {flags} auth-trunc '{ah[1]}' 0x{akey} {ah[3]}" for _, s, d, spi in ways]
+                   f"replay-window {window} {flags} auth-trunc '{ah[1]}' 0x{akey} {ah[3]}" for _, s, d, spi in ways]
+    mode += "+esn" * esn
     for way, s, d, spi in ways:
         if not suite[2]:
             sas.append(f"sa {way} 1 {spi:#x} {mode} {numbers} {s} {d} {keys}")
@@ -172,7 +178,7 @@ def one(w, kind, outer, number, suite):
     return None
 
 
-@pytest.mark.parametrize("suites", [SUITES, AH], ids=["esp", "ah"])
+@pytest.mark.parametrize("suites", [SUITES, AH, ESN], ids=["esp", "ah", "esn"])
 @pytest.mark.parametrize("outer", [4, 6], ids=["outer4", "outer6"])
 @pytest.mark.parametrize("kind", ["gre-transport", "gre-tunnel", "host-transport", "lan-tunnel", "vti"])
 def test_every_suite(wire, tmp_path, kind, outer, suites):
@@ -190,11 +196,10 @@ def test_every_suite(wire, tmp_path, kind, outer, suites):
         if link:
             wire.far.sh("ip link del g0")
     assert not bad, f"{len(bad)} of {len(suites)} suites failed:\n" + "\n".join(bad[:3])
-    proto, spi = ("50", 3) if suites is SUITES else ("51", 4)
-    sealed = [p[spi] for p in packets if proto in [q.split(",")[0] for q in p[1:3]]]
-    clear = [p for p in packets if p[0].split(",")[0] in ("0x0800", "0x86dd") and proto not in [q.split(",")[0] for q in p[1:3]]
-             and p[2] not in ("0", "58")]
+    clear = [p for p in packets if p[0].split(",")[0] in ("0x0800", "0x86dd") and p[2] not in ("0", "58")
+             and not {q.split(",")[0] for q in p[1:3]} & {"50", "51"}]
     assert not clear, f"not everything was protected: {clear[:5]}"
     for number, suite in enumerate(suites):  # each suite's two SAs were really the ones on the wire
-        more = 0x100 if suite[0] and suite[2] else 0
-        assert f"{0x1000 + number + more:#010x}" in sealed and f"{0x2000 + number + more:#010x}" in sealed
+        more, column = 0x100 if suite[0] and suite[2] else 0, 4 if suite[2] else 3
+        spis = {p[column] for p in packets}
+        assert f"{0x1000 + number + more:#010x}" in spis and f"{0x2000 + number + more:#010x}" in spis

@@ -224,6 +224,35 @@ static void mixed_sets(void **state)
     }
 }
 
+/* RFC 4304: extended sequence numbers when both want them, of ESP, of AH and of both. */
+static void extended_numbers(void **state)
+{
+    (void)state;
+    static const struct ike_transform sets[] = {{"E", ENCR_GCM128, HASH_NONE, MODE_TUNNEL, HASH_NONE, true},
+                                                {"A", ENCR_NONE, HASH_NONE, MODE_TUNNEL, HASH_SHA1, true},
+                                                {"B", ENCR_AES128, HASH_SHA1, MODE_TUNNEL, HASH_MD5, true},
+                                                {"N", ENCR_GCM128, HASH_NONE, MODE_TUNNEL, HASH_NONE, false}};
+    for (unsigned k = 0; k < 6; k++) {
+        struct world *w = xcalloc(1, sizeof *w);
+        world_init(w, 950 + k);
+        for (int i = A; i <= B; i++) {
+            struct setup s = setup_default(i);
+            s.flow.transform[0] = sets[k < 4 ? k : (i == A) == (k == 4) ? 3 : 0]; /* at last one of them does not want them */
+            world_config(w, i, &s);
+        }
+        world_acquire(w, A);
+        world_run(w, 2000);
+        assert_int_equal(w->s[A].num_sas, k >= 4 ? 0 : k == 2 ? 4 : 2);
+        for (unsigned i = 0; i < w->s[A].num_sas; i++) {
+            assert_int_equal(w->s[A].sa[i].esn, k != 3);
+            assert_int_equal(w->s[B].sa[i].esn, k != 3);
+        }
+        assert_true(k < 5 || saw(&w->s[B], "offered extended sequence numbers, transform set N wants none"));
+        assert_true(k != 4 || saw(&w->s[B], "offered no extended sequence numbers, transform set E wants them"));
+        world_free(w);
+    }
+}
+
 /* Half a bundle is no answer to a set that wants both, nor a bundle one to a set that wants one. */
 static void bundles_do_not_fit_halves(void **state)
 {
@@ -1188,6 +1217,7 @@ int main(void)
         cmocka_unit_test(every_algorithm),
         cmocka_unit_test(ah_and_bundles),
         cmocka_unit_test(mixed_sets),
+        cmocka_unit_test(extended_numbers),
         cmocka_unit_test(bundles_do_not_fit_halves),
         cmocka_unit_test(policies_by_priority),
         cmocka_unit_test(each_message_lost_once),

@@ -310,7 +310,7 @@ static void what_was_not_offered_is_not_taken(void **state)
     } rows[] = {{another_proxy, B, "answered proxies 1.1.1.1"},
                 {another_mode, B, "offered transport mode, transform set TS wants tunnel mode"},
                 {another_protocol, A, "wanted one protocol and family"},
-                {extended_numbers, A, "offered extended sequence numbers, wanted none"}};
+                {extended_numbers, A, "offered attribute 11"}};
     struct world *w = lied(B, XCH_QUICK, 0, as_it_was);
     assert_int_equal(pairs_up(w), 1);
     world_free(w);

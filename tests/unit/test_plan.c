@@ -826,7 +826,7 @@ static void t_ah(void **state)
         char text[900];
         struct conf *c;
         snprintf(text, sizeof text,
-                 "crypto ipsec transform-set A %s\ncrypto ipsec profile Q\n set transform-set A\n"
+                 "crypto ipsec transform-set A %s\n esn\ncrypto ipsec profile Q\n set transform-set A\n"
                  "interface FastEthernet0/0\n ip address 1.1.1.1 255.255.255.0\n"
                  "interface Tunnel0\n ip address 10.0.0.1 255.255.255.0\n tunnel source 1.1.1.1\n"
                  " tunnel destination 2.2.2.2\n tunnel protection ipsec profile Q\nend\n",
@@ -843,6 +843,7 @@ static void t_ah(void **state)
         assert_int_equal(f->transform[0].encr, row[k].encr);
         assert_int_equal(f->transform[0].auth, row[k].auth);
         assert_int_equal(f->transform[0].ah, row[k].ah);
+        assert_true(f->transform[0].esn);
         assert_int_equal(t->mtu, row[k].mtu);
         assert_int_equal(has_port(&p, AF_V4, 51), row[k].ah != HASH_NONE);
         assert_true(has_port(&p, AF_V4, 50));
