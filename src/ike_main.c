@@ -22,7 +22,7 @@ struct ike_proc {
     int dp;          /* channel to the data plane, -1: none */
     struct outbox to_main, to_dp;
     u64 generation; /* the configuration in force, by main's number */
-    int udp[2];      /* IPv4 and IPv6, -1: the host has no such family */
+    int udp[4];      /* port 500 of IPv4 and IPv6, 4500 of both; -1: the host has no such family, or somebody else the port */
 };
 
 /* ---- sockaddr and endpoints ---- */
@@ -99,8 +99,8 @@ static void send_datagram(void *ctx, const struct endpoint *from, const struct e
     if (from->a.family) {
         put_source(&m, &room, &from->a);
     }
-    (void)sendmsg(to->a.family == AF_V6 ? FD_UDP6 : FD_UDP4, &m,
-                  MSG_DONTWAIT | MSG_NOSIGNAL); /* lost: retransmitted */
+    int fd = (from->port == 4500 ? FD_NATT4 : FD_UDP4) + (to->a.family == AF_V6);
+    (void)sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL); /* lost: retransmitted */
 }
 
 static bool to_dp(void *ctx, const struct dp_msg *m)
@@ -139,7 +139,7 @@ static short wanted(const struct outbox *o)
 
 /* ---- in ---- */
 
-static void read_udp(struct ike_proc *p, int fd)
+static void read_udp(struct ike_proc *p, int fd, u16 port)
 {
     u8 buf[65536];
     for (int n = 0; n < 64; n++) {
@@ -159,7 +159,7 @@ static void read_udp(struct ike_proc *p, int fd)
         if (len < 0) {
             return;
         }
-        struct endpoint from = from_sockaddr(&ss), to = {.port = 500};
+        struct endpoint from = from_sockaddr(&ss), to = {.port = port};
         for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
             if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
                 struct in_pktinfo i;
@@ -178,6 +178,7 @@ static void read_udp(struct ike_proc *p, int fd)
 static bool is_staged(u32 type)
 {
     return type == IKE_CFG_GLOBAL || type == IKE_CFG_POLICY || type == IKE_CFG_PSK ||
+           type == IKE_CFG_PROFILE || type == IKE_CFG_MATCH || type == IKE_CFG_PEER ||
            type == IKE_CFG_FLOW;
 }
 
@@ -256,8 +257,8 @@ static u64 wait_ms(const struct ike_proc *p)
  * then be read as UDP: so the number is taken, and not polled. */
 static void hold_numbers(struct ike_proc *p)
 {
-    static const int fds[2] = {FD_UDP4, FD_UDP6};
-    for (int i = 0; i < 2; i++) {
+    static const int fds[4] = {FD_UDP4, FD_UDP6, FD_NATT4, FD_NATT6};
+    for (int i = 0; i < 4; i++) {
         p->udp[i] = fds[i];
         if (fcntl(fds[i], F_GETFD) < 0) {
             int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -289,16 +290,19 @@ int ike_main(u32 uid)
     signal(SIGINT, SIG_IGN);
     crypto_warm_up();
     hold_numbers(&p);
+    env.natt = p.udp[2] >= 0;
     p.ike = ike_new(&env);
     if (!rights_drop(RIGHTS_IKE, uid, &why)) {
         fprintf(stderr, "adit ike: cannot %s: %s\n", why, strerror(errno));
         return 1;
     }
     for (;;) {
-        struct pollfd f[4] = {{.fd = FD_MAIN, .events = wanted(&p.to_main)},
+        struct pollfd f[6] = {{.fd = FD_MAIN, .events = wanted(&p.to_main)},
                               {.fd = p.dp, .events = wanted(&p.to_dp)},
                               {.fd = p.udp[0], .events = POLLIN},
-                              {.fd = p.udp[1], .events = POLLIN}};
+                              {.fd = p.udp[1], .events = POLLIN},
+                              {.fd = p.udp[2], .events = POLLIN},
+                              {.fd = p.udp[3], .events = POLLIN}};
         int n = poll(f, ARRAY_LEN(f), (int)wait_ms(&p));
         if (n < 0 && errno != EINTR) {
             break;
@@ -316,9 +320,9 @@ int ike_main(u32 uid)
             break;
         }
         read_dp(&p);
-        for (int i = 2; i < 4; i++) {
+        for (int i = 2; i < 6; i++) {
             if (f[i].revents & (POLLIN | POLLERR)) {
-                read_udp(&p, f[i].fd);
+                read_udp(&p, f[i].fd, i < 4 ? 500 : 4500);
             }
         }
         ike_tick(p.ike);

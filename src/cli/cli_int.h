@@ -21,9 +21,12 @@ enum cli_mode {
     M_STDACL = 1 << 10,
     M_LINE = 1 << 11,
     M_IPV6ACL = 1 << 12,
-    M_NUM = 13,
+    M_KEYRING = 1 << 13,
+    M_ISAPROF = 1 << 14,
+    M_PEER = 1 << 15,
+    M_NUM = 16,
     M_SUBMODES = M_IF | M_ISAKMP | M_TRANS | M_PROFILE | M_MAP | M_ROUTER | M_EXTACL | M_STDACL | M_IPV6ACL |
-                 M_LINE,
+                 M_LINE | M_KEYRING | M_ISAPROF | M_PEER,
 };
 
 /* One reader of configuration lines: a file being loaded or a session in configuration mode. */
@@ -122,15 +125,19 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
     H(if_tunnel_flag) H(if_tunnel_number) H(if_protection) H(if_crypto_map) H(if_blackhole) H(if_dot1q) H(if_rpf) H(if_ospf) \
     H(if_access_group) H(if_keep) H(pol_encr) H(pol_hash) H(pol_auth) H(pol_group) H(pol_life)       \
     H(ts_mode) H(ts_esn) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
+    H(nat_transparency) H(nat_keepalive) H(aggressive_mode) H(isakmp_identity) H(domain_name) H(keyring) H(ring_key) H(local_address) H(isakmp_text) \
+    H(isakmp_profile) H(prof_keyring) H(prof_match) H(prof_self) H(prof_keepalive) H(prof_initiate) \
+    H(set_isakmp_profile) H(isakmp_peer) H(peer_password) H(peer_endpoint) H(map_isakmp_profile) \
     H(ospf_network) H(ospf_keep) H(acl_ipv6) H(ace) H(ace_remark)
 #define H(name) bool cfg_##name(struct cfg *k, const struct match *m);
 CFG_HANDLERS(H)
 #undef H
 
 /* cfg_key_text: the pre-shared key of a line, opened. False: it cannot be read here. */
-bool cfg_key_text(struct cfg *k, const struct match *m, const struct prefix *peer, char out[SECRET_MAX + 1]);
+bool cfg_key_text(struct cfg *k, const struct match *m, const struct conf_key *of, char out[SECRET_MAX + 1]);
 /* cli_key_purpose: what binds an encrypted key to its peer. Returns out. */
-const char *cli_key_purpose(char out[PREFIX_STR], const struct prefix *peer);
+enum { KEY_PURPOSE = PREFIX_STR + CONF_NAME };
+const char *cli_key_purpose(char out[KEY_PURPOSE], const struct conf_key *of);
 
 /* ---- exec handlers (cmd_show.c, cmd_exec.c) ---- */
 #define EXEC_HANDLERS(H)                                                                           \

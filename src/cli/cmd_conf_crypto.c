@@ -43,59 +43,6 @@ bool cfg_isakmp_policy(struct cfg *k, const struct match *m)
     return true;
 }
 
-static bool key_peer(struct cfg *k, const struct match *m, struct prefix *out)
-{
-    const char *addr = match_text(m, "addr"), *mask = match_text(m, "mask"),
-               *p6 = match_text(m, "prefix");
-    struct addr a;
-    if (p6) {
-        char buf[64];
-        str_copy(buf, sizeof buf, p6);
-        char *slash = strchr(buf, '/');
-        *slash = 0;
-        out->len = (u8)atoi(slash + 1);
-        return addr_parse(&out->a, buf);
-    }
-    if (!addr || !addr_parse(&out->a, addr)) {
-        return cfg_fail(k, m, "host",
-                        "keys by host name are not there yet; use the peer's address");
-    }
-    *out = prefix_host(&out->a);
-    if (addr_is_any(&out->a)) {
-        out->len = 0;
-    }
-    if (mask && (!addr_parse(&a, mask) || !addr_mask_len(&out->len, &a))) {
-        return cfg_fail(k, m, "mask", "a netmask has its one bits on the left: 255.255.255.0");
-    }
-    prefix_normalise(out);
-    return true;
-}
-
-bool cfg_isakmp_key(struct cfg *k, const struct match *m)
-{
-    struct prefix peer = {0};
-    char key[SECRET_MAX + 1] = "";
-    if (!key_peer(k, m, &peer) || (!m->no && !cfg_key_text(k, m, &peer, key))) {
-        return false;
-    }
-    CONF_FOR(struct conf_key, old, &k->c->keys)
-    {
-        if (prefix_equal(&old->peer, &peer)) {
-            list_remove(&old->link);
-        }
-    }
-    if (!m->no) {
-        struct conf_key *n = arena_alloc(&k->c->arena, sizeof *n);
-        n->src = k->src;
-        n->peer = peer;
-        n->no_xauth = match_has(m, "no-xauth");
-        str_copy(n->key, sizeof n->key, key);
-        list_push_back(&k->c->keys, &n->link);
-        mem_wipe(key, sizeof key);
-    }
-    return true;
-}
-
 /* aes_bits: "aes", "aes 192", "aes 256" (the size keyword follows the cipher's). */
 static enum encr_id encr_with_size(const struct match *m, enum encr_id base)
 {
@@ -476,6 +423,19 @@ bool cfg_map(struct cfg *k, const struct match *m)
                        "        and a valid access list have been configured.\n");
     }
     cfg_enter(k, M_MAP, conf_map_entry_get(k->c, map, seq, k->src));
+    return true;
+}
+
+bool cfg_map_isakmp_profile(struct cfg *k, const struct match *m)
+{
+    if (m->no && !match_has(m, "isakmp-profile")) {
+        return cfg_map(k, m); /* `no crypto map NAME` */
+    }
+    const char *name = match_text(m, "name");
+    struct conf_map *map = m->no ? conf_map_find(k->c, name) : conf_map_get(k->c, name, k->src);
+    if (map) {
+        str_copy(map->isakmp_profile, sizeof map->isakmp_profile, m->no ? "" : match_text(m, "profile"));
+    }
     return true;
 }
 

@@ -210,18 +210,22 @@ bool cfg_line_keep(struct cfg *k, const struct match *m)
 
 /* ---- pre-shared keys ---- */
 
-const char *cli_key_purpose(char out[PREFIX_STR], const struct prefix *peer)
+const char *cli_key_purpose(char out[KEY_PURPOSE], const struct conf_key *of)
 {
     char a[ADDR_STR];
-    snprintf(out, PREFIX_STR, "%s/%u", addr_str(a, &peer->a), peer->len);
+    if (of->name[0]) {
+        str_copy(out, KEY_PURPOSE, of->name);
+    } else {
+        snprintf(out, KEY_PURPOSE, "%s/%u", addr_str(a, &of->peer.a), of->peer.len);
+    }
     return out;
 }
 
-bool cfg_key_text(struct cfg *k, const struct match *m, const struct prefix *peer,
+bool cfg_key_text(struct cfg *k, const struct match *m, const struct conf_key *of,
                   char out[SECRET_MAX + 1])
 {
     const char *key = match_text(m, "key");
-    char purpose[PREFIX_STR];
+    char purpose[KEY_PURPOSE];
     out[0] = 0;
     if (match_number(m, "type", 0) != 6) {
         return str_copy(out, SECRET_MAX + 1, key) ||
@@ -234,9 +238,9 @@ bool cfg_key_text(struct cfg *k, const struct match *m, const struct prefix *pee
     }
     const struct secret *master = &k->c->master, *former = k->c->former;
     bool known = master->len || former[0].len;
-    bool open = known && password_reveal6(out, master, cli_key_purpose(purpose, peer), key);
+    bool open = known && password_reveal6(out, master, cli_key_purpose(purpose, of), key);
     for (unsigned i = 0; i < CONF_FORMER && !open && former[i].len; i++) {
-        open = password_reveal6(out, &former[i], cli_key_purpose(purpose, peer), key);
+        open = password_reveal6(out, &former[i], cli_key_purpose(purpose, of), key);
     }
     if (!known) {
         return cfg_fail(k, m, "type",

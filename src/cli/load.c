@@ -133,7 +133,8 @@ static bool names_there(struct cfg *k, const struct match *m, const struct cmd *
 /* A name that would be cut when it is kept would be another name. */
 static bool names_fit(struct cfg *k, const struct match *m)
 {
-    static const char *const names[] = {"name", "acl", "map", "profile", "set", "host", "domain"};
+    static const char *const names[] = {"name", "acl", "map", "profile", "set", "host", "domain",
+                                        "keyring", "who"};
     for (int i = 0; i < m->num; i++) {
         for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
             if (!m->arg[i].keyword && strcmp(m->arg[i].name, names[n]) == 0 &&

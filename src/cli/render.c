@@ -58,6 +58,16 @@ void cli_show_isakmp_policy(const struct cli_show *w)
     }
 }
 
+static void show_described(const struct cli_show *w, const struct addr *peer)
+{
+    CONF_FOR(struct conf_isakmp_peer, p, &w->c->peers)
+    {
+        if (addr_equal(&p->peer, peer) && p->description[0]) {
+            sb_addf(w->out, " Description: %s\n", p->description);
+        }
+    }
+}
+
 void cli_show_isakmp_peers(const struct cli_show *w)
 {
     for (size_t i = 0; i < w->snap->num_sas; i++) {
@@ -67,22 +77,34 @@ void cli_show_isakmp_peers(const struct cli_show *w)
             sb_addf(w->out, "Peer: %s Port: %u Local: %s\n", addr_str(r, &s->remote.a),
                     s->remote.port, addr_str(l, &s->local.a));
             sb_addf(w->out, " Phase1 id: %s\n", s->id);
+            show_described(w, &s->remote.a);
         }
+    }
+}
+
+static void show_keys(const struct cli_show *w, const char *keyring, const struct list *keys)
+{
+    CONF_FOR(struct conf_key, k, keys)
+    {
+        char a[ADDR_STR], shown[PREFIX_STR + CONF_NAME];
+        if (k->name[0]) {
+            str_copy(shown, sizeof shown, k->name);
+        } else if (k->peer.len == addr_bits(&k->peer.a)) {
+            snprintf(shown, sizeof shown, "%s", addr_str(a, &k->peer.a));
+        } else {
+            snprintf(shown, sizeof shown, "%s/%u", addr_str(a, &k->peer.a), k->peer.len);
+        }
+        sb_addf(w->out, "%-12s %-43s %s\n", keyring, shown, k->key);
     }
 }
 
 void cli_show_isakmp_key(const struct cli_show *w)
 {
     sb_add(w->out, "Keyring      Hostname/Address                            Preshared Key\n\n");
-    CONF_FOR(struct conf_key, k, &w->c->keys)
+    show_keys(w, "default", &w->c->keys);
+    CONF_FOR(struct conf_keyring, r, &w->c->keyrings)
     {
-        char a[ADDR_STR], shown[PREFIX_STR + 8];
-        if (k->peer.len == addr_bits(&k->peer.a)) {
-            snprintf(shown, sizeof shown, "%s", addr_str(a, &k->peer.a));
-        } else {
-            snprintf(shown, sizeof shown, "%s/%u", addr_str(a, &k->peer.a), k->peer.len);
-        }
-        sb_addf(w->out, "%-12s %-43s %s\n", "default", shown, k->key);
+        show_keys(w, r->name, &r->keys);
     }
 }
 

@@ -3,6 +3,7 @@
  * model (a test does that for every example).
  */
 #include "cli/cli_int.h"
+#include "cli/running.h"
 
 /* ---- secrets ---- */
 
@@ -70,25 +71,6 @@ static void running_line(struct strbuf *o, const struct conf *c, const char *tex
     }
 }
 
-static void running_keys(struct strbuf *o, const struct conf *c)
-{
-    CONF_FOR(struct conf_key, k, &c->keys)
-    {
-        char a[ADDR_STR], mk[ADDR_STR], purpose[PREFIX_STR], six[PASSWORD_TEXT6];
-        bool hide = c->encrypt_keys && c->master.len &&
-                    password_hide6(six, &c->master, cli_key_purpose(purpose, &k->peer), k->key);
-        sb_addf(o, "crypto isakmp key %s%s %s %s", hide ? "6 " : "", hide ? six : k->key,
-                k->peer.a.family == AF_V6 ? "ipv6" : "address", addr_str(a, &k->peer.a));
-        if (k->peer.a.family == AF_V6) {
-            sb_addf(o, "/%u", k->peer.len);
-        } else if (k->peer.len != 32) {
-            struct addr mask = addr_mask(AF_V4, k->peer.len);
-            sb_addf(o, " %s", addr_str(mk, &mask));
-        }
-        sb_add(o, k->no_xauth ? " no-xauth\n" : "\n");
-    }
-}
-
 static void running_policies(struct strbuf *o, const struct conf *c)
 {
     CONF_FOR(struct conf_isakmp_policy, p, &c->policies)
@@ -120,6 +102,7 @@ static void running_policies(struct strbuf *o, const struct conf *c)
         }
         sb_add(o, c->keepalive_periodic ? " periodic\n" : "\n");
     }
+    running_peers(o, c);
 }
 
 static void running_replay(struct strbuf *o, const char *who, u16 window)
@@ -142,6 +125,9 @@ static void running_params(struct strbuf *o, const struct conf_sa_params *p)
     }
     if (p->has_replay) {
         running_replay(o, " set", p->replay_window);
+    }
+    if (p->isakmp_profile[0]) {
+        sb_addf(o, " set isakmp-profile %s\n", p->isakmp_profile);
     }
     if (p->num_sets) {
         sb_add(o, " set transform-set");
@@ -171,6 +157,7 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
     if (c->df != CONF_DF_COPY) {
         sb_addf(o, "crypto ipsec df-bit %s\n", df[c->df]);
     }
+    sb_add(o, c->natt_off ? "no crypto ipsec nat-transparency udp-encapsulation\n" : "");
     sb_add(o, c->frag_after ? "crypto ipsec fragmentation after-encryption\n" : "");
     sb_add(o, "!\n");
     CONF_FOR(struct conf_transform_set, s, &c->sets)
@@ -193,6 +180,9 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
         char a[ADDR_STR];
         if (m->local_if[0]) {
             sb_addf(o, "crypto map %s local-address %s\n", m->name, m->local_if);
+        }
+        if (m->isakmp_profile[0]) {
+            sb_addf(o, "crypto map %s isakmp-profile %s\n", m->name, m->isakmp_profile);
         }
         CONF_FOR(struct conf_map_entry, e, &m->entries)
         {
@@ -421,9 +411,13 @@ void cli_running(struct strbuf *o, const struct conf *c)
     sb_addf(o, "hostname %s\n!\n", c->hostname);
     running_secrets(o, c);
     sb_add(o, c->ip_domain_lookup_off ? "no ip domain lookup\n" : "");
+    if (c->domain[0]) {
+        sb_addf(o, "ip domain name %s\n", c->domain);
+    }
     sb_add(o, c->ipv6_routing ? "ipv6 unicast-routing\n" : "");
     sb_add(o, c->dialect_15 ? "adit dialect 15\n" : "");
     sb_add(o, "!\n");
+    running_keyrings(o, c);
     running_policies(o, c);
     running_ipsec(o, c);
     CONF_FOR(struct conf_if, i, &c->ifs)

@@ -11,6 +11,7 @@ struct audit {
     void (*found)(void *ctx, const struct conf_finding *f);
     void *ctx;
     u32 seen_encr, seen_hash, seen_group; /* bits: said already */
+    bool seen_aggressive;
 };
 
 static void say(struct audit *a, struct conf_src src, bool weak, const char *what, const char *text)
@@ -63,6 +64,51 @@ static void check_sets(struct audit *a, const struct conf_sa_params *p, struct c
         }
     }
     weak_group(a, src, p->pfs_group);
+    if (p->isakmp_profile[0] && !conf_isakmp_profile_find(a->c, p->isakmp_profile)) {
+        snprintf(what, sizeof what, "isakmp profile %.60s does not exist", p->isakmp_profile);
+        say(a, p->isakmp_profile_src, false, what, "define it with `crypto isakmp profile NAME`");
+    }
+}
+
+/* guessable: a line that makes phase 1 begin in aggressive mode with a pre-shared key, or one that only that mode can use. */
+static void guessable(struct audit *a, struct conf_src src)
+{
+    if (!a->seen_aggressive) {
+        a->seen_aggressive = true;
+        say(a, src, true, "aggressive mode with a pre-shared key",
+            "main mode or certificates: who listens, or asks, gets a hash to guess the key by");
+    }
+}
+
+static void check_isakmp(struct audit *a)
+{
+    char what[96];
+    CONF_FOR(struct conf_isakmp_peer, p, &a->c->peers)
+    {
+        if (p->password[0] || p->endpoint != CONF_SELF_DEFAULT) {
+            guessable(a, p->src);
+        }
+    }
+    CONF_FOR(struct conf_key, k, &a->c->keys)
+    {
+        if (k->name[0]) {
+            guessable(a, k->src);
+        }
+    }
+    CONF_FOR(struct conf_isakmp_profile, p, &a->c->isakmp_profiles)
+    {
+        if (p->aggressive) {
+            guessable(a, p->src);
+        }
+        if (p->keyring[0] && !conf_keyring_find(a->c, p->keyring)) {
+            snprintf(what, sizeof what, "keyring %.60s does not exist", p->keyring);
+            say(a, p->keyring_src, false, what, "define it with `crypto keyring NAME`");
+        }
+        if (list_empty(&p->matches)) {
+            snprintf(what, sizeof what, "isakmp profile %.60s", p->name);
+            say(a, p->src, false, what, "has no match: add `match identity ...`");
+        }
+    }
 }
 
 static void say_stand(struct audit *a, const struct conf_map_entry *e, const char *whose)
@@ -131,6 +177,7 @@ void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf
         weak_hash(&a, p->src, p->hash);
         weak_group(&a, p->src, p->group);
     }
+    check_isakmp(&a);
     CONF_FOR(struct conf_transform_set, s, &c->sets)
     {
         weak_encr(&a, s->src, s->encr);

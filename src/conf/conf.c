@@ -31,7 +31,8 @@ struct conf *conf_new(void)
     c->life_kb = 4608000;
     c->replay_window = CONF_REPLAY_WINDOW;
     struct list *lists[] = {&c->policies, &c->keys,   &c->sets,  &c->profiles, &c->maps, &c->acls,
-                            &c->ifs,      &c->routes, &c->ospfs, &c->kept,     &c->users};
+                            &c->ifs,      &c->routes, &c->ospfs, &c->kept,     &c->users,
+                            &c->keyrings, &c->isakmp_profiles, &c->peers};
     for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
         list_init(lists[i]);
     }
@@ -110,6 +111,66 @@ struct conf_profile *conf_profile_get(struct conf *c, const char *name, struct c
         list_push_back(&c->profiles, &p->link);
     }
     return p;
+}
+
+struct conf_keyring *conf_keyring_find(const struct conf *c, const char *name)
+{
+    CONF_FOR(struct conf_keyring, r, &c->keyrings)
+    {
+        if (strcmp(r->name, name) == 0) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+struct conf_keyring *conf_keyring_get(struct conf *c, const char *name, struct conf_src src)
+{
+    struct conf_keyring *r = conf_keyring_find(c, name);
+    if (!r) {
+        r = arena_alloc(&c->arena, sizeof *r);
+        r->src = src;
+        str_copy(r->name, sizeof r->name, name);
+        list_init(&r->keys);
+        list_push_back(&c->keyrings, &r->link);
+    }
+    return r;
+}
+
+struct conf_isakmp_profile *conf_isakmp_profile_find(const struct conf *c, const char *name)
+{
+    CONF_FOR(struct conf_isakmp_profile, p, &c->isakmp_profiles)
+    {
+        if (strcmp(p->name, name) == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+struct conf_isakmp_profile *conf_isakmp_profile_get(struct conf *c, const char *name,
+                                                    struct conf_src src)
+{
+    struct conf_isakmp_profile *p = conf_isakmp_profile_find(c, name);
+    if (!p) {
+        p = arena_alloc(&c->arena, sizeof *p);
+        p->src = src;
+        str_copy(p->name, sizeof p->name, name);
+        list_init(&p->matches);
+        list_push_back(&c->isakmp_profiles, &p->link);
+    }
+    return p;
+}
+
+struct addr conf_local_address(const struct conf *c, const struct conf_local *l)
+{
+    return l->iface[0] ? conf_if_address(c, l->iface, AF_V4) : l->addr;
+}
+
+const char *conf_fqdn(const struct conf *c, char out[2 * CONF_NAME])
+{
+    snprintf(out, 2 * CONF_NAME, "%s%s%s", c->hostname, c->domain[0] ? "." : "", c->domain);
+    return out;
 }
 
 struct conf_map *conf_map_find(const struct conf *c, const char *name)

@@ -36,7 +36,57 @@ struct conf_key {
     struct conf_src src;
     char key[129];
     struct prefix peer;
+    char name[CONF_NAME]; /* by name: peer is empty; "": by address */
     bool no_xauth;
+};
+struct conf_local { /* local-address: an interface, else an address, else (AF_NONE) any */
+    char iface[CONF_IFNAME];
+    struct addr addr;
+};
+struct conf_keyring {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME], description[CONF_NAME];
+    struct conf_local local;
+    struct list keys; /* conf_key */
+};
+/* Who we say we are. FQDN: host name and domain, or a text of its own; USER: user@domain. */
+enum conf_self { CONF_SELF_DEFAULT, CONF_SELF_ADDRESS, CONF_SELF_FQDN, CONF_SELF_USER };
+enum conf_match_kind {
+    CONF_MATCH_ADDRESS,
+    CONF_MATCH_HOST,
+    CONF_MATCH_HOST_DOMAIN,
+    CONF_MATCH_USER,
+    CONF_MATCH_USER_DOMAIN,
+    CONF_MATCH_GROUP
+};
+struct conf_match { /* match identity */
+    struct list link;
+    struct conf_src src;
+    enum conf_match_kind kind;
+    struct prefix net;
+    char text[CONF_NAME];
+};
+struct conf_isakmp_profile {
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME], description[CONF_NAME];
+    char keyring[CONF_NAME]; /* "": any key will do */
+    struct conf_src keyring_src;
+    struct conf_local local;
+    struct list matches; /* conf_match */
+    enum conf_self self;
+    char self_user[CONF_NAME];
+    u16 keepalive_s, keepalive_retry_s; /* 0: as for all */
+    bool aggressive;                    /* initiate mode aggressive */
+};
+struct conf_isakmp_peer { /* crypto isakmp peer address A */
+    struct list link;
+    struct conf_src src;
+    struct addr peer;
+    char password[129]; /* set aggressive-mode password; "": none */
+    enum conf_self endpoint; /* set aggressive-mode client-endpoint */
+    char endpoint_text[CONF_NAME], description[CONF_NAME];
 };
 
 /* ---- IPsec ------------------------------------------------------------------------------------- */
@@ -62,6 +112,8 @@ struct conf_sa_params {
     u64 life_kb;   /* 0: the global value */
     bool has_replay; /* else the global value */
     u16 replay_window; /* 0: off */
+    char isakmp_profile[CONF_NAME]; /* set isakmp-profile; "": any */
+    struct conf_src isakmp_profile_src;
 };
 struct conf_profile {
     struct list link;
@@ -85,6 +137,7 @@ struct conf_map {
     struct conf_src src;
     char name[CONF_NAME];
     char local_if[CONF_IFNAME]; /* crypto map NAME local-address IF, "" = outgoing interface */
+    char isakmp_profile[CONF_NAME]; /* of entries that name none; "": any */
     struct list entries;        /* conf_map_entry */
 };
 
@@ -247,6 +300,11 @@ struct conf {
     bool ipv6_routing;
     bool isakmp_off;
     bool invalid_spi_recovery;
+    bool aggressive_off; /* crypto isakmp aggressive-mode disable */
+    bool natt_off;       /* no crypto ipsec nat-transparency udp-encapsulation */
+    u16 nat_keepalive_s; /* crypto isakmp nat keepalive; 0: the default */
+    enum conf_self identity; /* crypto isakmp identity */
+    char domain[64];         /* ip domain name */
     u16 keepalive_s, keepalive_retry_s; /* crypto isakmp keepalive; 0: not configured, 0: 2 seconds */
     bool keepalive_periodic;
     struct conf_password enable_secret, enable_password; /* the first is asked when there is one */
@@ -266,6 +324,7 @@ struct conf {
     u32 taken, held; /* lines ever taken from what is covered, and held for that (cover.c) */
     bool unfinished; /* a console hung up in the middle of a change: what is held stays until conf_whole */
     struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users;
+    struct list keyrings, isakmp_profiles, peers;
 };
 
 /* conf_new: an empty model with the defaults of IOS 12.4; conf_free takes everything with it. */
@@ -280,6 +339,14 @@ struct conf_isakmp_policy *conf_policy_get(struct conf *c, u32 priority, struct 
 struct conf_transform_set *conf_set_find(const struct conf *c, const char *name);
 struct conf_profile *conf_profile_find(const struct conf *c, const char *name);
 struct conf_profile *conf_profile_get(struct conf *c, const char *name, struct conf_src src);
+struct conf_keyring *conf_keyring_find(const struct conf *c, const char *name);
+struct conf_keyring *conf_keyring_get(struct conf *c, const char *name, struct conf_src src);
+struct conf_isakmp_profile *conf_isakmp_profile_find(const struct conf *c, const char *name);
+struct conf_isakmp_profile *conf_isakmp_profile_get(struct conf *c, const char *name, struct conf_src src);
+/* conf_local_address: AF_NONE: any, or the interface has no address. */
+struct addr conf_local_address(const struct conf *c, const struct conf_local *l);
+/* conf_fqdn: host name and domain. Returns out. */
+const char *conf_fqdn(const struct conf *c, char out[2 * CONF_NAME]);
 struct conf_map *conf_map_find(const struct conf *c, const char *name);
 struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u32 seq,

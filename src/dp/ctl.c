@@ -360,6 +360,7 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
     case DP_CLEAR_COUNTERS: clear_counters(dp, m->u.number); break;
     case DP_SET_SILENCE: dp->silence_s = (u32)MIN(MAX(m->u.number, 1), 3600); break;
     case DP_SET_HEARD: dp->heard_s = (u32)MIN(m->u.number, 3600); break;
+    case DP_MOVE_SA: udp_move(dp, &m->u.moved); break;
     case DP_DEL_SA:
         sa = sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst);
         if (sa && sa->val.dir == SA_IN && m->u.del.linger_ms) {
@@ -376,7 +377,7 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
  * what is protected, nor hand over a port. */
 static bool may_say(enum dp_origin from, u32 type)
 {
-    return from == FROM_MAIN || type == DP_ADD_SA || type == DP_DEL_SA || type == DP_GET_SAS ||
+    return from == FROM_MAIN || type == DP_ADD_SA || type == DP_DEL_SA || type == DP_MOVE_SA || type == DP_GET_SAS ||
            type == DP_GET_FLOWS || type == DP_SET_SILENCE || type == DP_SET_HEARD ||
            type == DP_PING;
 }

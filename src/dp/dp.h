@@ -3,8 +3,8 @@
  * RFC 2367), so another back end can stand behind the same values. graph.c is THE MAP; start there.
  *
  *   main -> dp   what exists: ports, tunnels, policies (a generation: BEGIN ... COMMIT), questions, debug mask
- *   ike  -> dp   ADD_SA, DEL_SA, and GET_SAS after a restart
- *   dp  -> ike   ACQUIRE, EXPIRE, UNKNOWN_SPI, SA_REFUSED, SILENT, HEARD
+ *   ike  -> dp   ADD_SA, DEL_SA, MOVE_SA, and GET_SAS after a restart
+ *   dp  -> ike   ACQUIRE, EXPIRE, UNKNOWN_SPI, SA_REFUSED, MOVED, SILENT, HEARD
  *   dp  -> main  snapshots (SA, flow, tunnel, drop), events
  *
  * A FLOW is what one pair of SAs protects: a protected tunnel, or one permit line of a crypto map's access list.
@@ -74,6 +74,8 @@
     DP_DROP(UNMATCHED, "led here, no line of the map knows it",                                    \
             "The link's classifier led it here for a crypto map, and no line of the map in force "  \
             "knows it: it is not let through.")                                                     \
+    DP_DROP(ENCAPS, "UDP encapsulation differs",                                                   \
+            "ESP came in UDP and its SA was negotiated without, or the other way round.")          \
     DP_DROP(ECN, "congestion mark on traffic that cannot carry it",                                \
             "The outer header says congestion experienced, the inner one is not ECN-capable "       \
             "(RFC 6040 4.2).")
@@ -110,6 +112,7 @@ enum dp_port_kind {
     PORT_TUN_CRYPTO, /* TUN of a map link: what would leave by it and a line may cover; decrypted goes out here */
     PORT_TUN_CLEAR, /* TUN of a map link: what came in by it in clear and a line may cover; denied goes back here */
     PORT_RAW, /* raw sockets: IPv4/IPv6 protocol `proto` in; proto 255: any whole IP packet out, marked DP_MARK */
+    PORT_UDP,  /* UDP socket at port 4500: ESP in UDP in, of one family; what has IKE's marker does not come here */
     PORT_OPEN, /* raw socket: any whole IP packet out, unmarked: the classifier of the link it takes looks at it */
     PORT_PASS, /* raw socket bound to a map link, marked: what that link's map lets pass in clear */
     PORT_FAKE, /* tests and bench: memory */
@@ -235,6 +238,13 @@ struct dp_unknown_spi_value {
     struct addr src, dst;
 };
 
+/* MOVED: what an inbound SA opened came from there. MOVE_SA: an outbound one sends there from now on. In UDP only. */
+struct dp_moved_value {
+    u32 flow, spi;
+    struct addr dst;    /* the SA's, before it moves */
+    struct endpoint to; /* the far end */
+};
+
 /* By which SA of a flow: a flow may have SAs with more than one peer. */
 struct dp_life_value {
     u32 flow, spi;
@@ -295,6 +305,7 @@ enum dp_msg_type {
     /* to dp, from ike or main (manual keys) */
     DP_ADD_SA = 32,
     DP_DEL_SA,  /* u.del */
+    DP_MOVE_SA, /* u.moved */
     DP_GET_SAS, /* -> DP_SA ... DP_END, to the asker */
     DP_GET_FLOWS,
     DP_GET_TUNNELS,
@@ -315,6 +326,7 @@ enum dp_msg_type {
     DP_EVENT,
     DP_TAKEN, /* u.number: the generation in force now; tag: the one just given, refused when they differ */
     DP_SA_REFUSED, /* to ike: an ADD_SA of its that was not taken: u.expire, hard */
+    DP_MOVED,      /* to ike: u.moved; once a second of each SA as long as it stays so */
     DP_SILENT,     /* to ike: u.life: packets go out by this SA and none has come back from its far end, by whichever
                       SA, for so long; told again as long as it stays so */
     DP_HEARD,      /* to ike: u.life: new packets came in by this SA, so its far end lives (RFC 3706 5) */
@@ -336,6 +348,7 @@ struct dp_msg {
         struct dp_expire_value expire;
         struct dp_unknown_spi_value unknown_spi;
         struct dp_life_value life;
+        struct dp_moved_value moved;
         struct dp_sa_info sa_info;
         struct dp_flow_info flow_info;
         struct dp_tunnel_info tunnel_info;

@@ -125,6 +125,7 @@ struct pkt {
     u8 on_link;           /* came from a TUN of this map link, 0: it did not */
     bool pass;            /* the link's map lets it pass in clear */
     bool again;           /* in: no SA has this SPI; looked for once more */
+    u16 udp_port;         /* ESP in: it came in UDP from that port, 0: it did not */
     struct sa *via;       /* borrowed; bundled: the SA it came by */
     _Alignas(64) u8 room[HEADROOM + PKT_MAX + TAILROOM];
 };
@@ -148,16 +149,16 @@ struct sa_hot {
     u8 encap_len;           /* tunnel mode out: length of the outer header, else 0 */
     u8 mode, family;        /* enum dp_mode; outer family */
     bool counts : 1, dead : 1; /* the IV is a counter; dead: hard lifetime over, carries nothing any more */
+    bool udp : 1;           /* in UDP (udp.c) */
     bool waits : 1;         /* out: the far end may not have installed it yet */
     bool aside : 1;         /* out: carries what another of its bundle made, or lacks the one that has to carry it */
     bool linked : 1;        /* val.with_proto is set */
     bool esn : 1;           /* sequence numbers have 64 bits, of which 32 travel */
     bool sel_any : 1, sel_fast : 1; /* in: selector covers all; selector is IPv4 without ports */
-    u8 proto;
     u16 plain_mtu;          /* out: largest packet that fits path_mtu when protected */
     u16 window;             /* in: replay window, 0 = off */
     u16 ring_mask;          /* in: words of the bitmap ring - 1 */
-    u8 inside;              /* val.inside */
+    u8 inside, proto;       /* val.inside; 50, 51 */
     u64 packets, bytes;
     u64 limit_bytes;   /* the next volume threshold, UINT64_MAX: none */
     u64 iv_base;       /* counts: IV = iv_base + seq */
@@ -166,7 +167,7 @@ struct sa_hot {
     union {
         struct {
             u32 sum;     /* checksum of tmpl without length, id, TOS and DF */
-            u8 tmpl[48]; /* outer IPv4 or IPv6 header */
+            u8 tmpl[48]; /* outer IPv4 or IPv6 header; the last eight bytes: UDP's */
         };
         struct {
             u32 src_net, src_mask, dst_net, dst_mask;
@@ -188,6 +189,7 @@ struct sa {
     bool used, soft_told;
     u32 seen_seq; /* in: highest number received a second ago */
     u64 heard_ms; /* in: when DP_HEARD was said last */
+    u64 moved_ms; /* in: when DP_MOVED was said last, 0: not yet */
     u64 since_ms;
     u64 gone_ms; /* in: nobody's any more, and goes then; 0: it has an owner */
     u64 drops[DROP_NUM];
@@ -412,6 +414,17 @@ static inline const struct config *cfg_live(const struct dp *dp)
 void graph_run(struct worker *w);
 const char *graph_node_name(enum node_id id);
 
+/* ---- udp.c: ESP in UDP ------------------------------------------------------------------------ */
+enum { UDP_HDR = 8, UDP_TMPL = 40 /* where its header stands in sa_hot.tmpl */ };
+void udp_in(struct pkt *p); /* takes the header off; sets the verdict */
+void udp_header(const struct sa_hot *h, u8 *udp, u16 esp_len);
+void udp_sum(struct pkt *p);  /* IPv6: the checksum, when all is sealed */
+void udp_mend(struct pkt *p); /* transport mode: the checksum inside */
+/* udp_is_there: the packet comes from where the SA's far end is; udp_moved: it does not: ike is told. */
+bool udp_is_there(const struct sa *sa, const struct pkt *p);
+void udp_moved(struct dp *dp, struct sa *sa, const struct pkt *p);
+void udp_move(struct dp *dp, const struct dp_moved_value *m); /* DP_MOVE_SA */
+
 /* ---- pkt.c ----------------------------------------------------------------------------------- */
 void pkt_pool_init(struct worker *w, struct pkt *bufs);
 /* graph_put: hands a packet a node made itself (a fragment, an ICMP) to a later node. */
@@ -494,6 +507,7 @@ static inline struct sa *flow_sa_out(const struct flow *f)
 }
 struct sa *sa_add(struct dp *dp, const struct dp_sa_value *val); /* NULL: refused */
 struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst);
+void sa_redirect(struct sa *out, const struct endpoint *to); /* in UDP: it goes there from now on */
 void sa_del(struct dp *dp, struct sa *sa);
 void sa_del_flow(struct dp *dp, struct flow *f); /* all SAs of a flow that went away; IKE is told */
 /* sa_limit: a volume threshold was crossed: tells IKE; false when the SA may not carry this packet.
@@ -608,7 +622,7 @@ void trace_esp_out(struct worker *w, const struct pkt *p);
 void trace_esp_in(struct worker *w, const struct pkt *p);
 
 /* ---- ports ----------------------------------------------------------------------------------- */
-extern const struct port_ops port_tun, port_raw, port_raw6, port_send, port_fake;
+extern const struct port_ops port_tun, port_raw, port_raw6, port_udp, port_send, port_fake;
 const struct port_ops *port_ops_of(const struct dp_port_value *val, int fd);
 /* port_bind: which port serves what, found once after ports or tunnels have changed. */
 void port_bind(struct dp *dp);

@@ -45,6 +45,10 @@ void esp_in_find(struct worker *w, struct vec *v)
             continue;
         }
         p->next = N_ESP_PRECHECK;
+        if (UNLIKELY(p->sa->h.udp != (p->udp_port != 0))) {
+            pkt_drop(p, DROP_ENCAPS, p->udp_port ? "in UDP, negotiated without" : "without UDP, negotiated in it", 0,
+                     p->esp_at);
+        }
     }
 }
 

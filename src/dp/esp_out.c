@@ -113,6 +113,9 @@ static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct
     p->data = esp - h->encap_len;
     p->esp_at = h->encap_len;
     p->len = (u16)(h->encap_len + 8u + h->iv_len + p->crypt_len + h->icv_len);
+    if (UNLIKELY(h->udp)) {
+        udp_header(h, esp - UDP_HDR, (u16)(p->len - h->encap_len));
+    }
     sa_out_header(h, p, p->data);
 }
 
@@ -120,15 +123,18 @@ static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct
  * the rest. */
 static void build_transport(struct worker *w, const struct sa_hot *h, struct pkt *p)
 {
-    unsigned hlen = p->v.l4, shift = 8u + h->iv_len;
+    unsigned hlen = p->v.l4, udp = h->udp ? UDP_HDR : 0, shift = udp + 8u + h->iv_len;
     u8 *text = p->data + hlen;
     p->crypt_len = trailer(text, p->len - hlen, h->align, p->v.proto);
     memmove(p->data - shift, p->data, hlen);
     p->data -= shift;
-    esp_header(w, h, p->data + hlen, pkt_seq(p));
-    p->esp_at = (u16)hlen;
+    esp_header(w, h, p->data + hlen + udp, pkt_seq(p));
+    p->esp_at = (u16)(hlen + udp);
     p->len = (u16)(hlen + shift + p->crypt_len + h->icv_len);
-    p->data[p->v.proto_at] = IPPROTO_ESP_;
+    p->data[p->v.proto_at] = udp ? IPPROTO_UDP_ : IPPROTO_ESP_;
+    if (UNLIKELY(udp)) {
+        udp_header(h, p->data + hlen, (u16)(p->len - p->esp_at));
+    }
     if (p->v.version == 6) {
         put16(p->data + 4, (u16)(p->len - IP6_HDR));
         return;
@@ -182,6 +188,9 @@ void esp_out_finish(struct worker *w, struct vec *v)
     bool trace = ev_on(w->log, EV_IP_FORWARD);
     for (unsigned i = 0; i < v->n; i++) {
         struct pkt *p = v->p[i];
+        if (UNLIKELY(p->sa->h.udp)) {
+            udp_sum(p);
+        }
         if (UNLIKELY(p->sa->h.linked)) {
             sa_out_next(w, p);
         } else {

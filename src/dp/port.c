@@ -11,6 +11,9 @@ const struct port_ops *port_ops_of(const struct dp_port_value *v, int fd)
     if (v->kind == PORT_OPEN || v->kind == PORT_PASS || (v->kind == PORT_RAW && v->proto == 255)) {
         return &port_send;
     }
+    if (v->kind == PORT_UDP) {
+        return &port_udp;
+    }
     if (v->kind != PORT_RAW) {
         return &port_tun;
     }

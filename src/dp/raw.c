@@ -156,6 +156,49 @@ static void make_header6(struct pkt *p, const struct port *port, struct msghdr *
     memcpy(ip + 8, &from->sin6_addr, 16);
 }
 
+/* The IPv4 and UDP headers that the kernel took off, as far as it tells. */
+static void make_udp4(struct pkt *p, struct msghdr *h, const struct sockaddr_in6 *name)
+{
+    const struct sockaddr_in *from = (const struct sockaddr_in *)(const void *)name;
+    struct ip_make m = {.proto = IPPROTO_UDP_, .ttl = 64, .payload = (u16)(p->len - IP4_HDR)};
+    m.src = addr_v4(be32((const u8 *)&from->sin_addr));
+    m.dst = addr_v4(0);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            m.dst = addr_v4(be32((const u8 *)&info.ipi_addr));
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+            m.tos = *(const u8 *)CMSG_DATA(c);
+        }
+    }
+    ip_build(p->data, &m);
+    put16(p->data + IP4_HDR, be16((const u8 *)&from->sin_port));
+}
+
+static unsigned udp_rx(struct worker *w, struct port *port, struct pkt **p, unsigned max)
+{
+    struct batch b;
+    bool six = port->val.family == AF_V6;
+    unsigned n = 0, got, hlen = ip_hdr_len(port->val.family);
+    do {
+        got = receive(w, port, &b, p + n, max - n, hlen + UDP_HDR);
+        for (unsigned i = 0; i < got; i++) {
+            struct pkt *q = p[n + i];
+            if (six) {
+                make_header6(q, port, &b.msg[i].msg_hdr, &b.name[i]);
+                put16(q->data + hlen, be16((const u8 *)&b.name[i].sin6_port));
+            } else {
+                make_udp4(q, &b.msg[i].msg_hdr, &b.name[i]);
+            }
+            put16(q->data + hlen + 2, 4500);
+            put32(q->data + hlen + 4, (u32)(q->len - hlen) << 16);
+        }
+        n += got;
+    } while (got == RAW_BATCH && n < max);
+    return n;
+}
+
 static unsigned raw6_rx(struct worker *w, struct port *port, struct pkt **p, unsigned max)
 {
     struct batch b;
@@ -264,4 +307,5 @@ static void no_tx(struct worker *w, struct port *port, struct pkt **p, unsigned 
 
 const struct port_ops port_raw = {.name = "raw", .rx = raw_rx, .tx = no_tx};
 const struct port_ops port_raw6 = {.name = "raw6", .rx = raw6_rx, .tx = no_tx};
+const struct port_ops port_udp = {.name = "udp", .rx = udp_rx, .tx = no_tx};
 const struct port_ops port_send = {.name = "send", .rx = NULL, .tx = send_tx};

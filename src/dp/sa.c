@@ -44,7 +44,8 @@ u16 flow_path_mtu(const struct flow *f)
 static u16 plain_mtu(const struct sa *sa, u16 mtu)
 {
     const struct dp_sa_value *v = &sa->val;
-    u16 way = sa->with ? plain_mtu(sa->with, mtu) : mtu; /* a bundle has three SAs at most (tie) */
+    u16 way = sa->with ? plain_mtu(sa->with, mtu) : mtu; /* a bundle is two SAs (tie) */
+    way = (u16)(way - (sa->h.udp ? UDP_HDR : 0));
     return sa_plain_mtu(way, v->proto, (enum encr_id)v->encr, (enum hash_id)v->auth, v->dst.family,
                         v->mode == MODE_TRANSPORT);
 }
@@ -122,30 +123,44 @@ static bool acceptable(const struct dp_sa_value *v)
     bool families =
         (v->src.family == AF_V4 || v->src.family == AF_V6) && v->src.family == v->dst.family;
     bool mode = v->mode == MODE_TUNNEL || v->mode == MODE_TRANSPORT;
-    bool udp = v->encap_src.port != 0 ||
-               v->encap_dst.port != 0; /* RFC 3948: not yet; never send it bare instead */
+    bool udp = !v->encap_src.port == !v->encap_dst.port; /* both or neither */
     bool protocol = v->proto == IPPROTO_ESP_ ||
-                    (v->proto == IPPROTO_AH_ && v->encr == ENCR_NONE && hash_row(v->auth)->ah);
-    bool bundle = (!v->with_proto || v->with_proto == IPPROTO_ESP_ || v->with_proto == IPPROTO_AH_) &&
+                    (v->proto == IPPROTO_AH_ && v->encr == ENCR_NONE && hash_row(v->auth)->ah &&
+                     !v->encap_dst.port); /* RFC 3948 is of ESP alone */
+    bool bundle = (!v->with_proto ||
+                   ((v->with_proto == IPPROTO_ESP_ || v->with_proto == IPPROTO_AH_) && !v->encap_dst.port)) &&
                   (!v->inside || (v->inside == IPPROTO_ESP_ && v->proto == IPPROTO_AH_ &&
                                   v->mode == MODE_TRANSPORT));
     bool numbers = !v->esn || v->auth != HASH_NONE || encr_row((enum encr_id)v->encr)->icv_len;
     bool could_be = selector_valid(&v->sel) && v->sel.src.a.family == v->sel.dst.a.family &&
                     addr_valid(&v->encap_src.a) && addr_valid(&v->encap_dst.a);
-    return could_be && protocol && bundle && numbers && v->flow && v->spi && families && mode && !udp &&
+    return could_be && protocol && bundle && numbers && v->flow && v->spi && families && mode && udp &&
            v->dir <= SA_OUT && v->replay_window <= 4096;
+}
+
+/* ESP in UDP: its header, which stands last in the template. */
+static void prebuild_udp(struct sa_hot *h, const struct dp_sa_value *v)
+{
+    h->udp = v->encap_dst.port != 0;
+    if (h->udp && v->dir == SA_OUT) {
+        put16(h->tmpl + UDP_TMPL, v->encap_src.port);
+        put16(h->tmpl + UDP_TMPL + 2, v->encap_dst.port);
+        put32(h->tmpl + UDP_TMPL + 4, 0); /* RFC 3948 2.1: IPv4: no checksum, ESP has its ICV */
+    }
 }
 
 /* The outer header once, with the checksum of what never changes. */
 static void prebuild_outer(struct sa_hot *h, const struct dp_sa_value *v)
 {
-    struct ip_make m = {.proto = v->proto, .ttl = 255, .src = v->src, .dst = v->dst};
-    h->encap_len = v->mode == MODE_TUNNEL ? (u8)ip_build(h->tmpl, &m) : 0;
+    bool udp = v->encap_dst.port != 0;
+    struct ip_make m = {.proto = udp ? IPPROTO_UDP_ : v->proto, .ttl = 255, .src = v->src, .dst = v->dst};
+    h->encap_len = v->mode == MODE_TUNNEL ? (u8)(ip_build(h->tmpl, &m) + (udp ? UDP_HDR : 0)) : 0;
     if (h->family == AF_V4) {
         put16(h->tmpl + 2, 0);
         put16(h->tmpl + 10, 0);
         h->sum = ip_sum(0, h->tmpl, IP4_HDR);
     }
+    prebuild_udp(h, v);
 }
 
 static void prebuild_selector(struct sa_hot *h, const struct selector *s)
@@ -190,6 +205,7 @@ static void prebuild(struct dp *dp, struct sa *sa)
         prebuild_outer(h, v);
         return;
     }
+    prebuild_udp(h, v);
     unsigned words = 2;
     while (words * 64 < v->replay_window + 64u) {
         words *= 2;
@@ -231,6 +247,13 @@ static void tie(struct flow *f)
         }
     }
     flow_remtu(f);
+}
+
+void sa_redirect(struct sa *out, const struct endpoint *to)
+{
+    out->val.dst = to->a;
+    out->val.encap_dst = *to;
+    prebuild_outer(&out->h, &out->val);
 }
 
 static void link_sa(struct dp *dp, struct sa *sa, struct flow *f)
@@ -284,6 +307,7 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
     sa->soft_told = false;
     sa->seen_seq = 0;
     sa->heard_ms = 0;
+    sa->moved_ms = 0;
     sa->gone_ms = 0;
     sa->since_ms = dp->w.now_ms;
     sa->val = *v;

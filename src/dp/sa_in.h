@@ -125,9 +125,15 @@ static inline void sa_in_deliver(struct worker *w, struct pkt *p, unsigned text_
         pkt_drop(p, DROP_BUNDLE, NULL, 0, p->esp_at);
         return;
     }
+    if (UNLIKELY(h->udp && !udp_is_there(p->sa, p))) {
+        udp_moved(w->dp, p->sa, p);
+    }
     if (UNLIKELY(!(tunnel ? sa_in_strip_tunnel(p, text_at, len, next_header)
                           : sa_in_strip_transport(p, text_at, len, next_header)))) {
         return;
+    }
+    if (UNLIKELY(h->udp && !tunnel)) {
+        udp_mend(p);
     }
     if (UNLIKELY(h->inside)) {
         p->bundled = true;

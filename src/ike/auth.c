@@ -5,11 +5,30 @@
  */
 #include "ike/ike_int.h"
 
+/* ---- whom it is about ---- */
+
+/* aggressive_responder: the identity comes before the keys, and from whoever asks. */
+static bool aggressive_responder(const struct ike_sa *sa)
+{
+    return sa->main.c.exchange == XCH_AGGRESSIVE && !sa->c.initiator;
+}
+
+struct far_end far_end_of(const struct ike *ike, const struct ike_sa *sa, const struct sa_core *c)
+{
+    const struct ike_profile_value *p = profile_named(ike, c->profile);
+    struct far_end who = {.local = sa->local.a, .addr = sa->remote.a};
+    who.keyring = p && p->keyring[0] ? p->keyring : NULL;
+    if (!aggressive_responder(sa) || !id_name(who.name, &c->peer_id)) {
+        who.name[0] = 0;
+    }
+    return who;
+}
+
 /* ---- pre-shared key (RFC 2409 5.4) ---- */
 
-static bool psk_have(const struct ike *ike, const struct addr *remote)
+static bool psk_have(const struct ike *ike, const struct far_end *who)
 {
-    return psk_find(ike, remote) != NULL;
+    return psk_find(ike, who) != NULL;
 }
 
 static void psk_told(struct ike *ike, const struct ike_sa *sa, u32 conn, bool found)
@@ -24,8 +43,17 @@ static void psk_told(struct ike *ike, const struct ike_sa *sa, u32 conn, bool fo
 
 static bool psk_skeyid(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
-    const struct ike_psk_value *k = psk_find(ike, &sa->remote.a);
+    const struct far_end who = far_end_of(ike, sa, &d->sa);
+    const struct ike_psk_value *k = psk_find(ike, &who);
     psk_told(ike, sa, d->sa.conn_id, k != NULL);
+    if (!k && aggressive_responder(sa)) {
+        struct secret none; /* whoever asks must not learn whom we have a key for: he gets a hash of a key nobody has */
+        none.len = sizeof none.b;
+        env_random(ike->clock, none.b, none.len);
+        keys_skeyid_psk(&d->sa, &none, &d->x);
+        secret_wipe(&none);
+        return true;
+    }
     if (!k) {
         draft_why(d, WHY_NO_PSK, "the pre-shared key was removed during the negotiation");
         return false;
@@ -40,13 +68,29 @@ static void psk_prove(struct ike *ike, const struct ike_sa *sa, struct draft *d,
     isakmp_out_payload(&d->out, PL_HASH, hash, hash_row(d->sa.hash)->len);
 }
 
+/* keyring_ok: in main mode the key is chosen by the address, and only then the peer says who it is (RFC 2409 5.4): the
+ * isakmp profile that it turns out to belong to must have that very key. */
+static bool keyring_ok(const struct ike *ike, const struct ike_sa *sa, struct draft *d)
+{
+    const struct far_end before = far_end_of(ike, sa, &sa->c), now = far_end_of(ike, sa, &d->sa);
+    const struct ike_psk_value *used = psk_find(ike, &before), *wanted = psk_find(ike, &now);
+    if (used && wanted && used->key.len == wanted->key.len &&
+        mem_equal_ct(used->key.b, wanted->key.b, used->key.len)) {
+        return true;
+    }
+    draft_why(d, WHY_PROFILE, "%s belongs to isakmp profile %s, but its pre-shared key is %s%s, not %s%s",
+              d->sa.peer_name, d->sa.profile, used && used->keyring[0] ? "of keyring " : "of no keyring",
+              used ? used->keyring : "", now.keyring ? "of keyring " : "there any more",
+              now.keyring ? now.keyring : "");
+    return false;
+}
+
 static bool psk_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                       struct draft *d, const u8 *hash)
 {
     u8 len = hash_row(d->sa.hash)->len;
-    (void)ike, (void)sa;
     if (m->hash.len == len && mem_equal_ct(m->hash.p, hash, len)) {
-        return true;
+        return keyring_ok(ike, sa, d);
     }
     draft_why(
         d, WHY_AUTH,
@@ -65,11 +109,11 @@ u32 auth_bit(const struct auth_method *a)
     return 1u << (a - methods);
 }
 
-u32 auth_have(const struct ike *ike, const struct addr *remote)
+u32 auth_have(const struct ike *ike, const struct far_end *who)
 {
     u32 have = 0;
     for (unsigned i = 0; i < ARRAY_LEN(methods); i++) {
-        have |= methods[i].have(ike, remote) ? auth_bit(&methods[i]) : 0;
+        have |= methods[i].have(ike, who) ? auth_bit(&methods[i]) : 0;
     }
     return have;
 }

@@ -187,6 +187,10 @@ static void make_add(const struct ike_sa *sa, const struct xch *x, const struct 
     v->esn = c->esn;
     v->src = in ? c->remote.a : c->local.a;
     v->dst = in ? c->local.a : c->remote.a;
+    if (c->udp) { /* RFC 3948 */
+        v->encap_src = in ? c->remote : c->local;
+        v->encap_dst = in ? c->local : c->remote;
+    }
     v->sel = in ? selector_mirror(&c->sel) : c->sel;
     v->hard_s = x->c.life_s; /* before that the time is ours to watch */
     if (p->around) {
@@ -240,6 +244,8 @@ static struct child *child_new(struct ike *ike, struct ike_sa *sa, struct xch *x
     c->sel = x->c.sel;
     c->local = sa->local;
     c->remote = sa->remote;
+    c->udp = natt_udp(&sa->c);
+    c->who = sa_who(ike, sa);
     c->isakmp_conn = sa->c.conn_id;
     c->started_ms = x->born_ms;
     x->child = c->number;
@@ -372,6 +378,38 @@ void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, b
     if (out) {
         install_out(ike, sa, x, c);
         child_up(ike, sa, c, x);
+    }
+}
+
+/* ---- moving ---- */
+
+void child_moved(struct ike *ike, struct child *c, const struct endpoint *local, const struct endpoint *remote,
+                 struct ike_peer *p)
+{
+    struct dp_msg m;
+    memset(&m, 0, sizeof m);
+    m.type = DP_MOVE_SA;
+    m.u.moved = (struct dp_moved_value){
+        .flow = c->flow, .spi = c->spi_out, .dst = c->remote.a, .to = *remote};
+    u64 old = peer_key(ike, &c->remote.a, c->spi_out);
+    if (map_get(&ike->child_out, old) == c) {
+        map_del(&ike->child_out, old);
+    }
+    c->local = *local;
+    c->remote = *remote;
+    map_put(&ike->child_out, peer_key(ike, &c->remote.a, c->spi_out), c);
+    if (p != c->peer) {
+        struct ike_peer *was = c->peer;
+        list_remove(&c->peer_link);
+        list_push_back(&p->children, &c->peer_link);
+        was->num_children--, p->num_children++;
+        was->num_up -= c->up_ms != 0, p->num_up += c->up_ms != 0;
+        was->ipsec_refs -= was->ipsec_refs != 0, p->ipsec_refs++;
+        c->peer = p;
+        peer_settle(ike, was);
+    }
+    if (c->out_up) {
+        (void)dp_send(ike, &m); /* lost: the next packet from there tells of it again */
     }
 }
 

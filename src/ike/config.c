@@ -25,6 +25,7 @@ void config_free(struct ike_conf *c)
         secret_wipe(&p->v.key);
     }
     map_free(&c->psk_map);
+    map_free(&c->peer_map);
     arena_free(&c->arena);
     free(c);
 }
@@ -46,10 +47,42 @@ static void add_psk(const struct ike *ike, struct ike_conf *c, const struct ike_
     n->v = *v;
     n->next = c->psks;
     c->psks = n;
-    if (v->peer.len <= addr_bits(&v->peer.a)) {
-        c->psk_lens[v->peer.len / 8] |= (u8)(1u << v->peer.len % 8);
-        map_put(&c->psk_map, psk_key(ike, &v->peer.a, v->peer.len), n);
+    if (!v->name[0] && v->peer.len > addr_bits(&v->peer.a)) {
+        return;
     }
+    if (!v->name[0]) {
+        c->psk_lens[v->peer.len / 8] |= (u8)(1u << v->peer.len % 8);
+    }
+    n->same = map_get(&c->psk_map, psk_key(ike, v)); /* the last line of one keyring counts */
+    map_put(&c->psk_map, psk_key(ike, v), n);
+}
+
+static void add_profile(struct ike_conf *c, const struct ike_profile_value *v)
+{
+    struct conf_profile *n = arena_alloc(&c->arena, sizeof *n);
+    n->v = *v;
+    *(c->last_profile ? &c->last_profile->next : &c->profiles) = n;
+    c->last_profile = n;
+}
+
+static void add_match(struct ike_conf *c, const struct ike_match_value *v)
+{
+    struct conf_profile *p = c->last_profile;
+    if (p && v->kind < IKE_MATCH_NUM) {
+        struct conf_match *n = arena_alloc(&c->arena, sizeof *n);
+        n->v = *v;
+        *(p->last_match ? &p->last_match->next : &p->matches) = n;
+        p->last_match = n;
+    }
+}
+
+static void add_peer(const struct ike *ike, struct ike_conf *c, const struct ike_peer_value *v)
+{
+    struct conf_peer *n = arena_alloc(&c->arena, sizeof *n);
+    n->v = *v;
+    n->next = c->peers;
+    c->peers = n;
+    map_put(&c->peer_map, peer_key(ike, &v->peer, 0), n);
 }
 
 static void add_flow(struct ike_conf *c, const struct ike_flow_value *v)
@@ -73,7 +106,8 @@ static bool same_flow(const struct ike_flow_value *a, const struct ike_flow_valu
     bool same = addr_equal(&a->local, &b->local) && a->num_peers == b->num_peers &&
                 selector_equal(&a->sel, &b->sel) && a->num_transforms == b->num_transforms &&
                 a->life_s == b->life_s && a->life_kb == b->life_kb &&
-                a->pfs_group == b->pfs_group && a->any_mode == b->any_mode;
+                a->pfs_group == b->pfs_group && a->any_mode == b->any_mode &&
+                strcmp(a->profile, b->profile) == 0;
     for (unsigned i = 0; same && i < a->num_peers; i++) {
         same = addr_equal(&a->peer[i], &b->peer[i]);
     }
@@ -229,6 +263,9 @@ void config_msg(struct ike *ike, const struct ike_msg *m)
         break;
     case IKE_CFG_POLICY: add_policy(ike->building, &m->u.policy); break;
     case IKE_CFG_PSK: add_psk(ike, ike->building, &m->u.psk); break;
+    case IKE_CFG_PROFILE: add_profile(ike->building, &m->u.profile); break;
+    case IKE_CFG_MATCH: add_match(ike->building, &m->u.match); break;
+    case IKE_CFG_PEER: add_peer(ike, ike->building, &m->u.peer); break;
     case IKE_CFG_FLOW: add_flow(ike->building, &m->u.flow); break;
     case IKE_CFG_COMMIT: commit(ike); break;
     default: break;

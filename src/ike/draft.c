@@ -12,6 +12,8 @@ void draft_init(struct draft *d, const struct ike_sa *sa, const struct xch *x)
     memset(d, 0, offsetof(struct draft, buf));
     d->sa = sa->c;
     d->x = x->c;
+    d->local = sa->local;
+    d->remote = sa->remote;
 }
 
 void draft_free(struct draft *d)

@@ -17,6 +17,7 @@ struct run {
     struct xch *x;     /* borrowed (or new and owned, when fresh) */
     bool fresh;        /* x is not linked yet */
     const struct row *row;
+    const struct datagram *in;
     const struct isakmp_hdr *hdr;
     size_t len;
     u8 hash[32];
@@ -123,6 +124,9 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
     if (d->sa.conn_id == ike->next_conn) {
         ike->next_conn++;
     }
+    if (!endpoint_equal(&sa->remote, &d->remote) || !endpoint_equal(&sa->local, &d->local)) {
+        sa_move(ike, sa, &d->local, &d->remote); /* their keys have proved it, or it is we who change the port */
+    }
     sa->c = d->sa;
     x->c = d->x;
     x->c.state = next;
@@ -224,6 +228,9 @@ static void trace_after(struct ike *ike, const struct run *r)
                                                          .what = ev_str("IPSEC"),
                                                          .refs = refs,
                                                          .who = ev_str("create_transforms")});
+    } else if (row->trace == TR_AM) {
+        trace_input(ike, r->sa, conn, 0, "IKE_MESG_FROM_PEER", "IKE_AM_EXCH");
+        trace_state(ike, conn, &r->sa->remote.a, row->state, row->next, false);
     } else if (row->trace == TR_QM_LAST) {
         ev_ike_node_done(ike->log, conn, &r->sa->remote.a,
                          &(struct evb_ike_node_done){
@@ -357,6 +364,10 @@ static void handle(struct ike *ike, struct run *r, const u8 *data)
     struct isakmp_msg m;
     draft_init(&d, r->sa, r->x);
     d.m = &m;
+    if (is_encrypted(r) && d.sa.natt) { /* an answer goes to where this came from, once its hash is right (RFC 3947 4) */
+        d.local = r->in->to;
+        d.remote = r->in->from;
+    }
     if (!open_message(r, &m, &d, data) || !row_check(r, &m, &d)) {
         refuse(ike, r, &d, V_DROP);
     } else {
@@ -371,6 +382,16 @@ static void handle(struct ike *ike, struct run *r, const u8 *data)
     }
     draft_free(&d);
     mem_wipe(r->plain, r->len);
+}
+
+/* say_again: the peer takes phase 1 for done. In aggressive mode it is for it, from its third message on, which got lost: our
+ * second one again makes it say that again. Our cookie stands in what it sent, so its address is proved. */
+static void say_again(struct ike *ike, struct ike_sa *sa, const struct datagram *in)
+{
+    if (sa->c.phase == PHASE_KEYED && sa->main.c.exchange == XCH_AGGRESSIVE &&
+        retrans_again(ike, &sa->main.rt)) {
+        natt_send(ike, &in->to, &in->from, sa->main.rt.tx, sa->main.rt.tx_len); /* its third message came from there, too */
+    }
 }
 
 /* find_exchange: which exchange of the SA the message belongs to; false when refused (and
@@ -399,6 +420,7 @@ static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
     }
     if (enc && sa->c.phase < e->needs) {
         report(ike, sa, &sa->remote.a, h->exchange, e->too_soon, "phase 1 is not complete");
+        say_again(ike, sa, r->in);
         return false;
     }
     r->x = h->msgid ? xch_find(sa, h->msgid) : NULL;
@@ -425,15 +447,16 @@ static bool find_exchange(struct ike *ike, struct run *r, const u8 *data)
     return true;
 }
 
-void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len,
+void engine_run(struct ike *ike, struct ike_sa *sa, const struct datagram *in,
                 const struct isakmp_hdr *hdr)
 {
-    struct run r = {.sa = sa, .hdr = hdr, .len = len};
+    struct run r = {.sa = sa, .in = in, .hdr = hdr, .len = in->len};
+    const u8 *data = in->data;
     bool enc = (hdr->flags & FL_ENCRYPTED) != 0;
     if (!find_exchange(ike, &r, data)) {
         return;
     }
-    datagram_hash(r.hash, data, len);
+    datagram_hash(r.hash, data, in->len);
     enum dup dup = retrans_check(&r.x->rt, r.hash);
     if (dup == DUP_LAST) {
         ev_ike_duplicate(ike->log, sa->c.conn_id, &sa->remote.a,

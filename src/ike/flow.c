@@ -36,14 +36,14 @@ static void flow_try(struct ike *ike, struct flow *f)
         flow_failed(ike, f, "the flow has no peer to negotiate with");
         return;
     }
-    struct ike_sa *sa = sa_usable(ike, &f->v.local, peer);
+    struct ike_sa *sa = sa_for(ike, f);
     if (sa) {
         quick(ike, f, sa);
         return;
     }
     f->state = FLOW_P1;
-    if (!sa_negotiating(ike, &f->v.local, peer) &&
-        !mm_start(ike, f->v.flow, &f->v.local, peer, why)) {
+    if (!sa_negotiating(ike, &f->v.local, peer, f->v.profile) &&
+        !p1_start(ike, f->v.flow, &f->v.local, peer, f->v.profile, why)) {
         flow_failed(ike, f, why);
     }
 }
@@ -87,7 +87,8 @@ void flow_want(struct ike *ike, struct flow *f, bool rekey)
 static bool waits_for(const struct flow *f, const struct ike_sa *sa)
 {
     const struct addr *peer = flow_peer(f);
-    return f->state == FLOW_P1 && peer && sa_serves(sa, &f->v.local, peer);
+    return f->state == FLOW_P1 && peer && sa_serves(sa, &f->v.local, peer) &&
+           sa_of_profile(sa, f->v.profile);
 }
 
 void flow_p1_up(struct ike *ike, struct ike_sa *sa)
@@ -108,7 +109,7 @@ void flow_p1_failed(struct ike *ike, struct ike_sa *sa, const char *why)
             continue;
         }
         const struct addr *peer = flow_peer(f);
-        if (sa_usable(ike, &f->v.local, peer) || sa_negotiating(ike, &f->v.local, peer)) {
+        if (sa_for(ike, f) || sa_negotiating(ike, &f->v.local, peer, f->v.profile)) {
             flow_try(ike, f);
         } else if (f->peer + 1 < f->v.num_peers) {
             f->peer++;

@@ -128,8 +128,13 @@ const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa,
 {
     const struct flow *f = absent ? endpoints(ike, sa, *sel) : exact(ike, sa, sel);
     char a[SELECTOR_STR], b[SELECTOR_STR];
-    if (f) {
+    if (f && sa_of_profile(sa, f->v.profile)) {
         return f;
+    }
+    if (f) {
+        draft_why(d, WHY_PROFILE, "%s wants isakmp profile %s, and the peer authenticated itself under %s%s",
+                  f->v.map, f->v.profile, sa->c.profile[0] ? "profile " : "none", sa->c.profile);
+        return NULL;
     }
     const struct list *known = !list_empty(&sa->peer->flows) ? &sa->peer->flows : &ike->any_flows;
     if (!list_empty(known)) {

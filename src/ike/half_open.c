@@ -29,7 +29,7 @@ struct half_open {
     struct ike_peer *peer; /* held */
     u8 cookie_i[8], cookie_r[8], seen[32];
     u8 encr, hash;
-    u16 auth, group, sa_len, tx_len;
+    u16 auth, group, natt, sa_len, tx_len;
     u32 conn_id, policy, life_s, vids, logged, number;
     u64 born_ms, resent_ms;
     char fail[96];
@@ -88,6 +88,7 @@ void half_open_keep(struct ike *ike, struct ike_sa *sa)
     h->encr = sa->c.encr;
     h->hash = sa->c.hash;
     h->auth = sa->c.auth;
+    h->natt = sa->c.natt;
     h->group = sa->c.group;
     h->conn_id = sa->c.conn_id;
     h->policy = sa->c.policy;
@@ -124,7 +125,9 @@ struct half_open *half_open_find(const struct ike *ike, const struct isakmp_hdr 
     struct half_open *h = theirs
                               ? map_get(&ike->half_cookie, theirs)
                               : map_get(&ike->half_first, sa_first_key(ike, hdr->cookie_i, from));
-    return h && memcmp(h->cookie_i, hdr->cookie_i, 8) == 0 && endpoint_equal(&h->remote, from)
+    /* message 5 may come by another port (RFC 3947 4): whether it is of one of the guests their keys say */
+    bool floats = h && h->natt && (hdr->flags & FL_ENCRYPTED) && !list_empty(&h->guests);
+    return h && memcmp(h->cookie_i, hdr->cookie_i, 8) == 0 && (floats || endpoint_equal(&h->remote, from))
                ? h
                : NULL;
 }
@@ -141,6 +144,7 @@ struct ike_sa *half_open_resume(struct ike *ike, const struct half_open *h)
     sa->c.encr = h->encr;
     sa->c.hash = h->hash;
     sa->c.auth = h->auth;
+    sa->c.natt = h->natt;
     sa->c.group = h->group;
     sa->c.conn_id = h->conn_id;
     sa->c.policy = h->policy;

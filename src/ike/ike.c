@@ -65,13 +65,13 @@ void ike_free(struct ike *ike)
         sa_free(ike, CONTAINER_OF(it, struct ike_sa, link));
     }
     half_open_free(ike);
+    LIST_FOR (it, &ike->old_sas) { /* the last that takes its timer back: from here on the heap points to what is gone */
+        inherit_free(ike, CONTAINER_OF(it, struct old_sa, link));
+    }
     LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
         child_lost_dp(c);
         free(c);
-    }
-    LIST_FOR (it, &ike->old_sas) {
-        inherit_free(ike, CONTAINER_OF(it, struct old_sa, link));
     }
     LIST_FOR (it, &ike->flows) {
         free(CONTAINER_OF(it, struct flow, link));
@@ -134,14 +134,14 @@ static void rx_trace(struct ike *ike, const struct ike_sa *sa, const struct endp
 }
 
 /* first_message: nobody's SA yet. It becomes one only if the first row of its exchange accepts it. */
-static void first_message(struct ike *ike, const u8 *data, size_t len, const struct isakmp_hdr *h,
-                          const struct endpoint *from, const struct endpoint *to)
+static void first_message(struct ike *ike, const struct datagram *in, const struct isakmp_hdr *h)
 {
+    const struct endpoint *from = &in->from, *to = &in->to;
     char why[128];
     bool first = be64(h->cookie_r) == 0;
     const struct exchange *e = exchange_of(&ike_v1, h->exchange);
     if (!e) {
-        snprintf(why, sizeof why, "exchange type %u (%s), wanted main, quick or informational",
+        snprintf(why, sizeof why, "exchange type %u (%s), wanted main, aggressive, quick or informational",
                  h->exchange, isakmp_exchange_name(h->exchange));
         report(ike, NULL, &from->a, h->exchange, WHY_EXCHANGE, why);
         if (first && !(h->flags & FL_ENCRYPTED)) { /* aggressive mode, say: RFC 2408 5.2 */
@@ -157,7 +157,13 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
         struct ike_sa *sa = sa_new(ike, to, from);
         sa->main.c.exchange = e->type;
         sa->main.c.state = e->begin_r;
-        engine_run(ike, sa, data, len, h);
+        engine_run(ike, sa, in, h);
+        if (sa->c.phase == PHASE_KEYED) { /* aggressive mode: it has cost us already what a guest costs */
+            sa_link(ike, sa);
+            sa_findable(ike, sa);
+            too_many_guests(ike, sa);
+            return;
+        }
         if (sa->main.c.state == XS_R_MM2) {
             half_open_keep(ike, sa);
         }
@@ -168,7 +174,7 @@ static void first_message(struct ike *ike, const u8 *data, size_t len, const str
 /* guest_for: whose of those under one pair of cookies a message is: a repeated message 3 is known by
  * its hash, what is encrypted by the keys that open it. NULL: nobody's yet. */
 static struct ike_sa *guest_for(struct ike *ike, struct half_open *half, const u8 hash[32],
-                                const u8 *data, size_t len, const struct isakmp_hdr *h)
+                                const struct datagram *in, const struct isakmp_hdr *h)
 {
     struct list *guests = half_open_guests(half);
     bool enc = (h->flags & FL_ENCRYPTED) != 0;
@@ -181,7 +187,7 @@ static struct ike_sa *guest_for(struct ike *ike, struct half_open *half, const u
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, half_link);
         bool alone = guests->next == guests->prev;
         if (third ? retrans_check(&sa->main.rt, hash) == DUP_LAST
-                  : !enc || alone || engine_opens(ike, sa, data, len, h)) {
+                  : !enc || alone || engine_opens(ike, sa, in->data, in->len, h)) {
             return sa;
         }
     }
@@ -190,16 +196,16 @@ static struct ike_sa *guest_for(struct ike *ike, struct half_open *half, const u
 
 /* resumed: a far end we have answered once: message 1 again, or message 3, which proves its
  * address, or what its guests say. */
-static void resumed(struct ike *ike, struct half_open *half, const u8 *data, size_t len,
-                    const struct isakmp_hdr *h, const struct endpoint *from,
-                    const struct endpoint *to)
+static void resumed(struct ike *ike, struct half_open *half, const struct datagram *in,
+                    const struct isakmp_hdr *h)
 {
+    const struct endpoint *from = &in->from, *to = &in->to;
     u8 hash[32];
-    datagram_hash(hash, data, len);
-    struct ike_sa *sa = guest_for(ike, half, hash, data, len, h);
+    datagram_hash(hash, in->data, in->len);
+    struct ike_sa *sa = guest_for(ike, half, hash, in, h);
     if (sa) {
         rx_trace(ike, sa, from, to);
-        engine_run(ike, sa, data, len, h);
+        engine_run(ike, sa, in, h);
         return;
     }
     if (half_open_full(ike, half, hash)) {
@@ -209,7 +215,7 @@ static void resumed(struct ike *ike, struct half_open *half, const u8 *data, siz
     }
     sa = half_open_resume(ike, half);
     rx_trace(ike, sa, from, to);
-    engine_run(ike, sa, data, len, h);
+    engine_run(ike, sa, in, h);
     if (sa->main.c.state == XS_R_MM2) {
         half_open_back(ike, half, sa);
         return;
@@ -219,11 +225,11 @@ static void resumed(struct ike *ike, struct half_open *half, const u8 *data, siz
     too_many_guests(ike, sa);
 }
 
-static void input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
-                  const struct endpoint *to)
+static void input(struct ike *ike, const struct datagram *in)
 {
+    const struct endpoint *from = &in->from, *to = &in->to;
     struct isakmp_hdr h;
-    struct isakmp_fault f = isakmp_hdr_read(&h, data, len);
+    struct isakmp_fault f = isakmp_hdr_read(&h, in->data, in->len);
     if (!ike->conf->global.enabled) {
         report(ike, NULL, &from->a, h.exchange, WHY_DISABLED, "");
         return;
@@ -231,18 +237,18 @@ static void input(struct ike *ike, const u8 *data, size_t len, const struct endp
     if (f.reason != IW_OK) {
         char why[200];
         snprintf(why, sizeof why, "%s in bytes %u..%u of %zu. %s", isakmp_reason_name(f.reason),
-                 f.off, f.off + MAX(f.len, 1) - 1, len, isakmp_reason_text(f.reason));
+                 f.off, f.off + MAX(f.len, 1) - 1, in->len, isakmp_reason_text(f.reason));
         report(ike, NULL, &from->a, h.exchange, WHY_MALFORMED, why);
         return;
     }
     struct ike_sa *sa = sa_find(ike, &h, from);
     struct half_open *half = sa ? NULL : half_open_find(ike, &h, from);
     if (half) {
-        resumed(ike, half, data, len, &h, from, to);
+        resumed(ike, half, in, &h);
         return;
     }
     if (!sa) {
-        first_message(ike, data, len, &h, from, to);
+        first_message(ike, in, &h);
         return;
     }
     rx_trace(ike, sa, from, to);
@@ -253,13 +259,22 @@ static void input(struct ike *ike, const u8 *data, size_t len, const struct endp
     if (sa->local.a.family == AF_NONE) {
         sa->local = *to; /* we left the choice of the address to the kernel: now it is known */
     }
-    engine_run(ike, sa, data, len, &h);
+    engine_run(ike, sa, in, &h);
 }
 
 void ike_input(struct ike *ike, const u8 *data, size_t len, const struct endpoint *from,
                const struct endpoint *to)
 {
-    input(ike, data, len, from, to);
+    struct datagram in = {data, len, *from, *to};
+    bool keepalive = to->port == NATT_PORT && len == 1 && data[0] == 0xff; /* RFC 3948 2.3 */
+    if (keepalive) {
+        return;
+    }
+    if (to->port == NATT_PORT && !natt_strip(&in.data, &in.len)) {
+        report(ike, NULL, &from->a, 0, WHY_MALFORMED, "no marker in front of a message on port 4500");
+        return;
+    }
+    input(ike, &in);
     session_settle(ike);
 }
 
@@ -310,6 +325,7 @@ static void from_dp(struct ike *ike, const struct dp_msg *m)
         child_expire(ike, &m->u.expire);
         restart_expire(ike, &m->u.expire);
         break;
+    case DP_MOVED: session_moved(ike, &m->u.moved); break;
     case DP_SILENT: session_silent(ike, &m->u.life); break;
     case DP_HEARD: session_heard(ike, &m->u.life); break;
     case DP_SA_REFUSED: session_refused(ike, &m->u.expire); break;

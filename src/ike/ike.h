@@ -4,8 +4,8 @@
  * in one thread on a fake clock. ike.c is THE MAP; start there.
  *
  *   main -> ike   policies, keys, flows (a generation: BEGIN ... COMMIT), questions, clear, debug mask
- *   dp  -> ike    struct dp_msg: ACQUIRE, EXPIRE, UNKNOWN_SPI, SILENT, HEARD, SA_REFUSED, SA (installed, after a restart)
- *   ike -> dp     struct dp_msg: ADD_SA, DEL_SA, GET_SAS, SET_SILENCE, SET_HEARD
+ *   dp  -> ike    struct dp_msg: MOVED, ACQUIRE, EXPIRE, UNKNOWN_SPI, SILENT, HEARD, SA_REFUSED, SA (installed, after a restart)
+ *   ike -> dp     struct dp_msg: MOVE_SA, ADD_SA, DEL_SA, GET_SAS, SET_SILENCE, SET_HEARD
  *   ike -> main   snapshots, events
  */
 #ifndef ADIT_IKE_H
@@ -18,7 +18,7 @@
 
 /* ---- configuration values --------------------------------------------------------------------- */
 
-enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 48 };
+enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64 };
 enum {
     IKE_AUTH_PSK = 1,
     IKE_AUTH_RSA_SIG = 3
@@ -32,8 +32,47 @@ struct ike_policy_value {
     u32 life_s;
 };
 struct ike_psk_value {
-    struct prefix peer; /* length 0 = any; the longest match wins */
+    struct prefix peer;     /* length 0 = any; the longest match wins; AF_NONE: by name */
+    char name[IKE_ID_TEXT]; /* an FQDN or user FQDN, as the peer calls itself; "": by address */
+    char keyring[IKE_NAME]; /* "": of none (crypto isakmp key) */
+    struct addr local;      /* only where the peer reached us there; AF_NONE: everywhere */
     struct secret key;
+};
+/* Who we say we are: ID types, RFC 2407 4.6.2.1. */
+enum { IKE_SELF_ADDRESS = 0, IKE_SELF_FQDN = 2, IKE_SELF_USER_FQDN = 3, IKE_SELF_KEY_ID = 11 };
+struct ike_self {
+    u8 type; /* IKE_SELF_ADDRESS: the type of our address */
+    char text[IKE_ID_TEXT];
+};
+/* An isakmp profile; those of its matches follow it. */
+struct ike_profile_value {
+    char name[IKE_NAME], keyring[IKE_NAME]; /* keyring "": any key will do */
+    struct addr local;                      /* AF_NONE: wherever the peer reached us */
+    struct ike_self self;
+    bool self_set;   /* else what is said for all */
+    bool aggressive; /* initiate mode aggressive */
+    bool keepalive_set;
+    u16 keepalive_s, keepalive_retry_s;
+};
+enum ike_match_kind {
+    IKE_MATCH_ADDRESS,
+    IKE_MATCH_HOST,
+    IKE_MATCH_HOST_DOMAIN,
+    IKE_MATCH_USER,
+    IKE_MATCH_USER_DOMAIN,
+    IKE_MATCH_GROUP,
+    IKE_MATCH_NUM
+};
+struct ike_match_value { /* match identity, of the profile before it */
+    u8 kind;             /* enum ike_match_kind */
+    struct prefix net;   /* IKE_MATCH_ADDRESS */
+    char text[IKE_ID_TEXT];
+};
+struct ike_peer_value { /* crypto isakmp peer: how phase 1 with that address begins */
+    struct addr peer;
+    bool aggressive;
+    struct ike_self self;
+    bool self_set;
 };
 struct ike_transform { /* one transform set */
     char name[IKE_NAME];
@@ -60,12 +99,16 @@ struct ike_flow_value {
     bool always_up;     /* ipsec VTI: negotiate without waiting for traffic */
     bool tunnel_if;     /* a protected tunnel interface (not a crypto map on a link) */
     char map[IKE_NAME]; /* crypto map tag */
+    char profile[IKE_NAME]; /* isakmp profile whose ISAKMP SAs it goes by, "": any */
     char iface[IKE_NAME];
     u32 seq; /* crypto map sequence number */
 };
 struct ike_global_value {
     bool enabled; /* crypto isakmp enable */
     bool invalid_spi_recovery;
+    bool aggressive_off; /* crypto isakmp aggressive-mode disable */
+    bool natt_off;       /* no crypto ipsec nat-transparency udp-encapsulation */
+    u16 nat_keepalive_s; /* crypto isakmp nat keepalive; 0: 20 */
     bool restarted; /* this process replaces one that died: keep dp's SAs, renegotiate first */
     u32 retransmit_ms, retransmit_tries; /* 10000, 5 */
     /* crypto isakmp keepalive: seconds, 0: not configured (then a peer is asked when protected traffic gets no answer);
@@ -73,6 +116,7 @@ struct ike_global_value {
     u16 keepalive_s, keepalive_retry_s;
     bool keepalive_periodic;
     char hostname[64];
+    struct ike_self self; /* crypto isakmp identity */
 };
 
 /* ---- snapshots --------------------------------------------------------------------------------- */
@@ -84,6 +128,9 @@ enum ike_show_state {
     ST_MM_KEY_EXCH,
     ST_MM_KEY_AUTH,
     ST_QM_IDLE,
+    ST_AG_NO_STATE,
+    ST_AG_INIT_EXCH,
+    ST_AG_AUTH,
     ST_NUM
 };
 const char *ike_show_state_name(enum ike_show_state s);
@@ -99,6 +146,7 @@ struct ike_sa_info {
     u32 life_s, left_s;
     char id[64];   /* the peer's phase 1 identity as text, "" before it is known */
     bool dpd, nat; /* capabilities */
+    char profile[IKE_NAME];
     u32 policy;    /* priority of our policy that matched */
     u32 num_children;
     char fail[160];      /* why it is not up, in one sentence; "" when it is */
@@ -133,6 +181,9 @@ enum ike_msg_type {
     IKE_CFG_GLOBAL,
     IKE_CFG_POLICY,
     IKE_CFG_PSK,
+    IKE_CFG_PROFILE,
+    IKE_CFG_MATCH,
+    IKE_CFG_PEER,
     IKE_CFG_FLOW,
     IKE_CFG_COMMIT,
     IKE_SET_MASK,      /* u.number = event categories */
@@ -170,6 +221,9 @@ struct ike_msg {
         u64 number;
         struct ike_policy_value policy;
         struct ike_psk_value psk;
+        struct ike_profile_value profile;
+        struct ike_match_value match;
+        struct ike_peer_value peer;
         struct ike_flow_value flow;
         struct ike_global_value global;
         struct ike_clear_value clear;
@@ -189,6 +243,7 @@ struct ike_env {
     void *ctx;         /* borrowed; given back to the three functions */
     void (*send)(void *ctx, const struct endpoint *from, const struct endpoint *to, const u8 *data,
                  size_t len);
+    bool natt; /* port 4500 is there: what send gets for it goes out as it is, what comes in by it too */
     bool (*to_dp)(void *ctx, const struct dp_msg *m); /* false: it could not be given */
     void (*to_main)(void *ctx, const struct ike_msg *m);
 };

@@ -11,57 +11,26 @@
  *   initiator.c the exchanges we begin
  *   engine.c    row_find, open, row_check, engine_run, engine_commit, seal, send
  *   v1_table.c  the rows under the ladder of RFC 2409    v1_phase1.c v1_quick.c v1_info.c  their handlers
- *   auth.c      proofs of identity                  secret.c  what a far end has of them
+ *   auth.c      proofs of identity                  profile.c secret.c  isakmp profiles, pre-shared keys
  *   select.c    ISAKMP policies against offers           v1_proposal.c  transform sets against offers, proxy ids
  *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
  *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
  *   draft.c     what handlers write                      keys.c  SKEYID family, IVs, hashes, KEYMAT
- *   retrans.c   duplicates and retransmission            vendor.c natd.c  vendor ids, NAT-D
+ *   retrans.c   duplicates and retransmission            vendor.c natt.c  vendor ids, NAT traversal
+ *   budget.c    what strangers may make us compute
  *   todo.c      the queue of consequences                report.c  failure lines, debug lines used by many
  */
 #ifndef ADIT_IKE_INT_H
 #define ADIT_IKE_INT_H
 
 #include "ike/ike.h"
+#include "ike/limits.h"
 #include "ike/reason.h"
 #include "wire/isakmp.h"
 
-enum {
-    HALF_OPEN_BYTES = 32 << 20,   /* first messages whose address is not proved: room for them */
-    HALF_OPEN_WRONG = 512,        /* wrong messages of one unfinished negotiation that are looked at at once, */
-    HALF_OPEN_WRONG_PER_S = 256,  /* and how many more in each second after */
-    GUESTS_MAX = 1000,            /* address proved, identity not: as IOS, call admission limit in-negotiation-sa */
-    GUESTS_PER_ADDRESS = 24,
-    GUESTS_PER_NEGOTIATION = 4,   /* under one pair of cookies: a message 3 may have been forged */
-    GUEST_STAY_MS = 2000,         /* for message 5 to come, before another may take its place */
-    NONCE_LEN = 20,               /* of ours */
-    MSGIDS_MAX = 2048,            /* message ids of the peer's that an ISAKMP SA keeps; then it is renewed */
-    REKEY_JITTER_MS = 10000,
-    IN_GRACE_MS = 2000,           /* a pair that goes takes in that long what was under way when we said Delete */
-    ANSWER_MS = 2000,             /* as responder we begin no quick mode of our own for a flow that long */
-    OUT_CONFIRM_MS = 6000,        /* a new pair of ours that replaces one sends after that long at the latest */
-    LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
-    UNKNOWN_SPI_MS = 1000,        /* once in that time an SPI we do not know makes us do something, for each far end */
-    PROBE_EVERY_MS = 300000,      /* a quick mode to see whether a peer lives that cannot be asked */
-    SAID_MS = 60000,              /* the same line about the same peer is not said again that long */
-    P1_LIFE_MIN_S = 4, P2_LIFE_MIN_S = 4, P2_LIFE_MIN_KB = 1024, /* shorter is refused */
-    DELETED_LINGER_MS = 60000,    /* a deleted SA stays listed about a minute */
-    NODE_LINGER_MS = 60000,       /* a finished exchange answers duplicates that long */
-    RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
-    RESTART_MS = 10000,           /* a new process waits that long for dp to say which SAs it holds */
-    OLD_PAIR_GRACE_MS = 8000,     /* the old pair lives on that long after the new one is up */
-    DUPLICATE_GRACE_MS = 12000,   /* two pairs made at once: the loser goes after that long */
-    BACKOFF_MIN_MS = 10000,
-    BACKOFF_MAX_MS = 300000,
-    LOG_BURST = 20,               /* failure lines per second; the rest is only counted */
-    NOTIFIES_PER_S = 50,          /* errors told to whoever it is, unprotected */
-    SEEN_HASHES = 6, SPI_GRAVES = 1024,
-    P1_LIFE_DEFAULT_S = 86400, P2_LIFE_DEFAULT_S = 28800, /* RFC 2407 4.5 */
-};
-
 /* ---- states (names as IOS debug prints them) ------------------------------------------------------ */
 #define IKE_STATES(S)                                                                                                  \
-    S(READY) S(I_MM1) S(I_MM2) S(I_MM3) S(I_MM4) S(I_MM5) S(I_MM6) S(R_MM1) S(R_MM2) S(R_MM3) S(R_MM4) S(R_MM5)        \
+    S(READY) S(I_AM1) S(R_AM2) S(I_MM1) S(I_MM2) S(I_MM3) S(I_MM4) S(I_MM5) S(I_MM6) S(R_MM1) S(R_MM2) S(R_MM3) S(R_MM4) S(R_MM5)        \
     S(P1_COMPLETE) S(QM_READY) S(QM_SPI_STARVE) S(QM_I_QM1) S(QM_R_QM2) S(QM_PHASE2_COMPLETE) S(INFO)
 enum ike_state {
 #define S(id) XS_##id,
@@ -94,6 +63,8 @@ enum vid_bit { VB_UNITY = 1, VB_DPD = 2, VB_XAUTH = 4, VB_FRAG = 8, VB_ADIT = 16
                VB_NATT_V7 = 128, VB_NATT_RFC = 256, VB_STRONGSWAN = 512, VB_OPENSWAN = 1024, VB_LIBRESWAN = 2048,
                VB_RACOON = 4096, VB_OTHER = 8192 };
 
+enum { NAT_US = 1, NAT_PEER = 2 };
+
 /* How far phase 1 has come. Between AUTHED and READY stand exchanges of their own (extended authentication, mode
  * configuration); flows wait for READY. */
 enum sa_phase { PHASE_HALF /* no keys yet */, PHASE_KEYED, PHASE_AUTHED, PHASE_READY };
@@ -104,12 +75,14 @@ struct sa_core {
     bool initiator;
     u8 phase;      /* enum sa_phase */
     u8 encr, hash; /* enum encr_id, hash_id */
-    bool nat;      /* the peer's NAT-D says that one stands between */
+    u8 nat;        /* NAT_ bits: in front of whom one stands */
+    u16 natt;      /* what both speak of NAT traversal: one of enum vid_bit, 0: nothing */
     u16 auth, group;
     u32 conn_id, policy, life_s, vids;
     struct secret skeyid, skeyid_d, skeyid_a, skeyid_e, key;
     struct bytes_id peer_id; /* body of the peer's ID payload */
-    char peer_name[64];
+    char peer_name[IKE_ID_TEXT]; /* the same as text */
+    char profile[IKE_NAME];      /* the isakmp profile it belongs to, "": none */
     u64 authed_ms;           /* env time, 0 before PHASE_AUTHED */
 };
 /* What one exchange has learnt. The IV is here: of phase 1 while it runs, then the base for phase 2's. */
@@ -149,7 +122,7 @@ struct retrans {
 };
 /* When something is due (timer.c); part of what it is about. */
 enum timer_kind { TIMER_SA, TIMER_XCH, TIMER_CHILD, TIMER_FLOW, TIMER_OLD, TIMER_HALF_OPEN,
-                  TIMER_MET, TIMER_LIVE, TIMER_RESTART };
+                  TIMER_MET, TIMER_LIVE, TIMER_NATT, TIMER_RESTART };
 struct timer {
     u64 at_ms;
     u32 pos; /* 1 + its place in the heap, 0: not set */
@@ -195,6 +168,8 @@ struct ike_sa {
         struct timer timer;
         u32 seq, sent; /* sent: R-U-THERE without an answer yet */
     } live; /* live.c */
+    struct timer natt_timer; /* the next keepalive */
+    bool natt_armed;
     u32 flow; /* initiator: the flow that wanted it */
 };
 /* A far end, by address (peer.c). */
@@ -216,6 +191,8 @@ struct child {
     u8 encr, auth, ah, mode;
     bool esn, initiator, in_up, out_up, closing, said; /* said: Delete was said */
     bool heard_gone; /* the peer said it */
+    bool udp;        /* in UDP (RFC 3948), from local's to remote's port */
+    u64 who;         /* sa_who of the ISAKMP SA it was made on */
     struct selector sel;
     struct endpoint local, remote;
     u64 started_ms, up_ms, soft_ms, hard_ms, delete_ms; /* 0: not */
@@ -264,6 +241,7 @@ enum todo_kind {
     TODO_P1_UP,      /* sa */
     TODO_P1_SPENT,   /* sa: it has no more room for message ids soon */
     TODO_CONTACT,    /* sa: the peer said INITIAL-CONTACT */
+    TODO_MOVED,      /* sa: it speaks from elsewhere now; before that from remote, port type */
     TODO_NOTIFY,     /* sa: say type about the SPI it proposed */
     TODO_PAIR_UP,    /* flow */
     TODO_PAIR_LOST,  /* flow */
@@ -296,8 +274,21 @@ struct conf_policy {
     struct ike_policy_value v;
 };
 struct conf_psk {
-    struct conf_psk *next;
+    struct conf_psk *next, *same; /* same: one of the same prefix or name, in another keyring */
     struct ike_psk_value v;
+};
+struct conf_match {
+    struct conf_match *next;
+    struct ike_match_value v;
+};
+struct conf_profile {
+    struct conf_profile *next;
+    struct conf_match *matches, *last_match;
+    struct ike_profile_value v;
+};
+struct conf_peer {
+    struct conf_peer *next;
+    struct ike_peer_value v;
 };
 struct conf_flow {
     struct conf_flow *next;
@@ -308,8 +299,11 @@ struct ike_conf { /* one generation; owns everything in it */
     struct ike_global_value global;
     struct conf_policy *policies; /* by priority */
     struct conf_psk *psks;
-    struct map psk_map;    /* psk_key: the last one of a prefix */
+    struct map psk_map;    /* psk_key: those of a prefix; psk_name_key: those of a name */
     u8 psk_lens[129 / 8 + 1]; /* a bit for each prefix length that a key has */
+    struct conf_profile *profiles, *last_profile; /* in the order of the configuration */
+    struct conf_peer *peers;
+    struct map peer_map; /* peer_key: of peers */
     struct conf_flow *flows, *last_flow;
 };
 
@@ -340,8 +334,13 @@ struct ike {
     bool dp_deaf;  /* and it could not be asked */
     u32 restart_tag; /* of the question that is open, 0: none */
     struct timer restart_timer; /* set while the answer is waited for */
+    struct bucket { /* budget.c */
+        u64 at_ms; /* 0: full */
+        u32 thousandths;
+    } budget[256], budget_all;
     u64 log_second, tell_second;
     unsigned log_used, tell_used;
+    bool guess_told; /* that aggressive mode gives pre-shared keys to guess at */
     struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
     struct said said[256];
     unsigned next_grave;
@@ -359,6 +358,7 @@ enum effect { EF_P1_DONE = 1, EF_INITIAL_CONTACT = 2, EF_INSTALL_IN = 4, EF_INST
 struct draft {
     struct sa_core sa;
     struct xch_core x;
+    struct endpoint local, remote; /* between which endpoints the SA speaks from the commit on */
     struct dh *dh; /* owned until commit */
     struct isakmp_out out;
     bool reply;
@@ -376,7 +376,7 @@ typedef enum verdict (*handler_fn)(struct ike *ike, const struct ike_sa *sa, con
 typedef void (*answer_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d);
 enum row_role { ROLE_I = 1, ROLE_R = 2, ROLE_ANY = 3 };
 enum row_timer { TM_NONE, TM_RESEND /* until the peer answers */, TM_REPLY /* only when the peer repeats itself */ };
-enum row_trace { TR_NONE, TR_MM, TR_MM_TIGHT, TR_QM_FIRST, TR_QM_LAST };
+enum row_trace { TR_NONE, TR_MM, TR_MM_TIGHT, TR_AM, TR_QM_FIRST, TR_QM_LAST };
 enum row_cover { IN_CLEAR = 1, ENCRYPTED = 2, EITHER = 3 };
 enum row_proof { BY_ANY, BY_HASH, BY_SIG };
 struct row {
@@ -425,7 +425,13 @@ const struct exchange *exchange_of(const struct version_ops *v, u8 type);
 /* engine.c */
 /* row_find: the row for a message of that exchange in that state; NULL: it has no place there. */
 const struct row *row_find(const struct ike_sa *sa, u8 state, bool initiator, u8 exchange, bool encrypted);
-void engine_run(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len, const struct isakmp_hdr *hdr);
+/* A datagram that came in, without the marker of port 4500. */
+struct datagram {
+    const u8 *data;
+    size_t len;
+    struct endpoint from, to;
+};
+void engine_run(struct ike *ike, struct ike_sa *sa, const struct datagram *in, const struct isakmp_hdr *hdr);
 /* engine_start: writes and sends the first message of an exchange of ours. write fills the draft. */
 typedef bool (*start_fn)(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg);
 bool engine_start(struct ike *ike, struct ike_sa *sa, struct xch *x, start_fn write, void *arg, u8 state,
@@ -447,6 +453,7 @@ void session_tick(struct ike *ike, u64 now); /* everything that is due */
 void session_silent(struct ike *ike, const struct dp_life_value *l); /* DP_SILENT */
 void session_heard(struct ike *ike, const struct dp_life_value *l);  /* DP_HEARD */
 void session_refused(struct ike *ike, const struct dp_expire_value *e); /* DP_SA_REFUSED */
+void session_moved(struct ike *ike, const struct dp_moved_value *m);    /* DP_MOVED */
 void session_shutdown(struct ike *ike);
 void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u);
 
@@ -531,12 +538,20 @@ struct ike_sa *sa_find(const struct ike *ike, const struct isakmp_hdr *hdr, cons
 struct ike_sa *sa_by_number(const struct ike *ike, u32 number);
 /* sa_usable: the newest authenticated SA with that address, local AF_NONE = any. */
 struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote);
+/* sa_for: the same for a flow: of its isakmp profile, when it has one. */
+struct ike_sa *sa_for(const struct ike *ike, const struct flow *f);
 /* sa_speaking: the same, or one that has just ended and can still say Delete. */
 struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local, const struct addr *remote);
-/* sa_negotiating: a main mode of ours that is under way and will serve such a flow. */
-struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local, const struct addr *remote);
+/* sa_negotiating: a phase 1 of ours that is under way and will serve such a flow. */
+struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local, const struct addr *remote,
+                              const char *profile); /* NULL, "": any */
 /* sa_serves: a flow with that local address (AF_NONE: any) may use the SA, or wait for it. */
 bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct addr *remote);
+/* sa_of_profile: it was made under that isakmp profile; NULL, "": any will do. */
+static inline bool sa_of_profile(const struct ike_sa *sa, const char *profile)
+{
+    return !profile || !profile[0] || strcmp(sa->c.profile, profile) == 0;
+}
 bool sa_half_open(const struct ike_sa *sa); /* nobody has proved who he is, and it goes on */
 /* sa_authed: the peer has proved who it is. sa_ready: and quick modes may run. Deleted ones too. */
 static inline bool sa_authed(const struct ike_sa *sa)
@@ -547,6 +562,9 @@ static inline bool sa_ready(const struct ike_sa *sa)
 {
     return sa->c.phase == PHASE_READY;
 }
+/* sa_move: it speaks between these endpoints from now on; what goes by the old ones hears of it by the queue. */
+void sa_move(struct ike *ike, struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote);
+u64 sa_who(const struct ike *ike, const struct ike_sa *sa); /* a keyed hash of the identity that the peer has proved */
 /* sa_delete: ends an SA; tell = say Delete. What hangs on it hears of it by the queue. It stays listed a minute. */
 void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell);
 void sa_drop_secrets(struct ike *ike, struct ike_sa *sa); /* exchanges and keys */
@@ -564,6 +582,15 @@ u32 sa_handle(const struct ike_sa *sa);
 enum ike_show_state sa_show_state(const struct ike_sa *sa);
 const char *sa_role(const struct ike_sa *sa);
 
+/* Whom a key is for. */
+struct far_end {
+    struct addr local, addr;
+    char name[IKE_ID_TEXT]; /* what it calls itself, where that is known before the keys; "": it is not */
+    const char *keyring; /* borrowed: the only one that counts; NULL: any */
+};
+/* far_end_of: of an SA, as far as its draft knows it. */
+struct far_end far_end_of(const struct ike *ike, const struct ike_sa *sa, const struct sa_core *c);
+
 /* auth.c */
 struct auth_method {
     u16 id;           /* Authentication-Method, RFC 2409 appendix A */
@@ -572,7 +599,7 @@ struct auth_method {
     u8 proof;         /* enum row_proof */
     enum ike_reason lacks; /* what is said when that is not there */
     /* have: it is there for that far end. told: the debug lines of having looked. */
-    bool (*have)(const struct ike *ike, const struct addr *remote);
+    bool (*have)(const struct ike *ike, const struct far_end *who);
     void (*told)(struct ike *ike, const struct ike_sa *sa, u32 conn, bool found);
     /* skeyid: d->sa.skeyid, when both nonces (and g^xy) are known. False: why is in the draft. */
     bool (*skeyid)(struct ike *ike, const struct ike_sa *sa, struct draft *d);
@@ -584,7 +611,7 @@ struct auth_method {
 const struct auth_method *auth_of(u16 id); /* NULL: adit has it not */
 /* auth_have: the bits (auth_bit) of the methods that we have what it takes for with that far end. auth_tell: the debug lines
  * of having looked for that. */
-u32 auth_have(const struct ike *ike, const struct addr *remote);
+u32 auth_have(const struct ike *ike, const struct far_end *who);
 void auth_tell(struct ike *ike, const struct ike_sa *sa, u32 conn, u32 have);
 u32 auth_bit(const struct auth_method *a);
 
@@ -604,10 +631,10 @@ void keys_keymat(u8 *out, size_t len, const struct sa_core *sa, const struct xch
 
 /* initiator.c */
 enum { START_WHY = 160 };
-/* mm_start: begins main mode; NULL with the reason reported and in why when it cannot begin. flow: who wants it (0: a
- * rekey). */
-struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote,
-                        char why[START_WHY]);
+/* p1_start: begins main mode, or aggressive mode where the profile or the peer is configured so; NULL with the reason
+ * reported and in why when it cannot begin. flow: who wants it (0: a rekey); profile "": none. */
+struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote,
+                        const char *profile, char why[START_WHY]);
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
 /* info_*: nothing is sent before the SA has keys. */
 void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
@@ -626,14 +653,52 @@ bool live_speaks(const struct ike_sa *sa);         /* the far end can be asked *
 u32 live_silence_s(const struct ike *ike);         /* DP_SET_SILENCE */
 u32 live_heard_s(const struct ike *ike);           /* DP_SET_HEARD */
 
-/* secret.c */
-u64 psk_key(const struct ike *ike, const struct addr *peer, u8 len); /* of a prefix, in ike_conf.psk_map */
-const struct ike_psk_value *psk_find(const struct ike *ike, const struct addr *peer);
+/* budget.c */
+bool budget_take(struct ike *ike, const struct addr *from); /* one answer to a first message; false: not now */
 
-/* vendor.c, natd.c */
+/* secret.c */
+u64 psk_key(const struct ike *ike, const struct ike_psk_value *v); /* in ike_conf.psk_map */
+/* psk_find: by the name the far end gives itself, else by its address, the longest prefix; NULL: none. */
+const struct ike_psk_value *psk_find(const struct ike *ike, const struct far_end *who);
+
+/* profile.c */
+/* id_name: the name in the body of an ID payload; false: it is no name, or holds what does not print, or does not fit. */
+bool id_name(char out[IKE_ID_TEXT], const struct bytes_id *body);
+const struct ike_profile_value *profile_named(const struct ike *ike, const char *name); /* NULL: none, or "" */
+/* profile_for: the first that takes a peer with that identity (body of its ID payload) at our address; NULL: none does. */
+const struct ike_profile_value *profile_for(const struct ike *ike, const struct addr *local, const struct bytes_id *id);
+/* profile_takes: that one does; one without match lines takes everybody it was chosen for. */
+bool profile_takes(const struct ike *ike, const char *name, const struct bytes_id *id);
+/* profile_self: who we say we are to that peer. profile_aggressive: phase 1 with it begins in aggressive mode. */
+const struct ike_self *profile_self(const struct ike *ike, const char *profile, const struct addr *peer);
+bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer);
+
+/* vendor.c */
 u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);
+/* vendor_write_natt: which variants of NAT traversal are offered, or the one that is answered (VB_ bits). */
 void vendor_write_ours(struct isakmp_out *o, const u8 cookie_i[8]);
-void natd_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct sa_core *c);
+void vendor_write_natt(struct isakmp_out *o, u32 natt);
+
+/* natt.c */
+u32 natt_offers(const struct ike *ike);           /* VB_ bits; 0: we have none */
+u16 natt_choose(const struct ike *ike, u32 vids); /* the best of those that both have; 0: none */
+/* natt_udp: ESP goes in UDP, for both ends speak of it and a NAT stands between. */
+static inline bool natt_udp(const struct sa_core *c)
+{
+    return c->natt && c->nat;
+}
+void natd_write(struct draft *d); /* our NAT-D payloads, where both ends speak of it */
+/* natd_check: what the peer's say into the draft: d->sa.nat. */
+void natd_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
+void natt_float(struct draft *d); /* we began: from here on by port 4500, when a NAT stands between */
+/* natt_encaps: the attribute Encapsulation-Mode for a mode of dp's; natt_mode: back; false: it is none that fits this SA. */
+u16 natt_encaps(const struct sa_core *c, u8 mode);
+bool natt_mode(const struct sa_core *c, u16 encaps, u8 *out);
+void natt_write_oa(struct draft *d, const struct ike_sa *sa); /* for transport mode */
+/* natt_send: a message of ours, with the marker where it goes out by port 4500. natt_strip: takes it off; false: it has none. */
+void natt_send(struct ike *ike, const struct endpoint *from, const struct endpoint *to, const u8 *data, size_t len);
+bool natt_strip(const u8 **data, size_t *len);
+void natt_keepalive(struct ike *ike, struct ike_sa *sa); /* the first time: in a while; then one now, and again */
 
 /* child.c */
 /* child_proto: the protocol of spi_in and spi_out: PROTO_ESP, or PROTO_AH when there is no ESP. */
@@ -653,6 +718,8 @@ void child_expire(struct ike *ike, const struct dp_expire_value *e);
 void child_not_taken(struct child *c, u8 dir); /* the data plane did not take that half */
 void child_bury(struct ike *ike, const struct child *c); /* its inbound SPIs are told gone when they still come */
 void child_lost_dp(struct child *c); /* its data plane died: there is nothing to take out */
+void child_moved(struct ike *ike, struct child *c, const struct endpoint *local, const struct endpoint *remote,
+                 struct ike_peer *p); /* its SAs go between these from now on */
 /* child_shorten: the peer keeps it only that long after it came up (RESPONDER-LIFETIME). */
 void child_shorten(struct ike *ike, struct child *c, u32 life_s);
 

@@ -1,12 +1,12 @@
 /*
- * initiator.c: the exchanges we begin: main mode, quick mode, informational. Each makes the
+ * initiator.c: the exchanges we begin: main and aggressive mode, quick mode, informational. Each makes the
  * exchange, has its first message written (v1_phase1_out.c, v1_quick.c, v1_info.c) and sent
  * (engine_start). Says why when it cannot begin; what follows from that is the caller's. RFC 2409
  * 5.4, 5.5, 5.7.
  */
 #include "ike/v1.h"
 
-/* ---- main mode ---- */
+/* ---- phase 1 ---- */
 
 /* usable: a policy whose method we have what it takes for. NULL: none; *out_lacks: of one that has a method of ours. */
 static const struct ike_policy_value *usable(const struct ike *ike, u32 have,
@@ -23,18 +23,34 @@ static const struct ike_policy_value *usable(const struct ike *ike, u32 have,
     return NULL;
 }
 
-struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
-                        const struct addr *remote, char why[START_WHY])
+struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
+                        const struct addr *remote, const char *profile, char why[START_WHY])
 {
     char a[ADDR_STR];
     struct endpoint from = {*local, 500}, to = {*remote, 500};
     const struct auth_method *lacks;
-    u32 have = auth_have(ike, remote);
-    if (!usable(ike, have, &lacks)) {
-        snprintf(why, START_WHY, "no %s is configured for %s",
-                 lacks ? lacks->what : "ISAKMP policy with pre-share", addr_str(a, remote));
-        report(ike, NULL, remote, XCH_MAIN, lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
+    const struct ike_profile_value *p = profile_named(ike, profile);
+    const struct far_end who = {*local, *remote, "", p && p->keyring[0] ? p->keyring : NULL};
+    bool aggressive = profile_aggressive(ike, profile, remote);
+    if (profile[0] && !p) {
+        snprintf(why, START_WHY, "isakmp profile %s does not exist", profile);
+        report(ike, NULL, remote, XCH_MAIN, WHY_PROFILE, why);
         return NULL;
+    }
+    u32 have = auth_have(ike, &who);
+    const struct ike_policy_value *first = usable(ike, have, &lacks);
+    if (!first) {
+        snprintf(why, START_WHY, "no %s is configured for %s%s%s",
+                 lacks ? lacks->what : "ISAKMP policy with pre-share", addr_str(a, remote),
+                 who.keyring ? " in keyring " : "", who.keyring ? who.keyring : "");
+        report(ike, NULL, remote, aggressive ? XCH_AGGRESSIVE : XCH_MAIN,
+               lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
+        return NULL;
+    }
+    const struct ike_sa *old = sa_usable(ike, local, remote);
+    if (old && natt_udp(&old->c)) { /* renewed where it is: behind a NAT it can be reached by its mapping only */
+        from = old->local;
+        to = old->remote;
     }
     struct ike_sa *sa = sa_new(ike, &from, &to);
     sa->flow = flow;
@@ -43,10 +59,14 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
     sa->peer = peer_hold(ike, &from, &to, "isakmp_initiator");
     ev_ike_sa_insert(
         ike->log, 0, remote,
-        &(struct evb_ike_sa_insert){.lport = 500, .rport = 500, .handle = sa_handle(sa)});
-    if (!engine_start(ike, sa, &sa->main, mm_out_1, &have, XS_I_MM1, TM_RESEND)) {
+        &(struct evb_ike_sa_insert){.lport = from.port, .rport = to.port, .handle = sa_handle(sa)});
+    struct am_offer offer = {have, first->group};
+    str_copy(sa->c.profile, sizeof sa->c.profile, profile);
+    sa->main.c.exchange = aggressive ? XCH_AGGRESSIVE : XCH_MAIN;
+    if (!(aggressive ? engine_start(ike, sa, &sa->main, am_out_1, &offer, XS_I_AM1, TM_RESEND)
+                     : engine_start(ike, sa, &sa->main, mm_out_1, &have, XS_I_MM1, TM_RESEND))) {
         snprintf(why, START_WHY,
-                 "main mode could not be started: the policies do not fit a message");
+                 "phase 1 could not be started: the policies do not fit a message");
         sa_free(ike, sa);
         return NULL;
     }
@@ -55,6 +75,14 @@ struct ike_sa *mm_start(struct ike *ike, u32 flow, const struct addr *local,
 }
 
 /* ---- quick mode ---- */
+
+/* behind_last: phase 1's last message was ours and has just left. A peer with several threads may see what we begin now before
+ * it has worked that one off, and then forgets it (strongSwan does): it is said once more, soon. */
+static bool behind_last(const struct ike *ike, const struct ike_sa *sa)
+{
+    return sa->c.initiator && sa->main.c.exchange == XCH_AGGRESSIVE &&
+           env_now_ms(ike->clock) - sa->c.authed_ms < BEHIND_LAST_MS;
+}
 
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
 {
@@ -66,6 +94,10 @@ bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
     if (!engine_start(ike, sa, x, qm_out_1, f, XS_QM_I_QM1, TM_RESEND)) {
         xch_free(ike, x);
         return false;
+    }
+    if (behind_last(ike, sa)) {
+        x->rt.next_ms = env_now_ms(ike->clock) + BEHIND_LAST_MS;
+        xch_arm(ike, x);
     }
     trace_input(ike, sa, sa->c.conn_id, x->c.msgid, "IKE_MESG_INTERNAL", "IKE_INIT_QM");
     trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_QM_READY, XS_QM_I_QM1, true);

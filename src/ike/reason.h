@@ -14,7 +14,7 @@
     R(NO_SA, "no such SA", "No ISAKMP SA has these cookies; the peer still holds one we do not have.")                 \
     R(NOT_ENCRYPTED, "not encrypted", "A message that must be encrypted came in clear (or the other way round).")      \
     R(UNEXPECTED, "not expected now", "The message does not fit the state of its exchange.")                           \
-    R(EXCHANGE, "exchange refused", "adit speaks main, quick and informational exchanges.")                            \
+    R(EXCHANGE, "exchange refused", "adit has no such exchange, or it is switched off.")                            \
     R(NO_PROPOSAL, "no common ISAKMP policy", "None of the offered ISAKMP transforms fits a policy.")                  \
     R(NO_TRANSFORM, "no common transform set", "None of the offered IPsec transforms fits a transform set.")           \
     R(PROXY, "proxy identities differ", "No flow with this peer has these proxy identities.")                          \
@@ -22,6 +22,8 @@
     R(KEY_EXCHANGE, "bad public value", "The Diffie-Hellman public value has a wrong length or is refused.")           \
     R(NOT_OFFERED, "not offered or changed", "The answer holds something that was not offered.")                       \
     R(IDENTITY, "wrong identity", "The peer names an identity that its address and key do not belong to.")             \
+    R(PROFILE, "isakmp profile does not fit",                                                                          \
+      "The isakmp profile that is wanted here does not exist, does not take the peer's identity, or has another keyring.") \
     R(AUTH, "authentication failed", "The peer's authentication hash is wrong.")                                       \
     R(NOT_AUTH, "SA not authenticated", "A phase 2 message came before phase 1 was done.")                             \
     R(LIMIT, "too many half-open SAs", "More unfinished negotiations than adit keeps at a time.")                      \
@@ -35,6 +37,8 @@
     R(LIKELY, "the peer says no, likely", "Sent under the keys of this negotiation before either end proved itself.")   \
     R(UNHEARD, "message 5 not answered",                                                                               \
       "The peer does not answer what proves us: the pre-shared keys differ, or it does not accept our identity.")      \
+    R(MOVED, "peer is elsewhere",                                                                                       \
+      "A NAT gave the peer another address, and its pairs cannot follow: no ISAKMP SA with it lives.")                    \
     R(NO_DP, "data plane took no SA", "An SA that was negotiated did not get into the data plane; its pair was removed.")
 
 enum ike_reason {

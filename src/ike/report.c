@@ -147,7 +147,7 @@ void id_text(char *out, size_t cap, const u8 *body, u16 len)
     } else if (len >= 20 && body[0] == ID_IPV6_ADDR) {
         struct addr v6 = addr_from_bytes(AF_V6, body + 4);
         str_copy(out, cap, addr_str(a, &v6));
-    } else if (len > 4 && (body[0] == ID_FQDN || body[0] == ID_USER_FQDN)) {
+    } else if (len > 4 && (body[0] == ID_FQDN || body[0] == ID_USER_FQDN || body[0] == ID_KEY_ID)) {
         size_t n = MIN((size_t)len - 4, cap - 1);
         for (size_t i = 0; i < n; i++) { /* a stranger's text: only what prints */
             out[i] = body[4 + i] > 32 && body[4 + i] < 127 ? (char)body[4 + i] : '?';
@@ -165,7 +165,7 @@ void trace_id(struct ike *ike, const struct ike_sa *sa, const u8 *body, u16 len,
         return;
     }
     id_text(text, sizeof text, body, len);
-    bool name = body[0] == ID_FQDN || body[0] == ID_USER_FQDN;
+    bool name = body[0] == ID_FQDN || body[0] == ID_USER_FQDN || body[0] == ID_KEY_ID;
     /* the 12.4 dialect prints the payload's length with its generic header */
     if (name) {
         ev_ike_id_name(ike->log, sa->c.conn_id, &sa->remote.a,

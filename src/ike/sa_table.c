@@ -126,6 +126,7 @@ struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struc
     sa->timer.kind = TIMER_SA;
     sa->main.timer.kind = TIMER_XCH;
     sa->live.timer.kind = TIMER_LIVE;
+    sa->natt_timer.kind = TIMER_NATT;
     sa->main.sa = sa;
     sa->number = ++ike->next_number;
     sa->local = *local;
@@ -246,6 +247,7 @@ void sa_free(struct ike *ike, struct ike_sa *sa)
     sa_unlink(ike, sa);
     timer_set(ike, &sa->timer, 0);
     timer_set(ike, &sa->live.timer, 0);
+    timer_set(ike, &sa->natt_timer, 0);
     sa_drop_secrets(ike, sa);
     peer_release(ike, sa->peer);
     free(sa->msgids);
@@ -264,6 +266,7 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
                                    .state = ev_str(ike_show_state_name(sa_show_state(sa)))});
     sa_not_guest(ike, sa);
     timer_set(ike, &sa->live.timer, 0);
+    timer_set(ike, &sa->natt_timer, 0);
     sa->deleted = true;
     sa->gone_ms = env_now_ms(ike->clock) + DELETED_LINGER_MS;
     sa_arm(ike, sa);
@@ -277,7 +280,50 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
 
 void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t len)
 {
-    ike->env.send(ike->env.ctx, &sa->local, &sa->remote, data, len);
+    natt_send(ike, &sa->local, &sa->remote, data, len);
+}
+
+/* ---- where it speaks ---- */
+
+u64 sa_who(const struct ike *ike, const struct ike_sa *sa)
+{
+    return keyed_hash(ike->seed, sa->c.peer_id.b, sa->c.peer_id.len);
+}
+
+void sa_move(struct ike *ike, struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote)
+{
+    struct endpoint old = sa->remote;
+    bool first = sa->linked &&
+                 map_get(&ike->sa_first, sa_first_key(ike, sa->c.cookie_i, &old)) == sa;
+    if (first) {
+        map_del(&ike->sa_first, sa_first_key(ike, sa->c.cookie_i, &old));
+        map_put(&ike->sa_first, sa_first_key(ike, sa->c.cookie_i, remote), sa);
+    }
+    sa->local = *local;
+    sa->remote = *remote;
+    if (!addr_equal(&old.a, &remote->a) && sa->peer) {
+        struct ike_peer *was = sa->peer;
+        sa->peer = peer_hold(ike, local, remote, "sa_move");
+        if (sa->linked) {
+            list_remove(&sa->peer_link);
+            list_push_back(&sa->peer->sas, &sa->peer_link);
+        }
+        sa->peer->contacted = was->contacted;
+        peer_release(ike, was);
+    }
+    if (sa_authed(sa)) { /* else it changes to port 4500, and nothing hangs on it yet */
+        struct todo *t = todo_push(ike, TODO_MOVED);
+        t->sa = sa->number;
+        t->remote = old.a;
+        t->type = old.port;
+    }
+}
+
+/* may_speak: it may come from there: where the SA is, or, where a NAT may give it another address at any time, from elsewhere
+ * under its keys. */
+static bool may_speak(const struct ike_sa *sa, const struct isakmp_hdr *hdr, const struct endpoint *from)
+{
+    return endpoint_equal(&sa->remote, from) || (sa->c.natt && (hdr->flags & FL_ENCRYPTED));
 }
 
 /* sa_find: by both cookies; by the initiator's alone while the responder's is still to be learnt
@@ -288,14 +334,14 @@ struct ike_sa *sa_find(const struct ike *ike, const struct isakmp_hdr *hdr,
 {
     u64 ci = be64(hdr->cookie_i), cr = be64(hdr->cookie_r);
     struct ike_sa *sa = map_get(&ike->sa_cookie, ci);
-    if (sa && sa->c.initiator && endpoint_equal(&sa->remote, from) &&
-        (memcmp(sa->c.cookie_r, hdr->cookie_r, 8) == 0 || sa->main.c.state == XS_I_MM1)) {
+    if (sa && sa->c.initiator && may_speak(sa, hdr, from) &&
+        (memcmp(sa->c.cookie_r, hdr->cookie_r, 8) == 0 || be64(sa->c.cookie_r) == 0)) {
         return sa;
     }
     sa = cr ? map_get(&ike->sa_cookie, cr)
             : map_get(&ike->sa_first, sa_first_key(ike, hdr->cookie_i, from));
     if (sa && !sa->c.initiator && memcmp(sa->c.cookie_i, hdr->cookie_i, 8) == 0 &&
-        endpoint_equal(&sa->remote, from)) {
+        may_speak(sa, hdr, from)) {
         return sa;
     }
     return NULL;
@@ -314,14 +360,14 @@ bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct a
 
 /* newest: ended: one that is deleted will do while it has its keys. */
 static struct ike_sa *newest(const struct ike *ike, const struct addr *local,
-                             const struct addr *remote, bool ended)
+                             const struct addr *remote, const char *profile, bool ended)
 {
     struct ike_sa *best = NULL;
     struct ike_peer *p = peer_find(ike, remote);
     for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
         if ((ended ? sa->c.key.len != 0 : !sa->deleted) && sa_ready(sa) &&
-            sa_serves(sa, local, remote) &&
+            sa_serves(sa, local, remote) && sa_of_profile(sa, profile) &&
             (!best || (best->deleted && !sa->deleted) ||
              (sa->deleted == best->deleted &&
               sa->c.authed_ms >= best->c.authed_ms))) {
@@ -333,22 +379,29 @@ static struct ike_sa *newest(const struct ike *ike, const struct addr *local,
 
 struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote)
 {
-    return newest(ike, local, remote, false);
+    return newest(ike, local, remote, NULL, false);
+}
+
+struct ike_sa *sa_for(const struct ike *ike, const struct flow *f)
+{
+    const struct addr *peer = flow_peer(f);
+    return peer ? newest(ike, &f->v.local, peer, f->v.profile, false) : NULL;
 }
 
 struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local,
                            const struct addr *remote)
 {
-    return newest(ike, local, remote, true);
+    return newest(ike, local, remote, NULL, true);
 }
 
 struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local,
-                              const struct addr *remote)
+                              const struct addr *remote, const char *profile)
 {
     struct ike_peer *p = peer_find(ike, remote);
     for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
-        if (sa_half_open(sa) && sa->c.initiator && sa_serves(sa, local, remote)) {
+        if (sa_half_open(sa) && sa->c.initiator && sa_serves(sa, local, remote) &&
+            sa_of_profile(sa, profile)) {
             return sa;
         }
     }
@@ -359,15 +412,17 @@ struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local,
 
 const char *ike_show_state_name(enum ike_show_state s)
 {
-    static const char *const names[ST_NUM] = {"MM_NO_STATE", "MM_SA_SETUP", "MM_KEY_EXCH",
-                                              "MM_KEY_AUTH", "QM_IDLE"};
+    static const char *const names[ST_NUM] = {"MM_NO_STATE",  "MM_SA_SETUP", "MM_KEY_EXCH",
+                                              "MM_KEY_AUTH",  "QM_IDLE",     "AG_NO_STATE",
+                                              "AG_INIT_EXCH", "AG_AUTH"};
     return s < ST_NUM ? names[s] : "?";
 }
 
 enum ike_show_state sa_show_state(const struct ike_sa *sa)
 {
+    bool aggressive = sa->main.c.exchange == XCH_AGGRESSIVE;
     if (sa->deleted) {
-        return ST_MM_NO_STATE;
+        return aggressive ? ST_AG_NO_STATE : ST_MM_NO_STATE;
     }
     switch (sa->main.c.state) {
     case XS_I_MM2:
@@ -381,7 +436,9 @@ enum ike_show_state sa_show_state(const struct ike_sa *sa)
     case XS_R_MM5: return ST_MM_KEY_EXCH;
     case XS_I_MM6: return ST_MM_KEY_AUTH;
     case XS_P1_COMPLETE: return ST_QM_IDLE;
-    default: return ST_MM_NO_STATE;
+    case XS_I_AM1:
+    case XS_R_AM2: return ST_AG_INIT_EXCH;
+    default: return aggressive ? ST_AG_NO_STATE : ST_MM_NO_STATE;
     }
 }
 

@@ -310,15 +310,15 @@ bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_
     return true;
 }
 
-/* p1_write: every policy that we have what it takes for as one transform of one proposal. */
-void p1_write(struct ike *ike, u32 have, struct isakmp_out *o)
+/* p1_write: every policy that we have what it takes for, of that group (0: of any), as one transform of one proposal. */
+void p1_write(struct ike *ike, u32 have, u16 group, struct isakmp_out *o)
 {
     struct isakmp_prop_out p;
     isakmp_out_sa(o);
     isakmp_out_proposal(o, &p, 1, PROTO_ISAKMP, NULL, 0);
     for (const struct conf_policy *c = ike->conf->policies; c && p.num < 32; c = c->next) {
         const struct auth_method *auth = auth_of(c->v.auth);
-        if (!auth || !(have & auth_bit(auth))) {
+        if (!auth || !(have & auth_bit(auth)) || (group && c->v.group != group)) {
             continue;
         }
         const struct encr_row *e = encr_row(c->v.encr);

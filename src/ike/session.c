@@ -26,11 +26,19 @@ static void p1_up(struct ike *ike, struct ike_sa *sa)
     sa->rekey_ms = sa->expire_ms - MIN(early, life / 3);
     sa_arm(ike, sa);
     live_arm(ike, sa);
+    natt_keepalive(ike, sa);
     sa->peer->contacted = true;
     sa->fail[0] = 0;
     trace_input(ike, sa, sa->c.conn_id, 0, "IKE_MESG_INTERNAL", "IKE_PHASE1_COMPLETE");
     trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_P1_COMPLETE, XS_P1_COMPLETE, false);
     flow_p1_up(ike, sa);
+}
+
+/* same_peer: what belongs to `who` at that endpoint is of the same far end as the SA: who calls itself the same, and, where no
+ * NAT stands between, whoever speaks from there. Behind one NAT there may be several. */
+static bool same_peer(u64 who, const struct endpoint *at, bool udp, u64 sa_is, const struct ike_sa *sa)
+{
+    return who == sa_is || (!udp && !natt_udp(&sa->c) && endpoint_equal(at, &sa->remote));
 }
 
 /* initial_contact: the peer has just started: what it does not know any more goes. What was made
@@ -40,14 +48,14 @@ static void initial_contact(struct ike *ike, struct ike_sa *sa)
 {
     LIST_FOR (it, &sa->peer->sas) {
         struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
-        if (o != sa && !o->deleted && endpoint_equal(&o->remote, &sa->remote) &&
-            sa_authed(o) && o->c.authed_ms <= sa->born_ms) {
+        if (o != sa && !o->deleted && sa_authed(o) && o->c.authed_ms <= sa->born_ms &&
+            same_peer(sa_who(ike, o), &o->remote, natt_udp(&o->c), sa_who(ike, sa), sa)) {
             sa_delete(ike, o, "Receive initial contact", false);
         }
     }
     LIST_FOR (it, &sa->peer->children) {
         struct child *c = CONTAINER_OF(it, struct child, peer_link);
-        if (c->started_ms <= sa->born_ms) {
+        if (c->started_ms <= sa->born_ms && same_peer(c->who, &c->remote, c->udp, sa_who(ike, sa), sa)) {
             child_delete(ike, c, false);
         }
     }
@@ -77,8 +85,8 @@ static void rekey(struct ike *ike, struct ike_sa *sa)
     bool needed = !ike->ending && (sa->peer->num_children || !list_empty(&sa->nodes));
     sa->rekey_ms = env_now_ms(ike->clock) + 30000;
     if (needed && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
-        !sa_negotiating(ike, &sa->local.a, &sa->remote.a)) {
-        mm_start(ike, 0, &sa->local.a, &sa->remote.a, why);
+        !sa_negotiating(ike, &sa->local.a, &sa->remote.a, NULL)) {
+        p1_start(ike, 0, &sa->local.a, &sa->remote.a, sa->c.profile, why);
     }
     sa_arm(ike, sa);
 }
@@ -89,7 +97,7 @@ static void phase1_timeout(struct ike *ike, struct ike_sa *sa)
     str_copy(seen, sizeof seen, sa->fail);
     snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s",
              ike_state_name(sa->main.c.state), seen[0] ? "; last seen: " : "", seen);
-    report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_TIMEOUT, why);
+    report(ike, sa, &sa->remote.a, sa->main.c.exchange, WHY_TIMEOUT, why);
     str_copy(sa->fail, sizeof sa->fail, why);
     sa_delete(ike, sa, "Death by retransmission P1", false);
 }
@@ -213,6 +221,59 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
         if (c->up_ms && !c->closing) {
             todo_want(ike, c->flow, true);
         }
+    }
+}
+
+/* ---- the far end is elsewhere ---- */
+
+/* moved: a NAT has given the SA's far end another address or port: the pairs that went to the old one go to the new one. */
+static void moved(struct ike *ike, struct ike_sa *sa, const struct addr *old, u16 port)
+{
+    struct ike_peer *was = peer_find(ike, old);
+    for (struct list *it = was ? was->children.next : NULL, *next; was && it != &was->children; it = next) {
+        struct child *c = CONTAINER_OF(it, struct child, peer_link);
+        next = it->next;
+        bool last = next == &was->children;
+        if (c->udp && c->who == sa_who(ike, sa) && c->remote.port == port) {
+            child_moved(ike, c, &sa->local, &sa->remote, sa->peer);
+        }
+        if (last) {
+            break; /* with its last child the old peer may be gone */
+        }
+    }
+    ev_ike_moved(ike->log, sa->c.conn_id, &sa->remote.a,
+                 &(struct evb_ike_moved){.from = *old, .port = port, .to = sa->remote.port});
+}
+
+/* session_moved: packets of a pair come from elsewhere, and the data plane has opened them: so has its far end's NAT changed
+ * its mind. The ISAKMP SA that the pair was made on goes there too, and all its pairs. */
+void session_moved(struct ike *ike, const struct dp_moved_value *m)
+{
+    const struct child *c = child_on(ike, m->flow, SA_IN, m->spi, &m->dst);
+    if (!c || !c->udp || !m->to.port || m->to.a.family != c->remote.a.family || endpoint_equal(&c->remote, &m->to)) {
+        return;
+    }
+    const struct endpoint old = c->remote;
+    const u64 who = c->who;
+    struct ike_peer *p = c->peer;
+    bool any = false;
+    for (struct list *it = p->sas.next, *next; it != &p->sas; it = next) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
+        next = it->next;
+        if (!sa->deleted && natt_udp(&sa->c) && (sa->c.nat & NAT_PEER) && endpoint_equal(&sa->remote, &old) &&
+            sa_who(ike, sa) == who) {
+            any = true;
+            struct endpoint local = sa->local;
+            bool last = next == &p->sas;
+            sa_move(ike, sa, &local, &m->to);
+            if (last) {
+                break; /* with its last SA the old peer may be gone */
+            }
+        }
+    }
+    if (!any) {
+        report(ike, NULL, &m->to.a, XCH_INFO, WHY_MOVED,
+               "its packets come from elsewhere, and no ISAKMP SA with it lives that could follow");
     }
 }
 
@@ -384,6 +445,7 @@ static void settle_sa(struct ike *ike, const struct todo *t, struct ike_sa *sa)
     case TODO_P1_UP: p1_up(ike, sa); break;
     case TODO_P1_SPENT: rekey(ike, sa); break;
     case TODO_CONTACT: initial_contact(ike, sa); break;
+    case TODO_MOVED: moved(ike, sa, &t->remote, t->type); break;
     case TODO_NOTIFY: /* the SPI the peer proposed: how it knows which negotiation is meant */
         put32(b, t->spi);
         info_notify(ike, sa, PROTO_ESP, t->type, b, t->spi ? 4 : 0, NULL, 0);
@@ -530,6 +592,7 @@ void session_tick(struct ike *ike, u64 now)
         case TIMER_FLOW: flow_due(ike, CONTAINER_OF(t, struct flow, timer)); break;
         case TIMER_RESTART: restart_late(ike); break;
         case TIMER_OLD: restart_due(ike, CONTAINER_OF(t, struct old_sa, timer)); break;
+        case TIMER_NATT: natt_keepalive(ike, CONTAINER_OF(t, struct ike_sa, natt_timer)); break;
         case TIMER_LIVE: live_timer(ike, CONTAINER_OF(t, struct ike_sa, live.timer)); break;
         case TIMER_HALF_OPEN: half_open_tick(ike, now); break;
         case TIMER_MET: half_open_due(ike, t); break;

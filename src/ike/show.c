@@ -36,9 +36,10 @@ static void show_sa(struct ike *ike, const struct ike_sa *sa, u32 tag)
     i->group = sa->c.group;
     i->life_s = sa->c.life_s;
     i->left_s = seconds_left(sa->expire_ms, env_now_ms(ike->clock));
-    str_copy(i->id, sizeof i->id, sa->c.peer_name);
+    str_copy(i->id, sizeof i->id, sa_authed(sa) ? sa->c.peer_name : "");
     i->dpd = ike->conf->global.keepalive_s && live_speaks(sa);
     i->nat = sa->c.nat;
+    str_copy(i->profile, sizeof i->profile, sa->c.profile);
     i->policy = sa->c.policy;
     i->num_children = sa->deleted ? 0 : sa->peer->num_children;
     str_copy(i->fail, sizeof i->fail, sa->fail);

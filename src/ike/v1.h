@@ -8,11 +8,11 @@
 
 #include "ike/ike_int.h"
 
-/* v1_phase1.c: for any exchange of phase 1 */
-u32 p1_secrets(struct ike *ike, const struct ike_sa *sa); /* methods that may be agreed with this far end (auth_bit) */
-/* p1_accept: the policy and the transform of the offer that are agreed, into the draft. */
-void p1_accept(struct ike *ike, const struct isakmp_msg *m, const struct ike_policy_value *p, unsigned transform,
-               struct draft *d);
+/* v1_phase1.c: for main and aggressive mode */
+/* p1_choose: an offer of the peer's: which of our policies it meets, into the draft with our cookie. p1_answered: its choice of
+ * our offer is one, into the draft. */
+enum verdict p1_choose(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
+enum verdict p1_answered(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
 /* p1_keys: g^xy from the peer's value, then the SKEYID family, the cipher key and the first IV. False: why is in d. */
 bool p1_keys(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, const struct dh *dh, struct draft *d);
 /* p1_identity: who the peer says it is; p1_proved: and it is that one. */
@@ -21,10 +21,10 @@ bool p1_identity(struct ike *ike, const struct ike_sa *sa, const struct isakmp_m
 enum verdict p1_proved(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
 /* v1_phase1_out.c: payloads behind the draft's header */
 void p1_write_choice(struct draft *d); /* the transform p1_accept took, word for word */
-bool p1_write_offer(struct ike *ike, struct draft *d, u32 have); /* our policies; false: they do not fit */
+bool p1_write_offer(struct ike *ike, struct draft *d, u32 have, u16 group); /* our policies; false: they do not fit */
 void p1_our_value(struct ike *ike, const struct dh *dh, struct draft *d, struct bytes_big *ke, struct bytes_nonce *nonce);
 void p1_write_ke(struct draft *d, const struct bytes_big *ke, const struct bytes_nonce *nonce);
-/* p1_write_identity: our address, protocol 17 port 500 as IOS sends it; id: what HASH_I or HASH_R covers of it. */
+/* p1_write_identity: our address, or what we are configured to say, protocol 17 port 500 as IOS sends it; id: what HASH_I or HASH_R covers of it. */
 void p1_write_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d, struct bytes_id *id);
 void p1_write_proof(struct ike *ike, const struct ike_sa *sa, struct draft *d);
 bool p1_greets(struct ike *ike, const struct ike_sa *sa, const struct draft *d); /* this one says INITIAL-CONTACT */
@@ -43,6 +43,18 @@ void mm_out_4(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_5(struct ike *, const struct ike_sa *, struct draft *);
 void mm_out_6(struct ike *, const struct ike_sa *, struct draft *);
 bool mm_out_1(struct ike *, const struct ike_sa *, struct draft *, void *have);
+
+/* v1_aggressive.c */
+struct am_offer { /* for am_out_1 */
+    u32 have;  /* methods (auth_bit) */
+    u16 group; /* the only one that is offered */
+};
+bool am_out_1(struct ike *, const struct ike_sa *, struct draft *, void *am_offer);
+enum verdict am_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict am_i2(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict am_r3(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+void am_out_2(struct ike *, const struct ike_sa *, struct draft *);
+void am_out_3(struct ike *, const struct ike_sa *, struct draft *);
 
 /* v1_quick.c */
 enum verdict qm_r1(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
@@ -83,11 +95,12 @@ void p1_read(struct p1_offer *out, const struct isakmp_transform *t);
 const struct ike_policy_value *p1_select(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                                          u32 have, unsigned *out_transform, u32 conn, struct draft *d);
 bool p1_answer_ok(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d);
-void p1_write(struct ike *ike, u32 have, struct isakmp_out *o);
+void p1_write(struct ike *ike, u32 have, u16 group, struct isakmp_out *o);
 
 /* v1_proposal.c: phase 2 */
 struct p2_offer {
     u16 key_bits, auth_id, group, encaps;
+    u8 mode; /* enum dp_mode that encaps is; 0: none that fits (p2_select) */
     bool life_seen, esn;
     u32 life_s;
     u64 life_kb;
@@ -111,7 +124,7 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
 void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer, unsigned proposal,
               unsigned transform);
 /* p2_write: our offer. spi: of ESP, and of AH that is alone; ah: of AH around ESP. */
-void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi, u32 ah);
+void p2_write(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f, u32 spi, u32 ah);
 /* p2_is_bundle: AH around ESP. */
 static inline bool p2_is_bundle(const struct ike_transform *t)
 {

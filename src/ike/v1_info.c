@@ -182,6 +182,6 @@ void info_error_clear(struct ike *ike, const struct endpoint *local, const struc
     isakmp_out_init(&o, buf, sizeof buf, &h);
     isakmp_out_notify(&o, PROTO_ISAKMP, type, NULL, 0, NULL, 0);
     if (isakmp_out_finish(&o) && wr_len(&o.w) <= hdr->length && may_tell(ike)) {
-        ike->env.send(ike->env.ctx, local, remote, buf, wr_len(&o.w));
+        natt_send(ike, local, remote, buf, wr_len(&o.w));
     }
 }

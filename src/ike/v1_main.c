@@ -14,9 +14,10 @@ bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *h
                          &(struct evb_ike_no_aggressive){.flow = sa->flow});
     auth_tell(ike, sa, 0, *(const u32 *)have);
     draft_hdr(d, false);
-    if (!p1_write_offer(ike, d, *(const u32 *)have)) {
+    if (!p1_write_offer(ike, d, *(const u32 *)have, 0)) {
         return false;
     }
+    vendor_write_natt(&d->out, natt_offers(ike));
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_MM");
     trace_state(ike, 0, &sa->remote.a, XS_READY, XS_I_MM1, false);
     ev_ike_begin_mm(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_mm){.flow = sa->flow});
@@ -26,25 +27,7 @@ bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *h
 enum verdict mm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                    struct draft *d)
 {
-    unsigned transform = 0;
-    trace_payload(ike, sa, 0, "SA", 0);
-    if (m->sa.body_len > sizeof d->x.sa_i.b) {
-        draft_why(d, WHY_MALFORMED, "the SA payload has %u bytes, adit keeps 2048", m->sa.body_len);
-        return V_DROP;
-    }
-    d->sa.vids = vendor_read(ike, sa, 0, m);
-    u32 have = p1_secrets(ike, sa);
-    const struct ike_policy_value *p = p1_select(ike, sa, m, have, &transform, 0, d);
-    if (!p) {
-        d->notify = NTF_NO_PROPOSAL_CHOSEN;
-        return V_REPLY_ERROR;
-    }
-    memcpy(d->sa.cookie_i, m->hdr.cookie_i, 8);
-    p1_our_cookie(ike, d->sa.cookie_r);
-    p1_accept(ike, m, p, transform, d);
-    vendor_read(ike, sa, d->sa.conn_id,
-                m); /* the dialect looks at them again under the new conn-id */
-    return V_NEXT;
+    return p1_choose(ike, sa, m, d);
 }
 
 void mm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
@@ -52,32 +35,14 @@ void mm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     (void)ike, (void)sa;
     draft_hdr(d, false);
     p1_write_choice(d);
+    vendor_write_natt(&d->out, d->sa.natt);
 }
 
 enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                    struct draft *d)
 {
-    trace_payload(ike, sa, 0, "SA", 0);
-    if (be64(m->hdr.cookie_r) == 0) {
-        draft_why(d, WHY_MALFORMED, "bytes 8..15: the responder cookie is zero");
-        return V_DROP;
-    }
-    memcpy(d->sa.cookie_r, m->hdr.cookie_r, 8);
-    d->sa.vids |= vendor_read(ike, sa, 0, m);
-    u32 have = p1_secrets(ike, sa);
-    if (!p1_answer_ok(ike, sa, m, d)) {
-        return V_DROP;
-    }
-    const struct auth_method *auth = auth_of(d->sa.auth);
-    if (!(have & auth_bit(auth))) {
-        draft_why(d, auth->lacks, "the %s was removed during the negotiation", auth->what);
-        return V_DROP;
-    }
-    d->sa.conn_id = ike->next_conn;
-    if (!draft_dh(ike, d, d->sa.group)) {
-        return V_DROP;
-    }
-    return V_NEXT;
+    enum verdict v = p1_answered(ike, sa, m, d);
+    return v != V_NEXT || draft_dh(ike, d, d->sa.group) ? v : V_DROP;
 }
 
 /* ---- message 3 and 4: the keys ---- */
@@ -89,6 +54,7 @@ void mm_out_3(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     draft_hdr(d, false);
     p1_write_ke(d, &d->x.gi, &d->x.ni);
     vendor_write_ours(&d->out, d->sa.cookie_i);
+    natd_write(d);
 }
 
 enum verdict mm_r3(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -122,6 +88,7 @@ void mm_out_4(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     draft_hdr(d, false);
     p1_write_ke(d, &d->x.gr, &d->x.nr);
     vendor_write_ours(&d->out, d->sa.cookie_i);
+    natd_write(d);
 }
 
 enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -134,7 +101,11 @@ enum verdict mm_i4(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     memcpy(d->x.gr.b, m->ke.p, m->ke.len);
     d->x.gr.len = m->ke.len;
     draft_nonce(&d->x.nr, &m->nonce);
-    return p1_keys(ike, sa, m, sa->main.dh, d) ? V_NEXT : V_DROP;
+    if (!p1_keys(ike, sa, m, sa->main.dh, d)) {
+        return V_DROP;
+    }
+    natt_float(d);
+    return V_NEXT;
 }
 
 /* ---- message 5 and 6: who it is ---- */

@@ -7,9 +7,11 @@
 
 /* ---- the policy ---- */
 
-u32 p1_secrets(struct ike *ike, const struct ike_sa *sa)
+/* secrets: which methods may be agreed with this far end (auth_bit). */
+static u32 secrets(struct ike *ike, const struct ike_sa *sa, const struct draft *d)
 {
-    u32 have = auth_have(ike, &sa->remote.a);
+    const struct far_end who = far_end_of(ike, sa, &d->sa);
+    u32 have = auth_have(ike, &who);
     auth_tell(ike, sa, 0, have);
     if (have) {
         ev_ike_psk_local(ike->log, 0, &sa->remote.a, &(struct evb_ike_psk_local){.policies = 0});
@@ -17,8 +19,8 @@ u32 p1_secrets(struct ike *ike, const struct ike_sa *sa)
     return have;
 }
 
-void p1_accept(struct ike *ike, const struct isakmp_msg *m, const struct ike_policy_value *p,
-               unsigned transform, struct draft *d)
+static void accept_policy(struct ike *ike, const struct isakmp_msg *m,
+                          const struct ike_policy_value *p, unsigned transform, struct draft *d)
 {
     struct p1_offer o;
     p1_read(&o, &m->sa.transform[transform]);
@@ -33,6 +35,61 @@ void p1_accept(struct ike *ike, const struct isakmp_msg *m, const struct ike_pol
     memcpy(d->x.sa_i.b, m->sa.body, m->sa.body_len);
     d->x.spi_in =
         transform; /* which one the answer repeats; quick mode uses the field for its SPI */
+}
+
+enum verdict p1_choose(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                       struct draft *d)
+{
+    unsigned transform = 0;
+    trace_payload(ike, sa, 0, "SA", 0);
+    if (m->sa.body_len > sizeof d->x.sa_i.b) {
+        draft_why(d, WHY_MALFORMED, "the SA payload has %u bytes, adit keeps 2048", m->sa.body_len);
+        return V_DROP;
+    }
+    d->sa.vids = vendor_read(ike, sa, 0, m);
+    u32 have = secrets(ike, sa, d);
+    if (!have && d->x.exchange == XCH_AGGRESSIVE) { /* he is not to learn whom we have a key for (auth.c) */
+        char why[128];
+        snprintf(why, sizeof why, "no pre-shared key for %s, nor for its address", d->sa.peer_name);
+        report(ike, NULL, &sa->remote.a, XCH_AGGRESSIVE, WHY_NO_PSK, why);
+        have = auth_bit(auth_of(IKE_AUTH_PSK));
+    }
+    const struct ike_policy_value *p = p1_select(ike, sa, m, have, &transform, 0, d);
+    if (!p) {
+        d->notify = NTF_NO_PROPOSAL_CHOSEN;
+        return V_REPLY_ERROR;
+    }
+    d->sa.natt = natt_choose(ike, d->sa.vids);
+    memcpy(d->sa.cookie_i, m->hdr.cookie_i, 8);
+    p1_our_cookie(ike, d->sa.cookie_r);
+    accept_policy(ike, m, p, transform, d);
+    vendor_read(ike, sa, d->sa.conn_id,
+                m); /* the dialect looks at them again under the new conn-id */
+    return V_NEXT;
+}
+
+enum verdict p1_answered(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
+                         struct draft *d)
+{
+    trace_payload(ike, sa, 0, "SA", 0);
+    if (be64(m->hdr.cookie_r) == 0) {
+        draft_why(d, WHY_MALFORMED, "bytes 8..15: the responder cookie is zero");
+        return V_DROP;
+    }
+    memcpy(d->sa.cookie_r, m->hdr.cookie_r, 8);
+    d->sa.vids |= vendor_read(ike, sa, 0, m);
+    d->sa.natt = natt_choose(ike, d->sa.vids);
+    u32 have = secrets(ike, sa, d);
+    if (!p1_answer_ok(ike, sa, m, d)) {
+        return V_DROP;
+    }
+    const struct auth_method *auth = auth_of(d->sa.auth);
+    if (!(have & auth_bit(auth))) {
+        draft_why(d, auth->lacks, "the %s was removed during the negotiation", auth->what);
+        return V_DROP;
+    }
+    d->sa.conn_id = ike->next_conn;
+    return V_NEXT;
 }
 
 /* ---- the keys ---- */
@@ -60,7 +117,7 @@ bool p1_keys(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *
                   &(struct evb_ike_skeyid){
                       .skeyid_e = ev_key(d->sa.skeyid_e.b, ike->keylog ? d->sa.skeyid_e.len : 0)});
     d->sa.vids |= vendor_read(ike, sa, conn, m);
-    natd_check(ike, sa, m, &d->sa);
+    natd_check(ike, sa, m, d);
     mem_wipe(&d->x.gxy, sizeof d->x.gxy);
     return true;
 }
@@ -74,7 +131,6 @@ static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct i
 {
     char want[ADDR_STR];
     struct prefix p;
-    id_text(d->sa.peer_name, sizeof d->sa.peer_name, id->body.p, id->body.len);
     if (!(id->proto == 0 || id->proto == IPPROTO_UDP_) ||
         !(id->port == 0 || id->port == 500 || id->port == 4500)) {
         draft_why(d, WHY_IDENTITY, "the identity has protocol %u port %u, wanted 17 and 500 or 0",
@@ -96,7 +152,10 @@ static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct i
     if (addr_equal(&p.a, &sa->remote.a)) {
         return true;
     }
-    const struct ike_psk_value *theirs = psk_find(ike, &p.a), *used = psk_find(ike, &sa->remote.a);
+    const struct far_end who = far_end_of(ike, sa, &d->sa);
+    struct far_end there = who;
+    there.addr = p.a;
+    const struct ike_psk_value *theirs = psk_find(ike, &there), *used = psk_find(ike, &who);
     if (theirs && used && theirs->key.len == used->key.len &&
         mem_equal_ct(theirs->key.b, used->key.b, used->key.len)) {
         return true;
@@ -105,6 +164,29 @@ static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct i
               "the peer calls itself %s, wanted %s (or an address with the same pre-shared key)",
               d->sa.peer_name, addr_str(want, &sa->remote.a));
     return false;
+}
+
+/* find_profile: who answers takes the first isakmp profile that the identity belongs to; who began knows it already. */
+static bool find_profile(struct ike *ike, const struct ike_sa *sa, struct draft *d)
+{
+    if (sa->c.initiator) {
+        if (!sa->c.profile[0] || profile_takes(ike, sa->c.profile, &d->sa.peer_id)) {
+            return true;
+        }
+        draft_why(d, WHY_PROFILE, "isakmp profile %s has no `match identity` for %s", sa->c.profile,
+                  d->sa.peer_name);
+        return false;
+    }
+    const struct ike_profile_value *p = profile_for(ike, &sa->local.a, &d->sa.peer_id);
+    str_copy(d->sa.profile, sizeof d->sa.profile, p ? p->name : "");
+    if (p) {
+        ev_ike_profile(ike->log, sa->c.conn_id, &sa->remote.a,
+                       &(struct evb_ike_profile){.profile = ev_str(p->name)});
+    } else {
+        ev_ike_no_profile(ike->log, sa->c.conn_id, &sa->remote.a,
+                          &(struct evb_ike_no_profile){.profiles = 0});
+    }
+    return true;
 }
 
 bool p1_identity(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -116,11 +198,13 @@ bool p1_identity(struct ike *ike, const struct ike_sa *sa, const struct isakmp_m
         return false;
     }
     trace_id(ike, sa, m->id[0].body.p, m->id[0].body.len, m->id[0].next);
-    ev_ike_no_profile(ike->log, sa->c.conn_id, &sa->remote.a,
-                      &(struct evb_ike_no_profile){.profiles = 0});
     out->len = m->id[0].body.len;
     memcpy(out->b, m->id[0].body.p, out->len);
     d->sa.peer_id = *out;
+    id_text(d->sa.peer_name, sizeof d->sa.peer_name, out->b, out->len);
+    if (!find_profile(ike, sa, d)) {
+        return false;
+    }
     trace_payload(ike, sa, sa->c.conn_id, "HASH", 0);
     return true;
 }
@@ -177,18 +261,6 @@ static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
     return V_NEXT;
 }
 
-/* id_of: an identity that was read before, from what was kept of it. */
-static bool id_of(struct isakmp_id *out, const struct bytes_id *body)
-{
-    struct rd r = rd_init(body->b, body->len);
-    out->type = rd_u8(&r);
-    out->proto = rd_u8(&r);
-    out->port = rd_u16(&r);
-    out->body = (struct isakmp_bytes){body->b, body->len};
-    out->data = (struct isakmp_bytes){body->b + (body->len - rd_left(&r)), (u16)rd_left(&r)};
-    return !r.bad;
-}
-
 enum verdict p1_proved(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                        struct draft *d)
 {
@@ -199,5 +271,5 @@ enum verdict p1_proved(struct ike *ike, const struct ike_sa *sa, const struct is
     if (!auth_of(d->sa.auth)->check(ike, sa, m, d, want) || !notify_ok(m, d)) {
         return V_DROP;
     }
-    return id_of(&id, who) && identity_ok(ike, sa, &id, d) ? authenticated(ike, sa, m, d) : V_DROP;
+    return isakmp_id_again(&id, who->b, who->len) && identity_ok(ike, sa, &id, d) ? authenticated(ike, sa, m, d) : V_DROP;
 }

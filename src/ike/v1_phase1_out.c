@@ -44,9 +44,9 @@ void p1_write_choice(struct draft *d)
     }
 }
 
-bool p1_write_offer(struct ike *ike, struct draft *d, u32 have)
+bool p1_write_offer(struct ike *ike, struct draft *d, u32 have, u16 group)
 {
-    p1_write(ike, have, &d->out);
+    p1_write(ike, have, group, &d->out);
     size_t body = be16(d->buf + ISAKMP_HDR + 2) - 4u;
     if (d->out.w.bad || body > sizeof d->x.sa_i.b) {
         return false;
@@ -78,11 +78,16 @@ void p1_our_value(struct ike *ike, const struct dh *dh, struct draft *d, struct 
 void p1_write_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d,
                        struct bytes_id *id)
 {
+    const struct ike_self *self = profile_self(ike, d->sa.profile, &sa->remote.a);
     struct wr w = wr_init(id->b, sizeof id->b);
-    wr_u8(&w, sa->local.a.family == AF_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR);
+    wr_u8(&w, self->type ? self->type : sa->local.a.family == AF_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR);
     wr_u8(&w, IPPROTO_UDP_);
     wr_u16(&w, 500);
-    wr_bytes(&w, sa->local.a.b, addr_len(&sa->local.a));
+    if (self->type) {
+        wr_bytes(&w, self->text, strnlen(self->text, sizeof self->text));
+    } else {
+        wr_bytes(&w, sa->local.a.b, addr_len(&sa->local.a));
+    }
     id->len = (u16)wr_len(&w);
     ev_ike_id_ours(ike->log, d->sa.conn_id, &sa->remote.a,
                    &(struct evb_ike_id_ours){.type = ev_str(isakmp_id_name(id->b[0]))});

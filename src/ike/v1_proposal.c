@@ -124,9 +124,7 @@ void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *
 
 static const char *mode_name(unsigned mode)
 {
-    return mode == MODE_TRANSPORT ? "transport mode"
-           : mode == MODE_TUNNEL  ? "tunnel mode"
-                                  : "UDP encapsulation";
+    return mode == MODE_TRANSPORT ? "transport mode" : "tunnel mode";
 }
 
 /* needs: does the set have an SA of that protocol? */
@@ -179,10 +177,21 @@ static void compare_ah(struct differ *d, const struct ike_transform *set, u8 id,
     DIFFERS(o->key_bits, "offered AH with a key length, transform set %s wants none", set->name)
 }
 
+/* read_mode: the mode that an offered transform means: in UDP or not, as the ISAKMP SA has it; 0: none that fits. */
+static u8 read_mode(const struct sa_core *c, u8 proto, u16 encaps)
+{
+    u8 mode = 0;
+    if (proto == PROTO_AH) { /* never in UDP (RFC 3948 1) */
+        return encaps == 0 ? MODE_TUNNEL : encaps <= ENCAPS_TRANSPORT ? (u8)encaps : 0;
+    }
+    return natt_mode(c, encaps ? encaps : natt_encaps(c, MODE_TUNNEL), &mode) ? mode : 0;
+}
+
 /* p2_compare: how many things differ between an offered transform and a set of ours; the first is
  * written out. */
-static unsigned p2_compare(const struct ike_flow_value *f, const struct ike_transform *set, u8 proto,
-                           u8 id, const struct p2_offer *o, bool have_ke, char why[160])
+static unsigned p2_compare(const struct sa_core *c, const struct ike_flow_value *f,
+                           const struct ike_transform *set, u8 proto, u8 id, const struct p2_offer *o,
+                           bool have_ke, char why[160])
 {
     struct differ differ = {.why = why}, *d = &differ;
     why[0] = 0;
@@ -191,12 +200,14 @@ static unsigned p2_compare(const struct ike_flow_value *f, const struct ike_tran
     } else {
         compare_ah(d, set, id, o);
     }
-    bool known_mode = o->encaps == ENCAPS_TUNNEL || o->encaps == ENCAPS_TRANSPORT || o->encaps == 0;
-    u16 mode = o->encaps ? o->encaps : MODE_TUNNEL;
+    DIFFERS(proto == PROTO_AH && natt_udp(c), "offered AH, and a NAT stands between: it would not get through")
+    DIFFERS(!o->mode, "offered encapsulation mode %u, wanted %s UDP (%s)", o->encaps,
+            natt_udp(c) ? "one in" : "none in",
+            natt_udp(c) ? "a NAT stands between" : "no NAT stands between")
     /* around ESP, AH has no outer header of its own: some call that tunnel mode and some transport */
-    bool around = proto == PROTO_AH && set->encr && known_mode;
-    DIFFERS(!around && (!known_mode || (mode != set->mode && !f->any_mode)),
-            "offered %s, transform set %s wants %s", mode_name(known_mode ? mode : 3), set->name,
+    bool around = proto == PROTO_AH && set->encr;
+    DIFFERS(!around && o->mode && o->mode != set->mode && !f->any_mode,
+            "offered %s, transform set %s wants %s", mode_name(o->mode), set->name,
             mode_name(set->mode))
     DIFFERS(f->pfs_group && o->group != f->pfs_group,
             "offered PFS group %u, flow %s wants group %u", o->group, f->map, f->pfs_group)
@@ -266,7 +277,8 @@ static bool try_part(const struct ike_flow_value *f, const struct ike_transform 
     char why[160];
     for (unsigned j = p->first; j < p->first + (unsigned)p->num; j++) {
         p2_read(out, &m->sa.transform[j]);
-        unsigned wrong = p2_compare(f, set, p->proto, m->sa.transform[j].id, out,
+        out->mode = read_mode(&d->sa, p->proto, out->encaps);
+        unsigned wrong = p2_compare(&d->sa, f, set, p->proto, m->sa.transform[j].id, out,
                                     (m->seen & PB_KE) != 0, why);
         if (wrong == 0) {
             part->transform = j;
@@ -348,14 +360,14 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
 
 /* ---- writing ---- */
 
-static void write_attrs(struct wr *w, const struct ike_flow_value *f, const struct ike_transform *t,
-                        unsigned proto)
+static void write_attrs(struct wr *w, const struct sa_core *c, const struct ike_flow_value *f,
+                        const struct ike_transform *t, unsigned proto)
 {
     enum hash_id auth = proto == PROTO_AH ? t->ah : t->auth;
     u16 key_bits = proto == PROTO_AH ? 0 : encr_row(t->encr)->attr_bits, group = f->pfs_group;
     u32 life_s = f->life_s;
     u64 life_kb = f->life_kb;
-    isakmp_out_attr(w, P2_ENCAPS, t->mode);
+    isakmp_out_attr(w, P2_ENCAPS, proto == PROTO_AH ? t->mode : natt_encaps(c, t->mode));
     isakmp_out_attr(w, P2_LIFE_TYPE, LIFE_SECONDS);
     if (life_s < 0x10000) {
         isakmp_out_attr(w, P2_LIFE, (u16)life_s);
@@ -398,8 +410,8 @@ void p2_place(const struct ike_flow_value *f, unsigned n, u8 *out_proposal, u8 *
 }
 
 /* write_one: a proposal of one protocol with the sets from n on that share it; how many. */
-static unsigned write_one(struct isakmp_out *o, const struct ike_flow_value *f, unsigned n,
-                          unsigned proto, u32 spi)
+static unsigned write_one(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f,
+                          unsigned n, unsigned proto, u32 spi)
 {
     struct isakmp_prop_out p;
     u8 s[4], number, transform;
@@ -411,7 +423,7 @@ static unsigned write_one(struct isakmp_out *o, const struct ike_flow_value *f, 
         const struct ike_transform *t = &f->transform[n + done];
         u8 id = proto == PROTO_AH ? hash_row(t->ah)->ah_id : (u8)encr_row(t->encr)->esp_id;
         isakmp_out_transform(o, &p, id);
-        write_attrs(&o->w, f, t, proto);
+        write_attrs(&o->w, c, f, t, proto);
         isakmp_out_transform_end(o, &p);
         done++;
     } while (n + done < f->num_transforms && shares(&f->transform[n], &f->transform[n + done]));
@@ -421,17 +433,17 @@ static unsigned write_one(struct isakmp_out *o, const struct ike_flow_value *f, 
     return done;
 }
 
-void p2_write(struct isakmp_out *o, const struct ike_flow_value *f, u32 spi, u32 ah)
+void p2_write(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f, u32 spi, u32 ah)
 {
     isakmp_out_sa(o);
     for (unsigned n = 0; n < f->num_transforms;) {
         const struct ike_transform *t = &f->transform[n];
         unsigned done = 0;
         if (t->ah) {
-            done = write_one(o, f, n, PROTO_AH, t->encr ? ah : spi);
+            done = write_one(o, c, f, n, PROTO_AH, t->encr ? ah : spi);
         }
         if (t->encr) {
-            done = write_one(o, f, n, PROTO_ESP, spi);
+            done = write_one(o, c, f, n, PROTO_ESP, spi);
         }
         n += done;
     }

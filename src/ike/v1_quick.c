@@ -51,7 +51,7 @@ static void take_choice(struct draft *d, const struct ike_flow_value *f, const s
     d->x.auth = c->set.auth;
     d->x.ah = c->set.ah;
     d->x.esn = c->set.esn;
-    d->x.mode = c->offer.encaps ? (u8)c->offer.encaps : MODE_TUNNEL;
+    d->x.mode = c->offer.mode;
     d->x.group = c->offer.group;
     d->x.spi_out = c->part[c->set.encr ? PROTO_ESP : PROTO_AH].spi;
     d->x.ah_out = p2_is_bundle(&c->set) ? c->part[PROTO_AH].spi : 0;
@@ -68,6 +68,33 @@ static void take_choice(struct draft *d, const struct ike_flow_value *f, const s
 }
 
 /* ---- message 1, as responder ---- */
+
+/* through_nat: transport mode of a far end whose own address, or ours as it knows it, is not what arrives here (RFC 3947 5.2):
+ * the endpoints as they are seen here take the place of those. */
+static const struct flow *through_nat(struct ike *ike, const struct ike_sa *sa, struct draft *d)
+{
+    struct selector s = d->x.sel;
+    bool src_host = s.src.len == addr_bits(&s.src.a), dst_host = s.dst.len == addr_bits(&s.dst.a);
+    if (!natt_udp(&d->sa) || !src_host || !dst_host) {
+        return NULL;
+    }
+    if (d->sa.nat & NAT_PEER) {
+        s.dst = prefix_host(&sa->remote.a);
+    }
+    if (d->sa.nat & NAT_US) {
+        s.src = prefix_host(&sa->local.a);
+    }
+    const struct flow *f = flow_by_proxy(ike, sa, &s, false, d);
+    bool transport = f && f->v.any_mode;
+    for (unsigned i = 0; f && i < f->v.num_transforms; i++) {
+        transport |= f->v.transform[i].mode == MODE_TRANSPORT;
+    }
+    if (transport) {
+        d->x.sel = s;
+        d->why = WHY_NONE;
+    }
+    return transport ? f : NULL;
+}
 
 static bool read_proxies(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                          struct draft *d, const struct flow **out)
@@ -92,6 +119,9 @@ static bool read_proxies(struct ike *ike, const struct ike_sa *sa, const struct 
         memcpy(d->x.idr.b, m->id[1].body.p, d->x.idr.len);
     }
     *out = flow_by_proxy(ike, sa, &d->x.sel, absent, d);
+    if (!*out && !absent) {
+        *out = through_nat(ike, sa, d);
+    }
     if (*out && absent) {
         d->x.sel = (*out)->v.sel;
     }
@@ -186,6 +216,9 @@ void qm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     if (d->x.idi.len) {
         isakmp_out_payload(&d->out, PL_ID, d->x.idi.b, d->x.idi.len);
         isakmp_out_payload(&d->out, PL_ID, d->x.idr.b, d->x.idr.len);
+    }
+    if (d->x.mode == MODE_TRANSPORT) {
+        natt_write_oa(d, sa);
     }
     lifetime_notify(d);
     draft_end_hashed(d, start, &d->x.ni);
@@ -351,7 +384,7 @@ bool qm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *a
     d->x.ni.len = 20;
     env_random(ike->clock, d->x.ni.b, 20);
     size_t start = draft_begin_hashed(d);
-    p2_write(&d->out, &f->v, d->x.spi_in, d->x.ah_in);
+    p2_write(&d->out, &d->sa, &f->v, d->x.spi_in, d->x.ah_in);
     isakmp_out_payload(&d->out, PL_NONCE, d->x.ni.b, 20);
     if (f->v.pfs_group) {
         if (!draft_dh(ike, d, f->v.pfs_group)) {
@@ -361,6 +394,9 @@ bool qm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *a
         isakmp_out_payload(&d->out, PL_KE, d->x.gi.b, group_row(f->v.pfs_group)->public_len);
     }
     proxy_write(&d->out, &d->x.idi, &d->x.idr, &f->v.sel);
+    if (f->v.transform[0].mode == MODE_TRANSPORT) {
+        natt_write_oa(d, sa);
+    }
     draft_end_hashed(d, start, NULL);
     ev_ike_begin_qm(ike->log, sa->c.conn_id, &sa->remote.a,
                     &(struct evb_ike_begin_qm){.msgid = d->x.msgid});

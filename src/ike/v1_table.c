@@ -12,7 +12,10 @@
  *   HDR*, IDii, HASH_I -->                             HDR*, HASH(3)             -->
  *                      <--    HDR*, IDir, HASH_R
  *                                                    Informational (RFC 2409 5.7)
- *                                                      HDR*, HASH(1), N/D        -->
+ * Aggressive mode with one                             HDR*, HASH(1), N/D        -->
+ *   HDR, SA, KE, Ni, IDii -->
+ *                      <--    HDR, SA, KE, Nr, IDir, HASH_R
+ *   HDR[*], HASH_I     -->
  */
 #include "ike/v1.h"
 
@@ -20,6 +23,7 @@
 
 static const struct exchange exchanges[] = {
     {XCH_MAIN, true, XS_READY, XS_READY, PHASE_HALF, WHY_UNEXPECTED},
+    {XCH_AGGRESSIVE, true, XS_READY, XS_READY, PHASE_HALF, WHY_UNEXPECTED},
     {XCH_QUICK, false, XS_QM_READY, XS_QM_READY, PHASE_READY, WHY_NOT_AUTH},
     {XCH_INFO, false, XS_INFO, XS_INFO, PHASE_AUTHED, WHY_UNEXPECTED},
 };
@@ -43,6 +47,17 @@ static const struct row rows[] = {
     {XS_I_MM5, ROLE_I, XCH_MAIN, ENCRYPTED, BY_HASH, PB_ID | PB_HASH, ALWAYS | PB_CR, mm_5_6, NULL, XS_I_MM6,
      XS_P1_COMPLETE, PHASE_READY, TM_NONE, TR_MM,
      "<-- HDR*, IDir, HASH_R: check who it is; phase 1 is done"},
+    /* aggressive mode */
+    {XS_READY, ROLE_R, XCH_AGGRESSIVE, IN_CLEAR, BY_ANY, PB_SA | PB_KE | PB_NONCE | PB_ID,
+     ALWAYS | PB_CR, am_r1, am_out_2, XS_R_AM2, XS_R_AM2, PHASE_KEYED, TM_REPLY, TR_AM,
+     "<-- HDR, SA, KE, Ni, IDii: choose, derive the keys, answer HDR, SA, KE, Nr, IDir, HASH_R"},
+    {XS_R_AM2, ROLE_R, XCH_AGGRESSIVE, EITHER, BY_HASH, PB_HASH, ALWAYS | PB_NATD, am_r3, NULL,
+     XS_R_AM2, XS_P1_COMPLETE, PHASE_READY, TM_NONE, TR_AM,
+     "<-- HDR[*], HASH_I: check who it is; phase 1 is done"},
+    {XS_I_AM1, ROLE_I, XCH_AGGRESSIVE, IN_CLEAR, BY_ANY, PB_SA | PB_KE | PB_NONCE | PB_ID,
+     ALWAYS | PB_CR | PB_NATD | PB_HASH, am_i2, am_out_3, XS_I_AM1, XS_P1_COMPLETE, PHASE_READY,
+     TM_REPLY, TR_AM,
+     "<-- HDR, SA, KE, Nr, IDir, HASH_R: derive the keys, check who it is, send HDR*, HASH_I"},
     /* quick mode */
     {XS_QM_READY, ROLE_R, XCH_QUICK, ENCRYPTED, BY_ANY, PB_HASH | PB_SA | PB_NONCE,
      ALWAYS | PB_KE | PB_ID | PB_NATOA, qm_r1, qm_out_2, XS_QM_SPI_STARVE, XS_QM_R_QM2, PHASE_HALF,

@@ -1,7 +1,7 @@
 /*
  * vendor.c: vendor ids, THE table: what we recognise, what we send. Recognising only sets a bit.
- * What we do not have we do not announce: the ids of NAT traversal are read and shown, and never
- * sent. RFC 2408 3.16, RFC 3706, RFC 3947.
+ * What we do not have we do not announce: the ids of NAT traversal only where port 4500 is ours.
+ * RFC 2408 3.16, RFC 3706, RFC 3947.
  */
 #include "ike/ike_int.h"
 
@@ -130,6 +130,16 @@ static void write_vid(struct isakmp_out *o, u16 bit)
             isakmp_out_payload(o, PL_VID, vids[i].b,
                                bit == VB_UNITY || bit == VB_DPD ? 16 : vids[i].len);
             return;
+        }
+    }
+}
+
+void vendor_write_natt(struct isakmp_out *o, u32 natt)
+{
+    static const u16 order[] = {VB_NATT_RFC, VB_NATT_V7, VB_NATT_V3, VB_NATT_V2}; /* as IOS has it */
+    for (unsigned i = 0; i < ARRAY_LEN(order); i++) {
+        if (natt & order[i]) {
+            write_vid(o, order[i]);
         }
     }
 }

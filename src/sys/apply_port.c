@@ -59,6 +59,7 @@ static int raw_open(u8 family, u8 proto, bool marked, const char *device)
 static int open_one(const struct dp_port_value *v)
 {
     switch (v->kind) {
+    case PORT_UDP: return natt_open(v->family, true);
     case PORT_RAW: return raw_open(v->family, v->proto, true, NULL);
     case PORT_OPEN: return raw_open(v->family, 255, false, NULL);
     case PORT_PASS: return raw_open(v->family, 255, true, v->name);

@@ -63,6 +63,7 @@ static enum plan_state offer(struct router *r)
                            .console_name = router_console_name,
                            .flow_id = router_flow_id,
                            .link_number = router_link_number,
+                           .natt = r->udp[2] >= 0,
                            .ctx = r};
     if (!router_possible(r, r->conf, &f)) { /* a live change: what is in force stays */
         char where[64];

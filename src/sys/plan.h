@@ -66,6 +66,7 @@ struct plan_world {
     u32 (*flow_id)(void *ctx,
                    const char *key); /* the same key has the same id for as long as adit runs */
     u8 (*link_number)(void *ctx, const char *link); /* the same for map links; 0: none is free */
+    bool natt; /* UDP port 4500 is ours */
     void *ctx;
 };
 void plan_init(struct plan *p);

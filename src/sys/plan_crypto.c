@@ -58,23 +58,9 @@ u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i)
 
 /* ---- ike: policies and keys ---- */
 
-static struct ike_msg *ike_add(struct planner *k, enum ike_msg_type type)
-{
-    struct ike_msg *m = plan_add(&k->p->ike);
-    m->type = type;
-    return m;
-}
-
-struct dp_msg *planner_dp(struct planner *k, enum dp_msg_type type)
-{
-    struct dp_msg *m = plan_add(&k->p->dp);
-    m->type = type;
-    return m;
-}
-
 void planner_ike_global(struct planner *k)
 {
-    struct ike_global_value *g = &ike_add(k, IKE_CFG_GLOBAL)->u.global;
+    struct ike_global_value *g = &planner_ike(k, IKE_CFG_GLOBAL)->u.global;
     g->enabled = !k->c->isakmp_off;
     g->invalid_spi_recovery = k->c->invalid_spi_recovery;
     g->retransmit_ms = 10000;
@@ -83,9 +69,13 @@ void planner_ike_global(struct planner *k)
     g->keepalive_retry_s = k->c->keepalive_retry_s;
     g->keepalive_periodic = k->c->keepalive_periodic;
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
+    g->aggressive_off = k->c->aggressive_off;
+    g->natt_off = k->c->natt_off;
+    g->nat_keepalive_s = k->c->nat_keepalive_s;
+    planner_self(k, k->c->identity, "", &g->self);
     CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
     {
-        struct ike_policy_value *v = &ike_add(k, IKE_CFG_POLICY)->u.policy;
+        struct ike_policy_value *v = &planner_ike(k, IKE_CFG_POLICY)->u.policy;
         v->priority = p->priority;
         v->encr = (u8)p->encr;
         v->hash = (u8)p->hash;
@@ -93,12 +83,7 @@ void planner_ike_global(struct planner *k)
         v->group = p->group;
         v->life_s = p->life_s;
     }
-    CONF_FOR(struct conf_key, key, &k->c->keys)
-    {
-        struct ike_psk_value *v = &ike_add(k, IKE_CFG_PSK)->u.psk;
-        v->peer = key->peer;
-        secret_set(&v->key, key->key, strlen(key->key));
-    }
+    planner_isakmp(k);
 }
 
 struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
@@ -126,7 +111,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     if (link[0]) {
         k->w->console_name(k->w->ctx, f->mtu_if, link);
     }
-    struct ike_flow_value *v = &ike_add(k, IKE_CFG_FLOW)->u.flow;
+    struct ike_flow_value *v = &planner_ike(k, IKE_CFG_FLOW)->u.flow;
     v->flow = id;
     v->local = *local;
     v->peer[0] = *peer;
@@ -136,6 +121,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
     v->pfs_group = p->pfs_group;
     v->replay_window = p->has_replay ? p->replay_window : k->c->replay_window;
+    str_copy(v->profile, sizeof v->profile, p->isakmp_profile);
     str_copy(v->map, sizeof v->map, tag);
     str_copy(v->iface, sizeof v->iface, iface);
     for (unsigned n = 0; n < p->num_sets && v->num_transforms < IKE_MAX_TRANSFORMS; n++) {
@@ -171,7 +157,7 @@ static void raw_port(struct planner *k, u8 family, u8 proto)
         u8 family, proto;
     } row[] = {{AF_V4, 255}, {AF_V6, 255}, {AF_V4, 50}, {AF_V6, 50}, {AF_V4, 47},
                {AF_V6, 47},  {AF_V4, 41},  {AF_V4, 4},  {AF_V4, 0},  {AF_V6, 0},
-               {AF_V4, 51},  {AF_V6, 51}};
+               {AF_V4, 17},  {AF_V6, 17},  {AF_V4, 51},  {AF_V6, 51}};
     const struct dp_port_value *have = k->p->ports.items;
     u32 id = 0;
     while (id < ARRAY_LEN(row) && (row[id].family != family || row[id].proto != proto)) {
@@ -182,7 +168,7 @@ static void raw_port(struct planner *k, u8 family, u8 proto)
             return;
         }
     }
-    struct dp_port_value *v = planner_port(k, PORT_RAW_FIRST + id, proto ? PORT_RAW : PORT_OPEN);
+    struct dp_port_value *v = planner_port(k, PORT_RAW_FIRST + id, proto == 17 ? PORT_UDP : proto ? PORT_RAW : PORT_OPEN);
     v->family = family;
     v->proto = proto;
     snprintf(v->name, sizeof v->name, "raw%u/%u", family, proto);
@@ -198,6 +184,9 @@ void planner_sa_ports(struct planner *k, const struct ike_flow_value *f, u8 fami
     raw_port(k, family, 50);
     if (ah) {
         raw_port(k, family, 51);
+    }
+    if (k->w->natt && !k->c->natt_off) {
+        raw_port(k, family, 17); /* ESP in UDP */
     }
 }
 

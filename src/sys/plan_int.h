@@ -1,5 +1,5 @@
 /*
- * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_map.c, plan_hole.c.
+ * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_map.c, plan_hole.c.
  */
 #ifndef ADIT_SYS_PLAN_INT_H
 #define ADIT_SYS_PLAN_INT_H
@@ -16,6 +16,9 @@ struct planner {
     unsigned num_rpf;
 };
 void planner_ike_global(struct planner *k);
+/* planner_isakmp: keys, peers, isakmp profiles. planner_self: who we say we are. */
+void planner_isakmp(struct planner *k);
+void planner_self(const struct planner *k, enum conf_self kind, const char *text, struct ike_self *out);
 void planner_tunnels(struct planner *k);
 /* planner_map_links: which links have maps, their numbers and ports; before tunnels, which ask for the numbers. */
 void planner_map_links(struct planner *k);
@@ -26,7 +29,19 @@ void planner_holes(struct planner *k);
 u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i);
 /* planner_egress: MTU and kernel name of the link that leads to dst; 1500 and "" while there is no way. */
 u16 planner_egress(struct planner *k, const struct addr *dst, char out_link[NL_NAME]);
-struct dp_msg *planner_dp(struct planner *k, enum dp_msg_type type);
+/* planner_ike, planner_dp: one more value for ike, for dp; borrowed until the next is made. */
+static inline struct ike_msg *planner_ike(struct planner *k, enum ike_msg_type type)
+{
+    struct ike_msg *m = plan_add(&k->p->ike);
+    m->type = type;
+    return m;
+}
+static inline struct dp_msg *planner_dp(struct planner *k, enum dp_msg_type type)
+{
+    struct dp_msg *m = plan_add(&k->p->dp);
+    m->type = type;
+    return m;
+}
 struct dp_port_value *planner_port(struct planner *k, u32 id, enum dp_port_kind kind);
 /* planner_sa_ports: the sockets that the SAs of a flow need. */
 void planner_sa_ports(struct planner *k, const struct ike_flow_value *f, u8 family);

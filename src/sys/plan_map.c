@@ -98,6 +98,9 @@ static u32 protect(struct lines *l, const struct conf_map_entry *e, const struct
     f.cli->seq = e->seq;
     str_copy(f.cli->acl, sizeof f.cli->acl, e->acl);
     f.ike->seq = e->seq;
+    if (!e->sa.isakmp_profile[0]) {
+        str_copy(f.ike->profile, sizeof f.ike->profile, l->map->isakmp_profile);
+    }
     f.ike->num_peers = (u8)MIN(e->num_peers, IKE_MAX_PEERS);
     for (unsigned n = 0; n < f.ike->num_peers; n++) {
         f.ike->peer[n] = e->peers[n];

@@ -203,18 +203,18 @@ static bool spawn(struct child *c, struct life *l, int theirs)
     snprintf(role, sizeof role, "--role=%s", c->name);
     snprintf(uid, sizeof uid, "%u", r->first_uid + (u32)c->id);
     char *args[] = {(char *)(uintptr_t)r->opt->exe, role, uid, NULL};
-    uv_stdio_container_t io[7] = {{.flags = UV_IGNORE},
+    uv_stdio_container_t io[9] = {{.flags = UV_IGNORE},
                                   {.flags = UV_INHERIT_FD, .data.fd = 2},
                                   {.flags = UV_INHERIT_FD, .data.fd = 2},
                                   {.flags = UV_INHERIT_FD, .data.fd = theirs},
                                   {.flags = UV_INHERIT_FD, .data.fd = r->identity}};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
         io[5 + i] = c->id == CHILD_IKE && r->udp[i] >= 0
                         ? (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = r->udp[i]}
                         : (uv_stdio_container_t){.flags = UV_IGNORE};
     }
     uv_process_options_t o = {
-        .exit_cb = on_exit_child, .file = r->opt->exe, .args = args, .stdio_count = 7, .stdio = io};
+        .exit_cb = on_exit_child, .file = r->opt->exe, .args = args, .stdio_count = ARRAY_LEN(io), .stdio = io};
     l->proc.data = l;
     l->handles = 1;
     o.env = bound_env();

@@ -190,6 +190,14 @@ static bool start(struct router *r, const char *from)
         fprintf(stderr, "aditd: UDP port 500: %s%s%s\n", why, used ? ": " : "", used ? who : "");
         return false;
     }
+    r->udp[2] = natt_open(AF_V4, false);
+    if (r->udp[2] < 0 && !r->conf->natt_off) {
+        char who[128];
+        why = strerror(errno);
+        claim_port_holder(who, 4500);
+        fprintf(stderr, "aditd: UDP port 4500: %s: %s; there is no NAT traversal\n", why, who);
+    }
+    r->udp[3] = natt_open(AF_V6, false);
     for (int i = 0; i < CHILD_NUM; i++) {
         r->child[i] = (struct child){.r = r, .id = (enum child_id)i, .name = names[i], .chan = -1};
         outbox_init(&r->child[i].out);

@@ -160,7 +160,7 @@ struct router {
     struct list vtyshs;    /* struct vtysh (vtysh.c) */
     struct asked asked[CHILD_NUM];
     uv_timer_t ask_late;
-    int udp[2]; /* 0.0.0.0:500, [::]:500; -1: not open */
+    int udp[4]; /* 0.0.0.0:500, [::]:500, and the two at 4500; -1: not open */
     struct router_port port[DP_MAX_PORTS];
     u32 tag;
     unsigned
@@ -289,6 +289,8 @@ bool startup_keep_master(struct router *r);
 /* claim_dir: makes the directory and locks it. Returns the lock, owned by the caller; -1: another router has it or it
  * cannot be made, and that was said on standard error. */
 NODISCARD int claim_dir(const char *dir);
+/* natt_open: a socket at UDP port 4500, ike's or (esp) dp's; -1 and errno. */
+int natt_open(u8 family, bool esp);
 /* claim_port_holder: "process 123 (aditd)" for whoever has the UDP port. */
 void claim_port_holder(char out[128], u16 port);
 /* claim_end: gives the lock back; remove: the directory goes too. */

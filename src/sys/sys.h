@@ -78,7 +78,7 @@ NODISCARD int identity_claim(u32 *out_first, const char **out_why);
 bool identity_fits(u32 uid);
 
 /* ---- the children's entry points (src/ike_main.c, src/dp_main.c) ------------------------------------- */
-enum { FD_MAIN = 3, FD_IDENTITY = 4, FD_UDP4 = 5, FD_UDP6 = 6 };
+enum { FD_MAIN = 3, FD_IDENTITY = 4, FD_UDP4 = 5, FD_UDP6 = 6, FD_NATT4 = 7, FD_NATT6 = 8 };
 int ike_main(u32 uid);
 int dp_main(u32 uid);
 

@@ -196,6 +196,17 @@ static bool v6_mask_len(u8 *out, const u8 *mask)
     return true;
 }
 
+bool isakmp_id_again(struct isakmp_id *out, const u8 *body, u16 len)
+{
+    struct rd r = rd_init(body, len);
+    *out = (struct isakmp_id){.type = rd_u8(&r)};
+    out->proto = rd_u8(&r);
+    out->port = rd_u16(&r);
+    out->body = (struct isakmp_bytes){body, len};
+    out->data = (struct isakmp_bytes){body + (len - rd_left(&r)), (u16)rd_left(&r)};
+    return !r.bad;
+}
+
 bool isakmp_id_prefix(struct prefix *out, const struct isakmp_id *id)
 {
     const u8 *p = id->data.p;

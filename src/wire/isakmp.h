@@ -250,6 +250,8 @@ struct isakmp_msg {
 /* isakmp_decode: every payload of a clear (or decrypted) message. hdr was read before. block: cipher block, 0 clear. */
 NODISCARD struct isakmp_fault isakmp_decode(struct isakmp_msg *out, const struct isakmp_hdr *hdr, const u8 *msg,
                                             size_t len, size_t block);
+/* isakmp_id_again: an identity that was decoded before, from what was kept of it: its payload's body (borrowed). */
+NODISCARD bool isakmp_id_again(struct isakmp_id *out, const u8 *body, u16 len);
 /* isakmp_id_prefix: the addresses an ID payload names; false for a type that names none (FQDN, holes in a mask). */
 NODISCARD bool isakmp_id_prefix(struct prefix *out, const struct isakmp_id *id);
 void isakmp_out_id(struct isakmp_out *o, u8 type, u8 proto, u16 port, const void *data, size_t len);

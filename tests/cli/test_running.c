@@ -75,6 +75,10 @@ static void other_values(void **state)
         "ip route 10.0.0.0 255.0.0.0 Null0 250\n",
         "access-list 150 deny tcp any lt 1024 any eq telnet\n",
         "username carl nopassword\n",
+        "crypto isakmp profile X\n   self-identity fqdn\n   local-address Loopback0\n",
+        "crypto isakmp profile X\n   self-identity address\n",
+        "crypto keyring X \n  local-address 192.0.2.1\n",
+        "crypto map M 10 ipsec-isakmp \n set isakmp-profile X\n",
     };
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
@@ -145,8 +149,6 @@ static const struct {
     const char *line, *instead;
 } exceptions[] = {
     {"hostname SINK", "hostname Router"},
-    {"ip domain-name example.org",
-     "no ip domain-name example.org"}, /* kept for the operator only */
     {"version 12.4", "no version 12.4"},
     {"aaa new-model", "no aaa new-model"},
     {" duplex full", " no duplex full"},
@@ -251,6 +253,13 @@ static void whole_things(void **state)
                                        "interface Tunnel1",
                                        "crypto ipsec profile P",
                                        "crypto isakmp policy 10",
+                                       "crypto isakmp profile PROF",
+                                       "crypto isakmp profile NONE",
+                                       "crypto keyring K",
+                                       "crypto keyring NONE",
+                                       "crypto isakmp peer address 192.0.2.1",
+                                       "crypto isakmp peer address 192.0.2.99",
+                                       "crypto map NONE isakmp-profile PROF",
                                        "crypto map NONE",
                                        "access-list 199",
                                        "ip access-list extended NONE",

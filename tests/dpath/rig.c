@@ -180,6 +180,7 @@ static unsigned port_for(const u8 *b)
     bool v4 = b[0] >> 4 == 4;
     switch (v4 ? b[9] : b[6]) {
     case 50:
+    case 17:
     case 51: return v4 ? RAW4_ESP : RAW6_ESP; /* the fake port takes whatever protocol */
     case 47: return v4 ? RAW4_GRE : RAW6_GRE;
     case 41: return RAW4_6IN4;

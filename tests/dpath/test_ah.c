@@ -439,7 +439,14 @@ static void t_refused(void **state)
     v = rig_sa_value(7, 6, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4);
     v.with_proto = 47;
     rig_sa(t.a, v);
-    for (u32 spi = 1; spi <= 6; spi++) {
+    for (u32 spi = 7; spi <= 8; spi++) { /* in UDP (RFC 3948) goes ESP alone */
+        v = rig_sa_value(7, spi, SA_OUT, MODE_TUNNEL, spi == 7 ? ENCR_NONE : ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4);
+        v.encap_src = (struct endpoint){v.src, 4500};
+        v.encap_dst = (struct endpoint){v.dst, 4500};
+        v.with_proto = spi == 7 ? 0 : 51;
+        rig_sa(t.a, v);
+    }
+    for (u32 spi = 1; spi <= 8; spi++) {
         assert_null(rig_find_sa(t.a, spi, SA_OUT));
     }
     two_free(t);

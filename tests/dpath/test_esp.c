@@ -24,7 +24,7 @@ static void t_refused_algorithms(void **state)
     v.encr_key.len = 8;
     rig_sa(r, v);
     v = rig_sa_value(7, 4, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4);
-    v.encap_src.port = v.encap_dst.port = 4500;
+    v.encap_src.port = 4500; /* and none for the far end */
     rig_sa(r, v);
     v = rig_sa_value(7, 5, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4);
     v.auth_key.len = 16;

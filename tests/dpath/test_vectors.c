@@ -376,6 +376,43 @@ static void t_recorded(void **state)
     rig_free(x.r);
 }
 
+static void feed_udp(void *ctx, const u8 *ip, size_t len)
+{
+    struct replayed *x = ctx;
+    struct ip_view v;
+    u8 b[2048];
+    if (len > sizeof b || ip_decode(&v, ip, len) != IP_OK || v.proto != 17 || v.version != 4) {
+        return;
+    }
+    memcpy(b, ip, v.total);
+    put16(b + 2, (u16)(v.total - x->strip));
+    put16(b + 24, (u16)(be16(b + 24) - x->strip));
+    ip4_checksum_set(b, 20);
+    rig_in(x->r, RAW4_ESP, b, v.total - x->strip);
+    rig_run(x->r);
+    x->fed++;
+}
+
+/* The same in UDP, port 4500 (RFC 3948). */
+static void t_recorded_udp(void **state)
+{
+    (void)state;
+    struct replayed x = {.r = rig_new(NULL), .strip = 12};
+    key_sa(x.r, 1, 0x12345678, "192.1.2.23", "192.1.2.45", ENCR_3DES, 0,
+           "4043434545464649494a4a4c4c4f4f515152525454575758", "");
+    struct dp_sa_value v = rig_find_sa(x.r, 0x12345678, SA_IN)->val;
+    v.encap_src.port = v.encap_dst.port = 4500;
+    v.mode = MODE_TUNNEL;
+    struct dp_msg gone = {.type = DP_DEL_SA};
+    gone.u.del = (struct dp_del_value){.spi = v.spi, .proto = 50, .dir = SA_IN, .dst = v.dst};
+    rig_ctl(x.r, gone);
+    rig_sa(x.r, v);
+    rig_pcap(capture("espudp1.pcap"), feed_udp, &x);
+    assert_int_equal(x.fed, 8);
+    assert_int_equal(echoes(x.r), 8);
+    rig_free(x.r);
+}
+
 static void t_recorded_aes(void **state)
 {
     (void)state;
@@ -477,6 +514,7 @@ int main(void)
         cmocka_unit_test(t_esp_packets),       cmocka_unit_test(t_wycheproof_gcm), cmocka_unit_test(t_wycheproof_ccm),
         cmocka_unit_test(t_wycheproof_hmac),   cmocka_unit_test(t_recorded),
         cmocka_unit_test(t_recorded_aes),      cmocka_unit_test(t_recorded_nested),
+        cmocka_unit_test(t_recorded_udp),
         cmocka_unit_test(t_recorded_with_icv), cmocka_unit_test(t_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,7 @@ conn c
     right=192.0.2.1
     type={type}
     {what}
+    {more}
     auto={auto}
 """
 # addresses in full: Debian's strongSwan loads its unity plugin, which, as adit announces Cisco Unity like an IOS router,
@@ -133,9 +134,10 @@ class Site:
             self.close()
             raise
 
-    def start(self, suite, auto="add", name="192.0.2.2", ah=None):
+    def start(self, suite, auto="add", name="192.0.2.2", more="", ah=None):
         ike, esp = SUITES[suite][:2]
-        conf = IPSEC_CONF.replace("esp={esp}", f"ah={ah}" if ah else "esp={esp}").format(ike=ike, esp=esp, type="tunnel" if self.kind == "map" else "transport", what=WHAT[self.kind], auto=auto, id=name)
+        conf = IPSEC_CONF.replace("esp={esp}", f"ah={ah}" if ah else "esp={esp}").format(
+            ike=ike, esp=esp, type="tunnel" if self.kind == "map" else "transport", what=WHAT[self.kind], auto=auto, id=name, more=more)
         self.far.sh(f"cat >/etc/ipsec.conf <<'E'\n{conf}E\nsetsid /usr/lib/ipsec/starter --daemon charon --nofork --nolog >/tmp/starter.log 2>&1 &")
         until(lambda: "c: " in self.far.sh("ipsec statusall", check=False).replace("c:  ", "c: "), 20)
 
@@ -172,7 +174,7 @@ class Site:
 
     def state(self):
         return (self.lab.exec("R1", "show crypto isakmp sa") + self.lab.exec("R1", "show crypto ipsec sa") + self.lab.log("R1")[-3000:]
-                + self.far.sh("ipsec statusall; ip xfrm state | grep -v 0x; tail -n 30 /tmp/starter.log", check=False))
+                + self.far.sh("ipsec statusall; ip -s xfrm state; grep -v 0$ /proc/net/xfrm_stat; ip -s link show eth0; ip neigh; tail -n 30 /tmp/starter.log", check=False))
 
     def close(self):
         if self.far:
@@ -403,6 +405,37 @@ def test_adit_clears(quiet):
     until(lambda: "INSTALLED" not in s.far.sh("ipsec statusall"), 10)
     s.up()
     assert s.ping(check=False), s.state()
+
+
+@pytest.mark.parametrize("first", ["adit", "strongswan"])
+def test_aggressive_mode(quiet, tmp_path, first):
+    """Either end begins; each is called by a name. As responder adit finds the key by the name, the address has another."""
+    s = quiet
+    s.far.sh("echo '@hq.example.org @branch.example.org : PSK \"by-name\"' >>/etc/ipsec.secrets\n"
+             "echo 'charon { delete_rekeyed = yes\n i_dont_care_about_security_and_use_aggressive_mode_psk = yes }' >/etc/strongswan.d/adit.conf")
+    if first == "adit":
+        s.lab.config("R1", "crypto isakmp peer address 192.0.2.2", "set aggressive-mode password by-name",
+                        "set aggressive-mode client-endpoint fqdn branch.example.org")
+    else:
+        s.lab.config("R1", "crypto isakmp key by-name hostname hq.example.org", "crypto isakmp profile HQ",
+                        "match identity host domain example.org", "self-identity fqdn", "hostname branch", "ip domain name example.org")
+    try:
+        cap = Capture(s.lab.ns("R1"), "Fa0-0", tmp_path / "wan.pcap")
+        s.start("aes128-sha1", name="@hq.example.org", more="rightid=@branch.example.org\n    aggressive=yes")
+        if first == "strongswan":
+            out = s.far.sh("ipsec up c", check=False)
+            assert "connection 'c' established successfully" in out, out + s.state()
+        else:
+            s.up()
+        assert s.ping(check=False) and s.ping_back(), s.state()
+        exchanges = {p[0] for p in cap.close("isakmp.exchangetype") if p[0]}
+        assert "4" in exchanges and "2" not in exchanges, exchanges
+        assert "hq.example.org" in s.lab.exec("R1", "show crypto isakmp peers")
+        assert "%ADIT-4-WEAK_CRYPTO: aggressive mode with a pre-shared key" in s.lab.log("R1")
+    finally:
+        s.lab.config("R1", "hostname R1", "no ip domain name example.org", "no crypto isakmp peer address 192.0.2.2", "no crypto isakmp profile HQ",
+                        "no crypto isakmp key by-name hostname hq.example.org")
+        s.far.sh("echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf")
 
 
 def test_wrong_identity(quiet):

@@ -554,16 +554,16 @@ static void wrong_identity(void **state)
 
 /* ---- what the wire may bring ---- */
 
-static void aggressive_and_strange(void **state)
+static void exchanges_and_strange(void **state)
 {
     (void)state;
     struct world *w = up(8);
     unsigned last = w->num_log - 1;
     u8 m[64] = {1, 2, 3, 4,    5, 6, 7, 8, 0, 0, 0, 0, 0, 0,
-                0, 0, 1, 0x10, 4, 0, 0, 0, 0, 0, 0, 0, 0, 64};
+                0, 0, 1, 0x10, 3, 0, 0, 0, 0, 0, 0, 0, 0, 64};
     send_raw(w, B, m, 64);
     assert_true(
-        saw(&w->s[B], "exchange type 4 (aggressive mode), wanted main, quick or informational"));
+        saw(&w->s[B], "exchange type 3 (authentication only), wanted main, aggressive, quick or informational"));
     m[18] = 32; /* quick mode under cookies nobody has */
     m[8] = 9;
     send_raw(w, B, m, 64);
@@ -1226,7 +1226,7 @@ int main(void)
         cmocka_unit_test(wrong_psk),
         cmocka_unit_test(refusals),
         cmocka_unit_test(wrong_identity),
-        cmocka_unit_test(aggressive_and_strange),
+        cmocka_unit_test(exchanges_and_strange),
         cmocka_unit_test(quick_mode_before_authentication),
         cmocka_unit_test(half_open_ends),
         cmocka_unit_test(damaged_copies_change_nothing),

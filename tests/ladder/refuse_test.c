@@ -475,15 +475,16 @@ static void ah_says_one_thing(void **state)
     world_free(w);
 }
 
-/* Who begins aggressive mode is told that we do not speak it: less than he sent, so often in a second,
- * and nothing is kept. */
-static void aggressive_mode_is_answered_no(void **state)
+/* Who begins an exchange that we do not speak (authentication only, RFC 2408 4.6) is told so: less than he sent, so often in
+ * a second, and nothing is kept. */
+static void other_exchanges_are_answered_no(void **state)
 {
     (void)state;
     struct world *w = world_pair(37);
+    const u8 auth_only = 3;
     u8 m[400] = {0};
     put64(m, 0x1122334455667788);
-    memcpy(m + 16, (u8[]){PL_SA, 0x10, XCH_AGGRESSIVE, 0}, 4);
+    memcpy(m + 16, (u8[]){PL_SA, 0x10, auth_only, 0}, 4);
     put32(m + 24, sizeof m);
     send_raw(w, B, m, sizeof m);
     assert_int_equal(w->sent[B], 1);
@@ -498,8 +499,8 @@ static void aggressive_mode_is_answered_no(void **state)
     struct strange {
         u8 exchange, flags, cookie_r;
         u32 len;
-    } strange[] = {{XCH_AGGRESSIVE, FL_ENCRYPTED, 0, 400}, {XCH_AGGRESSIVE, 0, 1, 400},
-                   {XCH_AGGRESSIVE, 0, 0, 39},             {XCH_INFO, 0, 0, 400},
+    } strange[] = {{auth_only, FL_ENCRYPTED, 0, 400}, {auth_only, 0, 1, 400},
+                   {auth_only, 0, 0, 39},             {XCH_INFO, 0, 0, 400},
                    {XCH_QUICK, FL_ENCRYPTED, 0, 400}};
     for (unsigned i = 0; i < ARRAY_LEN(strange); i++) { /* what begins nothing is not answered */
         m[18] = strange[i].exchange;
@@ -509,7 +510,7 @@ static void aggressive_mode_is_answered_no(void **state)
         send_raw(w, B, m, strange[i].len);
         assert_int_equal(w->sent[B], sent);
     }
-    memcpy(m + 16, (u8[]){PL_SA, 0x10, XCH_AGGRESSIVE, 0}, 4);
+    memcpy(m + 16, (u8[]){PL_SA, 0x10, auth_only, 0}, 4);
     m[15] = 0;
     put32(m + 24, sizeof m);
     for (u32 i = 0; i < 5000; i++) {
@@ -602,14 +603,14 @@ static void a_refusal_is_said_once(void **state)
     (void)state;
     struct world *w = world_pair(39);
     u8 m[64] = {1, 2, 3, 4,    5, 6, 7, 8, 0, 0, 0, 0, 0, 0,
-                0, 0, 1, 0x10, 4, 0, 0, 0, 0, 0, 0, 0, 0, 64};
+                0, 0, 1, 0x10, 3, 0, 0, 0, 0, 0, 0, 0, 0, 64};
     for (unsigned i = 0; i < 5; i++) {
-        send_raw(w, B, m, 64); /* aggressive mode */
+        send_raw(w, B, m, 64); /* authentication only */
         world_run(w, 5000);
     }
     assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_EXCHANGE), 5);
-    const char *first = strstr(w->s[B].syslog.s, "aggressive mode");
-    assert_true(first && !strstr(first + 1, "aggressive mode"));
+    const char *first = strstr(w->s[B].syslog.s, "exchange type 3");
+    assert_true(first && !strstr(first + 1, "exchange type 3"));
     struct setup b = setup_default(B);
     b.policy[0].encr = ENCR_AES128;
     world_config(w, B, &b);
@@ -735,12 +736,12 @@ static void longest_key_wins(void **state)
     }
     ike_ctl(ike, &(struct ike_msg){.type = IKE_CFG_COMMIT});
     for (unsigned i = 0; i < ARRAY_LEN(want); i++) {
-        struct addr a = net(want[i].peer, 32).a;
-        const struct ike_psk_value *k = psk_find(ike, &a);
+        struct far_end who = {.addr = net(want[i].peer, 32).a};
+        const struct ike_psk_value *k = psk_find(ike, &who);
         assert_non_null(k);
         assert_memory_equal(k->key.b, want[i].key, k->key.len);
     }
-    struct addr six = net("2001:db8::1", 128).a;
+    struct far_end six = {.addr = net("2001:db8::1", 128).a};
     assert_null(psk_find(ike, &six));
     world_free(w);
 }
@@ -751,7 +752,7 @@ int main(void)
         cmocka_unit_test(each_reason),
         cmocka_unit_test(late_messages),
         cmocka_unit_test(are_you_there),
-        cmocka_unit_test(aggressive_mode_is_answered_no),
+        cmocka_unit_test(other_exchanges_are_answered_no),
         cmocka_unit_test(what_was_not_offered_is_not_taken),
         cmocka_unit_test(a_third_message_with_another_hash),
         cmocka_unit_test(a_life_of_zero_is_a_short_one),

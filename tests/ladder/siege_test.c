@@ -103,14 +103,14 @@ static void guests_of_one_address(void **state)
     char why[START_WHY];
     w->net = no_mm5;
     for (unsigned i = 0; i < GUESTS_PER_ADDRESS + 10; i++) {
-        assert_non_null(mm_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, why));
+        assert_non_null(p1_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, "", why));
         world_run(w, 100);
     }
     assert_int_equal(w->s[B].ike->num_guests, GUESTS_PER_ADDRESS);
     assert_true(
         saw(&w->s[B], "%CRYPTO-4-IKE_DENY_SA_REQ: IKE denied an INCOMING SA request from 1.1.1.1"));
     w->net = mm6_twice;
-    assert_non_null(mm_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, why));
+    assert_non_null(p1_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, "", why));
     world_run(w, 3000); /* and the next one gets through */
     assert_non_null(sa_usable(w->s[B].ike, NULL, &w->s[A].addr));
     world_free(w);

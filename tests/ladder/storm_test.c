@@ -58,13 +58,18 @@ static void traffic(struct world *w)
 
 /* rough: phase 1 ends often too, machines go down whole, and nobody says anything about SPIs he
  * does not know */
-static struct setup weather(int side, bool rough)
+static struct setup weather(int side, bool rough, bool aggressive)
 {
     struct setup s = setup_default(side);
     s.policy[0].group = 1; /* quick arithmetic */
     s.policy[0].life_s = rough ? 150 : 86400;
     s.flow.life_s = 240;
     s.global.invalid_spi_recovery = !rough;
+    if (aggressive) {
+        s.other[0].type = IKE_CFG_PEER;
+        s.other[0].u.peer = (struct ike_peer_value){.peer = s.flow.peer[0], .aggressive = true};
+        s.num_other = 1;
+    }
     return s;
 }
 
@@ -81,13 +86,13 @@ static void silence(struct world *w, unsigned alone[2])
     }
 }
 
-static void one_storm(u64 seed, bool rough)
+static void one_storm(u64 seed, bool rough, bool aggressive)
 {
     struct world *w = xcalloc(1, sizeof *w);
     unsigned alone[2] = {0, 0};
     world_init(w, seed);
     for (int i = A; i <= B; i++) {
-        struct setup s = weather(i, rough);
+        struct setup s = weather(i, rough, aggressive);
         world_config(w, i, &s);
         w->s[i].log.mask = EVC_LOG;
     }
@@ -100,7 +105,7 @@ static void one_storm(u64 seed, bool rough)
             ike_ctl(w->s[r >> 9 & 1].ike, &(struct ike_msg){.type = IKE_CLEAR_CHILD});
         } else if (r % 41 == 1) {
             int who = (int)(r >> 9 & 1);
-            struct setup s = weather(who, rough);
+            struct setup s = weather(who, rough, aggressive);
             bool whole = rough && (r >> 10 & 1);
             s.global.restarted = !whole;
             world_restart(w, who);
@@ -126,8 +131,8 @@ static void one_storm(u64 seed, bool rough)
         world_run(w, 1000);
     }
     if (pairs_up(w) != 1 || w->s[A].num_sas != 2 || w->s[B].num_sas != 2) {
-        fail_msg("seed %llu%s: %u pairs, %u and %u SAs", (unsigned long long)seed,
-                 rough ? " rough" : "", pairs_up(w),
+        fail_msg("seed %llu%s%s: %u pairs, %u and %u SAs", (unsigned long long)seed,
+                 rough ? " rough" : "", aggressive ? " aggressive" : "", pairs_up(w),
                  w->s[A].num_sas, w->s[B].num_sas);
     }
     world_free(w);
@@ -146,8 +151,9 @@ static void many_storms(void **state)
     (void)state;
     u64 first = number_from("ADIT_STORM_FIRST", 1), num = number_from("ADIT_STORMS", 200);
     for (u64 seed = first; seed < first + num; seed++) {
-        one_storm(seed, false);
-        one_storm(seed, true);
+        one_storm(seed, false, false);
+        one_storm(seed, true, false);
+        one_storm(seed, seed & 1, true);
     }
 }
 
@@ -157,7 +163,7 @@ static void storms_that_were_lost(void **state)
     (void)state;
     static const u64 seeds[] = {529, 542, 1195, 1721, 1763};
     for (unsigned i = 0; i < ARRAY_LEN(seeds); i++) {
-        one_storm(seeds[i], false);
+        one_storm(seeds[i], false, false);
     }
 }
 

@@ -238,7 +238,7 @@ static void initial_contact_spares_a_newer_sa(void **state)
     struct ike_sa *says = sa_between(w, B, A);
     char why[START_WHY];
     world_run(w, 60000);
-    assert_non_null(mm_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, why));
+    assert_non_null(p1_start(w->s[A].ike, 0, &w->s[A].addr, &w->s[B].addr, "", why));
     world_run(w, 1000);
     struct ike_sa *newer = sa_between(w, B, A);
     assert_ptr_not_equal(newer, says);
@@ -358,7 +358,7 @@ static void reserved_spis_are_not_taken(void **state)
     for (u32 spi = 0; spi < 300; spi += 17) {
         h.cookie_i[0] = 1;
         isakmp_out_init(&o, buf, sizeof buf, &h);
-        p2_write(&o, &f, spi, 0);
+        p2_write(&o, &sa->c, &f, spi, 0);
         assert_true(isakmp_out_finish(&o));
         struct isakmp_hdr got;
         assert_int_equal(isakmp_hdr_read(&got, buf, wr_len(&o.w)).reason, IW_OK);

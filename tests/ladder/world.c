@@ -71,6 +71,11 @@ static void enqueue(struct world *w, int to, const struct endpoint *from,
     memcpy(p->data, data, len);
 }
 
+static bool behind(const struct world *w, int side)
+{
+    return w->nat.family && (side == A || (side == C && w->c_behind));
+}
+
 static void on_send(void *ctx, const struct endpoint *from, const struct endpoint *to,
                     const u8 *data, size_t len)
 {
@@ -80,16 +85,21 @@ static void on_send(void *ctx, const struct endpoint *from, const struct endpoin
     struct endpoint seen = *from; /* as the receiver sees the sender */
     struct endpoint dst = *to;
     for (int i = 0; i < w->num; i++) {
-        bool natted = i == A && w->nat.family;
+        bool natted = behind(w, i);
+        if (natted && w->c_behind && to->port != 500 + w->nat_ports[i] && to->port != 4500 + w->nat_ports[i]) {
+            continue; /* that is the other one's mapping */
+        }
         if (i != s->index && addr_equal(&to->a, natted ? &w->nat : &w->s[i].addr)) {
             other = i;
             dst.a = w->s[i].addr;
+            dst.port = (u16)(to->port - (natted ? w->nat_ports[i] : 0));
         } else if (i != s->index && w->s[i].alias.family && addr_equal(&to->a, &w->s[i].alias)) {
             other = i;
         }
     }
-    if (s->index == A && w->nat.family) {
+    if (behind(w, s->index)) {
         seen.a = w->nat;
+        seen.port = (u16)(seen.port + w->nat_ports[s->index]);
     } else if (!seen.a.family) {
         seen.a = s->addr; /* the kernel chose */
     }
@@ -144,6 +154,15 @@ static bool on_dp(void *ctx, const struct dp_msg *m)
             return true;
         }
         fail_msg("DEL_SA of an SA that is not there: %08x", m->u.del.spi);
+    } else if (m->type == DP_MOVE_SA) {
+        s->w->moves++;
+        for (unsigned i = 0; i < s->num_sas; i++) {
+            struct dp_sa_value *v = &s->sa[i];
+            if (v->dir == SA_OUT && v->spi == m->u.moved.spi && addr_equal(&v->dst, &m->u.moved.dst)) {
+                v->dst = m->u.moved.to.a;
+                v->encap_dst = m->u.moved.to;
+            }
+        }
     } else if (m->type == DP_GET_SAS) {
         s->get_sas = true;
         s->get_tag = m->tag;
@@ -176,6 +195,7 @@ static void start(struct world *w, int i)
                         .log = &s->log,
                         .ctx = s,
                         .send = on_send,
+                        .natt = w->natt,
                         .to_dp = on_dp,
                         .to_main = on_main};
     s->env = e.env;
@@ -273,6 +293,9 @@ void world_config(struct world *w, int side, const struct setup *s)
         m.u.psk.peer.a.family = AF_V4; /* 0.0.0.0/0 */
         secret_set(&m.u.psk.key, s->psk, strlen(s->psk));
         ike_ctl(ike, &m);
+    }
+    for (unsigned i = 0; i < s->num_other; i++) {
+        ike_ctl(ike, &s->other[i]);
     }
     if (s->flow.flow) {
         m.type = IKE_CFG_FLOW;
@@ -397,11 +420,13 @@ static const struct dp_sa_value *sa_with(const struct side *s, u32 spi, u8 dir)
     return NULL;
 }
 
-static bool same_sa(const struct dp_sa_value *out, const struct dp_sa_value *in)
+static bool same_sa(const struct world *w, const struct dp_sa_value *out, const struct dp_sa_value *in)
 {
+    bool nat = w->natt && w->nat.family; /* each end sees other addresses, and in transport mode other selectors */
     return out && in && out->encr == in->encr && out->auth == in->auth && out->mode == in->mode &&
-           addr_equal(&out->src, &in->src) && addr_equal(&out->dst, &in->dst) &&
-           selector_equal(&out->sel, &in->sel) && out->encr_key.len == in->encr_key.len &&
+           !out->encap_dst.port == !in->encap_dst.port &&
+           (nat || (addr_equal(&out->src, &in->src) && addr_equal(&out->dst, &in->dst))) &&
+           ((nat && out->mode == MODE_TRANSPORT) || selector_equal(&out->sel, &in->sel)) && out->encr_key.len == in->encr_key.len &&
            out->auth_key.len == in->auth_key.len &&
            memcmp(out->encr_key.b, in->encr_key.b, out->encr_key.len) == 0 &&
            memcmp(out->auth_key.b, in->auth_key.b, out->auth_key.len) == 0;
@@ -413,8 +438,8 @@ unsigned pairs_up(const struct world *w)
     LIST_FOR (it, &w->s[A].ike->children) {
         const struct child *c = CONTAINER_OF(it, struct child, link);
         n += !c->closing &&
-             same_sa(sa_with(&w->s[A], c->spi_out, SA_OUT), sa_with(&w->s[B], c->spi_out, SA_IN)) &&
-             same_sa(sa_with(&w->s[B], c->spi_in, SA_OUT), sa_with(&w->s[A], c->spi_in, SA_IN));
+             same_sa(w, sa_with(&w->s[A], c->spi_out, SA_OUT), sa_with(&w->s[B], c->spi_out, SA_IN)) &&
+             same_sa(w, sa_with(&w->s[B], c->spi_in, SA_OUT), sa_with(&w->s[A], c->spi_in, SA_IN));
     }
     return n;
 }
@@ -464,7 +489,7 @@ void world_heard(struct world *w, int side)
 static bool carries_to(struct side *from, struct side *to)
 {
     const struct dp_sa_value *out = sends_on(from);
-    if (!out || !same_sa(out, sa_with(to, out->spi, SA_IN))) {
+    if (!out || !same_sa(from->w, out, sa_with(to, out->spi, SA_IN))) {
         return false;
     }
     for (unsigned i = 0; i < to->num_sas; i++) {

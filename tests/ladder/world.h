@@ -69,7 +69,11 @@ struct world {
     struct packet q[WORLD_MAX_QUEUE];
     unsigned num_q, sent[SIDES];
     size_t bytes[SIDES];
-    struct addr nat; /* what others see instead of A's address; AF_NONE: A itself */
+    struct addr nat; /* what others see instead of A's address (and C's, with c_behind); AF_NONE: A itself */
+    u16 nat_ports[SIDES]; /* and how much higher the ports are that they see */
+    bool c_behind;
+    bool natt; /* the daemons that start now have port 4500 */
+    unsigned moves; /* DP_MOVE_SA that came */
     net_fn net;
     void *ctx;
     u8 *log_data[64]; /* the first datagrams, kept for tests that change them */
@@ -86,6 +90,8 @@ struct setup {
     struct ike_flow_value flow, more[3]; /* more: further flows */
     unsigned num_more;
     struct ike_global_value global;
+    struct ike_msg other[8]; /* further values, given before the flows */
+    unsigned num_other;
 };
 
 void world_init(struct world *w, u64 seed);

@@ -959,6 +959,76 @@ static void t_tunnel_values(void **state)
     }
 }
 
+static const struct ike_msg *ike_value(const struct plan *p, enum ike_msg_type type, unsigned n)
+{
+    const struct ike_msg *m = p->ike.items;
+    for (size_t i = 0; i < p->ike.num; i++) {
+        if (m[i].type == type && n-- == 0) {
+            return &m[i];
+        }
+    }
+    fail_msg("no value %u of type %u", n, type);
+    return NULL;
+}
+
+/* Keyrings, single peers, isakmp profiles, and who we say we are, as ike gets them. */
+static void t_isakmp_values(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(
+        "hostname R\nip domain name example.org\ncrypto isakmp identity hostname\n"
+        "crypto keyring K\n local-address Loopback0\n pre-shared-key hostname b.example.org key one\n"
+        "crypto isakmp policy 10\n authentication pre-share\ncrypto isakmp key two address 0.0.0.0 0.0.0.0\n"
+        "crypto isakmp aggressive-mode disable\n"
+        "crypto isakmp peer address 2.2.2.2\n set aggressive-mode password three\n"
+        " set aggressive-mode client-endpoint user-fqdn me@example.org\n"
+        "crypto isakmp profile A\n keyring K\n match identity host domain example.org\n match identity group g\n"
+        " self-identity fqdn\n initiate mode aggressive\n keepalive 20 retry 3\n"
+        "crypto isakmp profile B\n match identity address 10.0.0.0 255.0.0.0\n"
+        "crypto ipsec transform-set T esp-aes esp-sha-hmac\n"
+        "crypto map M isakmp-profile B\n"
+        "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set transform-set T\n match address 101\n"
+        "crypto map M 20 ipsec-isakmp\n set peer 2.2.2.2\n set isakmp-profile A\n set transform-set T\n match address 102\n"
+        "access-list 101 permit ip 10.1.0.0 0.0.255.255 any\naccess-list 102 permit ip 10.2.0.0 0.0.255.255 any\n"
+        "interface Loopback0\n ip address 9.9.9.9 255.255.255.255\n"
+        WAN " crypto map M\nend\n",
+        &c);
+    const struct ike_global_value *g = &ike_value(&p, IKE_CFG_GLOBAL, 0)->u.global;
+    assert_true(g->aggressive_off);
+    assert_int_equal(g->self.type, IKE_SELF_FQDN);
+    assert_string_equal(g->self.text, "R.example.org");
+    const struct ike_psk_value *k = &ike_value(&p, IKE_CFG_PSK, 0)->u.psk;
+    assert_string_equal(k->keyring, "K");
+    assert_string_equal(k->name, "b.example.org");
+    assert_int_equal(addr_v4_host(&k->local), 0x09090909);
+    k = &ike_value(&p, IKE_CFG_PSK, 1)->u.psk;
+    assert_true(!k->keyring[0] && !k->name[0] && k->peer.len == 0);
+    k = &ike_value(&p, IKE_CFG_PSK, 2)->u.psk;
+    assert_int_equal(k->peer.len, 32);
+    assert_memory_equal(k->key.b, "three", 5);
+    const struct ike_peer_value *one = &ike_value(&p, IKE_CFG_PEER, 0)->u.peer;
+    assert_true(one->aggressive && one->self_set && one->self.type == IKE_SELF_USER_FQDN);
+    assert_string_equal(one->self.text, "me@example.org");
+    const struct ike_profile_value *a = &ike_value(&p, IKE_CFG_PROFILE, 0)->u.profile;
+    assert_true(a->aggressive && a->self_set && a->keepalive_set && a->keepalive_s == 20 && a->keepalive_retry_s == 3);
+    assert_string_equal(a->self.text, "R.example.org");
+    assert_int_equal(ike_value(&p, IKE_CFG_MATCH, 0)->u.match.kind, IKE_MATCH_HOST_DOMAIN);
+    assert_int_equal(ike_value(&p, IKE_CFG_MATCH, 1)->u.match.kind, IKE_MATCH_GROUP);
+    const struct ike_match_value *net = &ike_value(&p, IKE_CFG_MATCH, 2)->u.match;
+    assert_true(net->kind == IKE_MATCH_ADDRESS && net->net.len == 8);
+    assert_string_equal(ike_value(&p, IKE_CFG_FLOW, 0)->u.flow.profile, "B");
+    assert_string_equal(ike_value(&p, IKE_CFG_FLOW, 1)->u.flow.profile, "A");
+    static const u8 same[][2] = {{CONF_MATCH_ADDRESS, IKE_MATCH_ADDRESS}, {CONF_MATCH_HOST, IKE_MATCH_HOST},
+                                 {CONF_MATCH_HOST_DOMAIN, IKE_MATCH_HOST_DOMAIN}, {CONF_MATCH_USER, IKE_MATCH_USER},
+                                 {CONF_MATCH_USER_DOMAIN, IKE_MATCH_USER_DOMAIN}, {CONF_MATCH_GROUP, IKE_MATCH_GROUP}};
+    for (unsigned i = 0; i < ARRAY_LEN(same); i++) {
+        assert_int_equal(same[i][0], same[i][1]);
+    }
+    plan_free(&p);
+    conf_free(c);
+}
+
 /* Neighbours that announce more than dp can keep: the first networks are told to it, over all tunnels, and never more than it
  * takes; those beyond fail the reverse path check. */
 static void t_too_many_networks(void **state)
@@ -1380,6 +1450,7 @@ int main(void)
         cmocka_unit_test(t_ah), cmocka_unit_test(t_tunnels),
         cmocka_unit_test(t_tunnel_under_a_map),
         cmocka_unit_test(t_tunnel_values),
+        cmocka_unit_test(t_isakmp_values),
         cmocka_unit_test(t_too_many_networks),
         cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_master_keys),

@@ -1,0 +1,15 @@
+/*
+ * running.h: the parts of the running configuration (running.c has the order).
+ */
+#ifndef ADIT_CLI_RUNNING_H
+#define ADIT_CLI_RUNNING_H
+
+#include "base/base.h"
+#include "conf/conf.h"
+
+/* running_peers.c: keyrings; keys outside keyrings; our identity, single peers and isakmp profiles. */
+void running_keyrings(struct strbuf *o, const struct conf *c);
+void running_keys(struct strbuf *o, const struct conf *c);
+void running_peers(struct strbuf *o, const struct conf *c);
+
+#endif

@@ -1,0 +1,130 @@
+/*
+ * profile.c: isakmp profiles and what is configured for single peers: which identities belong to one (RFC 2407 4.6.2), who we
+ * say we are, how phase 1 begins. Finds; decides nothing. On the walk: p1_identity -> [profile_for], p1_proved ->
+ * [profile_takes], p1_write_identity -> [profile_self].
+ */
+#include "ike/ike_int.h"
+
+#include <strings.h>
+
+const struct ike_profile_value *profile_named(const struct ike *ike, const char *name)
+{
+    for (const struct conf_profile *p = name[0] ? ike->conf->profiles : NULL; p; p = p->next) {
+        if (strcmp(p->v.name, name) == 0) {
+            return &p->v;
+        }
+    }
+    return NULL;
+}
+
+/* ---- identities ---- */
+
+bool id_name(char out[IKE_ID_TEXT], const struct bytes_id *body)
+{
+    struct rd r = rd_init(body->b, body->len);
+    u8 type = rd_u8(&r);
+    rd_u8(&r), rd_u16(&r);
+    size_t n = rd_left(&r);
+    const u8 *name = rd_bytes(&r, n);
+    if (r.bad || !n || n >= IKE_ID_TEXT ||
+        (type != ID_FQDN && type != ID_USER_FQDN && type != ID_KEY_ID)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (name[i] <= ' ' || name[i] > '~') {
+            return false;
+        }
+        out[i] = (char)name[i];
+    }
+    out[n] = 0;
+    return true;
+}
+
+/* in_domain: text is a name below that domain. */
+static bool in_domain(const char *text, const char *domain)
+{
+    size_t have = strlen(text), want = strlen(domain);
+    return have > want + 1 && text[have - want - 1] == '.' &&
+           strcasecmp(text + have - want, domain) == 0;
+}
+
+static bool match_name(const struct ike_match_value *m, u8 type, const char *text)
+{
+    const char *at = strchr(text, '@');
+    switch ((enum ike_match_kind)m->kind) {
+    case IKE_MATCH_HOST: return type == ID_FQDN && strcasecmp(text, m->text) == 0;
+    case IKE_MATCH_HOST_DOMAIN: return type == ID_FQDN && in_domain(text, m->text);
+    case IKE_MATCH_USER: return type == ID_USER_FQDN && strcasecmp(text, m->text) == 0;
+    case IKE_MATCH_USER_DOMAIN:
+        return type == ID_USER_FQDN && at && strcasecmp(at + 1, m->text) == 0;
+    case IKE_MATCH_GROUP: return type == ID_KEY_ID && strcmp(text, m->text) == 0;
+    case IKE_MATCH_ADDRESS:
+    case IKE_MATCH_NUM: break;
+    }
+    return false;
+}
+
+static bool takes(const struct conf_profile *p, const struct bytes_id *body)
+{
+    char text[IKE_ID_TEXT];
+    struct isakmp_id id;
+    struct prefix net;
+    bool named = id_name(text, body);
+    bool address = isakmp_id_again(&id, body->b, body->len) &&
+                   (id.type == ID_IPV4_ADDR || id.type == ID_IPV6_ADDR) && isakmp_id_prefix(&net, &id);
+    for (const struct conf_match *m = p->matches; m; m = m->next) {
+        bool by_address = m->v.kind == IKE_MATCH_ADDRESS;
+        if (by_address ? address && net.a.family == m->v.net.a.family && prefix_contains(&m->v.net, &net.a)
+                       : named && match_name(&m->v, body->b[0], text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct ike_profile_value *profile_for(const struct ike *ike, const struct addr *local,
+                                            const struct bytes_id *id)
+{
+    for (const struct conf_profile *p = ike->conf->profiles; p; p = p->next) {
+        bool here = p->v.local.family == AF_NONE || addr_equal(&p->v.local, local);
+        if (here && takes(p, id)) {
+            return &p->v;
+        }
+    }
+    return NULL;
+}
+
+bool profile_takes(const struct ike *ike, const char *name, const struct bytes_id *id)
+{
+    for (const struct conf_profile *p = ike->conf->profiles; p; p = p->next) {
+        if (strcmp(p->v.name, name) == 0) {
+            return !p->matches || takes(p, id);
+        }
+    }
+    return false;
+}
+
+/* ---- what is said to one peer ---- */
+
+static const struct ike_peer_value *peer_conf(const struct ike *ike, const struct addr *peer)
+{
+    const struct conf_peer *p = map_get(&ike->conf->peer_map, peer_key(ike, peer, 0));
+    return p && addr_equal(&p->v.peer, peer) ? &p->v : NULL;
+}
+
+const struct ike_self *profile_self(const struct ike *ike, const char *profile,
+                                    const struct addr *peer)
+{
+    const struct ike_profile_value *p = profile_named(ike, profile);
+    const struct ike_peer_value *one = peer_conf(ike, peer);
+    return p && p->self_set       ? &p->self
+           : one && one->self_set ? &one->self
+                                  : &ike->conf->global.self;
+}
+
+bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer)
+{
+    const struct ike_profile_value *p = profile_named(ike, profile);
+    const struct ike_peer_value *one = peer_conf(ike, peer);
+    return (p && p->aggressive) || (one && one->aggressive);
+}
