@@ -294,7 +294,7 @@ struct ike {
     struct list met;       /* of struct half_open: those that have guests */
     struct list any_flows; /* of struct flow_ref: any peer */
     u8 seed[16];           /* of the keyed hashes */
-    /* keys: our cookie; sa_first_key; number; peer_key; SPI (in); peer_key with SPI (out); proxy
+    /* keys: our cookie; sa_first_key; number; peer_key; SPI (in); far end with SPI (out); proxy
      * identities */
     struct map sa_cookie, sa_first, sa_number, half_cookie, half_first, peer_map, child_number, child_in, child_out,
         old_in, old_out, flow_map, flow_proxy, grave_of, lease_map;
@@ -683,7 +683,8 @@ static inline u8 child_proto(const struct child *c)
 }
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out);
 void child_delete(struct ike *ike, struct child *c, bool tell);
-struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
+/* child_by_spi: udp_port: of an outbound one whose SAs go in UDP, else 0: several far ends may be behind one address. */
+struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote, u16 udp_port);
 struct child *child_by_number(const struct ike *ike, u32 number);
 struct child *child_of_flow(const struct ike *ike, u32 flow); /* the newest that is up */
 /* child_on: the pair of that flow one half of which has that SPI and ends at dst; dir: enum dp_dir. */
