@@ -35,6 +35,20 @@ enum verdict info_in(struct ike *ike, const struct ike_sa *sa, const struct isak
     return V_NEXT;
 }
 
+/* ngm_in: new group mode (RFC 2409 5.6): a group of the peer's own making. Nobody should trust one, and nobody needs one. */
+enum verdict ngm_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+{
+    u8 want[HASH_MAX];
+    (void)ike, (void)sa;
+    keys_hash_phase2(want, &d->sa, m->hdr.msgid, NULL, m->signed_part.p, m->signed_part.len);
+    if (!draft_hash_is(m, want, d)) {
+        return V_DROP;
+    }
+    draft_why(d, WHY_EXCHANGE, "it proposes a Diffie-Hellman group of its own; adit takes those that have a number");
+    d->notify = NTF_ATTRIBUTES_NOT_SUPPORTED;
+    return V_REPLY_ERROR;
+}
+
 enum verdict info_clear_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                            struct draft *d)
 {
