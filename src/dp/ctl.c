@@ -313,8 +313,8 @@ static bool is_manuals(struct dp *dp, const struct dp_msg *m)
     const struct dp_sa_value *v = &m->u.sa;
     const struct dp_del_value *d = &m->u.del;
     return m->type == DP_ADD_SA ? is_manual(flow_get(dp, v->flow)) ||
-                                      manual_holds(dp, v->spi, v->proto, v->dir, &v->dst)
-                                : manual_holds(dp, d->spi, d->proto, d->dir, &d->dst);
+                                      manual_holds(dp, v->spi, v->proto, v->dir, &v->dst, v->flow)
+                                : manual_holds(dp, d->spi, d->proto, d->dir, &d->dst, d->flow);
 }
 
 static void add_sa(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
@@ -380,7 +380,8 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
     case DP_MOVE_SA: udp_move(dp, &m->u.moved); break;
     case DP_DEL_SA:
         sa = is_manuals(dp, m) ? NULL
-                               : sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst);
+                               : sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst,
+                                           m->u.del.flow);
         if (sa && sa->val.dir == SA_IN && m->u.del.linger_ms) {
             sa->gone_ms = dp->w.now_ms + m->u.del.linger_ms;
         } else if (sa) {

@@ -507,7 +507,9 @@ static inline struct sa *flow_sa_out(const struct flow *f)
     return sa ? sa : waiting;
 }
 struct sa *sa_add(struct dp *dp, const struct dp_sa_value *val); /* NULL: refused */
-struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst);
+/* sa_lookup: flow 0: of any. Behind one NAT address are several far ends, each with SPIs of its own choice: outbound, the flow
+ * tells whose it is. */
+struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst, u32 flow);
 void sa_redirect(struct sa *out, const struct endpoint *to); /* in UDP: it goes there from now on */
 void sa_del(struct dp *dp, struct sa *sa);
 void sa_del_flow(struct dp *dp, struct flow *f); /* all SAs of a flow that went away; IKE is told */
@@ -541,8 +543,8 @@ void manual_forget(struct config *c);
 /* manual_take: of a generation whose flows are in force: SAs that are in it already go on, with their sequence numbers;
  * others of manual flows go. Returns why one was not taken; NULL: all were. */
 const char *manual_take(struct dp *dp, const struct config *c);
-/* manual_holds: an SA of a manual flow has this place: nobody else's to say anything of. */
-bool manual_holds(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst);
+/* manual_holds: an SA of a manual flow has this place (sa_lookup): nobody else's to say anything of. */
+bool manual_holds(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst, u32 flow);
 static inline bool is_manual(const struct flow *f)
 {
     return f && f->val.manual;

@@ -72,8 +72,8 @@ const char *manual_take(struct dp *dp, const struct config *c)
     return why;
 }
 
-bool manual_holds(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst)
+bool manual_holds(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst, u32 flow)
 {
-    const struct sa *sa = sa_lookup(dp, spi, proto, dir, dst);
+    const struct sa *sa = sa_lookup(dp, spi, proto, dir, dst, flow);
     return sa && is_manual(sa->h.flow);
 }
