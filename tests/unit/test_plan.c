@@ -1389,6 +1389,65 @@ static bool next_start(struct router *r)
     return ok;
 }
 
+/* Keys that stand in sections are bound to them; a former master key that opens one of these is needed, too. */
+static void t_master_key_of_sections(void **state)
+{
+    static const char *const texts[] = {
+        "crypto keyring K\n pre-shared-key address 1.1.1.1 key secret\n",
+        "crypto isakmp peer address 1.1.1.1\n set aggressive-mode password secret\n",
+        "crypto map M 10 ipsec-manual\n set session-key inbound ah 300 0011\n",
+        "crypto map M 10 ipsec-manual\n set session-key outbound esp 300 cipher 0011 authenticator 2233\n",
+    };
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
+        char dir[] = "/tmp/adit-plan-XXXXXX", path[80];
+        static const char *const left[] = {"R.cfg", "R.cfg.bak", "startup-config", "master-key"};
+        unsigned said = 0;
+        assert_non_null(mkdtemp(dir));
+        snprintf(path, sizeof path, "%s/R.cfg", dir);
+        const struct router_options o = {.config = path, .state_dir = dir};
+        struct router *r = xcalloc(1, sizeof *r);
+        struct strbuf errors = {0}, text = {0}, where = {0};
+        r->env = env_real();
+        evlog_init(&r->log, &r->env, EVS_MAIN, &said, on_event);
+        r->opt = &o;
+        r->conf = conf_new();
+        assert_true(cli_load(r->conf, "R.cfg", "password encryption aes\n", &errors));
+        assert_true(cli_load(r->conf, "R.cfg", texts[i], &errors));
+        assert_true(change_master(r, 1));
+        cli_running(&text, r->conf);
+        assert_non_null(strstr(text.s, " 6 adit."));
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        fputs(text.s, f);
+        fclose(f);
+        assert_true(change_master(r, 2));
+        assert_true(startup_save(r, "end\n"));
+        assert_int_equal(former_keys(r), 1);
+        assert_true(next_start(r));
+        sb_free(&text);
+        cli_running(&text, r->conf);
+        assert_true(startup_save_file(r, text.s, &where)); /* under the new one now, beside a copy of what it was */
+        f = fopen(path, "we");
+        assert_non_null(f);
+        fputs(text.s, f);
+        fclose(f);
+        assert_true(startup_save(r, "end\n"));
+        assert_int_equal(former_keys(r), 0);
+        assert_true(next_start(r));
+        for (unsigned n = 0; n < ARRAY_LEN(left); n++) {
+            snprintf(path, sizeof path, "%s/%s", dir, left[n]);
+            (void)unlink(path);
+        }
+        assert_int_equal(rmdir(dir), 0);
+        sb_free(&text);
+        sb_free(&where);
+        sb_free(&errors);
+        conf_free(r->conf);
+        free(r);
+    }
+}
+
 /* However often the master key is changed: of the former ones those stay that something in the operator's file was encrypted
  * under, and no other. */
 static void t_master_key_changes(void **state)
@@ -1577,6 +1636,7 @@ int main(void)
         cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_master_keys),
         cmocka_unit_test(t_master_key_changes),
+        cmocka_unit_test(t_master_key_of_sections),
         cmocka_unit_test(t_complaints),
         cmocka_unit_test(t_manual),
         cmocka_unit_test(t_manual_lacks),
