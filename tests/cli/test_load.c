@@ -596,6 +596,23 @@ static void what_fits(void **state)
     conf_free(c);
 }
 
+/* Entries with manual keys have a limit of their own, for their SAs have. */
+static void what_manual_fits(void **state)
+{
+    (void)state;
+    struct conf *c = load_text("access-list 100 permit ip any host 1.1.1.1\naccess-list 100 permit ip any host 1.1.1.2\n"
+                               "crypto map M 10 ipsec-manual\n match address 100\ncrypto map M 20 ipsec-isakmp\n"
+                               " match address 100\ninterface FastEthernet0/0\n crypto map M\n");
+    struct conf_finding f;
+    struct conf_limits most = {.links = 1, .lines = 4, .flows = 4, .covered = 4, .masks = 3, .manual = 2};
+    assert_true(conf_fits(c, &most, &f));
+    most.manual = 1;
+    assert_false(conf_fits(c, &most, &f));
+    assert_int_equal(f.src.line, 2);
+    assert_non_null(strstr(f.text, "1 lines that permit in entries with manual keys"));
+    conf_free(c);
+}
+
 /* Tunnels, too: one with a number that has no place, and one whose protection leaves no place for a line. */
 static void what_tunnels_fit(void **state)
 {
@@ -633,6 +650,7 @@ int main(void)
                                        cmocka_unit_test(manual_keys),
                                        cmocka_unit_test(manual_keys_are_encrypted),
                                        cmocka_unit_test(what_fits),
+                                       cmocka_unit_test(what_manual_fits),
                                        cmocka_unit_test(what_tunnels_fit)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();
