@@ -125,7 +125,7 @@ const struct cmd cli_commands[] = {
     CFG(M_CONF, "crypto logging session", keep),
     CFG(M_CONF, "crypto map WORD:name local-address IF:if", map_local),
     CFG(M_CONF, "crypto map WORD:name isakmp-profile WORD:profile", map_isakmp_profile),
-    CFG(M_CONF, "crypto map WORD:name <1-65535:seq> [ipsec-isakmp]", map),
+    CFG(M_CONF, "crypto map WORD:name <1-65535:seq> [ipsec-isakmp | ipsec-manual]", map),
     CFG(M_CONF, "crypto {pki | ca} trustpoint WORD:name", trustpoint),
     CFG(M_CONF, "crypto {pki | ca} certificate chain WORD:name", cert_chain),
     CFG(M_CONF, "crypto {pki | ca} authenticate WORD:name", pki_authenticate),
@@ -166,6 +166,14 @@ const struct cmd cli_commands[] = {
     CFG(M_PROFILE | M_MAP, "description LINE:text", map_description),
     CFG(M_MAP, "set peer ADDR:peer [default]", map_peer),
     CFG(M_MAP, "match address WORD:acl", map_match),
+    CFG(M_MAP,
+        "set session-key {inbound | outbound} esp <256-4294967295:spi> cipher [<0-6:type>] WORD:key "
+        "[authenticator [<0-6:atype>] WORD:auth]",
+        session_key),
+    CFG(M_MAP, "set session-key {inbound | outbound} esp <256-4294967295:spi> authenticator [<0-6:atype>] WORD:auth",
+        session_key),
+    CFG(M_MAP, "set session-key {inbound | outbound} ah <256-4294967295:spi> [<0-6:atype>] WORD:auth",
+        session_key),
     /* ---- interfaces ---- */
     CFG(M_CONF, "interface IF:if [point-to-point]", interface),
     CFG(M_IF, "description LINE:text", if_description),
@@ -466,6 +474,9 @@ static const struct {
     {"keyring", "Keyring"}, {"pre-shared-key", "A pre-shared key of this keyring"}, {"retry", "Between retries"},
     {"self-identity", "Who this router says it is"}, {"user", "A user's name"},
     {"user-fqdn", "A user at a fully qualified domain name"},
+    {"ipsec-manual", "Keys by hand"}, {"session-key", "A key by hand, and the SPI it is for"},
+    {"inbound", "Of what comes in"}, {"outbound", "Of what goes out"}, {"ah", "Authentication header"},
+    {"cipher", "The key of the cipher, hexadecimal"}, {"authenticator", "The key of the authenticator, hexadecimal"},
     {"keys", "Keys of the running SAs, while the key log is on"}, {"wireshark", "As Wireshark's tables want them"},
 };
 /* clang-format on */

@@ -188,13 +188,14 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
         }
         CONF_FOR(struct conf_map_entry, e, &m->entries)
         {
-            sb_addf(o, "crypto map %s %u ipsec-isakmp \n", m->name, e->seq);
+            sb_addf(o, "crypto map %s %u %s \n", m->name, e->seq, e->manual ? "ipsec-manual" : "ipsec-isakmp");
             if (e->description[0]) {
                 sb_addf(o, " description %s\n", e->description);
             }
             for (unsigned i = 0; i < e->num_peers; i++) {
                 sb_addf(o, " set peer %s\n", addr_str(a, &e->peers[i]));
             }
+            running_session_keys(o, c, e);
             running_params(o, &e->sa);
             if (e->acl[0]) {
                 sb_addf(o, " match address %s\n", e->acl);

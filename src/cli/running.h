@@ -12,4 +12,7 @@ void running_keyrings(struct strbuf *o, const struct conf *c);
 void running_keys(struct strbuf *o, const struct conf *c);
 void running_peers(struct strbuf *o, const struct conf *c);
 
+/* running_manual.c: the keys of an ipsec-manual entry. */
+void running_session_keys(struct strbuf *o, const struct conf *c, const struct conf_map_entry *e);
+
 #endif

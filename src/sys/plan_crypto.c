@@ -87,9 +87,8 @@ void planner_ike_global(struct planner *k)
     planner_isakmp(k);
 }
 
-struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
-                                 const char *tag, const char *iface, const struct addr *local,
-                                 const struct addr *peer, const struct selector *sel)
+struct planner_flow planner_flow_ends(struct planner *k, u32 id, const char *tag, const char *iface, const struct addr *local,
+                                      const struct addr *peer, const struct selector *sel)
 {
     char link[NL_NAME];
     u16 mtu = planner_egress(k, peer, link);
@@ -112,6 +111,14 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     if (link[0]) {
         k->w->console_name(k->w->ctx, f->mtu_if, link);
     }
+    return (struct planner_flow){.dp = d, .cli = f};
+}
+
+struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
+                                 const char *tag, const char *iface, const struct addr *local,
+                                 const struct addr *peer, const struct selector *sel)
+{
+    struct planner_flow ends = planner_flow_ends(k, id, tag, iface, local, peer, sel);
     struct ike_flow_value *v = &planner_ike(k, IKE_CFG_FLOW)->u.flow;
     v->flow = id;
     v->local = *local;
@@ -137,7 +144,8 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
             t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
         }
     }
-    return (struct planner_flow){.dp = d, .ike = v, .cli = f};
+    ends.ike = v;
+    return ends;
 }
 
 /* ---- tunnels ---- */
@@ -175,17 +183,22 @@ static void raw_port(struct planner *k, u8 family, u8 proto)
     snprintf(v->name, sizeof v->name, "raw%u/%u", family, proto);
 }
 
+void planner_ports_of_sas(struct planner *k, bool ah, u8 family)
+{
+    raw_port(k, family, 255);
+    raw_port(k, family, 50);
+    if (ah) {
+        raw_port(k, family, 51);
+    }
+}
+
 void planner_sa_ports(struct planner *k, const struct ike_flow_value *f, u8 family)
 {
     bool ah = false;
     for (unsigned i = 0; i < f->num_transforms; i++) {
         ah = ah || f->transform[i].ah;
     }
-    raw_port(k, family, 255);
-    raw_port(k, family, 50);
-    if (ah) {
-        raw_port(k, family, 51);
-    }
+    planner_ports_of_sas(k, ah, family);
     if (k->w->natt && !k->c->natt_off) {
         raw_port(k, family, 17); /* ESP in UDP */
     }

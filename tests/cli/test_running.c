@@ -81,6 +81,8 @@ static void other_values(void **state)
         "crypto isakmp profile X\n   self-identity address\n",
         "crypto keyring X \n  local-address 192.0.2.1\n",
         "crypto map M 10 ipsec-isakmp \n set isakmp-profile X\n",
+        "crypto map M 10 ipsec-manual \n set session-key inbound esp 300 authenticator 0011\n",
+        "crypto map M 10 ipsec-manual \n set session-key outbound esp 300 cipher 0011\n",
     };
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
