@@ -91,7 +91,7 @@ bool cfg_pol_group(struct cfg *k, const struct match *m)
     struct conf_isakmp_policy *p = k->at;
     u16 id = m->no ? 1 : (u16)match_number(m, "id", 1);
     if (!group_row(id)) {
-        return cfg_fail(k, m, "id", "group %u is not known; there are 1 2 5 14 15 16 18 19 20 21",
+        return cfg_fail(k, m, "id", "group %u is not known; there are 1 2 5 14 15 16 17 18 19 20 21 24",
                         id);
     }
     p->group = id;
@@ -351,8 +351,8 @@ bool cfg_set_pfs(struct cfg *k, const struct match *m)
     }
     if (!m->no && (!group_row(id) || (g && strncmp(g, "group", 5) != 0))) {
         return cfg_fail(k, m, "group",
-                        "expected group1 group2 group5 group14 group15 group16 group18 group19 "
-                        "group20 group21");
+                        "expected group1 group2 group5 group14 group15 group16 group17 group18 "
+                        "group19 group20 group21 group24");
     }
     p->pfs_group = m->no ? 0 : id;
     return true;
