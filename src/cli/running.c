@@ -104,6 +104,7 @@ static void running_policies(struct strbuf *o, const struct conf *c)
         }
         sb_add(o, c->keepalive_periodic ? " periodic\n" : "\n");
     }
+    running_groups(o, c);
     running_peers(o, c);
 }
 
@@ -167,13 +168,15 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
     }
     CONF_FOR(struct conf_map, m, &c->maps)
     {
-        char a[ADDR_STR];
+        char a[ADDR_STR], before[CONF_NAME + 16];
         if (m->local_if[0]) {
             sb_addf(o, "crypto map %s local-address %s\n", m->name, m->local_if);
         }
         if (m->isakmp_profile[0]) {
             sb_addf(o, "crypto map %s isakmp-profile %s\n", m->name, m->isakmp_profile);
         }
+        snprintf(before, sizeof before, "crypto map %s ", m->name);
+        running_client(o, before, &m->client);
         CONF_FOR(struct conf_map_entry, e, &m->entries)
         {
             sb_addf(o, "crypto map %s %u ipsec-isakmp \n", m->name, e->seq);
@@ -415,6 +418,7 @@ void cli_running(struct strbuf *o, const struct conf *c)
     {
         running_if(o, i);
     }
+    running_pools(o, c);
     running_routing(o, c);
     sb_add(o, "!\n");
     running_acls(o, c);

@@ -18,6 +18,7 @@ static const struct {
     {M_ISAKMP, "(config-isakmp)#"},
     {M_KEYRING, "(conf-keyring)#"},
     {M_ISAPROF, "(conf-isa-prof)#"},
+    {M_GROUP, "(config-isakmp-group)#"},
     {M_PEER, "(config-isakmp-peer)#"},
     {M_TRANS, "(cfg-crypto-trans)#"},
     {M_PROFILE, "(ipsec-profile)#"},

@@ -33,7 +33,7 @@ struct conf *conf_new(void)
     struct list *lists[] = {&c->policies, &c->keys,        &c->sets,     &c->profiles, &c->maps,
                             &c->acls,     &c->ifs,         &c->routes,   &c->ospfs,    &c->kept,
                             &c->users,    &c->trustpoints, &c->keypairs, &c->keyrings, &c->isakmp_profiles,
-                            &c->peers};
+                            &c->peers,    &c->groups,      &c->pools};
     for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
         list_init(lists[i]);
     }
@@ -175,6 +175,57 @@ struct conf_isakmp_profile *conf_isakmp_profile_get(struct conf *c, const char *
         list_push_back(&c->isakmp_profiles, &p->link);
     }
     return p;
+}
+
+struct conf_group *conf_group_find(const struct conf *c, const char *name)
+{
+    CONF_FOR(struct conf_group, g, &c->groups)
+    {
+        if (strcmp(g->name, name) == 0) {
+            return g;
+        }
+    }
+    return NULL;
+}
+
+struct conf_group *conf_group_get(struct conf *c, const char *name, struct conf_src src)
+{
+    struct conf_group *g = conf_group_find(c, name);
+    if (!g) {
+        g = arena_alloc(&c->arena, sizeof *g);
+        g->src = src;
+        str_copy(g->name, sizeof g->name, name);
+        list_push_back(&c->groups, &g->link);
+    }
+    return g;
+}
+
+struct conf_pool *conf_pool_find(const struct conf *c, const char *name)
+{
+    CONF_FOR(struct conf_pool, p, &c->pools)
+    {
+        if (strcmp(p->name, name) == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+bool conf_list_local(const struct conf *c, const char *what, const char *name)
+{
+    char head[2 * CONF_NAME];
+    int len = snprintf(head, sizeof head, "aaa %s %s ", what, name);
+    CONF_FOR(struct conf_kept, k, &c->kept)
+    {
+        for (const char *at = strncmp(k->text, head, (size_t)len) == 0 ? k->text + len : ""; *at;) {
+            size_t word = strcspn(at, " ");
+            if ((word == 5 && strncmp(at, "local", word) == 0) || (word == 10 && strncmp(at, "local-case", word) == 0)) {
+                return true;
+            }
+            at += word + strspn(at + word, " ");
+        }
+    }
+    return false;
 }
 
 struct addr conf_local_address(const struct conf *c, const struct conf_local *l)

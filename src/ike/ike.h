@@ -18,7 +18,7 @@
 
 /* ---- configuration values --------------------------------------------------------------------- */
 
-enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64, IKE_MAX_TRUSTS = 32 };
+enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64, IKE_MAX_TRUSTS = 32, IKE_MAX_SPLITS = 32 };
 enum {
     IKE_AUTH_PSK = 1,
     IKE_AUTH_RSA_SIG = 3,
@@ -96,6 +96,7 @@ struct ike_client_value {
     struct addr local;      /* a crypto map's */
     char profile[IKE_NAME]; /* "": by address */
     bool xauth;             /* a user must prove himself */
+    bool answer;            /* who asks to be configured is: client configuration address respond, and a list of groups */
 };
 struct ike_user_value { /* username: for extended authentication */
     char name[IKE_ID_TEXT];

@@ -630,7 +630,7 @@ const struct ike_self *profile_self(const struct ike *ike, const char *profile, 
 const struct ike_peer_value *profile_peer(const struct ike *ike, const struct addr *peer); /* NULL: nothing is configured */
 /* profile_xauth: who begins phase 1 with us there, and belongs to that profile, must prove who its user is. */
 bool profile_xauth(const struct ike *ike, const char *profile, const struct addr *local);
-const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa); /* by the peer's name; NULL: none */
+const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa); /* by the peer's name; NULL: none, or it is not to be told */
 bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer);
 
 /* vendor.c */

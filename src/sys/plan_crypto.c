@@ -75,6 +75,7 @@ void planner_ike_global(struct planner *k)
         v->life_s = p->life_s;
     }
     planner_isakmp(k);
+    planner_clients(k);
 }
 
 struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,

@@ -1,5 +1,5 @@
 /*
- * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_pki.c, plan_map.c, plan_hole.c.
+ * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_client.c, plan_pki.c, plan_map.c, plan_hole.c.
  */
 #ifndef ADIT_SYS_PLAN_INT_H
 #define ADIT_SYS_PLAN_INT_H
@@ -20,6 +20,8 @@ void planner_pki(struct planner *k); /* trustpoints; before what names them */
 /* planner_isakmp: keys, peers, isakmp profiles. planner_self: who we say we are. */
 void planner_isakmp(struct planner *k);
 void planner_self(const struct planner *k, enum conf_self kind, const char *text, struct ike_self *out);
+/* planner_clients: what is asked of clients, users, groups. */
+void planner_clients(struct planner *k);
 void planner_tunnels(struct planner *k);
 /* planner_map_links: which links have maps, their numbers and ports; before tunnels, which ask for the numbers. */
 void planner_map_links(struct planner *k);

@@ -915,6 +915,16 @@ static const struct ike_msg *ike_value(const struct plan *p, enum ike_msg_type t
     return NULL;
 }
 
+static unsigned num_ike(const struct plan *p, enum ike_msg_type type)
+{
+    const struct ike_msg *m = p->ike.items;
+    unsigned num = 0;
+    for (size_t i = 0; i < p->ike.num; i++) {
+        num += m[i].type == type;
+    }
+    return num;
+}
+
 /* Keyrings, single peers, isakmp profiles, and who we say we are, as ike gets them. */
 static void t_isakmp_values(void **state)
 {
@@ -971,6 +981,83 @@ static void t_isakmp_values(void **state)
     }
     plan_free(&p);
     conf_free(c);
+}
+
+/* Clients as ike gets them: what is asked of them where a map or a profile asks, this router's users where their list is asked,
+ * groups with their key by name, pool and networks. */
+static void t_client_values(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "username anna password hers\nusername berta nopassword\n"
+        "aaa authentication login L group radius local\naaa authorization network G local\n"
+        "crypto isakmp key other address 9.9.9.9 no-xauth\n"
+        "crypto isakmp client configuration group sales\n key k\n dns 10.2.0.53 10.2.0.54\n wins 10.2.0.55\n domain d.org\n"
+        " pool P\n acl 150\n netmask 255.255.255.0\n banner #hi#\n save-password\n"
+        "crypto isakmp client configuration group bare\n pool NONE\n"
+        "ip local pool P 10.3.0.1 10.3.0.9\n"
+        "access-list 150 permit ip 10.2.0.0 0.0.255.255 any\naccess-list 150 deny ip 10.4.0.0 0.0.255.255 any\n"
+        "access-list 150 permit ip host 10.5.0.1 any\n"
+        "crypto isakmp profile A\n match identity group sales\n isakmp authorization list G\n"
+        " client configuration address respond\n"
+        "crypto map M client authentication list L\ncrypto map M 10 ipsec-isakmp\n match address 101\n"
+        "access-list 101 permit ip 10.1.0.0 0.0.255.255 any\n" WAN " crypto map M\nend\n";
+    struct conf *c;
+    struct plan p = plan_of(text, &c);
+    assert_true(ike_value(&p, IKE_CFG_PSK, 0)->u.psk.no_xauth);
+    const struct ike_psk_value *key = &ike_value(&p, IKE_CFG_PSK, 1)->u.psk;
+    assert_string_equal(key->name, "sales");
+    assert_true(!key->no_xauth && key->key.len == 1 && key->key.b[0] == 'k');
+    const struct ike_client_value *v = &ike_value(&p, IKE_CFG_CLIENT, 0)->u.client;
+    assert_true(v->local.family == AF_V4 && !v->profile[0] && v->xauth && !v->answer);
+    assert_int_equal(ike_value(&p, IKE_CFG_CLIENT, 1)->u.client.local.family, AF_V6); /* the map's other address */
+    v = &ike_value(&p, IKE_CFG_CLIENT, 2)->u.client;
+    assert_string_equal(v->profile, "A");
+    assert_true(v->local.family == AF_NONE && !v->xauth && v->answer);
+    const struct ike_user_value *u = &ike_value(&p, IKE_CFG_USER, 0)->u.user;
+    assert_string_equal(u->name, "anna");
+    assert_true(u->type == 0 && strcmp(u->text, "hers") == 0);
+    assert_int_equal(num_ike(&p, IKE_CFG_USER), 1); /* berta has nothing to prove herself by */
+    const struct ike_group_value *g = &ike_value(&p, IKE_CFG_GROUP, 0)->u.group;
+    assert_true(addr_v4_host(&g->pool_lo) == 0x0a030001 && addr_v4_host(&g->pool_hi) == 0x0a030009);
+    assert_true(addr_v4_host(&g->dns[1]) == 0x0a020036 && addr_v4_host(&g->nbns[0]) == 0x0a020037);
+    assert_true(g->netmask.b[2] == 255 && g->save_password && !g->pfs && !g->include_local_lan);
+    assert_string_equal(g->banner, "hi");
+    assert_string_equal(g->domain, "d.org");
+    assert_int_equal(num_ike(&p, IKE_CFG_SPLIT), 2);
+    assert_int_equal(ike_value(&p, IKE_CFG_SPLIT, 0)->u.split.net.len, 16);
+    assert_int_equal(addr_v4_host(&ike_value(&p, IKE_CFG_SPLIT, 1)->u.split.net.a), 0x0a050001);
+    assert_int_equal(ike_value(&p, IKE_CFG_GROUP, 1)->u.group.pool_lo.family, AF_NONE);
+    plan_free(&p);
+    conf_free(c);
+    /* a line that permits any source, or more lines than there is room for: clients send everything through the tunnel */
+    static const char *const all[] = {"access-list 150 permit ip host 10.5.0.1 any\naccess-list 150 permit ip any any\n", NULL};
+    for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+        struct strbuf conf = {0};
+        sb_add(&conf, "crypto isakmp client configuration group g\n acl 150\n");
+        for (unsigned n = 0; n <= IKE_MAX_SPLITS && !all[i]; n++) {
+            sb_addf(&conf, "access-list 150 permit ip host 10.5.0.%u any\n", n);
+        }
+        sb_add(&conf, all[i] ? all[i] : "end\n");
+        p = plan_of(conf.s, &c);
+        assert_int_equal(num_ike(&p, IKE_CFG_SPLIT), 0);
+        plan_free(&p);
+        conf_free(c);
+        sb_free(&conf);
+    }
+    /* another list, one that asks somebody else, no list: no user of ours proves anything */
+    static const char *const lists[] = {"aaa authentication login X local", "aaa authentication login L group radius",
+                                        "aaa authentication login LL local", ""};
+    for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
+        char other[256];
+        snprintf(other, sizeof other, "username anna password hers\n%s\ncrypto map M client authentication list L\n"
+                 "crypto map M 10 ipsec-isakmp\n" WAN " crypto map M\nend\n", lists[i]);
+        p = plan_of(other, &c);
+        assert_int_equal(num_ike(&p, IKE_CFG_USER), 0);
+        assert_true(ike_value(&p, IKE_CFG_CLIENT, 0)->u.client.xauth);
+        plan_free(&p);
+        conf_free(c);
+    }
 }
 
 /* Neighbours that announce more than dp can keep: the first networks are told to it, over all tunnels, and never more than it
@@ -1394,7 +1481,7 @@ int main(void)
         cmocka_unit_test(t_tunnels),
         cmocka_unit_test(t_tunnel_under_a_map),
         cmocka_unit_test(t_tunnel_values),
-        cmocka_unit_test(t_isakmp_values),
+        cmocka_unit_test(t_isakmp_values), cmocka_unit_test(t_client_values),
         cmocka_unit_test(t_too_many_networks),
         cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_master_keys),
