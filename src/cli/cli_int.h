@@ -137,7 +137,7 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ---- configuration handlers (cmd_conf_*.c) ---- */
 #define CFG_HANDLERS(H)                                                                              \
     H(hostname) H(keep) H(ipv6_routing) H(domain_lookup) H(enable_secret) H(isakmp_enable)          \
-    H(isakmp_policy) H(isakmp_key) H(invalid_spi) H(keepalive) H(transform_set) H(sa_lifetime) H(sa_replay)      \
+    H(isakmp_policy) H(isakmp_key) H(invalid_spi) H(keepalive) H(transform_set) H(sa_lifetime) H(sa_replay) H(set_replay)      \
     H(df_bit) H(fragmentation) H(profile) H(map) H(map_local) H(acl_numbered) H(acl_remark)          \
     H(acl_named) H(interface) H(ip_route) H(ipv6_route) H(router_ospf) H(line_mode) H(line_keep)\
     H(dialect) H(username) H(service) H(password_aes) H(master_key) \
@@ -145,7 +145,7 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
     H(if_shutdown) H(if_number) H(if_tunnel_source) H(if_tunnel_dest) H(if_tunnel_mode)              \
     H(if_tunnel_flag) H(if_tunnel_number) H(if_protection) H(if_crypto_map) H(if_blackhole) H(if_dot1q) H(if_rpf) H(if_ospf) \
     H(if_access_group) H(if_keep) H(pol_encr) H(pol_hash) H(pol_auth) H(pol_group) H(pol_life)       \
-    H(ts_mode) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
+    H(ts_mode) H(ts_esn) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
     H(nat_transparency) H(nat_keepalive) H(aggressive_mode) H(isakmp_identity) H(domain_name) H(keyring) H(ring_key) H(local_address) H(isakmp_text) \
     H(isakmp_profile) H(prof_keyring) H(prof_trust) H(prof_match) H(prof_self) H(prof_keepalive) H(prof_initiate) \
     H(set_isakmp_profile) H(isakmp_peer) H(peer_password) H(peer_endpoint) H(map_isakmp_profile) \

@@ -64,7 +64,7 @@ bool cfg_pol_hash(struct cfg *k, const struct match *m)
     struct conf_isakmp_policy *p = k->at;
     p->hash = HASH_SHA1;
     for (enum hash_id h = HASH_MD5; h < HASH_NUM && !m->no; h++) {
-        if (match_has(m, hash_row(h)->word)) {
+        if (hash_row(h)->word && match_has(m, hash_row(h)->word)) {
             p->hash = h;
         }
     }
@@ -137,6 +137,62 @@ static const char *set_user(const struct conf *c, const char *name)
     return NULL;
 }
 
+/* esp_cipher: the one that the word at i names, with the key length behind it; ENCR_NONE: it names none. */
+static enum encr_id esp_cipher(const struct match *m, int i)
+{
+    enum encr_id e = ENCR_NONE;
+    char with_size[32];
+    snprintf(with_size, sizeof with_size, "%.15s %.8s", m->arg[i].text,
+             i + 1 < m->num ? m->arg[i + 1].text : "");
+    for (enum encr_id t = ENCR_NULL; t < ENCR_NUM; t++) {
+        if (strcmp(encr_row(t)->ts, m->arg[i].text) == 0 || strcmp(encr_row(t)->ts, with_size) == 0) {
+            e = t; /* the longer name comes later in the table and wins */
+        }
+    }
+    return e;
+}
+
+/* take_transform: what the word at i adds to the set. */
+static bool take_transform(struct cfg *k, const struct match *m, int i, struct conf_transform_set *s)
+{
+    const char *w = m->arg[i].text;
+    enum encr_id e = esp_cipher(m, i);
+    if (e && s->encr) {
+        return cfg_fail(k, m, m->arg[i].name, "a transform set has one ESP cipher at most");
+    }
+    s->encr = e ? e : s->encr;
+    for (enum hash_id h = HASH_MD5; h < HASH_NUM; h++) {
+        if (strcmp(hash_row(h)->ts, w) == 0) {
+            if (s->auth) {
+                return cfg_fail(k, m, m->arg[i].name,
+                                "a transform set has one ESP authenticator at most");
+            }
+            s->auth = h;
+        } else if (hash_row(h)->ah && strcmp(hash_row(h)->ah, w) == 0) {
+            if (s->ah) {
+                return cfg_fail(k, m, m->arg[i].name, "a transform set has one AH at most");
+            }
+            s->ah = h;
+        }
+    }
+    return true;
+}
+
+static bool set_fits(struct cfg *k, const struct match *m, const struct conf_transform_set *s)
+{
+    if (!s->encr && (s->auth || !s->ah)) {
+        return cfg_fail(k, m, "name",
+                        "an ESP cipher is missing; write esp-null for authentication alone");
+    }
+    if (encr_row(s->encr)->icv_len && s->auth) {
+        return cfg_fail(k, m, "name", "%s authenticates itself; leave %s out",
+                        encr_row(s->encr)->ts, hash_row(s->auth)->ts);
+    }
+    /* around ESP, AH does not make up for what it lacks: each SA stands for itself */
+    const char *fault = s->encr ? esp_suite_fault(s->encr, s->auth) : NULL;
+    return !fault || cfg_fail(k, m, "name", "%s", fault);
+}
+
 bool cfg_transform_set(struct cfg *k, const struct match *m)
 {
     const char *name = match_text(m, "name");
@@ -151,42 +207,14 @@ bool cfg_transform_set(struct cfg *k, const struct match *m)
         }
         return true;
     }
-    enum encr_id encr = ENCR_NONE;
-    enum hash_id auth = HASH_NONE;
+    struct conf_transform_set want = {.encr = ENCR_NONE};
     for (int i = 0; i < m->num; i++) {
-        const char *w = m->arg[i].text, *size = i + 1 < m->num ? m->arg[i + 1].text : "";
-        enum encr_id e = ENCR_NONE;
-        for (enum encr_id t = ENCR_NULL; m->arg[i].keyword && t < ENCR_NUM; t++) {
-            char with_size[32];
-            snprintf(with_size, sizeof with_size, "%.15s %.8s", w, size);
-            if (strcmp(encr_row(t)->ts, w) == 0 || strcmp(encr_row(t)->ts, with_size) == 0) {
-                e = t; /* the longer name comes later in the table and wins */
-            }
-        }
-        if (e && encr) {
-            return cfg_fail(k, m, m->arg[i].name, "a transform set has one ESP cipher at most");
-        }
-        encr = e ? e : encr;
-        for (enum hash_id h = HASH_MD5; m->arg[i].keyword && h < HASH_NUM; h++) {
-            if (strcmp(hash_row(h)->ts, w) == 0) {
-                if (auth) {
-                    return cfg_fail(k, m, m->arg[i].name,
-                                    "a transform set has one ESP authenticator at most");
-                }
-                auth = h;
-            }
+        if (m->arg[i].keyword && !take_transform(k, m, i, &want)) {
+            return false;
         }
     }
-    if (!encr) {
-        return cfg_fail(k, m, "name",
-                        "an ESP cipher is missing; write esp-null for authentication alone");
-    }
-    if (encr_row(encr)->icv_len && auth) {
-        return cfg_fail(k, m, "name", "AES-GCM authenticates itself; leave %s out",
-                        hash_row(auth)->ts);
-    }
-    if (encr == ENCR_NULL && !auth) {
-        return cfg_fail(k, m, "name", "esp-null without an authenticator protects nothing");
+    if (!set_fits(k, m, &want)) {
+        return false;
     }
     if (!s) {
         s = arena_alloc(&k->c->arena, sizeof *s);
@@ -194,8 +222,10 @@ bool cfg_transform_set(struct cfg *k, const struct match *m)
         list_push_back(&k->c->sets, &s->link);
     }
     s->src = k->src;
-    s->encr = encr;
-    s->auth = auth;
+    s->encr = want.encr;
+    s->auth = want.auth;
+    s->ah = want.ah;
+    s->esn = s->esn && (!s->encr || s->auth || encr_row(s->encr)->icv_len);
     cfg_enter(k, M_TRANS, s);
     return true;
 }
@@ -204,6 +234,16 @@ bool cfg_ts_mode(struct cfg *k, const struct match *m)
 {
     struct conf_transform_set *s = k->at;
     s->transport = !m->no && match_has(m, "transport");
+    return true;
+}
+
+bool cfg_ts_esn(struct cfg *k, const struct match *m)
+{
+    struct conf_transform_set *s = k->at;
+    if (!m->no && s->encr && !s->auth && !encr_row(s->encr)->icv_len) {
+        return cfg_fail(k, m, "esn", "extended sequence numbers need an authenticator");
+    }
+    s->esn = !m->no;
     return true;
 }
 
@@ -219,13 +259,15 @@ bool cfg_sa_lifetime(struct cfg *k, const struct match *m)
     return true;
 }
 
+/* replay_window: of `replay {disable | window-size N}`, in packets; 0: off. */
+static u16 replay_window(const struct match *m)
+{
+    return match_has(m, "disable") ? 0 : (u16)match_number(m, "size", CONF_REPLAY_WINDOW);
+}
+
 bool cfg_sa_replay(struct cfg *k, const struct match *m)
 {
-    if (match_has(m, "disable")) {
-        k->c->replay_window = m->no ? 64 : 0;
-    } else {
-        k->c->replay_window = m->no ? 64 : (u16)match_number(m, "size", 64);
-    }
+    k->c->replay_window = m->no ? CONF_REPLAY_WINDOW : replay_window(m);
     return true;
 }
 
@@ -318,6 +360,14 @@ bool cfg_set_life(struct cfg *k, const struct match *m)
     } else if (match_has(m, "kilobytes")) {
         p->life_kb = m->no ? 0 : match_number(m, "kb", 0);
     }
+    return true;
+}
+
+bool cfg_set_replay(struct cfg *k, const struct match *m)
+{
+    struct conf_sa_params *p = params(k);
+    p->has_replay = !m->no;
+    p->replay_window = m->no ? 0 : replay_window(m);
     return true;
 }
 

@@ -45,7 +45,9 @@ bool exec_show_keys(struct session *s, const struct match *m)
     }
     s_printf(s, "# esp_sa\n");
     for (size_t i = 0; i < snap->num_dp_sas; i++) {
-        esp_line(s, &snap->dp_sas[i].sa);
+        if (encr_row(snap->dp_sas[i].sa.encr)->wireshark) {
+            esp_line(s, &snap->dp_sas[i].sa);
+        }
     }
     s_printf(s, "# ikev1_decryption_table\n");
     for (size_t i = 0; i < snap->num_sas; i++) {

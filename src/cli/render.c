@@ -114,7 +114,8 @@ void cli_show_isakmp_key(const struct cli_show *w)
 
 static void set_names(struct strbuf *o, const struct conf_transform_set *s)
 {
-    sb_addf(o, "{ %s %s  }", encr_row(s->encr)->shown, hash_row(s->auth)->ts);
+    sb_addf(o, "{ %s%s%s %s  }", s->ah ? hash_row(s->ah)->ah : "", s->ah && s->encr ? " " : "",
+            encr_row(s->encr)->shown, hash_row(s->auth)->ts);
 }
 
 void cli_show_transform_set(const struct cli_show *w)
@@ -306,6 +307,9 @@ static u32 left_s(const struct dp_sa_info *s)
 
 /* ---- show crypto ipsec sa ---- */
 
+enum { PROTO_OF_ESP = 50, PROTO_OF_AH = 51 }; /* dp_sa_value.proto */
+
+
 static void ident(struct strbuf *o, const char *which, const struct prefix *p, u8 proto, u16 lo,
                   u16 hi)
 {
@@ -326,8 +330,12 @@ static void sa_block(const struct cli_show *w, const struct dp_sa_info *s, const
     const char *mode = v->mode == MODE_TRANSPORT ? "Transport" : "Tunnel";
     struct strbuf *o = w->out;
     sb_addf(o, "      spi: 0x%X(%u)\n", v->spi, v->spi);
-    sb_addf(o, "        transform: %s%s%s ,\n", encr_row(v->encr)->shown, v->auth ? " " : "",
-            hash_row(v->auth)->ts);
+    if (v->proto == PROTO_OF_AH) {
+        sb_addf(o, "        transform: %s ,\n", hash_row(v->auth)->ah);
+    } else {
+        sb_addf(o, "        transform: %s%s%s ,\n", encr_row(v->encr)->shown, v->auth ? " " : "",
+                hash_row(v->auth)->ts);
+    }
     sb_addf(o, "        in use settings ={%s%s, }\n", mode, v->encap_dst.port ? " UDP-Encaps" : "");
     sb_addf(o, "        conn id: %u, flow_id: SW:%u, %scrypto map: %s\n",
             w->c->dialect_15 && v->conn_id > 2000 ? v->conn_id - 2000 : v->conn_id,
@@ -341,16 +349,26 @@ static void sa_block(const struct cli_show *w, const struct dp_sa_info *s, const
     sb_addf(o, "        Status: %s\n", w->c->dialect_15 ? "ACTIVE(ACTIVE)" : "ACTIVE");
 }
 
+static void sa_list(const struct cli_show *w, const struct cli_flow *f, const char *way,
+                    const char *name, const struct dp_sa_info *const *list, size_t num, u8 proto)
+{
+    sb_addf(w->out, "     %s %s sas:\n", way, name);
+    for (size_t i = 0; i < num; i++) {
+        if (list[i]->sa.proto == proto) {
+            sa_block(w, list[i], f);
+        }
+    }
+}
+
 static void sa_lists(const struct cli_show *w, const struct cli_flow *f, u8 dir)
 {
-    const struct dp_sa_info *list[16];
+    const struct dp_sa_info *list[32];
     const char *way = dir == SA_IN ? "inbound" : "outbound";
     size_t num = flow_sas(list, ARRAY_LEN(list), w->snap, f->id, dir);
-    sb_addf(w->out, "     %s esp sas:\n", way);
-    for (size_t i = 0; i < num; i++) {
-        sa_block(w, list[i], f);
-    }
-    sb_addf(w->out, "\n     %s ah sas:\n\n     %s pcp sas:\n", way, way);
+    sa_list(w, f, way, "esp", list, num, PROTO_OF_ESP);
+    sb_add(w->out, "\n");
+    sa_list(w, f, way, "ah", list, num, PROTO_OF_AH);
+    sb_addf(w->out, "\n     %s pcp sas:\n", way);
 }
 
 static void flow_detail(const struct cli_show *w, const struct cli_flow *f)

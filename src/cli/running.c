@@ -108,6 +108,15 @@ static void running_policies(struct strbuf *o, const struct conf *c)
     running_peers(o, c);
 }
 
+static void running_replay(struct strbuf *o, const char *who, u16 window)
+{
+    if (window == 0) {
+        sb_addf(o, "%s security-association replay disable\n", who);
+    } else {
+        sb_addf(o, "%s security-association replay window-size %u\n", who, window);
+    }
+}
+
 static void running_params(struct strbuf *o, const struct conf_sa_params *p)
 {
     if (p->life_s) {
@@ -116,6 +125,9 @@ static void running_params(struct strbuf *o, const struct conf_sa_params *p)
     if (p->life_kb) {
         sb_addf(o, " set security-association lifetime kilobytes %llu\n",
                 (unsigned long long)p->life_kb);
+    }
+    if (p->has_replay) {
+        running_replay(o, " set", p->replay_window);
     }
     if (p->isakmp_profile[0]) {
         sb_addf(o, " set isakmp-profile %s\n", p->isakmp_profile);
@@ -142,10 +154,8 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
         sb_addf(o, "crypto ipsec security-association lifetime kilobytes %llu\n",
                 (unsigned long long)c->life_kb);
     }
-    if (c->replay_window == 0) {
-        sb_add(o, "crypto ipsec security-association replay disable\n");
-    } else if (c->replay_window != 64) {
-        sb_addf(o, "crypto ipsec security-association replay window-size %u\n", c->replay_window);
+    if (c->replay_window != CONF_REPLAY_WINDOW) {
+        running_replay(o, "crypto ipsec", c->replay_window);
     }
     if (c->df != CONF_DF_COPY) {
         sb_addf(o, "crypto ipsec df-bit %s\n", df[c->df]);
@@ -155,9 +165,11 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
     sb_add(o, "!\n");
     CONF_FOR(struct conf_transform_set, s, &c->sets)
     {
-        sb_addf(o, "crypto ipsec transform-set %s %s %s\n", s->name, encr_row(s->encr)->ts,
+        sb_addf(o, "crypto ipsec transform-set %s %s%s%s %s\n", s->name,
+                s->ah ? hash_row(s->ah)->ah : "", s->ah && s->encr ? " " : "", encr_row(s->encr)->ts,
                 hash_row(s->auth)->ts);
         sb_add(o, s->transport ? " mode transport\n" : "");
+        sb_add(o, s->esn ? " esn\n" : "");
     }
     sb_add(o, "!\n");
     CONF_FOR(struct conf_profile, p, &c->profiles)

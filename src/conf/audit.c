@@ -280,6 +280,7 @@ void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf
     {
         weak_encr(&a, s->src, s->encr);
         weak_hash(&a, s->src, s->auth);
+        weak_hash(&a, s->src, s->ah);
     }
     CONF_FOR(struct conf_profile, p, &c->profiles)
     {

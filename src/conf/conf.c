@@ -29,7 +29,7 @@ struct conf *conf_new(void)
     str_copy(c->hostname, sizeof c->hostname, "Router");
     c->life_s = 3600;
     c->life_kb = 4608000;
-    c->replay_window = 64;
+    c->replay_window = CONF_REPLAY_WINDOW;
     struct list *lists[] = {&c->policies, &c->keys,        &c->sets,     &c->profiles, &c->maps,
                             &c->acls,     &c->ifs,         &c->routes,   &c->ospfs,    &c->kept,
                             &c->users,    &c->trustpoints, &c->keypairs, &c->keyrings, &c->isakmp_profiles,

@@ -169,11 +169,13 @@ struct conf_transform_set {
     struct list link;
     struct conf_src src;
     char name[CONF_NAME];
-    enum encr_id encr;
+    enum encr_id encr; /* ENCR_NONE: AH alone */
     enum hash_id auth;
+    enum hash_id ah; /* HASH_NONE: no AH */
     bool transport;
+    bool esn; /* extended sequence numbers */
 };
-enum { CONF_MAX_SETS = 6, CONF_MAX_PEERS = 4 };
+enum { CONF_MAX_SETS = 6, CONF_MAX_PEERS = 4, CONF_REPLAY_WINDOW = 64 };
 /* What an ipsec profile and a crypto map entry have in common. */
 struct conf_sa_params {
     char sets[CONF_MAX_SETS][CONF_NAME];
@@ -182,6 +184,8 @@ struct conf_sa_params {
     u16 pfs_group; /* 0: off */
     u32 life_s;    /* 0: the global value */
     u64 life_kb;   /* 0: the global value */
+    bool has_replay; /* else the global value */
+    u16 replay_window; /* 0: off */
     char isakmp_profile[CONF_NAME]; /* set isakmp-profile; "": any */
     struct conf_src isakmp_profile_src;
 };

@@ -65,9 +65,8 @@ bool bulk_key_init(struct bulk *b, struct bulk_key *out, enum encr_id encr, enum
     const struct encr_row *e = encr_row(encr);
     const struct hash_row *h = hash_row(auth);
     bool aead = e->icv_len != 0;
-    if (aead ? auth != HASH_NONE : encr == ENCR_NULL && auth == HASH_NONE) {
-        return false; /* RFC 4303 3.2: at least one of confidentiality and integrity; RFC 4106: GCM
-                         brings its own */
+    if (esp_suite_fault(encr, auth)) {
+        return false;
     }
     if (encr_key->len != e->key_len + e->salt_len ||
         (auth != HASH_NONE && auth_key->len != h->len)) {
@@ -78,6 +77,7 @@ bool bulk_key_init(struct bulk *b, struct bulk_key *out, enum encr_id encr, enum
     out->auth = (u8)auth;
     out->iv_len = e->iv_len;
     out->block = e->block;
+    out->mode = e->mode;
     out->icv_len = aead ? e->icv_len : auth != HASH_NONE ? h->icv_len : 0;
     memcpy(out->salt, encr_key->b + e->key_len, e->salt_len);
     return b->engine->key_init(b->state, out, encr_key->b, auth_key->b,

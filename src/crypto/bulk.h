@@ -1,12 +1,12 @@
 /*
  * crypto/bulk: ESP protection for whole vectors of packets (RFC 4303, 4106, 3602, 2451, 2405, 2410,
- * 2403, 2404, 4868).
+ * 2403, 2404, 4868, 3686, 4309, 4543, 3566).
  *
  * One packet is laid out as it travels and is worked on in place:
  *
  *     esp -> | SPI 4 | seq 4 | IV iv_len | text crypt_len | ICV icv_len |
  *              `---- AAD --'              `- encrypted --'
- *              `------------ HMAC covers ---------------'
+ *              `------------ MAC covers ----------------'   (GMAC: all of it is AAD)
  *
  * Two engines stand behind one table of functions: bulk_mb.c (libipsec-mb, fast) and bulk_evp.c
  * (OpenSSL EVP, portable, the reference the tests compare with). Called by dp/esp_out.c (seal) and
@@ -23,8 +23,10 @@ enum { BULK_STATE = 1408, BULK_IV_MAX = 16, BULK_ICV_MAX = 32 };
 struct bulk_key {
     u8 encr, auth; /* enum encr_id, enum hash_id */
     u8 iv_len, icv_len, block;
+    u8 mode;    /* enum encr_mode */
+    bool esn;   /* the ICV also covers the high half of the sequence number (RFC 4303 2.2.1) */
     u8 kind;    /* the engine's own */
-    u8 salt[4]; /* RFC 4106 4: first four bytes of the nonce */
+    u8 salt[4]; /* RFC 4106 4, RFC 3686 4, RFC 4309 4: the first bytes of the nonce */
     _Alignas(64) u8 state[BULK_STATE];
 };
 
@@ -33,6 +35,7 @@ struct bulk_op {
     struct bulk_key *key; /* borrowed */
     u8 *esp;              /* borrowed: SPI ... */
     u32 crypt_len;        /* bytes between the IV and the ICV */
+    u32 seq_hi;           /* esn: the high half, which does not travel; four bytes in front of esp are lent for it */
     bool ok;              /* out: sealed; opened and the ICV was right */
 };
 

@@ -27,9 +27,38 @@ enum encr_id {
     ENCR_GCM128,
     ENCR_GCM192,
     ENCR_GCM256,
+    ENCR_CTR128,
+    ENCR_CTR192,
+    ENCR_CTR256,
+    ENCR_CCM128,
+    ENCR_CCM192,
+    ENCR_CCM256,
+    ENCR_GMAC128,
+    ENCR_GMAC192,
+    ENCR_GMAC256,
     ENCR_NUM
 };
-enum hash_id { HASH_NONE, HASH_MD5, HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_NUM };
+/* HMACs, and behind them what only protects packets. */
+enum hash_id {
+    HASH_NONE,
+    HASH_MD5,
+    HASH_SHA1,
+    HASH_SHA256,
+    HASH_SHA384,
+    HASH_SHA512,
+    HASH_XCBC,
+    HASH_NUM
+};
+/* What a cipher does with its IV; from ENCR_MODE_CTR on it is a counter that must never repeat under a key (RFC 3686 2.1,
+ * RFC 4106 3.1), below that it has to be unpredictable (RFC 3602 3). */
+enum encr_mode {
+    ENCR_MODE_NONE,
+    ENCR_MODE_CBC,
+    ENCR_MODE_CTR,
+    ENCR_MODE_GCM,
+    ENCR_MODE_CCM,
+    ENCR_MODE_GMAC
+};
 
 struct encr_row {
     u16 p1_id;         /* IKEv1 phase 1 Encryption-Algorithm class value, 0: not for phase 1 */
@@ -40,6 +69,7 @@ struct encr_row {
     u8 salt_len;       /* bytes of salt that follow the key in KEYMAT (RFC 4106 8.1) */
     u8 iv_len, block;  /* bytes */
     u8 icv_len;        /* bytes of ICV when AEAD, else 0 */
+    u8 mode;           /* enum encr_mode */
     const char *word;  /* crypto isakmp policy: "des", "3des", "aes"; NULL: not there */
     const char *ts;    /* transform-set, as configured: "esp-aes 256" */
     const char *shown; /* transform-set, as shown: "esp-256-aes" */
@@ -47,16 +77,19 @@ struct encr_row {
     const char *policy_text;         /* show crypto isakmp policy */
     const char *human;               /* in explanations: "AES 128" */
     const char *weak;                /* NULL, or the stronger choice to name in the warning */
-    const char *wireshark;           /* as its esp_sa table names it */
+    const char *wireshark;           /* as its esp_sa table names it, NULL: not there */
 };
 struct hash_row {
-    u16 p1_id;        /* IKEv1 Hash-Algorithm class value */
-    u16 auth_id;      /* ESP Authentication-Algorithm attribute value (RFC 2407 4.5) */
+    u16 p1_id;        /* IKEv1 Hash-Algorithm class value, 0: not for phase 1 */
+    u16 auth_id;      /* Authentication-Algorithm attribute value (RFC 2407 4.5) */
+    u8 ah_id;         /* IPSEC AH transform identifier (RFC 2407 4.4.3), 0: not with AH */
     u8 len;           /* bytes of the hash and of the HMAC key in KEYMAT */
     u8 icv_len;       /* bytes of the truncated ICV in ESP */
-    const char *word; /* crypto isakmp policy: "md5", "sha", "sha256" */
+    const char *word; /* crypto isakmp policy: "md5", "sha", "sha256"; NULL: not there */
     const char *ts;   /* "esp-md5-hmac" */
+    const char *ah;   /* "ah-md5-hmac", NULL: not with AH */
     const char *debug_p1, *debug_p2; /* "MD5", "HMAC-MD5" */
+    const char *debug_ah;            /* "AH_MD5" */
     const char *policy_text;
     const char *human;
     const char *weak;
@@ -73,6 +106,8 @@ struct group_row {
 /* Rows by our id; every id below *_NUM has one. */
 const struct encr_row *encr_row(enum encr_id id);
 const struct hash_row *hash_row(enum hash_id id);
+/* esp_suite_fault: why ESP may not go with this cipher and authenticator (RFC 4303 3.2, RFC 3686 4, RFC 4106); NULL: it may. */
+const char *esp_suite_fault(enum encr_id encr, enum hash_id auth);
 /* group_row: NULL when adit does not know the group. */
 const struct group_row *group_row(u16 id);
 const struct group_row *group_at(unsigned index); /* NULL past the end */
@@ -81,10 +116,15 @@ enum encr_id encr_from_p1(u16 p1_id, u16 attr_bits);
 enum encr_id encr_from_esp(u16 esp_id, u16 attr_bits);
 enum hash_id hash_from_p1(u16 p1_id);
 enum hash_id hash_from_auth(u16 auth_id);
+enum hash_id hash_from_ah(u8 ah_id);
+/* ah_hdr_len: bytes of an AH header with that ICV, padded to whole words, of 8 bytes in IPv6 (RFC 4302 2.6, 3.3.3.2.1). */
+unsigned ah_hdr_len(enum hash_id auth, u8 family);
 /* esp_plain_mtu: the largest packet, in bytes, that ESP with these transforms makes at most mtu bytes of, the outer header of
  * family (without options) and the padding included (RFC 4303 2, 2.4). transport: the packet's own header is the outer one.
  * 0: not even an empty one fits. */
 u16 esp_plain_mtu(u16 mtu, enum encr_id encr, enum hash_id auth, u8 family, bool transport);
+/* sa_plain_mtu: the same of an SA of any protocol (50, 51). */
+u16 sa_plain_mtu(u16 mtu, u8 proto, enum encr_id encr, enum hash_id auth, u8 family, bool transport);
 
 /* ---- hash and prf (RFC 2409 4: prf = HMAC of the negotiated hash) --------------------------- */
 

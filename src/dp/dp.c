@@ -93,12 +93,12 @@ unsigned dp_poll_fds(const struct dp *dp, int *fds, unsigned cap)
 /* find_again: packets whose SPI nobody knew a turn ago. */
 static unsigned find_again(struct worker *w)
 {
-    struct queue *q = &w->q[N_ESP_FIND];
     unsigned n = w->num_again;
+    for (unsigned i = 0; i < n; i++) {
+        graph_put(w, w->again[i]->v.proto == IPPROTO_AH_ ? N_AH_FIND : N_ESP_FIND, w->again[i]);
+    }
+    w->num_again = 0;
     if (n) {
-        memcpy(q->p, w->again, n * sizeof *q->p);
-        q->n = n;
-        w->num_again = 0;
         graph_run(w);
     }
     return n;

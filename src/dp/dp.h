@@ -42,6 +42,11 @@
     DP_DROP(REPLAY, "replay", "The sequence number was seen before or lies left of the window.")   \
     DP_DROP(BAD_ICV, "ICV wrong",                                                                  \
             "The integrity check failed: forged, damaged, or the keys differ.")                    \
+    DP_DROP(MALFORMED_AH, "malformed AH",                                                          \
+            "The AH header is cut short, its ICV is not as long as the SA's, or the headers in "   \
+            "front of it cannot be authenticated.")                                                \
+    DP_DROP(BUNDLE, "not the whole SA bundle",                                                     \
+            "The packet came in by some of the SAs that were negotiated together, not by all.")    \
     DP_DROP(BAD_PADDING, "ESP padding wrong", "The decrypted padding is not 1, 2, 3, ...")         \
     DP_DROP(BAD_NEXT_HEADER, "next header wrong",                                                  \
             "The protected protocol does not fit the SA's mode.")                                  \
@@ -187,20 +192,27 @@ enum dp_mode {
 struct dp_sa_value {
     u32 flow, spi;        /* host order */
     u32 conn_id;          /* 2001, 2002, ... for the console */
-    u8 dir, proto;        /* proto 50 */
+    u8 dir, proto;        /* proto: 50, 51 */
     u8 mode;              /* enum dp_mode */
     u8 encr, auth;        /* enum encr_id, enum hash_id */
     u16 replay_window;    /* packets, 0 = off */
+    bool esn;             /* extended sequence numbers (RFC 4303 2.2.1, RFC 4302 2.5.1); needs an ICV */
     struct addr src, dst; /* outer endpoints in the direction of travel */
     struct selector sel; /* what it may carry: src = the sender's side in the direction of travel */
     struct endpoint encap_src, encap_dst; /* UDP encapsulation (RFC 3948), port 0 = none */
+    /* an SA bundle (RFC 4301 appendix E): out: the SA that is applied to what this one made; in: the SA by which a packet
+     * must have come before it is this one's. with_proto 0: none */
+    u32 with_spi;
+    u8 with_proto;
+    u8 inside; /* the protocol of the SA whose `with` is this one, 0: none. Such an SA carries what that one made, or gives it
+                  what it opened; it has no selector of its own and no limit of volume */
     u64 soft_kb, hard_kb;                 /* volume, 0 = no limit */
     u32 hard_s;                           /* seconds after installation, 0 = no limit */
     /* outbound: while another of the flow can carry, that one does, until a packet came in on the SA
      * confirm_spi of the same flow, which shows that the far end has installed the pair; not longer
      * than confirm_ms. 0: at once */
     u32 confirm_spi, confirm_ms;
-    struct secret encr_key;               /* key, then salt */
+    struct secret encr_key;               /* ESP: key, then salt */
     struct secret auth_key;
 };
 

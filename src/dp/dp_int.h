@@ -57,12 +57,16 @@ enum {
     JOIN_MS =
         3000, /* how long one waits for its fragments (IOS: ip virtual-reassembly timeout 3) */
     JOIN_MAX = 9000, /* longest payload of one */
+    AH_HEAD_MAX = 256, /* bytes of the headers in front of AH */
 };
 
 /* ---- the graph: which nodes there are; their order and functions stand in graph.c ------------ */
 
 enum node_id {
     N_IP_IN,
+    N_AH_FIND,
+    N_AH_OPEN,
+    N_AH_COMMIT,
     N_ESP_FIND,
     N_ESP_PRECHECK,
     N_ESP_OPEN,
@@ -78,6 +82,9 @@ enum node_id {
     N_ESP_BUILD,
     N_ESP_SEAL,
     N_ESP_FINISH,
+    N_AH_BUILD,
+    N_AH_SEAL,
+    N_AH_FINISH,
     N_IP_OUT,
     N_PORT_TX,
     N_DROP,
@@ -100,10 +107,11 @@ struct pkt {
     u8 in_port, out_port;
     bool outbound;
     bool icv_ok;
-    bool gre_seq; /* GRE in: seq holds its sequence number */
+    bool gre_seq : 1; /* GRE in: seq holds its sequence number */
+    bool bundled : 1; /* in: it came by an SA of a bundle, `via`, and is not through yet */
     u32 seq;
-    u16 esp_at;       /* offset of the ESP header from data */
-    u16 crypt_len;    /* bytes between IV and ICV */
+    u16 esp_at;       /* offset of the ESP or AH header from data */
+    u16 crypt_len;    /* ESP: bytes between IV and ICV; AH: bytes of the header */
     u16 mtu;          /* outbound: what the way can carry, 0 = do not look */
     struct ip_view v; /* what ip_decode said of the header at data */
     struct pkt *link; /* free list, hold queue */
@@ -111,12 +119,14 @@ struct pkt {
     const char *why;  /* dropped: borrowed constant text, or NULL */
     u64 since_ms;     /* held since */
     u32 spi;
+    u32 seq_hi;           /* by an SA with esn: what stands above seq */
     u16 bad_from, bad_to; /* dropped: the bytes that were wrong, counted from data */
     u8 drop;              /* enum dp_drop, when next is N_DROP */
     u8 on_link;           /* came from a TUN of this map link, 0: it did not */
     bool pass;            /* the link's map lets it pass in clear */
-    bool again;           /* ESP in: no SA has this SPI; looked for once more */
+    bool again;           /* in: no SA has this SPI; looked for once more */
     u16 udp_port;         /* ESP in: it came in UDP from that port, 0: it did not */
+    struct sa *via;       /* borrowed; bundled: the SA it came by */
     _Alignas(64) u8 room[HEADROOM + PKT_MAX + TAILROOM];
 };
 _Static_assert(offsetof(struct pkt, link) == 64, "what every node looks at is one cache line");
@@ -135,19 +145,23 @@ struct sa_hot {
     u32 spi;
     u32 seq; /* out: last sent; in: highest received */
     u8 iv_len, icv_len;
-    u8 align;               /* the text is padded to a multiple of this */
+    u8 align;               /* ESP: the text is padded to a multiple of this; AH: bytes of the header */
     u8 encap_len;           /* tunnel mode out: length of the outer header, else 0 */
     u8 mode, family;        /* enum dp_mode; outer family */
-    bool gcm : 1, dead : 1; /* dead: hard lifetime over, carries nothing any more */
+    bool counts : 1, dead : 1; /* the IV is a counter; dead: hard lifetime over, carries nothing any more */
     bool udp : 1;           /* in UDP (udp.c) */
     bool waits : 1;         /* out: the far end may not have installed it yet */
+    bool aside : 1;         /* out: carries what another of its bundle made, or lacks the one that has to carry it */
+    bool linked : 1;        /* val.with_proto is set */
+    bool esn : 1;           /* sequence numbers have 64 bits, of which 32 travel */
+    bool sel_any : 1, sel_fast : 1; /* in: selector covers all; selector is IPv4 without ports */
     u16 plain_mtu;          /* out: largest packet that fits path_mtu when protected */
     u16 window;             /* in: replay window, 0 = off */
     u16 ring_mask;          /* in: words of the bitmap ring - 1 */
-    bool sel_any, sel_fast; /* in: selector covers all; selector is IPv4 without ports */
+    u8 inside, proto;       /* val.inside; 50, 51 */
     u64 packets, bytes;
     u64 limit_bytes;   /* the next volume threshold, UINT64_MAX: none */
-    u64 iv_base;       /* GCM: IV = iv_base + seq */
+    u64 iv_base;       /* counts: IV = iv_base + seq */
     u64 *ring;         /* in: replay bitmap, in the cold part */
     struct flow *flow; /* borrowed from dp->flows */
     union {
@@ -161,6 +175,7 @@ struct sa_hot {
             u8 sel_proto;
         };
     };
+    u32 seq_hi; /* esn: what stands above seq */
 };
 _Static_assert(sizeof(struct sa_hot) == 128, "hot part is two cache lines");
 
@@ -170,6 +185,7 @@ struct sa {
     struct sa *next_hash; /* same direction and bucket */
     struct sa *next_flow; /* same flow and direction, newest first */
     struct sa *next_free;
+    struct sa *with, *inner; /* borrowed, NULL: none, or not there: val.with_spi, and who has it there */
     bool used, soft_told;
     u32 seen_seq; /* in: highest number received a second ago */
     u64 heard_ms; /* in: when DP_HEARD was said last */
@@ -180,6 +196,7 @@ struct sa {
     struct dp_sa_value val; /* with its keys until sa_del(): an SA told again is known by them */
     u64 ring[REPLAY_WORDS];
 };
+_Static_assert(offsetof(struct sa, key) == 128, "keys begin behind the hot part");
 
 /* ---- flow, tunnel, policy, port -------------------------------------------------------------- */
 
@@ -337,6 +354,8 @@ struct worker {
     u64 drops[DROP_NUM];
     struct drop_log drop_log[DROP_NUM];
     struct bulk_op op[VEC];
+    u8 head[VEC][AH_HEAD_MAX]; /* AH: the headers as they travel, while what may change in them is zero */
+    u8 icv[VEC][BULK_ICV_MAX];
     struct node_stat stat[N_NUM];
     struct queue q[N_NUM];
     struct join join[MAX_JOINS];
@@ -445,6 +464,9 @@ static inline void pkt_drop(struct pkt *p, enum dp_drop reason, const char *why,
 
 /* ---- nodes: graph.c has their order ---------------------------------------------------------- */
 void ip_in(struct worker *w, struct vec *v);
+void ah_in_find(struct worker *w, struct vec *v);
+void ah_in_open(struct worker *w, struct vec *v);
+void ah_in_commit(struct worker *w, struct vec *v);
 void esp_in_find(struct worker *w, struct vec *v);
 void esp_in_precheck(struct worker *w, struct vec *v);
 void esp_in_open(struct worker *w, struct vec *v);
@@ -460,6 +482,9 @@ void esp_out_admit(struct worker *w, struct vec *v);
 void esp_out_build(struct worker *w, struct vec *v);
 void esp_out_seal(struct worker *w, struct vec *v);
 void esp_out_finish(struct worker *w, struct vec *v);
+void ah_out_build(struct worker *w, struct vec *v);
+void ah_out_seal(struct worker *w, struct vec *v);
+void ah_out_finish(struct worker *w, struct vec *v);
 void ip_out(struct worker *w, struct vec *v);
 void port_tx(struct worker *w, struct vec *v);
 void drop_out(struct worker *w, struct vec *v);
@@ -469,13 +494,13 @@ struct flow *flow_get(struct dp *dp, u32 id);   /* NULL when there is none */
 struct flow *flow_make(struct dp *dp, u32 id);  /* finds or makes; NULL when the table is full */
 u16 flow_path_mtu(const struct flow *f);        /* configured or learned */
 void flow_remtu(struct flow *f); /* path MTU changed: SAs and tunnel follow */
-/* flow_sa_out: the SA that carries outbound packets now: the newest that is neither dead nor waits; else
- * the newest that is not dead. NULL: none. */
+/* flow_sa_out: the SA that carries outbound packets now, of a bundle the first: the newest that is neither dead nor waits;
+ * else the newest that is not dead. NULL: none. */
 static inline struct sa *flow_sa_out(const struct flow *f)
 {
     struct sa *sa = f->out, *waiting = NULL;
-    while (UNLIKELY(sa && (sa->h.dead || sa->h.waits))) {
-        waiting = waiting || sa->h.dead ? waiting : sa;
+    while (UNLIKELY(sa && (sa->h.dead || sa->h.waits || sa->h.aside))) {
+        waiting = waiting || sa->h.dead || sa->h.aside ? waiting : sa;
         sa = sa->next_flow;
     }
     return sa ? sa : waiting;
@@ -489,6 +514,10 @@ void sa_del_flow(struct dp *dp, struct flow *f); /* all SAs of a flow that went 
  */
 bool sa_limit(struct dp *dp, struct sa *sa);
 void sa_expire(struct dp *dp, struct sa *sa, bool hard);
+/* sa_inbound: the inbound SA a packet of that protocol and SPI is for; NULL: none. last: the one of the packet before it, NULL:
+ * unknown. look_again: it is kept for the next turn, when all that ike said before the packet was sent has been read. */
+struct sa *sa_inbound(const struct dp *dp, const struct pkt *p, u32 spi, u8 proto, struct sa *last);
+bool look_again(struct worker *w, struct pkt *p);
 /* sa_confirm: the first packet came in on it: the outbound half of its pair need not wait. */
 void sa_confirm(const struct sa *in);
 void sa_tick(struct dp *dp);
@@ -511,12 +540,29 @@ void far_end_met(struct dp *dp, struct flow *f, const struct addr *a);
 void far_end_settle(struct dp *dp);
 
 /* ---- replay.c: RFC 4303 3.4.3, RFC 6479 ------------------------------------------------------ */
+/* replay_high: what stands above the 32 bits of a number that travelled (RFC 4303 appendix A2.2); 0 without esn. */
+u32 replay_high(const struct sa_hot *h, u32 seq);
 /* replay_check: would this number be accepted? Changes nothing. */
-NODISCARD bool replay_check(const struct sa_hot *h, u32 seq);
+NODISCARD bool replay_check(const struct sa_hot *h, u64 seq);
 /* replay_commit: the ICV was right: checks again and marks it. */
-NODISCARD bool replay_commit(struct sa_hot *h, u32 seq);
+NODISCARD bool replay_commit(struct sa_hot *h, u64 seq);
+static inline u64 pkt_seq(const struct pkt *p)
+{
+    return (u64)p->seq_hi << 32 | p->seq;
+}
+static inline u64 sa_seq(const struct sa_hot *h)
+{
+    return (u64)h->seq_hi << 32 | h->seq;
+}
 /* replay_bits: the window below and including the highest number, bit 0 = highest. */
 u64 replay_bits(const struct sa_hot *h);
+
+/* ah_esn: RFC 4302 3.3.3: the high half of an extended sequence number is covered behind the packet; how many bytes. */
+static inline unsigned ah_esn(const struct pkt *p, u8 *behind)
+{
+    put32(behind, p->seq_hi);
+    return p->sa->h.esn ? 4 : 0;
+}
 
 /* ---- hold.c: packets that wait for an SA ----------------------------------------------------- */
 void hold_add(struct worker *w, struct flow *f, struct pkt *p);

@@ -10,7 +10,7 @@
  * Walk: gre_out, policy_out or route_out -> esp_out -> ip_out. Nothing that comes in here leaves in
  * clear.
  */
-#include "dp/dp_int.h"
+#include "dp/sa_out.h"
 
 /* ---- admit ----------------------------------------------------------------------------------- */
 
@@ -33,10 +33,8 @@ static bool admit_long(struct worker *w, struct pkt *p, const struct sa_hot *h)
 static bool admit_odd(struct worker *w, struct pkt *p, struct sa *sa)
 {
     struct sa_hot *h = &sa->h;
-    if (h->seq == UINT32_MAX) { /* RFC 4303 3.3.3: the counter must not cycle */
-        p->sa = sa;
-        pkt_drop(p, DROP_SEQ_EXHAUSTED, NULL, 0, 0);
-        sa_expire(w->dp, sa, true);
+    if (sa_out_spent(h)) {
+        sa_out_exhausted(w, p, sa);
         return false;
     }
     if (h->bytes + p->len > h->limit_bytes && !sa_limit(w->dp, sa)) {
@@ -67,10 +65,10 @@ void esp_out_admit(struct worker *w, struct vec *v)
             continue;
         }
         p->sa = sa;
-        p->seq = ++h->seq;
+        sa_out_number(p, h);
         h->packets++;
         h->bytes += p->len;
-        p->next = N_ESP_BUILD;
+        p->next = LIKELY(h->proto == IPPROTO_ESP_) ? N_ESP_BUILD : N_AH_BUILD;
         struct tunnel *t = p->tun;
         if (t && !t->proto) { /* VTI: ESP is the only encapsulation, so it is counted here */
             t->tx_packets++;
@@ -95,36 +93,15 @@ static inline u16 trailer(u8 *text, unsigned len, u8 align, u8 next_header)
     return (u16)(len + pad + 2);
 }
 
-static inline void esp_header(struct worker *w, const struct sa_hot *h, u8 *esp, u32 seq)
+static inline void esp_header(struct worker *w, const struct sa_hot *h, u8 *esp, u64 seq)
 {
     put32(esp, h->spi);
-    put32(esp + 4, seq);
-    if (h->gcm) {
-        put64(esp + 8, h->iv_base + seq); /* RFC 4106 3.1: never twice under one key */
+    put32(esp + 4, (u32)seq);
+    if (h->counts) {
+        put64(esp + 8, h->iv_base + seq); /* RFC 4106 3.1, RFC 3686 2.1: never twice under one key */
     } else if (h->iv_len) {
         memcpy(esp + 8, bulk_rng_take(&w->rng, h->iv_len), h->iv_len);
     }
-}
-
-/* The outer header from its template: length, id, TOS (RFC 4301 5.1.2.1: DSCP and ECN copied), DF.
- */
-static inline void outer_header(const struct sa_hot *h, struct pkt *p, u8 *ip)
-{
-    if (h->family == AF_V4) {
-        struct flow *f = h->flow;
-        u16 id = f->ip_id++;
-        bool df = f->val.df == DF_SET || (f->val.df == DF_COPY && p->v.df && p->v.version == 4);
-        memcpy(ip, h->tmpl, IP4_HDR);
-        ip[1] = p->v.tos;
-        put16(ip + 2, p->len);
-        put16(ip + 4, id);
-        put16(ip + 6, df ? IP4_DF : 0);
-        put16(ip + 10, ip_fold(h->sum + p->v.tos + p->len + id + (df ? IP4_DF : 0u)));
-        return;
-    }
-    memcpy(ip, h->tmpl, IP6_HDR);
-    put32(ip, 6u << 28 | (u32)p->v.tos << 20);
-    put16(ip + 4, (u16)(p->len - IP6_HDR));
 }
 
 static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct pkt *p)
@@ -132,14 +109,14 @@ static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct
     u8 nh = p->v.version == 4 ? IPPROTO_IPIP_ : IPPROTO_IPV6_;
     p->crypt_len = trailer(p->data, p->len, h->align, nh);
     u8 *esp = p->data - 8 - h->iv_len;
-    esp_header(w, h, esp, p->seq);
+    esp_header(w, h, esp, pkt_seq(p));
     p->data = esp - h->encap_len;
     p->esp_at = h->encap_len;
     p->len = (u16)(h->encap_len + 8u + h->iv_len + p->crypt_len + h->icv_len);
     if (UNLIKELY(h->udp)) {
         udp_header(h, esp - UDP_HDR, (u16)(p->len - h->encap_len));
     }
-    outer_header(h, p, p->data);
+    sa_out_header(h, p, p->data);
 }
 
 /* RFC 4303 3.1.1: the IP header with its options or extension headers stays in front, ESP covers
@@ -151,7 +128,7 @@ static void build_transport(struct worker *w, const struct sa_hot *h, struct pkt
     p->crypt_len = trailer(text, p->len - hlen, h->align, p->v.proto);
     memmove(p->data - shift, p->data, hlen);
     p->data -= shift;
-    esp_header(w, h, p->data + hlen + udp, p->seq);
+    esp_header(w, h, p->data + hlen + udp, pkt_seq(p));
     p->esp_at = (u16)(hlen + udp);
     p->len = (u16)(hlen + shift + p->crypt_len + h->icv_len);
     p->data[p->v.proto_at] = udp ? IPPROTO_UDP_ : IPPROTO_ESP_;
@@ -193,7 +170,7 @@ void esp_out_seal(struct worker *w, struct vec *v)
     for (unsigned i = 0; i < v->n; i++) {
         struct pkt *p = v->p[i];
         w->op[i] = (struct bulk_op){
-            .key = &p->sa->key, .esp = p->data + p->esp_at, .crypt_len = p->crypt_len};
+            .key = &p->sa->key, .esp = p->data + p->esp_at, .crypt_len = p->crypt_len, .seq_hi = p->seq_hi};
     }
     bulk_seal(w->bulk, w->op, v->n);
     for (unsigned i = 0; i < v->n; i++) {
@@ -211,16 +188,13 @@ void esp_out_finish(struct worker *w, struct vec *v)
     bool trace = ev_on(w->log, EV_IP_FORWARD);
     for (unsigned i = 0; i < v->n; i++) {
         struct pkt *p = v->p[i];
-        struct flow *f = p->flow;
-        f->encaps++;
         if (UNLIKELY(p->sa->h.udp)) {
             udp_sum(p);
         }
-        p->v.version = p->sa->h.family;
-        p->mtu = f->learned_mtu ? f->learned_mtu : f->val.path_mtu;
-        p->next = N_IP_OUT;
-        if (UNLIKELY(trace)) {
-            trace_esp_out(w, p);
+        if (UNLIKELY(p->sa->h.linked)) {
+            sa_out_next(w, p);
+        } else {
+            sa_out_leave(w, p, trace);
         }
     }
 }

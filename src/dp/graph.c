@@ -7,6 +7,9 @@
  *                       -> policy_in (did it have the right to come in?) -> route_in -> port_tx
  *  in clear     port rx -> ip_in -> clear_in (may it come in like this?) -> port_tx
  *
+ *  AH           esp_out_admit -> ah_out {build, seal, finish} -> ip_out; ip_in -> ah_in {find, open, commit}
+ *  AH and ESP   esp_out, then ah_out; ah_in, then esp_in (an SA bundle, RFC 4301 appendix E)
+ *
  *  Tunnel protection  route_out, gre_out, then the SA bound to the tunnel's flow: gre_out goes to
  *                     esp_out directly.
  *  Crypto map         policy_out is asked AFTER gre_out, on the OUTER packet; traffic of no tunnel
@@ -27,8 +30,11 @@ static const struct node {
     void (*run)(struct worker *w, struct vec *v);
 } nodes[N_NUM] = {
     /* both walks begin */
-    [N_IP_IN] = {"ip_in", ip_in}, /* -> esp_find gre_in clear_in route_out policy_out */
+    [N_IP_IN] = {"ip_in", ip_in}, /* -> ah_find esp_find gre_in clear_in route_out policy_out */
     /* WAN to LAN */
+    [N_AH_FIND] = {"ah_in_find", ah_in_find},       /* -> ah_open */
+    [N_AH_OPEN] = {"ah_in_open", ah_in_open},       /* -> ah_commit */
+    [N_AH_COMMIT] = {"ah_in_commit", ah_in_commit}, /* -> esp_find gre_in policy_in */
     [N_ESP_FIND] = {"esp_in_find", esp_in_find},             /* -> esp_precheck */
     [N_ESP_PRECHECK] = {"esp_in_precheck", esp_in_precheck}, /* -> esp_open */
     [N_ESP_OPEN] = {"esp_in_open", esp_in_open},             /* -> esp_commit */
@@ -41,10 +47,13 @@ static const struct node {
     [N_ROUTE_OUT] = {"route_out", route_out},            /* -> gre_out esp_admit */
     [N_GRE_OUT] = {"gre_out", gre_out},                  /* -> policy_out esp_admit */
     [N_POLICY_OUT] = {"policy_out", policy_out},         /* -> esp_admit ip_out */
-    [N_ESP_ADMIT] = {"esp_out_admit", esp_out_admit},    /* -> esp_build (or held) */
+    [N_ESP_ADMIT] = {"esp_out_admit", esp_out_admit},    /* -> esp_build ah_build (or held) */
     [N_ESP_BUILD] = {"esp_out_build", esp_out_build},    /* -> esp_seal */
     [N_ESP_SEAL] = {"esp_out_seal", esp_out_seal},       /* -> esp_finish */
-    [N_ESP_FINISH] = {"esp_out_finish", esp_out_finish}, /* -> ip_out */
+    [N_ESP_FINISH] = {"esp_out_finish", esp_out_finish}, /* -> ah_build ip_out */
+    [N_AH_BUILD] = {"ah_out_build", ah_out_build},       /* -> ah_seal */
+    [N_AH_SEAL] = {"ah_out_seal", ah_out_seal},          /* -> ah_finish */
+    [N_AH_FINISH] = {"ah_out_finish", ah_out_finish},    /* -> ip_out */
     [N_IP_OUT] = {"ip_out", ip_out},                     /* -> port_tx */
     /* both walks end */
     [N_PORT_TX] = {"port_tx", port_tx},

@@ -14,12 +14,13 @@ static void from_raw(struct pkt *p)
     }
     switch (p->v.proto) {
     case IPPROTO_ESP_: p->next = N_ESP_FIND; break;
+    case IPPROTO_AH_: p->next = N_AH_FIND; break;
     case IPPROTO_UDP_: udp_in(p); break;
     case IPPROTO_GRE_:
     case IPPROTO_IPIP_:
     case IPPROTO_IPV6_: p->next = N_GRE_IN; break;
     default:
-        pkt_drop(p, DROP_NOT_FOR_US, "not ESP, in UDP or not, GRE, IPIP or 6in4", p->v.proto_at,
+        pkt_drop(p, DROP_NOT_FOR_US, "not ESP, in UDP or not, AH, GRE, IPIP or 6in4", p->v.proto_at,
                  p->v.proto_at + 1u);
         break;
     }

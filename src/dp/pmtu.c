@@ -54,8 +54,10 @@ void pmtu_too_long(struct worker *w, struct pkt *p, u16 mtu)
 void pmtu_told(struct worker *w, u8 proto, const struct addr *dst, const u8 *quote, size_t len,
               u16 mtu)
 {
-    if (proto == IPPROTO_ESP_) {
-        struct sa *sa = len >= 4 ? sa_lookup(w->dp, be32(quote), proto, SA_OUT, dst) : NULL;
+    if (proto == IPPROTO_ESP_ || proto == IPPROTO_AH_) {
+        unsigned at = proto == IPPROTO_AH_ ? 4 : 0; /* where the SPI stands */
+        struct sa *sa =
+            len >= at + 4 ? sa_lookup(w->dp, be32(quote + at), proto, SA_OUT, dst) : NULL;
         if (sa) { /* who does not know the SPI is not on the path */
             u16 now = flow_path_mtu(sa->h.flow);
             learn(w, sa->h.flow, NULL, mtu ? mtu : plateau_below(now ? now : 1500));

@@ -5,6 +5,7 @@
  * fixed: adding an SA allocates nothing.
  */
 #include "dp/dp_int.h"
+#include "wire/ah.h"
 
 enum { DEAD_KEEP_MS = 60000, SEQ_SOFT = 0xf0000000u };
 
@@ -39,13 +40,20 @@ u16 flow_path_mtu(const struct flow *f)
     return f->learned_mtu && f->learned_mtu < mtu ? f->learned_mtu : mtu;
 }
 
+/* plain_mtu: what fits into mtu bytes, by this SA and those of its bundle that come behind it. */
+static u16 plain_mtu(const struct sa *sa, u16 mtu)
+{
+    const struct dp_sa_value *v = &sa->val;
+    u16 way = sa->with ? plain_mtu(sa->with, mtu) : mtu; /* a bundle is two SAs (tie) */
+    way = (u16)(way - (sa->h.udp ? UDP_HDR : 0));
+    return sa_plain_mtu(way, v->proto, (enum encr_id)v->encr, (enum hash_id)v->auth, v->dst.family,
+                        v->mode == MODE_TRANSPORT);
+}
+
 void flow_remtu(struct flow *f)
 {
     for (struct sa *sa = f->out; sa; sa = sa->next_flow) {
-        const struct dp_sa_value *v = &sa->val;
-        sa->h.plain_mtu =
-            esp_plain_mtu((u16)(flow_path_mtu(f) - (sa->h.udp ? UDP_HDR : 0)), (enum encr_id)v->encr, (enum hash_id)v->auth,
-                          v->dst.family, v->mode == MODE_TRANSPORT);
+        sa->h.plain_mtu = plain_mtu(sa, flow_path_mtu(f));
     }
     if (f->tun) {
         mtu_tunnel(f->tun);
@@ -67,9 +75,42 @@ struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr
     return NULL;
 }
 
+static inline bool is_sa(const struct sa *sa, const struct pkt *p, u32 spi, u8 proto)
+{
+    if (sa->h.spi != spi || sa->h.family != p->v.version || sa->h.proto != proto) {
+        return false;
+    }
+    return p->v.version == 4 ? memcmp(sa->h.dst, p->data + 16, 4) == 0
+                             : memcmp(sa->h.dst, p->data + 24, 16) == 0;
+}
+
+struct sa *sa_inbound(const struct dp *dp, const struct pkt *p, u32 spi, u8 proto, struct sa *last)
+{
+    if (last && is_sa(last, p, spi, proto)) { /* neighbours mostly travel together */
+        return last;
+    }
+    struct sa *sa = sa_bucket(dp, spi);
+    while (sa && !is_sa(sa, p, spi, proto)) {
+        sa = sa->next_hash;
+    }
+    return sa;
+}
+
+bool look_again(struct worker *w, struct pkt *p)
+{
+    if (p->again || w->num_again == ARRAY_LEN(w->again)) {
+        return false;
+    }
+    p->again = true;
+    p->next = N_GONE;
+    w->again[w->num_again++] = p;
+    return true;
+}
+
 static bool same_keys(const struct dp_sa_value *a, const struct dp_sa_value *b)
 {
-    return a->flow == b->flow && a->mode == b->mode && a->encr == b->encr && a->auth == b->auth &&
+    return a->flow == b->flow && a->mode == b->mode && a->with_spi == b->with_spi &&
+           a->with_proto == b->with_proto && a->inside == b->inside && a->esn == b->esn && a->encr == b->encr && a->auth == b->auth &&
            a->encr_key.len == b->encr_key.len && a->auth_key.len == b->auth_key.len &&
            mem_equal_ct(a->encr_key.b, b->encr_key.b, a->encr_key.len) &&
            mem_equal_ct(a->auth_key.b, b->auth_key.b, a->auth_key.len);
@@ -83,9 +124,17 @@ static bool acceptable(const struct dp_sa_value *v)
         (v->src.family == AF_V4 || v->src.family == AF_V6) && v->src.family == v->dst.family;
     bool mode = v->mode == MODE_TUNNEL || v->mode == MODE_TRANSPORT;
     bool udp = !v->encap_src.port == !v->encap_dst.port; /* both or neither */
+    bool protocol = v->proto == IPPROTO_ESP_ ||
+                    (v->proto == IPPROTO_AH_ && v->encr == ENCR_NONE && hash_row(v->auth)->ah &&
+                     !v->encap_dst.port); /* RFC 3948 is of ESP alone */
+    bool bundle = (!v->with_proto ||
+                   ((v->with_proto == IPPROTO_ESP_ || v->with_proto == IPPROTO_AH_) && !v->encap_dst.port)) &&
+                  (!v->inside || (v->inside == IPPROTO_ESP_ && v->proto == IPPROTO_AH_ &&
+                                  v->mode == MODE_TRANSPORT));
+    bool numbers = !v->esn || v->auth != HASH_NONE || encr_row((enum encr_id)v->encr)->icv_len;
     bool could_be = selector_valid(&v->sel) && v->sel.src.a.family == v->sel.dst.a.family &&
                     addr_valid(&v->encap_src.a) && addr_valid(&v->encap_dst.a);
-    return could_be && v->flow && v->spi && v->proto == IPPROTO_ESP_ && families && mode && udp &&
+    return could_be && protocol && bundle && numbers && v->flow && v->spi && families && mode && udp &&
            v->dir <= SA_OUT && v->replay_window <= 4096;
 }
 
@@ -104,7 +153,7 @@ static void prebuild_udp(struct sa_hot *h, const struct dp_sa_value *v)
 static void prebuild_outer(struct sa_hot *h, const struct dp_sa_value *v)
 {
     bool udp = v->encap_dst.port != 0;
-    struct ip_make m = {.proto = udp ? IPPROTO_UDP_ : IPPROTO_ESP_, .ttl = 255, .src = v->src, .dst = v->dst};
+    struct ip_make m = {.proto = udp ? IPPROTO_UDP_ : v->proto, .ttl = 255, .src = v->src, .dst = v->dst};
     h->encap_len = v->mode == MODE_TUNNEL ? (u8)(ip_build(h->tmpl, &m) + (udp ? UDP_HDR : 0)) : 0;
     if (h->family == AF_V4) {
         put16(h->tmpl + 2, 0);
@@ -132,10 +181,17 @@ static void prebuild(struct dp *dp, struct sa *sa)
     *h = (struct sa_hot){.spi = v->spi,
                          .iv_len = sa->key.iv_len,
                          .icv_len = sa->key.icv_len,
-                         .align = MAX(sa->key.block, 4),
+                         .align = v->proto == IPPROTO_AH_
+                                      ? (u8)ah_hdr_len((enum hash_id)v->auth, v->dst.family)
+                                      : MAX(sa->key.block, 4),
+                         .proto = v->proto,
+                         .inside = v->inside,
+                         .linked = v->with_proto != 0,
+                         .esn = v->esn,
+                         .aside = v->inside || v->with_proto,
                          .mode = v->mode,
                          .family = v->dst.family,
-                         .gcm = v->encr >= ENCR_GCM128,
+                         .counts = encr_row((enum encr_id)v->encr)->mode >= ENCR_MODE_CTR,
                          .ring = sa->ring,
                          .limit_bytes = UINT64_MAX};
     u64 soft = v->soft_kb ? v->soft_kb * 1024 : UINT64_MAX,
@@ -143,7 +199,7 @@ static void prebuild(struct dp *dp, struct sa *sa)
     h->limit_bytes = MIN(soft, hard);
     if (v->dir == SA_OUT) {
         h->waits = v->confirm_spi != 0;
-        if (h->gcm) {
+        if (h->counts) {
             env_random(&dp->env.env, (u8 *)&h->iv_base, sizeof h->iv_base);
         }
         prebuild_outer(h, v);
@@ -162,6 +218,37 @@ static void prebuild(struct dp *dp, struct sa *sa)
     prebuild_selector(h, &v->sel);
 }
 
+static struct sa *tie_to(const struct sa *from, const struct sa *sa)
+{
+    for (; sa; sa = sa->next_flow) {
+        if (sa != from && sa->val.spi == from->val.with_spi && sa->val.proto == from->val.with_proto &&
+            sa->h.inside == from->val.proto && addr_equal(&sa->val.dst, &from->val.dst)) {
+            return (struct sa *)(uintptr_t)sa;
+        }
+    }
+    return NULL;
+}
+
+/* tie: the SAs of a flow's bundles know each other, after one came or went. They are ESP in AH and nothing longer
+ * (acceptable): no ring can be told. */
+static void tie(struct flow *f)
+{
+    for (u8 dir = 0; dir < 2; dir++) {
+        struct sa *head = dir == SA_OUT ? f->out : f->in;
+        for (struct sa *sa = head; sa; sa = sa->next_flow) {
+            sa->inner = NULL;
+        }
+        for (struct sa *sa = head; sa; sa = sa->next_flow) {
+            sa->with = sa->h.linked ? tie_to(sa, head) : NULL;
+            sa->h.aside = sa->h.inside || (sa->h.linked && !sa->with);
+            if (sa->with) {
+                sa->with->inner = sa;
+            }
+        }
+    }
+    flow_remtu(f);
+}
+
 void sa_redirect(struct sa *out, const struct endpoint *to)
 {
     out->val.dst = to->a;
@@ -178,7 +265,7 @@ static void link_sa(struct dp *dp, struct sa *sa, struct flow *f)
     struct sa **b = &dp->bucket[sa->val.dir][sa_hash(sa->val.spi)];
     sa->next_hash = *b;
     *b = sa;
-    flow_remtu(f);
+    tie(f);
 }
 
 /* free_lingering: those that are nobody's give their place to one that is somebody's. */
@@ -210,9 +297,11 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
     }
     sa = dp->sa_free;
     if (!f || !sa ||
-        !bulk_key_init(dp->w.bulk, &sa->key, v->encr, v->auth, &v->encr_key, &v->auth_key)) {
+        !bulk_key_init(dp->w.bulk, &sa->key, v->proto == IPPROTO_AH_ ? ENCR_NULL : v->encr, v->auth,
+                       &v->encr_key, &v->auth_key)) {
         return NULL;
     }
+    sa->key.esn = v->esn && v->proto == IPPROTO_ESP_; /* AH lays its own out (ah_esn) */
     dp->sa_free = sa->next_free;
     sa->used = true;
     sa->soft_told = false;
@@ -254,11 +343,11 @@ void sa_del(struct dp *dp, struct sa *sa)
     bulk_key_wipe(dp->w.bulk, &sa->key);
     mem_wipe(&sa->val, sizeof sa->val);
     memset(&sa->h, 0, sizeof sa->h);
-    sa->next_hash = sa->next_flow = NULL;
+    sa->next_hash = sa->next_flow = sa->with = sa->inner = NULL;
     sa->used = false;
     sa->next_free = dp->sa_free;
     dp->sa_free = sa;
-    flow_remtu(f);
+    tie(f);
 }
 
 void sa_del_flow(struct dp *dp, struct flow *f)
@@ -343,7 +432,8 @@ void sa_tick(struct dp *dp)
         if (sa->h.waits && age >= sa->val.confirm_ms) {
             send_on(sa);
         }
-        if (sa->val.dir == SA_OUT && sa->h.seq >= SEQ_SOFT) {
+        if (sa->val.dir == SA_OUT && sa->h.seq >= SEQ_SOFT &&
+            (!sa->h.esn || sa->h.seq_hi == UINT32_MAX)) {
             sa_expire(dp, sa, false);
         }
         if (sa->h.dead && hard && age >= hard + DEAD_KEEP_MS) {

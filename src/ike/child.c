@@ -24,7 +24,9 @@ struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const s
     struct child *c = inbound
                           ? map_get(&ike->child_in, spi)
                           : (remote ? map_get(&ike->child_out, peer_key(ike, remote, spi)) : NULL);
-    return c && (inbound ? c->spi_in : c->spi_out) == spi &&
+    return c &&
+                   (inbound ? c->spi_in == spi || c->ah_in == spi
+                            : c->spi_out == spi || c->ah_out == spi) &&
                    (!remote || addr_equal(&c->remote.a, remote))
                ? c
                : NULL;
@@ -49,8 +51,9 @@ struct child *child_on(const struct ike *ike, u32 flow, u8 dir, u32 spi, const s
     struct child *found = NULL;
     for (struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
         struct child *c = CONTAINER_OF(it, struct child, flow_link);
-        bool is = dir == SA_IN ? c->spi_in == spi && addr_equal(&c->local.a, dst)
-                               : c->spi_out == spi && addr_equal(&c->remote.a, dst);
+        bool is = dir == SA_IN
+                      ? (c->spi_in == spi || c->ah_in == spi) && addr_equal(&c->local.a, dst)
+                      : (c->spi_out == spi || c->ah_out == spi) && addr_equal(&c->remote.a, dst);
         found = is ? c : found;
     }
     return found;
@@ -78,11 +81,23 @@ static void child_link(struct ike *ike, struct child *c, struct ike_peer *p)
     map_put(&ike->child_number, c->number, c);
     map_put(&ike->child_in, c->spi_in, c);
     map_put(&ike->child_out, peer_key(ike, &c->remote.a, c->spi_out), c);
+    if (c->ah_in) {
+        map_put(&ike->child_in, c->ah_in, c);
+        map_put(&ike->child_out, peer_key(ike, &c->remote.a, c->ah_out), c);
+    }
+}
+
+/* forget_out: a peer may name one SPI twice. */
+static void forget_out(struct ike *ike, const struct child *c, u32 spi)
+{
+    u64 out = peer_key(ike, &c->remote.a, spi);
+    if (map_get(&ike->child_out, out) == c) {
+        map_del(&ike->child_out, out);
+    }
 }
 
 static void child_unlink(struct ike *ike, struct child *c)
 {
-    u64 out = peer_key(ike, &c->remote.a, c->spi_out);
     timer_set(ike, &c->timer, 0);
     list_remove(&c->link);
     list_remove(&c->peer_link);
@@ -93,39 +108,83 @@ static void child_unlink(struct ike *ike, struct child *c)
     c->peer->num_children--;
     map_del(&ike->child_number, c->number);
     map_del(&ike->child_in, c->spi_in);
-    if (map_get(&ike->child_out, out) == c) { /* a peer may name one SPI twice */
-        map_del(&ike->child_out, out);
+    forget_out(ike, c, c->spi_out);
+    if (c->ah_in) {
+        map_del(&ike->child_in, c->ah_in);
+        forget_out(ike, c, c->ah_out);
+    }
+}
+
+void child_bury(struct ike *ike, const struct child *c)
+{
+    spi_bury(ike, c->spi_in, &c->remote.a);
+    if (c->ah_in) {
+        spi_bury(ike, c->ah_in, &c->remote.a);
     }
 }
 
 /* ---- installing ---- */
 
-static void transform_name(struct ev_str *out, u8 encr, u8 auth)
+/* The SAs of one pair and direction: ESP or AH as the only one, or AH around ESP. Outermost first. */
+struct one {
+    u8 proto; /* 50, 51 */
+    u8 encr, auth;
+    bool around; /* AH around ESP */
+};
+static unsigned parts(struct one out[2], const struct child *c)
+{
+    unsigned n = 0;
+    if (c->ah) {
+        out[n++] = (struct one){IPPROTO_AH_, ENCR_NONE, c->ah, c->encr != ENCR_NONE};
+    }
+    if (c->encr) {
+        out[n++] = (struct one){IPPROTO_ESP_, c->encr, c->auth, false};
+    }
+    return n;
+}
+
+static u32 spi_of(const struct child *c, const struct one *p, bool in)
+{
+    return p->around ? (in ? c->ah_in : c->ah_out) : in ? c->spi_in : c->spi_out;
+}
+
+static u32 conn_of(const struct child *c, const struct one *p, bool in)
+{
+    return c->conn_in + (in ? 0 : 1) + (p->around ? 2 : 0);
+}
+
+static void transform_name(struct ev_str *out, const struct one *p)
 {
     char t[64];
-    snprintf(t, sizeof t, "%s %s", encr_row(encr)->shown, auth ? hash_row(auth)->ts : "");
+    if (p->proto == IPPROTO_AH_) {
+        snprintf(t, sizeof t, "%s ", hash_row(p->auth)->ah);
+    } else {
+        snprintf(t, sizeof t, "%s %s", encr_row(p->encr)->shown,
+                 p->auth ? hash_row(p->auth)->ts : "");
+    }
     *out = ev_str(t);
 }
 
-/* make_add: ADD_SA of one half. */
-static void make_add(const struct ike_sa *sa, const struct xch *x, const struct child *c, bool in,
-                     struct dp_msg *m)
+/* make_add: ADD_SA of one SA of one half. */
+static void make_add(const struct ike_sa *sa, const struct xch *x, const struct child *c,
+                     const struct one *p, bool in, struct dp_msg *m)
 {
     u8 keymat[128];
-    const struct encr_row *e = encr_row(c->encr);
-    size_t elen = (size_t)e->key_len + e->salt_len, alen = c->auth ? hash_row(c->auth)->len : 0;
+    const struct encr_row *e = encr_row(p->encr);
+    size_t elen = (size_t)e->key_len + e->salt_len, alen = p->auth ? hash_row(p->auth)->len : 0;
     memset(m, 0, sizeof *m);
     m->type = DP_ADD_SA;
     struct dp_sa_value *v = &m->u.sa;
     v->flow = c->flow;
-    v->spi = in ? c->spi_in : c->spi_out;
-    v->conn_id = c->conn_in + (in ? 0 : 1);
+    v->spi = spi_of(c, p, in);
+    v->conn_id = conn_of(c, p, in);
     v->dir = in ? SA_IN : SA_OUT;
-    v->proto = IPPROTO_ESP_;
-    v->mode = c->mode;
-    v->encr = c->encr;
-    v->auth = c->auth;
+    v->proto = p->proto;
+    v->mode = p->around ? MODE_TRANSPORT : c->mode; /* ESP has the outer header in front already */
+    v->encr = p->encr;
+    v->auth = p->auth;
     v->replay_window = x->c.replay_window;
+    v->esn = c->esn;
     v->src = in ? c->remote.a : c->local.a;
     v->dst = in ? c->local.a : c->remote.a;
     if (c->udp) { /* RFC 3948 */
@@ -133,22 +192,30 @@ static void make_add(const struct ike_sa *sa, const struct xch *x, const struct 
         v->encap_dst = in ? c->local : c->remote;
     }
     v->sel = in ? selector_mirror(&c->sel) : c->sel;
-    v->hard_kb = x->c.life_kb;
-    /* room for what is under way while the next pair is negotiated */
-    v->soft_kb = x->c.life_kb - x->c.life_kb / 4;
     v->hard_s = x->c.life_s; /* before that the time is ours to watch */
-    keys_keymat(keymat, elen + alen, &sa->c, &x->c, PROTO_ESP, v->spi);
+    if (p->around) {
+        v->inside = IPPROTO_ESP_;
+    } else {
+        v->hard_kb = x->c.life_kb;
+        /* room for what is under way while the next pair is negotiated */
+        v->soft_kb = x->c.life_kb - x->c.life_kb / 4;
+        v->with_spi = in ? c->ah_in : c->ah_out;
+        v->with_proto = c->ah_in ? IPPROTO_AH_ : 0;
+    }
+    keys_keymat(keymat, elen + alen, &sa->c, &x->c, p->proto == IPPROTO_AH_ ? PROTO_AH : PROTO_ESP,
+                v->spi);
     secret_set(&v->encr_key, keymat, elen);
     secret_set(&v->auth_key, keymat + elen, alen);
     mem_wipe(keymat, sizeof keymat);
 }
 
 /* give: to the data plane; when that cannot be, the queue hears of it. */
-static void give(struct ike *ike, const struct child *c, const struct dp_msg *m)
+static void give(struct ike *ike, const struct child *c, const struct one *p, const struct dp_msg *m)
 {
     const struct dp_sa_value *v = &m->u.sa;
-    struct evb_ipsec_create_sa ev = {.dest = v->dst, .spi = v->spi, .conn_id = v->conn_id};
-    transform_name(&ev.transform, c->encr, c->auth);
+    struct evb_ipsec_create_sa ev = {
+        .dest = v->dst, .proto = v->proto, .spi = v->spi, .conn_id = v->conn_id};
+    transform_name(&ev.transform, p);
     ev_ipsec_create_sa(ike->log, c->isakmp_conn, &c->remote.a, &ev);
     if (!dp_send(ike, m)) {
         struct todo *t = todo_push(ike, TODO_PAIR_REFUSED);
@@ -165,9 +232,13 @@ static struct child *child_new(struct ike *ike, struct ike_sa *sa, struct xch *x
     c->spi_in = x->c.spi_in;
     c->spi_out = x->c.spi_out;
     c->conn_in = ike->next_child_conn;
-    ike->next_child_conn += 2;
+    c->ah_in = x->c.ah_in;
+    c->ah_out = x->c.ah_out;
+    ike->next_child_conn += c->ah_in ? 4 : 2;
     c->encr = x->c.encr;
     c->auth = x->c.auth;
+    c->ah = x->c.ah;
+    c->esn = x->c.esn;
     c->mode = x->c.mode;
     c->initiator = x->c.initiator;
     c->sel = x->c.sel;
@@ -269,16 +340,21 @@ static const struct child *replaces(const struct child *c)
 static void install_out(struct ike *ike, struct ike_sa *sa, struct xch *x, struct child *c)
 {
     struct dp_msg m;
-    make_add(sa, x, c, false, &m);
-    if (c->initiator && replaces(c)) {
-        /* the peer takes its inbound half in when our third message has arrived and been worked on:
-         * what we send under it before that is lost, so the old pair sends on until the peer does on
-         * the new one */
-        m.u.sa.confirm_spi = c->spi_in;
-        m.u.sa.confirm_ms = OUT_CONFIRM_MS;
-    }
+    struct one p[2];
+    unsigned num = parts(p, c);
+    bool waits = c->initiator && replaces(c);
     c->out_up = true;
-    give(ike, c, &m);
+    for (unsigned i = 0; i < num; i++) {
+        make_add(sa, x, c, &p[i], false, &m);
+        if (waits && !p[i].around) {
+            /* the peer takes its inbound half in when our third message has arrived and been worked
+             * on: what we send under it before that is lost, so the old pair sends on until the
+             * peer does on the new one */
+            m.u.sa.confirm_spi = c->spi_in;
+            m.u.sa.confirm_ms = OUT_CONFIRM_MS;
+        }
+        give(ike, c, &p[i], &m);
+    }
     mem_wipe(&m, sizeof m);
 }
 
@@ -290,9 +366,13 @@ void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, b
         return; /* removed while the third message was under way */
     }
     if (in) {
+        struct one p[2];
+        unsigned num = parts(p, c);
         c->in_up = true;
-        make_add(sa, x, c, true, &m);
-        give(ike, c, &m);
+        for (unsigned i = 0; i < num; i++) {
+            make_add(sa, x, c, &p[i], true, &m);
+            give(ike, c, &p[i], &m);
+        }
         mem_wipe(&m, sizeof m);
     }
     if (out) {
@@ -335,29 +415,39 @@ void child_moved(struct ike *ike, struct child *c, const struct endpoint *local,
 
 /* ---- removing ---- */
 
+/* uninstall: what other SAs carry first, so that nothing goes out half protected. */
 static void uninstall(struct ike *ike, const struct child *c, bool in)
 {
     struct dp_msg m;
-    memset(&m, 0, sizeof m);
-    m.type = DP_DEL_SA;
-    m.u.del = (struct dp_del_value){.spi = in ? c->spi_in : c->spi_out,
-                                    .proto = IPPROTO_ESP_,
-                                    .dir = in ? SA_IN : SA_OUT,
-                                    .linger_ms = in && c->heard_gone ? IN_GRACE_MS : 0,
-                                    .dst = in ? c->local.a : c->remote.a};
-    struct evb_ipsec_delete_sa ev = {
-        .dest = m.u.del.dst, .spi = m.u.del.spi, .conn_id = c->conn_in + (in ? 0 : 1)};
-    transform_name(&ev.transform, c->encr, c->auth);
-    ev_ipsec_delete_sa(ike->log, c->isakmp_conn, &c->remote.a, &ev);
-    dp_send(ike, &m);
+    struct one p[2];
+    for (unsigned i = parts(p, c); i-- > 0;) {
+        memset(&m, 0, sizeof m);
+        m.type = DP_DEL_SA;
+        m.u.del = (struct dp_del_value){.spi = spi_of(c, &p[i], in),
+                                        .proto = p[i].proto,
+                                        .dir = in ? SA_IN : SA_OUT,
+                                        .linger_ms = in && c->heard_gone ? IN_GRACE_MS : 0,
+                                        .dst = in ? c->local.a : c->remote.a};
+        struct evb_ipsec_delete_sa ev = {.dest = m.u.del.dst,
+                                         .proto = p[i].proto,
+                                         .spi = m.u.del.spi,
+                                         .conn_id = conn_of(c, &p[i], in)};
+        transform_name(&ev.transform, &p[i]);
+        ev_ipsec_delete_sa(ike->log, c->isakmp_conn, &c->remote.a, &ev);
+        dp_send(ike, &m);
+    }
 }
 
 static void say_delete(struct ike *ike, struct child *c)
 {
-    struct todo *t = todo_push(ike, TODO_DELETE_SPI);
-    t->spi = c->spi_in;
-    t->local = c->local.a;
-    t->remote = c->remote.a;
+    u32 spi[] = {c->spi_in, c->ah_in};
+    for (unsigned i = 0; i < 2 && spi[i]; i++) { /* RFC 2408 3.15: a payload for each protocol */
+        struct todo *t = todo_push(ike, TODO_DELETE_SPI);
+        t->spi = spi[i];
+        t->type = i ? PROTO_AH : child_proto(c);
+        t->local = c->local.a;
+        t->remote = c->remote.a;
+    }
     c->said = true;
 }
 
@@ -388,7 +478,7 @@ void child_delete(struct ike *ike, struct child *c, bool tell)
     }
     if (c->in_up) {
         uninstall(ike, c, true);
-        spi_bury(ike, c->spi_in, &c->remote.a);
+        child_bury(ike, c);
     }
     if (c->peer->ipsec_refs) {
         c->peer->ipsec_refs--;

@@ -116,8 +116,10 @@ struct ike_split_value { /* a network that clients send through the tunnel */
 };
 struct ike_transform { /* one transform set */
     char name[IKE_NAME];
-    u8 encr, auth; /* enum encr_id, enum hash_id (HASH_NONE with GCM) */
+    u8 encr, auth; /* ESP: enum encr_id (ENCR_NONE: no ESP), enum hash_id (HASH_NONE with GCM) */
     u8 mode;       /* enum dp_mode: what we propose, and what a responder wants */
+    u8 ah;         /* AH: enum hash_id, HASH_NONE: no AH; with ESP as well: an SA bundle */
+    bool esn;      /* extended sequence numbers (RFC 4304) */
 };
 /* One per flow: what IKE negotiates for it. */
 struct ike_flow_value {
@@ -193,10 +195,10 @@ struct ike_sa_info {
     struct secret iv;
 };
 struct ike_child_info { /* one pair of IPsec SAs, installed */
-    u32 flow, spi_in, spi_out;
+    u32 flow, spi_in, spi_out; /* of ESP, or of AH alone */
     u32 conn_in, conn_out; /* 2001, 2002 */
     u32 isakmp_conn;
-    u8 encr, auth, mode;
+    u8 encr, auth, ah, mode;
     struct selector sel; /* src = ours */
     struct endpoint local, remote;
     u32 left_s;

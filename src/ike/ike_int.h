@@ -107,8 +107,10 @@ struct xch_core {
     struct bytes_id idi, idr;     /* bodies of the ID payloads */
     u32 asked; /* bit per trustpoint whose certificate the peer has asked for */
     /* quick mode */
-    u32 flow, spi_in, spi_out;
-    u8 encr, auth, mode;
+    u32 flow, spi_in, spi_out; /* of ESP, or of AH alone */
+    u32 ah_in, ah_out;         /* of the AH around ESP, 0: none */
+    u8 encr, auth, ah, mode;   /* as in struct ike_transform */
+    bool esn;
     u16 group;
     u32 life_s;
     u64 life_kb;
@@ -196,9 +198,9 @@ struct child {
     struct ike_peer *peer; /* borrowed: lives as long as this */
     struct flow *of;       /* borrowed: lives as long as this, NULL: none */
     struct timer timer;
-    u32 number, flow, spi_in, spi_out, conn_in, isakmp_conn;
-    u8 encr, auth, mode;
-    bool initiator, in_up, out_up, closing, said; /* said: Delete was said */
+    u32 number, flow, spi_in, spi_out, ah_in, ah_out, conn_in, isakmp_conn; /* as in struct xch_core */
+    u8 encr, auth, ah, mode;
+    bool esn, initiator, in_up, out_up, closing, said; /* said: Delete was said */
     bool heard_gone; /* the peer said it */
     bool udp;        /* in UDP (RFC 3948), from local's to remote's port */
     u64 who;         /* sa_who of the ISAKMP SA it was made on */
@@ -273,7 +275,7 @@ struct todo {
     struct list link;
     enum todo_kind kind;
     bool flag;
-    u16 type; /* enum isakmp_notify_type */
+    u16 type; /* enum isakmp_notify_type; TODO_DELETE_SPI: enum isakmp_proto */
     u32 sa, flow, child, spi, seconds;
     struct addr local, remote;
     u8 bytes[16];
@@ -596,7 +598,7 @@ void cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask); /* a trans
 void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
                  const void *data, size_t len);
 void info_notify_sa(struct ike *ike, struct ike_sa *sa, u16 type, const void *data, size_t len); /* about the SA itself */
-void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi);
+void info_delete_spi(struct ike *ike, struct ike_sa *sa, u8 proto, u32 spi); /* PROTO_ESP, PROTO_AH */
 void info_delete_sa(struct ike *ike, struct ike_sa *sa);
 
 /* live.c */
@@ -661,6 +663,11 @@ bool natt_strip(const u8 **data, size_t *len);
 void natt_keepalive(struct ike *ike, struct ike_sa *sa); /* the first time: in a while; then one now, and again */
 
 /* child.c */
+/* child_proto: the protocol of spi_in and spi_out: PROTO_ESP, or PROTO_AH when there is no ESP. */
+static inline u8 child_proto(const struct child *c)
+{
+    return c->encr ? PROTO_ESP : PROTO_AH;
+}
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out);
 void child_delete(struct ike *ike, struct child *c, bool tell);
 struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
@@ -671,6 +678,7 @@ struct child *child_on(const struct ike *ike, u32 flow, u8 dir, u32 spi, const s
 void child_due(struct ike *ike, struct child *c, u64 now);
 void child_expire(struct ike *ike, const struct dp_expire_value *e);
 void child_not_taken(struct child *c, u8 dir); /* the data plane did not take that half */
+void child_bury(struct ike *ike, const struct child *c); /* its inbound SPIs are told gone when they still come */
 void child_lost_dp(struct child *c); /* its data plane died: there is nothing to take out */
 void child_moved(struct ike *ike, struct child *c, const struct endpoint *local, const struct endpoint *remote,
                  struct ike_peer *p); /* its SAs go between these from now on */
@@ -686,6 +694,7 @@ void lease_free(struct ike *ike);
 
 /* spi.c */
 u32 spi_new(struct ike *ike);
+u32 spi_other(struct ike *ike, u32 not); /* the same, another one than that */
 void spi_bury(struct ike *ike, u32 spi, const struct addr *peer);
 bool spi_buried(const struct ike *ike, u32 spi, const struct addr *peer);
 

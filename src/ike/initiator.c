@@ -154,11 +154,11 @@ void info_notify_sa(struct ike *ike, struct ike_sa *sa, u16 type, const void *da
     info_notify(ike, sa, PROTO_ISAKMP, type, b, 16, data, len);
 }
 
-void info_delete_spi(struct ike *ike, struct ike_sa *sa, u32 spi)
+void info_delete_spi(struct ike *ike, struct ike_sa *sa, u8 proto, u32 spi)
 {
     u8 b[4];
     put32(b, spi);
-    info_send(ike, sa, &(struct info){.del = true, .proto = PROTO_ESP, .spi = b, .spi_len = 4});
+    info_send(ike, sa, &(struct info){.del = true, .proto = proto, .spi = b, .spi_len = 4});
 }
 
 void info_delete_sa(struct ike *ike, struct ike_sa *sa)

@@ -29,6 +29,7 @@ static void forget_one(struct ike *ike, struct old_sa *o, bool tell)
     if (tell && in) {
         struct todo *t = todo_push(ike, TODO_DELETE_SPI);
         t->spi = v->spi;
+        t->type = v->proto == IPPROTO_AH_ ? PROTO_AH : PROTO_ESP;
         t->local = v->dst;
         t->remote = v->src;
     }
@@ -52,7 +53,7 @@ static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
 /* could_be: the data plane reads strangers' packets: its values are looked at like theirs. */
 static bool could_be(const struct dp_sa_value *sa)
 {
-    return sa->proto == IPPROTO_ESP_ && sa->dir <= SA_OUT && addr_valid(&sa->src) &&
+    return (sa->proto == IPPROTO_ESP_ || sa->proto == IPPROTO_AH_) && sa->dir <= SA_OUT && addr_valid(&sa->src) &&
            addr_valid(&sa->dst) && selector_valid(&sa->sel);
 }
 
@@ -191,7 +192,7 @@ void restart_dp(struct ike *ike)
         struct child *c = CONTAINER_OF(it, struct child, link);
         sas += c->in_up + c->out_up;
         if (c->in_up) {
-            spi_bury(ike, c->spi_in, &c->remote.a);
+            child_bury(ike, c);
         }
         child_lost_dp(c); /* nothing to take out of the new one */
         child_delete(ike, c, true);

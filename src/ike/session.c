@@ -400,7 +400,10 @@ void session_shutdown(struct ike *ike)
         struct child *c = CONTAINER_OF(it, struct child, link);
         struct ike_sa *sa = sa_usable(ike, &c->local.a, &c->remote.a);
         if (sa) {
-            info_delete_spi(ike, sa, c->spi_in);
+            info_delete_spi(ike, sa, child_proto(c), c->spi_in);
+            if (c->ah_in) {
+                info_delete_spi(ike, sa, PROTO_AH, c->ah_in);
+            }
         }
     }
     LIST_FOR (it, &ike->sas) {
@@ -432,14 +435,15 @@ void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
 {
     u64 now = env_now_ms(ike->clock);
     struct ike_peer *p = peer_find(ike, &u->src);
-    if (u->proto != IPPROTO_ESP_ || !p ||
+    u8 proto = u->proto == IPPROTO_AH_ ? PROTO_AH : PROTO_ESP;
+    if ((u->proto != IPPROTO_ESP_ && u->proto != IPPROTO_AH_) || !p ||
         (p->unknown_spi_ms && now - p->unknown_spi_ms < UNKNOWN_SPI_MS)) {
         return;
     }
     struct ike_sa *sa = sa_usable(ike, &u->dst, &u->src);
     if (sa && spi_buried(ike, u->spi, &u->src)) {
         p->unknown_spi_ms = now;
-        info_delete_spi(ike, sa, u->spi);
+        info_delete_spi(ike, sa, proto, u->spi);
         return;
     }
     bool forgot = !sa && !p->contacted;
@@ -450,7 +454,7 @@ void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
     if (sa) {
         u8 spi[4];
         put32(spi, u->spi);
-        info_notify(ike, sa, PROTO_ESP, NTF_INVALID_SPI, spi, 4, spi, 4);
+        info_notify(ike, sa, proto, NTF_INVALID_SPI, spi, 4, spi, 4);
         return;
     }
     struct flow *f = with_peer(p);
@@ -465,7 +469,7 @@ static void say_delete(struct ike *ike, const struct todo *t)
 {
     struct ike_sa *sa = sa_speaking(ike, &t->local, &t->remote);
     if (sa) {
-        info_delete_spi(ike, sa, t->spi);
+        info_delete_spi(ike, sa, (u8)t->type, t->spi);
     }
 }
 

@@ -14,6 +14,15 @@ u32 spi_new(struct ike *ike)
     }
 }
 
+u32 spi_other(struct ike *ike, u32 not)
+{
+    u32 spi;
+    do {
+        spi = spi_new(ike);
+    } while (spi == not);
+    return spi;
+}
+
 void spi_bury(struct ike *ike, u32 spi, const struct addr *peer)
 {
     struct grave *g = &ike->graves[ike->next_grave];

@@ -125,7 +125,7 @@ static void delete_effect(struct ike *ike, const struct ike_sa *sa, const struct
 {
     for (u16 i = 0; i < del->num; i++) {
         const u8 *spi = del->spis + (size_t)i * del->spi_len;
-        if (del->proto == PROTO_ESP && del->spi_len == 4) {
+        if ((del->proto == PROTO_ESP || del->proto == PROTO_AH) && del->spi_len == 4) {
             heard(ike, sa, TODO_HEARD_GONE, be32(spi));
         } else if (del->proto == PROTO_ISAKMP && del->spi_len == 16) {
             memcpy(heard(ike, sa, TODO_HEARD_DELETE_SA, 0)->bytes, spi, 16);

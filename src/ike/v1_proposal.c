@@ -31,7 +31,10 @@ void p2_read(struct p2_offer *out, const struct isakmp_transform *t)
         case P2_ENCAPS: out->encaps = v; break;
         case P2_AUTH: out->auth_id = v; break;
         case P2_KEY_LEN: out->key_bits = v; break;
-        case P2_ESN: out->esn = true; break;
+        case P2_ESN: /* RFC 4304 3.1: 1 is the one value there is */
+            out->esn = v == 1;
+            out->surplus = v == 1 ? out->surplus : P2_ESN;
+            break;
         default: out->surplus = a.type; break;
         }
     }
@@ -86,6 +89,13 @@ static void trace_attr(struct ike *ike, const struct ike_sa *sa, const struct is
     }
 }
 
+static const char *transform_name(u8 proto, u8 id, u16 key_bits)
+{
+    enum encr_id e = proto == PROTO_ESP ? encr_from_esp(id, key_bits) : ENCR_NONE;
+    enum hash_id h = proto == PROTO_AH ? hash_from_ah(id) : HASH_NONE;
+    return e ? encr_row(e)->debug_p2 : h ? hash_row(h)->debug_ah : "unknown";
+}
+
 void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer,
               unsigned proposal, unsigned transform)
 {
@@ -100,11 +110,11 @@ void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *
         return;
     }
     p2_read(&o, t);
-    enum encr_id e = encr_from_esp(t->id, o.key_bits);
     ev_ike_p2_transform(
         ike->log, sa->c.conn_id, &sa->remote.a,
-        &(struct evb_ike_p2_transform){.transform = t->number,
-                                       .name = ev_str(e ? encr_row(e)->debug_p2 : "unknown")});
+        &(struct evb_ike_p2_transform){
+            .transform = t->number,
+            .name = ev_str(transform_name(offer->proposal[proposal].proto, t->id, o.key_bits))});
     while (isakmp_attr_next(&a, &r)) {
         trace_attr(ike, sa, &a, &life_type);
     }
@@ -117,32 +127,86 @@ static const char *mode_name(unsigned mode)
     return mode == MODE_TRANSPORT ? "transport mode" : "tunnel mode";
 }
 
-/* p2_compare: how many things differ between an offered transform and a set of ours; the first is
- * written out. */
-static unsigned p2_compare(const struct sa_core *c, const struct ike_flow_value *f,
-                           const struct ike_transform *set, u8 id, const struct p2_offer *o, bool have_ke,
-                           char why[160])
+/* needs: does the set have an SA of that protocol? */
+static bool needs(const struct ike_transform *set, unsigned proto)
 {
-    unsigned wrong = 0;
+    return proto == PROTO_ESP ? set->encr != ENCR_NONE : proto == PROTO_AH && set->ah != HASH_NONE;
+}
+
+static const char *protocols(const struct ike_transform *set)
+{
+    return p2_is_bundle(set) ? "AH and ESP" : set->encr ? "ESP" : "AH";
+}
+
+/* differ: counts what is wrong in an offered transform; the first is written out. */
+struct differ {
+    unsigned wrong;
+    char *why;
+};
+#define DIFFERS(cond, ...)                                                                         \
+    if ((cond) && d->wrong++ == 0) {                                                               \
+        snprintf(d->why, 160, __VA_ARGS__);                                                        \
+    }
+
+static void compare_esp(struct differ *d, const struct ike_transform *set, u8 id,
+                        const struct p2_offer *o)
+{
     enum encr_id e = encr_from_esp(id, o->key_bits);
     enum hash_id h = hash_from_auth(o->auth_id);
-    const struct encr_row *want = encr_row(set->encr);
     char raw[40];
-    why[0] = 0;
-#define DIFFERS(cond, ...)                                                                         \
-    if ((cond) && wrong++ == 0) {                                                                  \
-        snprintf(why, 160, __VA_ARGS__);                                                           \
-    }
     snprintf(raw, sizeof raw, "ESP cipher %u/%u", id, o->key_bits);
     DIFFERS(e != set->encr, "offered %s, transform set %s wants %s", e ? encr_row(e)->human : raw,
-            set->name, want->human)
+            set->name, encr_row(set->encr)->human)
     snprintf(raw, sizeof raw, "authenticator %u", o->auth_id);
     DIFFERS(h != set->auth, "offered %s, transform set %s wants %s",
             h || !o->auth_id ? hash_row(h)->human : raw, set->name, hash_row(set->auth)->human)
+}
+
+/* RFC 2407 4.4.3: the transform and the attribute say the same. */
+static void compare_ah(struct differ *d, const struct ike_transform *set, u8 id,
+                       const struct p2_offer *o)
+{
+    enum hash_id h = hash_from_ah(id);
+    char raw[40];
+    snprintf(raw, sizeof raw, "AH transform %u", id);
+    DIFFERS(h != set->ah, "offered %s%s, transform set %s wants AH with %s", h ? "AH with " : "",
+            h ? hash_row(h)->human : raw, set->name, hash_row(set->ah)->human)
+    DIFFERS(o->auth_id != hash_row(set->ah)->auth_id,
+            "offered AH with authenticator %u, transform set %s wants %u", o->auth_id, set->name,
+            hash_row(set->ah)->auth_id)
+    DIFFERS(o->key_bits, "offered AH with a key length, transform set %s wants none", set->name)
+}
+
+/* read_mode: the mode that an offered transform means: in UDP or not, as the ISAKMP SA has it; 0: none that fits. */
+static u8 read_mode(const struct sa_core *c, u8 proto, u16 encaps)
+{
+    u8 mode = 0;
+    if (proto == PROTO_AH) { /* never in UDP (RFC 3948 1) */
+        return encaps == 0 ? MODE_TUNNEL : encaps <= ENCAPS_TRANSPORT ? (u8)encaps : 0;
+    }
+    return natt_mode(c, encaps ? encaps : natt_encaps(c, MODE_TUNNEL), &mode) ? mode : 0;
+}
+
+/* p2_compare: how many things differ between an offered transform and a set of ours; the first is
+ * written out. */
+static unsigned p2_compare(const struct sa_core *c, const struct ike_flow_value *f,
+                           const struct ike_transform *set, u8 proto, u8 id, const struct p2_offer *o,
+                           bool have_ke, char why[160])
+{
+    struct differ differ = {.why = why}, *d = &differ;
+    why[0] = 0;
+    if (proto == PROTO_ESP) {
+        compare_esp(d, set, id, o);
+    } else {
+        compare_ah(d, set, id, o);
+    }
+    DIFFERS(proto == PROTO_AH && natt_udp(c), "offered AH, and a NAT stands between: it would not get through")
     DIFFERS(!o->mode, "offered encapsulation mode %u, wanted %s UDP (%s)", o->encaps,
             natt_udp(c) ? "one in" : "none in",
             natt_udp(c) ? "a NAT stands between" : "no NAT stands between")
-    DIFFERS(o->mode && o->mode != set->mode && !f->any_mode,
+    /* around ESP, AH has no outer header of its own: some call that tunnel mode and some transport */
+    bool around = proto == PROTO_AH && set->encr;
+    DIFFERS(!around && o->mode && o->mode != set->mode && !f->any_mode,
             "offered %s, transform set %s wants %s", mode_name(o->mode), set->name,
             mode_name(set->mode))
     DIFFERS(f->pfs_group && o->group != f->pfs_group,
@@ -156,69 +220,130 @@ static unsigned p2_compare(const struct sa_core *c, const struct ike_flow_value 
     DIFFERS(o->life_kb && o->life_kb < P2_LIFE_MIN_KB,
             "offered a life of %llu kilobytes, wanted %d at least", (unsigned long long)o->life_kb,
             P2_LIFE_MIN_KB)
-    DIFFERS(o->esn, "offered extended sequence numbers, wanted none")
+    DIFFERS(o->esn && !set->esn, "offered extended sequence numbers, transform set %s wants none",
+            set->name)
+    DIFFERS(!o->esn && set->esn, "offered no extended sequence numbers, transform set %s wants them",
+            set->name)
     DIFFERS(o->surplus, "offered attribute %u (%s), wanted none of it", o->surplus,
             isakmp_p2_attr_name(o->surplus))
-#undef DIFFERS
-    return wrong;
+    return differ.wrong;
 }
+#undef DIFFERS
 
-/* alone: no other proposal has its number; two of one number would mean ESP and AH together (RFC
- * 2408 4.2). */
-static bool alone(const struct isakmp_sa *sa, unsigned proposal)
+/* gather: the proposals of one number are offered together (RFC 2408 4.2): are they exactly the
+ * protocols of the set, with SPIs? */
+static bool gather(struct p2_choice *c, const struct ike_transform *set, const struct isakmp_sa *sa,
+                   u8 number)
 {
+    bool fits = true;
+    memset(c->part, 0, sizeof c->part);
     for (unsigned i = 0; i < sa->num_proposals; i++) {
-        if (i != proposal && sa->proposal[i].number == sa->proposal[proposal].number) {
-            return false;
+        const struct isakmp_proposal *p = &sa->proposal[i];
+        if (p->number != number) {
+            continue;
+        }
+        fits = fits && needs(set, p->proto) && !c->part[p->proto].there && p->spi_len == 4 &&
+               be32(p->spi) >= 256;
+        if (fits) {
+            c->part[p->proto] =
+                (struct p2_part){.there = true, .proposal = i, .spi = be32(p->spi)};
         }
     }
-    return true;
+    for (unsigned proto = 0; fits && proto < P2_PROTOS; proto++) {
+        fits = needs(set, proto) == c->part[proto].there;
+    }
+    return fits;
+}
+
+/* merge: what the transforms of one number say about the pair as a whole. */
+static bool merge(struct p2_offer *all, const struct p2_offer *o, unsigned num)
+{
+    if (num == 0) {
+        *all = *o;
+        return true;
+    }
+    all->life_s = MIN(all->life_s, o->life_s);
+    all->life_kb = !all->life_kb || (o->life_kb && o->life_kb < all->life_kb) ? o->life_kb
+                                                                              : all->life_kb;
+    return all->group == o->group;
+}
+
+/* try_part: the first transform of that protocol which fits. */
+static bool try_part(const struct ike_flow_value *f, const struct ike_transform *set,
+                     const struct isakmp_msg *m, struct p2_part *part, struct p2_offer *out,
+                     unsigned *best, struct draft *d)
+{
+    const struct isakmp_proposal *p = &m->sa.proposal[part->proposal];
+    char why[160];
+    for (unsigned j = p->first; j < p->first + (unsigned)p->num; j++) {
+        p2_read(out, &m->sa.transform[j]);
+        out->mode = read_mode(&d->sa, p->proto, out->encaps);
+        unsigned wrong = p2_compare(&d->sa, f, set, p->proto, m->sa.transform[j].id, out,
+                                    (m->seen & PB_KE) != 0, why);
+        if (wrong == 0) {
+            part->transform = j;
+            return true;
+        }
+        if (wrong < *best) {
+            *best = wrong;
+            draft_why(d, WHY_NO_TRANSFORM, "%s", why);
+        }
+    }
+    return false;
 }
 
 static bool p2_try_set(const struct ike_flow_value *f, const struct ike_transform *set,
                        const struct isakmp_msg *m, struct p2_choice *out, unsigned *best,
                        struct draft *d)
 {
-    char why[160];
     for (unsigned i = 0; i < m->sa.num_proposals; i++) {
-        const struct isakmp_proposal *p = &m->sa.proposal[i];
-        if (p->proto != PROTO_ESP || !alone(&m->sa, i) || be32(p->spi) < 256) {
-            continue;
-        }
-        for (unsigned j = p->first; j < p->first + (unsigned)p->num; j++) {
+        u8 number = m->sa.proposal[i].number;
+        bool fits = (i == 0 || m->sa.proposal[i - 1].number != number) &&
+                    gather(out, set, &m->sa, number);
+        unsigned num = 0;
+        /* ESP first: its mode is the pair's */
+        for (unsigned proto = P2_PROTOS; fits && proto-- > 0;) {
             struct p2_offer o;
-            p2_read(&o, &m->sa.transform[j]);
-            if (!natt_mode(&d->sa, o.encaps ? o.encaps : natt_encaps(&d->sa, MODE_TUNNEL), &o.mode)) {
-                o.mode = 0;
+            if (out->part[proto].there) {
+                fits = try_part(f, set, m, &out->part[proto], &o, best, d) &&
+                       merge(&out->offer, &o, num++);
             }
-            unsigned wrong =
-                p2_compare(&d->sa, f, set, m->sa.transform[j].id, &o, (m->seen & PB_KE) != 0, why);
-            if (wrong == 0) {
-                *out = (struct p2_choice){
-                    .proposal = i, .transform = j, .spi = be32(p->spi), .offer = o, .set = *set};
-                return true;
-            }
-            if (wrong < *best) {
-                *best = wrong;
-                draft_why(d, WHY_NO_TRANSFORM, "%s", why);
-            }
+        }
+        if (fits) {
+            out->set = *set;
+            return true;
         }
     }
     return false;
+}
+
+static u8 chosen_number(const struct isakmp_sa *sa, const struct p2_choice *c)
+{
+    unsigned proto = c->part[PROTO_ESP].there ? PROTO_ESP : PROTO_AH;
+    return sa->proposal[c->part[proto].proposal].number;
+}
+
+static void wanted(const struct ike_flow_value *f, struct draft *d)
+{
+    const char *what = f->num_transforms ? protocols(&f->transform[0]) : "ESP";
+    draft_why(d, WHY_NO_TRANSFORM, "offered no %s proposal with an SPI, flow %s wants %s", what,
+              f->map, what);
 }
 
 bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_value *f,
                const struct isakmp_msg *m, struct p2_choice *out, struct draft *d)
 {
     unsigned best = 99;
-    draft_why(d, WHY_NO_TRANSFORM, "offered no ESP proposal with an SPI, flow %s wants ESP",
-              f->map);
+    wanted(f, d);
     for (unsigned i = 0; i < f->num_transforms; i++) {
         if (p2_try_set(f, &f->transform[i], m, out, &best, d)) {
-            p2_trace(ike, sa, &m->sa, out->proposal, out->transform);
-            ev_ike_p2_accept(
-                ike->log, sa->c.conn_id, &sa->remote.a,
-                &(struct evb_ike_p2_accept){.proposal = m->sa.proposal[out->proposal].number});
+            for (unsigned proto = 0; proto < P2_PROTOS; proto++) {
+                if (out->part[proto].there) {
+                    p2_trace(ike, sa, &m->sa, out->part[proto].proposal, out->part[proto].transform);
+                }
+            }
+            ev_ike_p2_accept(ike->log, sa->c.conn_id, &sa->remote.a,
+                             &(struct evb_ike_p2_accept){.proposal = chosen_number(&m->sa, out)});
             d->why = WHY_NONE;
             return true;
         }
@@ -235,9 +360,14 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
 
 /* ---- writing ---- */
 
-static void write_attrs(struct wr *w, u8 encr, u8 auth, u16 mode, u16 group, u32 life_s, u64 life_kb)
+static void write_attrs(struct wr *w, const struct sa_core *c, const struct ike_flow_value *f,
+                        const struct ike_transform *t, unsigned proto)
 {
-    isakmp_out_attr(w, P2_ENCAPS, mode);
+    enum hash_id auth = proto == PROTO_AH ? t->ah : t->auth;
+    u16 key_bits = proto == PROTO_AH ? 0 : encr_row(t->encr)->attr_bits, group = f->pfs_group;
+    u32 life_s = f->life_s;
+    u64 life_kb = f->life_kb;
+    isakmp_out_attr(w, P2_ENCAPS, proto == PROTO_AH ? t->mode : natt_encaps(c, t->mode));
     isakmp_out_attr(w, P2_LIFE_TYPE, LIFE_SECONDS);
     if (life_s < 0x10000) {
         isakmp_out_attr(w, P2_LIFE, (u16)life_s);
@@ -252,28 +382,107 @@ static void write_attrs(struct wr *w, u8 encr, u8 auth, u16 mode, u16 group, u32
     if (auth != HASH_NONE) {
         isakmp_out_attr(w, P2_AUTH, hash_row(auth)->auth_id);
     }
-    if (encr_row(encr)->attr_bits) {
-        isakmp_out_attr(w, P2_KEY_LEN, encr_row(encr)->attr_bits);
+    if (key_bits) {
+        isakmp_out_attr(w, P2_KEY_LEN, key_bits);
     }
     if (group) {
         isakmp_out_attr(w, P2_GROUP, group);
     }
+    if (t->esn) {
+        isakmp_out_attr(w, P2_ESN, 1);
+    }
 }
 
-void p2_write(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f, u32 spi)
+/* shares: two sets are alternatives in one proposal: both of one protocol, the same. */
+static bool shares(const struct ike_transform *a, const struct ike_transform *b)
+{
+    return !p2_is_bundle(a) && !p2_is_bundle(b) && (a->encr != 0) == (b->encr != 0);
+}
+
+void p2_place(const struct ike_flow_value *f, unsigned n, u8 *out_proposal, u8 *out_transform)
+{
+    *out_proposal = *out_transform = 1;
+    for (unsigned i = 1; i <= n; i++) {
+        bool same = shares(&f->transform[i - 1], &f->transform[i]);
+        *out_transform = same ? (u8)(*out_transform + 1) : 1;
+        *out_proposal = same ? *out_proposal : (u8)(*out_proposal + 1);
+    }
+}
+
+/* write_one: a proposal of one protocol with the sets from n on that share it; how many. */
+static unsigned write_one(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f,
+                          unsigned n, unsigned proto, u32 spi)
 {
     struct isakmp_prop_out p;
-    u8 s[4];
+    u8 s[4], number, transform;
+    unsigned done = 0;
     put32(s, spi);
-    isakmp_out_sa(o);
-    isakmp_out_proposal(o, &p, 1, PROTO_ESP, s, 4);
-    for (unsigned i = 0; i < f->num_transforms; i++) {
-        const struct ike_transform *t = &f->transform[i];
-        isakmp_out_transform(o, &p, (u8)encr_row(t->encr)->esp_id);
-        write_attrs(&o->w, t->encr, t->auth, natt_encaps(c, t->mode), f->pfs_group, f->life_s, f->life_kb);
+    p2_place(f, n, &number, &transform);
+    isakmp_out_proposal(o, &p, number, (u8)proto, s, 4);
+    do {
+        const struct ike_transform *t = &f->transform[n + done];
+        u8 id = proto == PROTO_AH ? hash_row(t->ah)->ah_id : (u8)encr_row(t->encr)->esp_id;
+        isakmp_out_transform(o, &p, id);
+        write_attrs(&o->w, c, f, t, proto);
         isakmp_out_transform_end(o, &p);
+        done++;
+    } while (n + done < f->num_transforms && shares(&f->transform[n], &f->transform[n + done]));
+    /* the last one of all is known by what comes behind it */
+    bool more_of_set = proto == PROTO_AH && f->transform[n].encr;
+    isakmp_out_proposal_end(o, &p, !more_of_set && n + done == f->num_transforms);
+    return done;
+}
+
+void p2_write(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f, u32 spi, u32 ah)
+{
+    isakmp_out_sa(o);
+    for (unsigned n = 0; n < f->num_transforms;) {
+        const struct ike_transform *t = &f->transform[n];
+        unsigned done = 0;
+        if (t->ah) {
+            done = write_one(o, c, f, n, PROTO_AH, t->encr ? ah : spi);
+        }
+        if (t->encr) {
+            done = write_one(o, c, f, n, PROTO_ESP, spi);
+        }
+        n += done;
     }
-    isakmp_out_proposal_end(o, &p, true);
+    isakmp_out_end(o);
+}
+
+bool p2_keep(struct bytes_sa *out, const struct isakmp_sa *sa, const struct p2_choice *c)
+{
+    struct wr w = wr_init(out->b, sizeof out->b);
+    for (u8 proto = 0; proto < P2_PROTOS; proto++) {
+        const struct isakmp_transform *t = &sa->transform[c->part[proto].transform];
+        if (c->part[proto].there) {
+            wr_u8(&w, proto);
+            wr_u8(&w, sa->proposal[c->part[proto].proposal].number);
+            wr_u8(&w, t->number);
+            wr_u8(&w, t->id);
+            wr_u16(&w, t->attrs_len);
+            wr_bytes(&w, t->attrs, t->attrs_len);
+        }
+    }
+    out->len = w.bad ? 0 : (u16)wr_len(&w);
+    return !w.bad;
+}
+
+void p2_repeat(struct isakmp_out *o, const struct bytes_sa *kept, u32 spi, u32 ah)
+{
+    struct rd r = rd_init(kept->b, kept->len);
+    isakmp_out_sa(o);
+    while (rd_left(&r)) {
+        struct isakmp_prop_out p;
+        u8 proto = rd_u8(&r), number = rd_u8(&r), transform = rd_u8(&r), id = rd_u8(&r), s[4];
+        u16 len = rd_u16(&r);
+        put32(s, proto == PROTO_AH && ah ? ah : spi);
+        isakmp_out_proposal(o, &p, number, proto, s, 4);
+        isakmp_out_transform_number(o, &p, transform, id);
+        wr_bytes(&o->w, rd_bytes(&r, len), len);
+        isakmp_out_transform_end(o, &p);
+        isakmp_out_proposal_end(o, &p, rd_left(&r) == 0);
+    }
     isakmp_out_end(o);
 }
 

@@ -21,7 +21,8 @@ static void trace_ipsec(struct ike *ike, const struct ike_sa *sa, const struct i
     if (!ev_on(ike->log, EV_IPSEC_SA_REQUEST)) {
         return;
     }
-    snprintf(name, sizeof name, "%s %s", encr_row(t->encr)->shown,
+    snprintf(name, sizeof name, "%s%s%s %s", t->ah ? hash_row(t->ah)->ah : "",
+             p2_is_bundle(t) ? " " : "", t->encr ? encr_row(t->encr)->shown : "",
              t->auth ? hash_row(t->auth)->ts : "");
     struct evb_ipsec_sa_request r = {.local = sa->local.a,
                                      .remote = sa->remote.a,
@@ -48,9 +49,15 @@ static void take_choice(struct draft *d, const struct ike_flow_value *f, const s
 {
     d->x.encr = c->set.encr;
     d->x.auth = c->set.auth;
+    d->x.ah = c->set.ah;
+    d->x.esn = c->set.esn;
     d->x.mode = c->offer.mode;
     d->x.group = c->offer.group;
-    d->x.spi_out = c->spi;
+    d->x.spi_out = c->part[c->set.encr ? PROTO_ESP : PROTO_AH].spi;
+    d->x.ah_out = p2_is_bundle(&c->set) ? c->part[PROTO_AH].spi : 0;
+    if (!d->x.ah_out) {
+        d->x.ah_in = 0; /* another set was offered with one */
+    }
     d->x.life_s = MAX(MIN(c->offer.life_s, f->life_s), (u32)P2_LIFE_MIN_S);
     d->x.life_kb = !c->offer.life_kb ? f->life_kb
                    : !f->life_kb     ? c->offer.life_kb
@@ -164,21 +171,13 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     }
     ev_ike_ask_spi(ike->log, sa->c.conn_id, &sa->remote.a,
                    &(struct evb_ike_ask_spi){.flow = f->v.flow});
-    /* the chosen proposal, word for word, for the answer */
-    const struct isakmp_transform *t = &m->sa.transform[c.transform];
-    struct wr w = wr_init(d->x.sa_i.b, sizeof d->x.sa_i.b);
-    wr_u8(&w, m->sa.proposal[c.proposal].number);
-    wr_u8(&w, t->number);
-    wr_u8(&w, t->id);
-    wr_bytes(&w, t->attrs, t->attrs_len);
-    if (w.bad) {
-        draft_why(d, WHY_NO_TRANSFORM, "the chosen transform has %u bytes of attributes",
-                  t->attrs_len);
+    if (!p2_keep(&d->x.sa_i, &m->sa, &c)) {
+        draft_why(d, WHY_NO_TRANSFORM, "the chosen transforms have more attributes than adit keeps");
         d->notify = NTF_NO_PROPOSAL_CHOSEN;
         return V_REPLY_ERROR;
     }
-    d->x.sa_i.len = (u16)wr_len(&w);
     d->x.spi_in = spi_new(ike);
+    d->x.ah_in = d->x.ah_out ? spi_other(ike, d->x.spi_in) : 0;
     d->x.nr.len = 20;
     env_random(ike->clock, d->x.nr.b, 20);
     d->effects = EF_INSTALL_IN;
@@ -198,24 +197,15 @@ static void lifetime_notify(struct draft *d)
     put32(spi, d->x.spi_in);
     isakmp_out_attr(&w, P2_LIFE_TYPE, LIFE_SECONDS);
     isakmp_out_attr_u32(&w, P2_LIFE, d->x.life_s);
-    isakmp_out_notify(&d->out, PROTO_ESP, NTF_RESPONDER_LIFETIME, spi, 4, data, wr_len(&w));
+    isakmp_out_notify(&d->out, d->x.encr ? PROTO_ESP : PROTO_AH, NTF_RESPONDER_LIFETIME, spi, 4, data, wr_len(&w));
 }
 
 void qm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
 {
-    struct isakmp_prop_out p;
-    u8 spi[4];
     (void)ike;
     (void)sa;
     size_t start = draft_begin_hashed(d);
-    put32(spi, d->x.spi_in);
-    isakmp_out_sa(&d->out);
-    isakmp_out_proposal(&d->out, &p, d->x.sa_i.b[0], PROTO_ESP, spi, 4);
-    isakmp_out_transform_number(&d->out, &p, d->x.sa_i.b[1], d->x.sa_i.b[2]);
-    wr_bytes(&d->out.w, d->x.sa_i.b + 3, d->x.sa_i.len - 3u);
-    isakmp_out_transform_end(&d->out, &p);
-    isakmp_out_proposal_end(&d->out, &p, true);
-    isakmp_out_end(&d->out);
+    p2_repeat(&d->out, &d->x.sa_i, d->x.spi_in, d->x.ah_in);
     isakmp_out_payload(&d->out, PL_NONCE, d->x.nr.b, d->x.nr.len);
     if (d->dh) {
         dh_public(d->dh, d->x.gr.b);
@@ -294,7 +284,7 @@ static void responder_lifetime(const struct isakmp_msg *m, struct draft *d)
     }
 }
 
-/* answer_ok: exactly one transform, with the terms of what we offered under its number; under
+/* answer_ok: exactly one transform, of a bundle one of each protocol, with the terms of what we offered under its number; under
  * another number it may have those of any transform of ours (RFC 2408 4.2: the number SHOULD be
  * kept). */
 static bool answer_ok(struct ike *ike, const struct ike_sa *sa, const struct flow *f,
@@ -303,20 +293,26 @@ static bool answer_ok(struct ike *ike, const struct ike_sa *sa, const struct flo
     char detail[160];
     struct ike_flow_value offer = f->v;
     offer.any_mode = false; /* the answer must be what we offered */
-    u8 number = m->sa.transform[0].number;
-    if (m->sa.num_proposals == 1 && m->sa.num_transforms == 1) {
-        if (number >= 1 && number <= offer.num_transforms) {
-            offer.transform[0] = f->v.transform[number - 1];
+    const struct isakmp_sa *a = &m->sa;
+    bool one = a->num_transforms == a->num_proposals;
+    for (unsigned i = 0; i < a->num_proposals; i++) {
+        one = one && a->proposal[i].number == a->proposal[0].number && a->proposal[i].num == 1;
+    }
+    for (unsigned n = 0; one && n < f->v.num_transforms; n++) {
+        u8 proposal, transform;
+        p2_place(&f->v, n, &proposal, &transform);
+        if (a->proposal[0].number == proposal && a->transform[0].number == transform) {
+            offer.transform[0] = f->v.transform[n];
             offer.num_transforms = 1;
             if (p2_select(ike, sa, &offer, m, out, d)) {
                 return true;
             }
         }
-        offer = f->v;
-        offer.any_mode = false;
-        if (p2_select(ike, sa, &offer, m, out, d)) {
-            return true;
-        }
+    }
+    offer = f->v;
+    offer.any_mode = false;
+    if (one && p2_select(ike, sa, &offer, m, out, d)) {
+        return true;
     }
     snprintf(detail, sizeof detail, "%.150s", d->why ? d->detail : "number of transforms");
     draft_why(d, WHY_NOT_OFFERED, "%s", detail);
@@ -382,10 +378,13 @@ bool qm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *a
     d->x.flow = f->v.flow;
     d->x.sel = f->v.sel;
     d->x.spi_in = spi_new(ike);
+    for (unsigned i = 0; i < f->v.num_transforms && !d->x.ah_in; i++) {
+        d->x.ah_in = p2_is_bundle(&f->v.transform[i]) ? spi_other(ike, d->x.spi_in) : 0;
+    }
     d->x.ni.len = 20;
     env_random(ike->clock, d->x.ni.b, 20);
     size_t start = draft_begin_hashed(d);
-    p2_write(&d->out, &d->sa, &f->v, d->x.spi_in);
+    p2_write(&d->out, &d->sa, &f->v, d->x.spi_in, d->x.ah_in);
     isakmp_out_payload(&d->out, PL_NONCE, d->x.ni.b, 20);
     if (f->v.pfs_group) {
         if (!draft_dh(ike, d, f->v.pfs_group)) {

@@ -28,6 +28,15 @@ static unsigned gre_overhead(const struct conf_tunnel *t)
     return t->mode == CTM_IPIP || t->mode == CTM_IPV6IP ? outer : 0;
 }
 
+/* set_plain_mtu: the largest packet that a set's SAs make at most mtu bytes of. */
+static u16 set_plain_mtu(u16 mtu, const struct conf_transform_set *s, u8 family)
+{
+    if (s->ah) { /* the outer header is the inner one's when there is ESP in it */
+        mtu = sa_plain_mtu(mtu, 51, ENCR_NONE, s->ah, family, s->encr != ENCR_NONE);
+    }
+    return s->encr ? esp_plain_mtu(mtu, s->encr, s->auth, family, false) : mtu;
+}
+
 u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i)
 {
     char link[NL_NAME];
@@ -41,7 +50,7 @@ u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i)
     for (unsigned n = 0; p && n < p->sa.num_sets; n++) {
         const struct conf_transform_set *s = conf_set_find(k->c, p->sa.sets[n]);
         if (s) {
-            worst = MIN(worst, esp_plain_mtu(mtu, s->encr, s->auth, six ? AF_V6 : AF_V4, false));
+            worst = MIN(worst, set_plain_mtu(mtu, s, six ? AF_V6 : AF_V4));
         }
     }
     return (u16)MAX(worst - gre_overhead(&i->tun), 1280u);
@@ -112,7 +121,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     v->life_s = p->life_s ? p->life_s : k->c->life_s;
     v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
     v->pfs_group = p->pfs_group;
-    v->replay_window = k->c->replay_window;
+    v->replay_window = p->has_replay ? p->replay_window : k->c->replay_window;
     str_copy(v->profile, sizeof v->profile, p->isakmp_profile);
     str_copy(v->map, sizeof v->map, tag);
     str_copy(v->iface, sizeof v->iface, iface);
@@ -123,6 +132,8 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
             str_copy(t->name, sizeof t->name, s->name);
             t->encr = (u8)s->encr;
             t->auth = (u8)s->auth;
+            t->ah = (u8)s->ah;
+            t->esn = s->esn;
             t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
         }
     }
@@ -147,7 +158,7 @@ static void raw_port(struct planner *k, u8 family, u8 proto)
         u8 family, proto;
     } row[] = {{AF_V4, 255}, {AF_V6, 255}, {AF_V4, 50}, {AF_V6, 50}, {AF_V4, 47},
                {AF_V6, 47},  {AF_V4, 41},  {AF_V4, 4},  {AF_V4, 0},  {AF_V6, 0},
-               {AF_V4, 17},  {AF_V6, 17}};
+               {AF_V4, 17},  {AF_V6, 17},  {AF_V4, 51},  {AF_V6, 51}};
     const struct dp_port_value *have = k->p->ports.items;
     u32 id = 0;
     while (id < ARRAY_LEN(row) && (row[id].family != family || row[id].proto != proto)) {
@@ -164,10 +175,17 @@ static void raw_port(struct planner *k, u8 family, u8 proto)
     snprintf(v->name, sizeof v->name, "raw%u/%u", family, proto);
 }
 
-void planner_esp_ports(struct planner *k, u8 family)
+void planner_sa_ports(struct planner *k, const struct ike_flow_value *f, u8 family)
 {
+    bool ah = false;
+    for (unsigned i = 0; i < f->num_transforms; i++) {
+        ah = ah || f->transform[i].ah;
+    }
     raw_port(k, family, 255);
     raw_port(k, family, 50);
+    if (ah) {
+        raw_port(k, family, 51);
+    }
     if (k->w->natt && !k->c->natt_off) {
         raw_port(k, family, 17); /* ESP in UDP */
     }
@@ -238,7 +256,7 @@ static void tunnel_flow(struct planner *k, const struct conf_if *i, struct dp_tu
         str_copy(f.cli->mtu_if, sizeof f.cli->mtu_if, i->tun.source_if);
         f.cli->mtu = src ? conf_if_kind_row(src->kind)->mtu : f.cli->mtu;
     }
-    planner_esp_ports(k, t->src.family);
+    planner_sa_ports(k, f.ike, t->src.family);
 }
 
 /* link_number: of the kernel link with that name; 0: it has no map. */

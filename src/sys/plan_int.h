@@ -46,7 +46,8 @@ static inline struct dp_msg *planner_dp(struct planner *k, enum dp_msg_type type
     return m;
 }
 struct dp_port_value *planner_port(struct planner *k, u32 id, enum dp_port_kind kind);
-void planner_esp_ports(struct planner *k, u8 family);
+/* planner_sa_ports: the sockets that the SAs of a flow need. */
+void planner_sa_ports(struct planner *k, const struct ike_flow_value *f, u8 family);
 /* One flow as the three that need it see it; borrowed until the next is made. */
 struct planner_flow {
     struct dp_flow_value *dp;

@@ -105,7 +105,7 @@ static u32 protect(struct lines *l, const struct conf_map_entry *e, const struct
     for (unsigned n = 0; n < f.ike->num_peers; n++) {
         f.ike->peer[n] = e->peers[n];
     }
-    planner_esp_ports(k, e->peers[0].family);
+    planner_sa_ports(k, f.ike, e->peers[0].family);
     return flow;
 }
 

@@ -8,6 +8,7 @@
  *   ike_hdr.c      ISAKMP header (RFC 2408 3.1) and the payload chain
  *   ike_sa.c       SA payload: proposals, transforms, attributes (RFC 2408 3.4-3.6, 3.3)
  *   ike_payload.c  the other payloads
+ *   ah.c           AH (RFC 4302)
  *
  * The declarations stand in wire/ip.h (packets) and wire/isakmp.h (IKE); this header has what both need.
  */

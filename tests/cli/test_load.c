@@ -71,8 +71,17 @@ static void errors_say_where(void **state)
     rejects("crypto ipsec transform-set T esp-aes esp-3des\n",
             "R9.cfg:1:38: error:", "one ESP cipher");
     rejects("crypto ipsec transform-set T esp-gcm esp-sha-hmac\n",
-            "R9.cfg:1:28: error:", "AES-GCM authenticates itself");
+            "R9.cfg:1:28: error:", "esp-gcm authenticates itself");
     rejects("crypto ipsec transform-set T esp-null\n", "R9.cfg:1:28: error:", "protects nothing");
+    rejects("crypto ipsec transform-set T ah-sha-hmac ah-md5-hmac\n",
+            "R9.cfg:1:42: error:", "one AH at most");
+    rejects("crypto ipsec transform-set T ah-sha-hmac esp-sha-hmac\n",
+            "R9.cfg:1:28: error:", "an ESP cipher is missing");
+    rejects("crypto ipsec transform-set T ah-sha-hmac esp-null\n", "R9.cfg:1:28: error:", "protects nothing");
+    rejects("crypto ipsec transform-set T esp-aes\n esn\n", "R9.cfg:2:2: error:", "need an authenticator");
+    rejects("crypto ipsec transform-set T esp-ctr\n", "R9.cfg:1:28: error:", "without an authenticator");
+    rejects("crypto ipsec transform-set T esp-ccm 192 esp-xcbc-mac\n",
+            "R9.cfg:1:28: error:", "esp-ccm 192 authenticates itself; leave esp-xcbc-mac out");
     rejects("crypto isakmp\n", "R9.cfg:1:14: error:", "ends too early");
     rejects("interface FastEthernet0/0\n ip access-group 101 in\n",
             "R9.cfg:2:5: error:", "not there yet");

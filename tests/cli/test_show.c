@@ -159,6 +159,36 @@ static void ipsec_sa(void **state)
     conf_free(c);
 }
 
+/* SAs of AH stand in lists of their own; the pair's SPI is that of its first SA. */
+static void ah_sas(void **state)
+{
+    struct seed0 s;
+    struct dp_sa_info all[4];
+    struct strbuf out = {0};
+    struct conf *c = load("examples/gre-ipv6/R1.cfg");
+    struct cli_show w = {.c = c, .snap = &s.snap, .out = &out};
+    (void)state;
+    seed0_fill(&s);
+    for (unsigned i = 0; i < 4; i++) {
+        all[i] = s.esp[i % 2];
+        if (i < 2) {
+            all[i].sa.proto = 51, all[i].sa.encr = ENCR_NONE, all[i].sa.auth = HASH_SHA256;
+            all[i].sa.spi = 0xABC0 + i, all[i].sa.mode = MODE_TRANSPORT;
+            all[i].current = false;
+        }
+    }
+    s.snap.dp_sas = all;
+    s.snap.num_dp_sas = 4;
+    cli_show_ipsec_sa(&w, NULL, NULL, NULL, false);
+    assert_non_null(strstr(out.s, "     inbound ah sas:\n      spi: 0xABC0(43968)\n        transform: ah-sha256-hmac ,\n"
+                                  "        in use settings ={Transport, }\n"));
+    assert_non_null(strstr(out.s, "     outbound ah sas:\n      spi: 0xABC1(43969)\n"));
+    assert_non_null(strstr(out.s, "     inbound esp sas:\n      spi: 0x3861DD57("));
+    assert_non_null(strstr(out.s, "current outbound spi: 0x4F11F20E("));
+    sb_free(&out);
+    conf_free(c);
+}
+
 static void session(void **state)
 {
     struct seed0 s;
@@ -412,7 +442,7 @@ static void interface_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(isakmp_sa),    cmocka_unit_test(ipsec_sa),
+        cmocka_unit_test(isakmp_sa),    cmocka_unit_test(ipsec_sa), cmocka_unit_test(ah_sas),
         cmocka_unit_test(session),      cmocka_unit_test(models),
         cmocka_unit_test(dialect_15),   cmocka_unit_test(negotiating_beside_a_deleted_sa),
         cmocka_unit_test(what_is_left), cmocka_unit_test(what_a_tunnel_lacks),

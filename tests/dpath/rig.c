@@ -180,7 +180,8 @@ static unsigned port_for(const u8 *b)
     bool v4 = b[0] >> 4 == 4;
     switch (v4 ? b[9] : b[6]) {
     case 50:
-    case 17: return v4 ? RAW4_ESP : RAW6_ESP;
+    case 17:
+    case 51: return v4 ? RAW4_ESP : RAW6_ESP; /* the fake port takes whatever protocol */
     case 47: return v4 ? RAW4_GRE : RAW6_GRE;
     case 41: return RAW4_6IN4;
     default: return RAW4_IPIP;
@@ -260,6 +261,8 @@ void rig_commit(struct rig *r)
     rig_ctl(r, (struct dp_msg){.type = DP_CFG_COMMIT, .u.number = r->staged});
 }
 
+bool rig_esn;
+
 struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 auth,
                                 const char *src, const char *dst)
 {
@@ -267,11 +270,12 @@ struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 
                             .spi = spi,
                             .conn_id = 2001,
                             .dir = dir,
-                            .proto = 50,
+                            .proto = encr == ENCR_NONE ? 51 : 50,
                             .mode = mode,
                             .encr = encr,
                             .auth = auth,
                             .replay_window = 64,
+                            .esn = rig_esn,
                             .src = rig_addr(src),
                             .dst = rig_addr(dst),
                             .sel = selector_any(AF_NONE)};
@@ -317,6 +321,25 @@ void rig_pair(struct rig *a, struct rig *b, u8 mode, u8 encr, u8 auth, bool v6)
     rig_sa(a, rig_sa_value(7, 0x1000, SA_OUT, mode, encr, auth, x, y));
     rig_sa(a, rig_sa_value(7, 0x2000, SA_IN, mode, encr, auth, y, x));
     rig_sa(b, rig_sa_value(7, 0x2000, SA_OUT, mode, encr, auth, y, x));
+}
+
+void rig_bundle(struct rig *a, struct rig *b, u8 mode, u8 encr, u8 auth, u8 ah, bool v6)
+{
+    const char *end[] = {v6 ? RIG_A6 : RIG_A4, v6 ? RIG_B6 : RIG_B4};
+    struct rig *rig[] = {a, b};
+    for (unsigned i = 0; i < 4; i++) { /* which way, and whose end */
+        u32 way = i / 2, spi = way ? 0x2000 : 0x1000;
+        u8 dir = i % 2 == way ? SA_OUT : SA_IN;
+        struct dp_sa_value esp =
+                               rig_sa_value(7, spi, dir, mode, encr, auth, end[way], end[!way]),
+                           around = rig_sa_value(7, spi + 0x100, dir, MODE_TRANSPORT, ENCR_NONE, ah,
+                                                 end[way], end[!way]);
+        around.inside = 50;
+        esp.with_spi = spi + 0x100;
+        esp.with_proto = 51;
+        rig_sa(rig[i % 2], around);
+        rig_sa(rig[i % 2], esp);
+    }
 }
 
 void rig_sa(struct rig *r, struct dp_sa_value v)

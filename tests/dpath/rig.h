@@ -93,7 +93,8 @@ void rig_tunnel(struct rig *r, struct dp_tunnel_value t);
 void rig_flow(struct rig *r, struct dp_flow_value f);
 void rig_policy(struct rig *r, struct dp_policy_value p);
 void rig_commit(struct rig *r);
-/* rig_sa: installs an SA; key bytes are made from the SPI so that both ends agree. */
+/* rig_sa: installs an SA; key bytes are made from the SPI so that both ends agree. ENCR_NONE: an SA of AH. */
+extern bool rig_esn; /* of the SAs that are made from now on: extended sequence numbers */
 struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 auth,
                                 const char *src, const char *dst);
 void rig_sa(struct rig *r, struct dp_sa_value v);
@@ -101,6 +102,8 @@ void rig_sa(struct rig *r, struct dp_sa_value v);
 void rig_crypto_map(struct rig *r, bool v6, u8 df, bool frag_after);
 /* rig_pair: a sends under SPI 0x1000 to b; b under 0x2000 to a. */
 void rig_pair(struct rig *a, struct rig *b, u8 mode, u8 encr, u8 auth, bool v6);
+/* rig_bundle: the same with AH around ESP, under SPI 0x1100 and 0x2100. */
+void rig_bundle(struct rig *a, struct rig *b, u8 mode, u8 encr, u8 auth, u8 ah, bool v6);
 struct sa *rig_find_sa(struct rig *r, u32 spi, u8 dir);
 
 struct addr rig_addr(const char *text);

@@ -122,6 +122,128 @@ static void t_replay(void **state)
     two_free(t);
 }
 
+/* Extended numbers: what does not travel is guessed right wherever the window stands (RFC 4303 appendix A2.2), and the window
+ * is the plain definition's, over the boundaries. */
+static void t_replay_extended(void **state)
+{
+    (void)state;
+    static const u16 windows[] = {1, 64, 1024, 4096};
+    static const u64 starts[] = {1, 0xffffff00ull, 0x1ffffff00ull, 0xfffffffe00000000ull};
+    for (unsigned k = 0; k < ARRAY_LEN(windows) * ARRAY_LEN(starts); k++) {
+        static u64 ring[REPLAY_WORDS];
+        static bool seen[100000];
+        u64 first = starts[k / ARRAY_LEN(windows)], top = first;
+        u16 window = windows[k % ARRAY_LEN(windows)];
+        unsigned words = 2;
+        while (words * 64u < window + 64u) {
+            words *= 2;
+        }
+        memset(ring, 0, sizeof ring);
+        memset(seen, 0, sizeof seen);
+        struct sa_hot h = {.window = window, .esn = true, .ring_mask = (u16)(words - 1), .ring = ring,
+                           .seq = (u32)first, .seq_hi = (u32)(first >> 32)};
+        u32 x = 99;
+        for (unsigned i = 0; i < 60000; i++) {
+            x = x * 1664525 + 1013904223;
+            u64 back = (x >> 8) % window, seq = top + 3 > first + back ? top + 3 - back : first + 1;
+            seq = x >> 28 ? seq : top + 1 + (x & 31); /* now and then ahead */
+            if (seq <= first || seq - first >= ARRAY_LEN(seen)) {
+                continue;
+            }
+            assert_int_equal(replay_high(&h, (u32)seq), seq >> 32);
+            bool want = !seen[seq - first] && (seq > top || top - seq < window);
+            assert_int_equal(replay_check(&h, seq), want);
+            assert_int_equal(replay_commit(&h, seq), want);
+            seen[seq - first] = seen[seq - first] || want;
+            top = MAX(top, want ? seq : 0);
+        }
+        assert_true(top > first + 100);
+        assert_int_equal(sa_seq(&h), top);
+    }
+}
+
+/* The half that does not travel is covered, and an SA goes on behind 2^32. */
+static void t_extended_numbers(void **state)
+{
+    (void)state;
+    static const u8 algs[][2] = {{ENCR_AES128, HASH_SHA1}, {ENCR_GCM128, HASH_NONE}, {ENCR_CCM256, HASH_NONE},
+                                 {ENCR_CCM192, HASH_NONE}, {ENCR_GMAC128, HASH_NONE}, {ENCR_CTR256, HASH_XCBC}};
+    for (unsigned k = 0; k < ARRAY_LEN(algs); k++) {
+        struct rig_pkt p;
+        rig_esn = true;
+        struct two t = two_new(MODE_TUNNEL, algs[k][0], algs[k][1]);
+        rig_esn = false;
+        struct sa *out = rig_find_sa(t.a, 0x1000, SA_OUT), *in = rig_find_sa(t.b, 0x1000, SA_IN);
+        out->h.seq = in->h.seq = UINT32_MAX - 1;
+        seal_ping(&t, &p, 100);
+        assert_true(opens(&t, &p));
+        seal_ping(&t, &p, 100); /* number 0x1_0000_0000 */
+        assert_int_equal(be32(p.b + 24), 0);
+        in->h.seq_hi = 7; /* somebody who missed seven times 2^32 packets, or has them still before him */
+        assert_false(opens(&t, &p));
+        assert_int_equal(rig_drops(t.b, DROP_BAD_ICV), 1);
+        in->h.seq_hi = 0;
+        assert_true(opens(&t, &p));
+        assert_false(opens(&t, &p));
+        assert_int_equal(in->h.seq_hi, 1);
+        rig_later(t.a, 1000);
+        assert_null(rig_told(t.a, DP_EXPIRE, 0)); /* nothing runs out */
+        out->h.seq = out->h.seq_hi = UINT32_MAX;
+        u8 b[100];
+        rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
+        rig_in(t.a, CRYPTO, b, 100);
+        rig_run(t.a);
+        assert_null(rig_out(t.a, SEND4));
+        assert_int_equal(rig_drops(t.a, DROP_SEQ_EXHAUSTED), 1);
+        two_free(t);
+    }
+    struct rig *r = rig_new(NULL); /* without an ICV nothing covers the other half */
+    struct dp_sa_value v = rig_sa_value(7, 1, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_NONE, RIG_A4, RIG_B4);
+    v.esn = true;
+    rig_sa(r, v);
+    assert_null(rig_find_sa(r, 1, SA_OUT));
+    rig_free(r);
+}
+
+/* Every window that can be configured, and none: what is still taken once a later packet came in. */
+static void t_replay_windows(void **state)
+{
+    (void)state;
+    static const u16 windows[] = {64, 65, 128, 256, 512, 1024, 4096, 0};
+    static struct {
+        u16 len;
+        u8 b[160];
+    } p[4097];
+    for (unsigned k = 0; k < ARRAY_LEN(windows); k++) {
+        struct two t = two_new(MODE_TUNNEL, ENCR_GCM128, HASH_NONE);
+        struct dp_sa_value v =
+            rig_sa_value(7, 0x1000, SA_IN, MODE_TUNNEL, ENCR_GCM128, HASH_NONE, RIG_A4, RIG_B4);
+        unsigned window = windows[k], num = window ? window + 1 : 300;
+        struct rig_pkt got;
+        sa_del(t.b->dp, rig_find_sa(t.b, 0x1000, SA_IN));
+        v.replay_window = (u16)window;
+        rig_sa(t.b, v);
+        for (unsigned i = 0; i < num; i++) {
+            seal_ping(&t, &got, 60);
+            p[i].len = got.len;
+            assert_in_range(got.len, 1, sizeof p[i].b);
+            memcpy(p[i].b, got.b, got.len);
+        }
+        unsigned taken = 0;
+        for (unsigned i = num; i-- > 0;) { /* the last first: all of the window, then one too old */
+            rig_in(t.b, RAW4_ESP, p[i].b, p[i].len);
+            rig_run(t.b);
+            taken += rig_out(t.b, CRYPTO) != NULL;
+        }
+        assert_int_equal(taken, window ? window : num);
+        assert_int_equal(rig_drops(t.b, DROP_REPLAY), window ? 1 : 0);
+        rig_in(t.b, RAW4_ESP, p[1].b, p[1].len);
+        rig_run(t.b);
+        assert_int_equal(rig_num_out(t.b, CRYPTO), window ? 0 : 1);
+        two_free(t);
+    }
+}
+
 /* The window against the plain definition: a set of numbers seen. */
 static void t_replay_model(void **state)
 {
@@ -181,6 +303,25 @@ static void t_forged_changes_nothing(void **state)
         rig_later(t.b, 1001);
         assert_true(rig_said(t.b, "more packets were dropped for this reason"));
         assert_true(opens(&t, &good));
+        two_free(t);
+    }
+}
+
+/* The IV of a counter mode never comes twice under one key (RFC 3686 2.1, RFC 4106 3.1, RFC 4309 3, RFC 4543 3.1): it counts
+ * with the sequence number, from a start nobody knows. */
+static void t_counting_iv(void **state)
+{
+    (void)state;
+    for (u8 e = ENCR_GCM128; e < ENCR_NUM; e++) {
+        struct two t = two_new(MODE_TUNNEL, e, encr_row(e)->icv_len ? HASH_NONE : HASH_SHA1);
+        struct rig_pkt p;
+        seal_ping(&t, &p, 100);
+        u64 first = be64(p.b + 28);
+        assert_true(first > 0xffff); /* random: 2^-48 that it is not */
+        for (unsigned i = 1; i < 20; i++) {
+            seal_ping(&t, &p, 100);
+            assert_int_equal(be64(p.b + 28), first + i);
+        }
         two_free(t);
     }
 }
@@ -1356,6 +1497,10 @@ int main(void)
         cmocka_unit_test(t_no_errors_about_errors),
         cmocka_unit_test(t_replay),
         cmocka_unit_test(t_replay_model),
+        cmocka_unit_test(t_replay_windows),
+        cmocka_unit_test(t_replay_extended),
+        cmocka_unit_test(t_extended_numbers),
+        cmocka_unit_test(t_counting_iv),
         cmocka_unit_test(t_forged_changes_nothing),
         cmocka_unit_test(t_truncated),
         cmocka_unit_test(t_unknown_spi),

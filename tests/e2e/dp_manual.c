@@ -25,7 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WORDS = 12, RAW_PORT = 8 };
+enum { WORDS = 16, RAW_PORT = 8 };
 
 static void must(bool ok, const char *what)
 {
@@ -147,24 +147,51 @@ static void line_policy(struct dp *dp, char **w)
     tell(dp, &(struct dp_msg){.type = DP_CFG_POLICY, .u.policy = p}, -1);
 }
 
+/* ENCR 0: AH. */
 static void line_sa(struct dp *dp, char **w)
 {
     struct dp_msg m = {.type = DP_ADD_SA, .u.sa = {.proto = 50, .replay_window = 64, .sel = selector_any(AF_NONE)}};
+    m.u.sa.proto = strcmp(w[5], "0") == 0 ? 51 : 50;
     struct dp_sa_value *s = &m.u.sa;
     s->dir = strcmp(w[1], "in") == 0 ? SA_IN : SA_OUT;
     s->flow = (u32)atoi(w[2]), s->spi = (u32)strtoul(w[3], NULL, 0);
-    s->mode = strcmp(w[4], "tunnel") == 0 ? MODE_TUNNEL : MODE_TRANSPORT;
+    s->mode = strncmp(w[4], "tunnel", 6) == 0 ? MODE_TUNNEL : MODE_TRANSPORT;
+    s->esn = strstr(w[4], "+esn") != NULL;
     s->encr = (u8)atoi(w[5]), s->auth = (u8)atoi(w[6]), s->src = addr_of(w[7]), s->dst = addr_of(w[8]);
     key_of(&s->encr_key, w[9]);
     key_of(&s->auth_key, w[10]);
     dp_ctl(dp, FROM_IKE, &m, -1);
 }
 
+/* bundle DIR FLOW SPI MODE ENCR AUTH SRC DST KEY AUTHKEY AHSPI AH AHKEY: AH around ESP */
+static void line_bundle(struct dp *dp, char **w)
+{
+    struct dp_msg m = {.type = DP_ADD_SA, .u.sa = {.proto = 51, .mode = MODE_TRANSPORT, .replay_window = 64, .inside = 50}};
+    struct dp_sa_value *s = &m.u.sa, esp;
+    s->sel = selector_any(AF_NONE);
+    s->dir = strcmp(w[1], "in") == 0 ? SA_IN : SA_OUT;
+    s->flow = (u32)atoi(w[2]), s->spi = (u32)strtoul(w[11], NULL, 0);
+    s->auth = (u8)atoi(w[12]), s->src = addr_of(w[7]), s->dst = addr_of(w[8]);
+    key_of(&s->auth_key, w[13]);
+    s->esn = strstr(w[4], "+esn") != NULL;
+    dp_ctl(dp, FROM_IKE, &m, -1);
+    esp = *s;
+    esp.proto = 50, esp.inside = 0, esp.with_proto = 51, esp.with_spi = s->spi;
+    esp.spi = (u32)strtoul(w[3], NULL, 0), esp.mode = strncmp(w[4], "tunnel", 6) == 0 ? MODE_TUNNEL : MODE_TRANSPORT;
+    esp.encr = (u8)atoi(w[5]), esp.auth = (u8)atoi(w[6]);
+    key_of(&esp.encr_key, w[9]);
+    key_of(&esp.auth_key, w[10]);
+    *s = esp;
+    dp_ctl(dp, FROM_IKE, &m, -1);
+}
+
 static void line_del(struct dp *dp, char **w)
 {
-    struct dp_del_value d = {.proto = 50, .dir = strcmp(w[1], "in") == 0 ? SA_IN : SA_OUT, .dst = addr_of(w[3])};
-    d.spi = (u32)strtoul(w[2], NULL, 0);
-    dp_ctl(dp, FROM_IKE, &(struct dp_msg){.type = DP_DEL_SA, .u.del = d}, -1);
+    for (u8 proto = 50; proto <= 51; proto++) {
+        struct dp_del_value d = {.proto = proto, .dir = strcmp(w[1], "in") == 0 ? SA_IN : SA_OUT, .dst = addr_of(w[3])};
+        d.spi = (u32)strtoul(w[2], NULL, 0);
+        dp_ctl(dp, FROM_IKE, &(struct dp_msg){.type = DP_DEL_SA, .u.del = d}, -1);
+    }
 }
 
 static void line_begin(struct dp *dp, char **w)
@@ -195,7 +222,7 @@ static void one_line(struct dp *dp, char *text)
         void (*run)(struct dp *dp, char **w);
     } rows[] = {{"tun", 5, line_tun}, {"begin", 1, line_begin}, {"tunnel", 5, line_tunnel}, {"flow", 4, line_flow},
                 {"policy", 5, line_policy}, {"commit", 1, line_commit}, {"sa", 11, line_sa}, {"del", 4, line_del},
-                {"stats", 1, line_stats}};
+                {"stats", 1, line_stats}, {"bundle", 14, line_bundle}};
     char *w[WORDS], *save = NULL;
     unsigned n = 0;
     for (char *p = strtok_r(text, " ", &save); p && n < WORDS; p = strtok_r(NULL, " ", &save)) {
@@ -238,13 +265,13 @@ int main(void)
 {
     struct env env = env_real();
     struct evlog log;
-    static const u8 protos[] = {50, 47, 255};
+    static const u8 protos[] = {50, 51, 47, 255};
     evlog_init(&log, &env, EVS_DP, NULL, on_event);
     struct dp_env e = {.env = env, .log = &log, .send = on_value, .engine = getenv("ADIT_ENGINE")};
     struct dp *dp = dp_new(&e);
     must(dp != NULL, "dp_new");
-    for (u32 i = 0; i < 6; i++) {
-        raw_port(dp, RAW_PORT + i, i < 3 ? AF_V4 : AF_V6, protos[i % 3]);
+    for (u32 i = 0; i < 8; i++) {
+        raw_port(dp, RAW_PORT + i, i < 4 ? AF_V4 : AF_V6, protos[i % 4]);
     }
     for (bool more = true; more;) {
         int fds[DP_MAX_PORTS];

@@ -14,6 +14,9 @@ SUITES = {  # phase 1, ESP, what adit shows
     "3des-sha1": ("3des-sha1-modp1024", "3des-sha1", "esp-3des esp-sha-hmac", "3des", "sha"),
     "aes128-sha1": ("aes128-sha1-modp1024", "aes128-sha1", "esp-aes esp-sha-hmac", "aes", "sha"),
     "3des-md5": ("3des-md5-modp1024", "3des-md5", "esp-3des esp-md5-hmac", "3des", "md5"),
+    "ctr-xcbc": ("aes128-sha1-modp1024", "aes192ctr-aesxcbc", "esp-ctr 192 esp-xcbc-mac", "aes", "sha"),
+    "ccm": ("aes128-sha1-modp1024", "aes256ccm16", "esp-ccm 256", "aes", "sha"),
+    "gmac": ("aes128-sha1-modp1024", "aes128gmac", "esp-gmac", "aes", "sha"),
 }
 TOPOLOGY = """name: {name}
 topology:
@@ -48,6 +51,12 @@ crypto ipsec transform-set T2 esp-aes esp-sha-hmac
  mode {mode}
 crypto ipsec transform-set T3 esp-3des esp-md5-hmac
  mode {mode}
+crypto ipsec transform-set T4 esp-ctr 192 esp-xcbc-mac
+ mode {mode}
+crypto ipsec transform-set T5 esp-ccm 256
+ mode {mode}
+crypto ipsec transform-set T6 esp-gmac
+ mode {mode}
 interface FastEthernet0/0
  ip address 192.0.2.1 255.255.255.0
 interface FastEthernet0/1
@@ -55,7 +64,7 @@ interface FastEthernet0/1
 """
 MAP = """crypto map M 10 ipsec-isakmp
  set peer 192.0.2.2
- set transform-set T1 T2 T3
+ set transform-set T1 T2 T3 T4 T5 T6
  match address 101
 interface FastEthernet0/0
  crypto map M
@@ -64,7 +73,7 @@ access-list 101 permit ip 10.1.1.0 0.0.0.255 10.2.2.0 0.0.0.255
 end
 """
 GRE = """crypto ipsec profile P
- set transform-set T1 T2 T3
+ set transform-set T1 T2 T3 T4 T5 T6
 interface Tunnel0
  ip address 10.9.0.1 255.255.255.252
  ipv6 address FD09::1/64
@@ -73,6 +82,8 @@ interface Tunnel0
  tunnel protection ipsec profile P
 end
 """
+AH = {"sha": ("sha1", "ah-sha-hmac", "HMAC_SHA1_96"), "sha256": ("sha256", "ah-sha256-hmac", "HMAC_SHA2_256_128"),
+      "md5": ("md5", "ah-md5-hmac", "HMAC_MD5_96")}
 IPSEC_CONF = """config setup
     charondebug="cfg 2, knl 1, ike 1"
 conn c
@@ -111,7 +122,7 @@ class Site:
             for node, link in (("R1", "Fa0-0"), ("R1", "Fa0-1"), ("H1", "eth0")):
                 self.lab.shell(node, f"ethtool -K {link} tx off tso off gso off gro off")
             self.far = FarEnd(self.lab.ns("Far"), "eth0", folder / "job")
-            self.far.sh("set -e; ip addr add 192.0.2.2/24 dev eth0; echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf\n"
+            self.far.sh("set -e; modprobe -aq xcbc ccm ah4 authencesn; ip addr add 192.0.2.2/24 dev eth0; echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf\n"
                         "echo '192.0.2.2 192.0.2.1 : PSK \"a-s3cret\"' >/etc/ipsec.secrets")
             if kind == "map":
                 self.far.sh("set -e; ip addr add 10.2.2.1/24 dev lo; ip route add 10.1.1.0/24 via 192.0.2.1 src 10.2.2.1")
@@ -123,9 +134,10 @@ class Site:
             self.close()
             raise
 
-    def start(self, suite, auto="add", name="192.0.2.2", more=""):
+    def start(self, suite, auto="add", name="192.0.2.2", more="", ah=None):
         ike, esp = SUITES[suite][:2]
-        conf = IPSEC_CONF.format(ike=ike, esp=esp, type="tunnel" if self.kind == "map" else "transport", what=WHAT[self.kind], auto=auto, id=name, more=more)
+        conf = IPSEC_CONF.replace("esp={esp}", f"ah={ah}" if ah else "esp={esp}").format(
+            ike=ike, esp=esp, type="tunnel" if self.kind == "map" else "transport", what=WHAT[self.kind], auto=auto, id=name, more=more)
         self.far.sh(f"cat >/etc/ipsec.conf <<'E'\n{conf}E\nsetsid /usr/lib/ipsec/starter --daemon charon --nofork --nolog >/tmp/starter.log 2>&1 &")
         until(lambda: "c: " in self.far.sh("ipsec statusall", check=False).replace("c:  ", "c: "), 20)
 
@@ -151,7 +163,10 @@ class Site:
         """Traffic raises the tunnel. As responder strongSwan knows the SA only when it has worked off the third message of
         quick mode, and the packets that adit held are there before; so the first pings may get lost, the next may not."""
         one = {"map": ("H1", "10.2.2.1"), "gre": ("R1", "10.9.0.2")}[self.kind]
-        until(lambda: " 0% packet loss" in self.lab.shell(one[0], f"ping -n -c 1 -W 1 {one[1]}", False), 10)
+        try:
+            until(lambda: " 0% packet loss" in self.lab.shell(one[0], f"ping -n -c 1 -W 1 {one[1]}", False), 10)
+        except AssertionError as e:
+            raise AssertionError(self.state()) from e
 
     def spis(self):
         """Of the SAs that adit has, in both directions."""
@@ -211,8 +226,9 @@ def test_main_mode(quiet, tmp_path, suite, first):
     assert number(r"#recv errors (\d+)", sa) == 0
     assert re.search(r"^192\.0\.2\.\d +192\.0\.2\.\d +QM_IDLE +\d+    0 ACTIVE$", s.lab.exec("R1", "show crypto isakmp sa"), re.M)
     status = s.far.sh("ipsec statusall")
-    name = {"3des-sha1": "3DES_CBC/HMAC_SHA1_96", "aes128-sha1": "AES_CBC_128/HMAC_SHA1_96", "3des-md5": "3DES_CBC/HMAC_MD5_96"}[suite]
-    assert re.search(rf"c\{{\d+\}}:  {name}", status) and f"IKE proposal: {name}" in status, status
+    name = {"3des": "3DES_CBC", "aes": "AES_CBC_128"}[SUITES[suite][3]] + {"sha": "/HMAC_SHA1_96", "md5": "/HMAC_MD5_96"}[SUITES[suite][4]]
+    esp = {"ctr-xcbc": "AES_CTR_192/AES_XCBC_96", "ccm": "AES_CCM_16_256", "gmac": "NULL_AES_GMAC_128"}.get(suite, name)
+    assert re.search(rf"c\{{\d+\}}:  {esp}", status) and f"IKE proposal: {name}" in status, status
     assert status.count("INSTALLED") == 1, status
 
     # nothing but IKE and ESP between the endpoints; what is left is the link's own (ARP, multicast group and IPv6 neighbour reports)
@@ -221,6 +237,71 @@ def test_main_mode(quiet, tmp_path, suite, first):
     assert {(p[2], p[3]) for p in ip} == {("17", "500"), ("50", "")}, [p for p in ip if (p[2], p[3]) not in (("17", "500"), ("50", ""))]
     assert len([p for p in ip if p[2] == "50"]) >= 2 * pings
     assert all(p[5].startswith(("fe80:", "::")) for p in packets if p[4] == "0x86dd"), packets
+
+
+@pytest.mark.parametrize("first", ["adit", "strongswan"])
+@pytest.mark.parametrize("hash", AH)
+def test_ah(quiet, tmp_path, hash, first):
+    """AH alone, beside a set of ESP that strongSwan does not want."""
+    s = quiet
+    theirs, ours, name = AH[hash]
+    use = "crypto map M 10" if s.kind == "map" else "crypto ipsec profile P"
+    mode = "tunnel" if s.kind == "map" else "transport"
+    s.lab.config("R1", f"crypto ipsec transform-set AH {ours}", f"mode {mode}", "exit", use, "set transform-set T2 AH")
+    cap = Capture(s.lab.ns("R1"), "Fa0-0", tmp_path / "wan.pcap")
+    try:
+        s.start("aes128-sha1", ah=theirs)
+        if first == "strongswan":
+            out = s.far.sh("ipsec up c", check=False)
+            assert "connection 'c' established successfully" in out, out + s.state()
+        else:
+            s.up()
+        for v in (4,) if s.kind == "map" else (4, 6):
+            assert s.ping(v, check=False), s.state()
+            assert s.ping_back(v), s.state()
+        sa = s.lab.exec("R1", "show crypto ipsec sa")
+        assert f"transform: {ours} ," in sa, sa
+        block = sa.split("inbound ah sas:")[1].split("inbound pcp sas:")[0]
+        assert block.count("spi: 0x") == 1 and f"in use settings ={{{mode.capitalize()}, }}" in block, sa
+        assert sa.split("inbound esp sas:")[1].split("inbound ah sas:")[0].strip() == "", sa
+        assert number(r"#recv errors (\d+)", sa) == 0
+        status = s.far.sh("ipsec statusall")
+        assert re.search(rf"c\{{\d+\}}:  {name}", status), status
+        packets = cap.close("ip.proto", "udp.dstport", "eth.type", "ip.dst")
+        protos = {(p[0].split(",")[0], p[1]) for p in packets if p[2].startswith("0x0800") and not p[3].startswith("224.")}
+        assert {p for p in protos if p[0] == "17"} == {("17", "500")} and {p[0] for p in protos} == {"17", "51"}, protos
+        # who says goodbye takes the pair of the other with it
+        s.far.sh("ipsec down c")
+        until(lambda: not s.spis(), 10)
+    finally:
+        s.stop()
+        s.lab.config("R1", use, "set transform-set T1 T2 T3 T4 T5 T6", "exit", "no crypto ipsec transform-set AH")
+
+
+@pytest.mark.parametrize("first", ["adit", "strongswan"])
+def test_extended_numbers(quiet, first):
+    """RFC 4304: the attribute both ways; traffic shows that the half that does not travel is covered alike."""
+    s = quiet
+    use = "crypto map M 10" if s.kind == "map" else "crypto ipsec profile P"
+    s.lab.config("R1", "crypto ipsec transform-set X esp-aes esp-sha256-hmac", f"mode {'tunnel' if s.kind == 'map' else 'transport'}",
+                 "esn", "exit", use, "set transform-set T2 X")
+    SUITES["esn"] = ("aes128-sha1-modp1024", "aes128-sha256-esn")
+    try:
+        s.start("esn")
+        if first == "strongswan":
+            out = s.far.sh("ipsec up c", check=False)
+            assert "connection 'c' established successfully" in out, out + s.state()
+        else:
+            s.up()
+        assert s.ping(4, check=False), s.state()
+        assert s.ping_back(4), s.state()
+        assert len(re.findall(r"flag .*\besn\b", s.far.sh("ip xfrm state"))) == 2
+        assert re.search(r"c\{\d+\}:  AES_CBC_128/HMAC_SHA2_256_128/ESN", s.far.sh("ipsec statusall")), s.state()
+        assert "transform: esp-aes esp-sha256-hmac ," in s.lab.exec("R1", "show crypto ipsec sa")
+    finally:
+        del SUITES["esn"]
+        s.stop()
+        s.lab.config("R1", use, "set transform-set T1 T2 T3 T4 T5 T6", "exit", "no crypto ipsec transform-set X")
 
 
 def busy(s, seconds=30):

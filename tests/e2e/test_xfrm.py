@@ -18,11 +18,16 @@ TUNNEL = {4: "10.9.0.", 6: "fd09::"}
 
 # enum encr_id, the kernel's name, bytes of key and salt; enum hash_id, the kernel's name, bytes, bits of ICV
 ENCR = [(1, "ecb(cipher_null)", 0), (2, "cbc(des)", 8), (3, "cbc(des3_ede)", 24), (4, "cbc(aes)", 16), (5, "cbc(aes)", 24),
-        (6, "cbc(aes)", 32)]
+        (6, "cbc(aes)", 32)] + [(10 + i, "rfc3686(ctr(aes))", 20 + 8 * i) for i in range(3)]
 AUTH = [(1, "hmac(md5)", 16, 96), (2, "hmac(sha1)", 20, 96), (3, "hmac(sha256)", 32, 128), (4, "hmac(sha384)", 48, 192),
-        (5, "hmac(sha512)", 64, 256)]
-AEAD = [(7, "rfc4106(gcm(aes))", 20), (8, "rfc4106(gcm(aes))", 28), (9, "rfc4106(gcm(aes))", 36)]
-SUITES = [(e, a) for e in ENCR for a in AUTH] + [(e, None) for e in AEAD]
+        (5, "hmac(sha512)", 64, 256), (6, "xcbc(aes)", 16, 96)]
+AEAD = [(7 + i, "rfc4106(gcm(aes))", 20 + 8 * i) for i in range(3)] + [(13 + i, "rfc4309(ccm(aes))", 19 + 8 * i) for i in range(3)] \
+    + [(16 + i, "rfc4543(gcm(aes))", 20 + 8 * i) for i in range(3)]
+SUITES = [(e, a, None) for e in ENCR for a in AUTH] + [(e, None, None) for e in AEAD]
+# AH alone, and AH around ESP
+AH = [(None, None, a) for a in AUTH[:5]] + [(ENCR[3], AUTH[1], AUTH[2]), (ENCR[1], AUTH[0], AUTH[0]), (AEAD[0], None, AUTH[1])]
+# with extended sequence numbers, which the kernel does with a window of its other kind only
+ESN = [s + (True,) for s in SUITES if s[0] is ENCR[3] or s[0] in AEAD or s[0] in ENCR[6:] and s[1] is AUTH[5]] + [s + (True,) for s in AH]
 
 
 class Manual:
@@ -59,6 +64,7 @@ def wire(tmp_path_factory):
     folder = tmp_path_factory.mktemp("xfrm")
     w = Wire("xfrm", folder)
     try:
+        w.far.sh("modprobe -aq xcbc ccm ah4 ah6 authencesn")
         w.dp = Manual(w.ns, folder)
         w.dp.tell("tun 0 tunnel t0 1400", "tun 1 crypto c0 1400")
         ours, theirs = [], []
@@ -88,8 +94,8 @@ def wire(tmp_path_factory):
 
 
 def algorithms(suite):
-    """-> for dp_manual, for ip xfrm; fresh keys."""
-    e, a = suite
+    """Of ESP -> for dp_manual, for ip xfrm; fresh keys."""
+    e, a = suite[:2]
     key = os.urandom(e[2]).hex()
     if a is None:
         return f"{e[0]} 0", f"{key} -", f"aead '{e[1]}' 0x{key} 128"
@@ -98,45 +104,70 @@ def algorithms(suite):
     return f"{e[0]} {a[0]}", f"{key or '-'} {akey}", f"{crypt} auth-trunc '{a[1]}' 0x{akey} {a[3]}"
 
 
-def xfrm_policy(tmpl_out, tmpl_in, mode, out_src, out_dst, proto):
+def xfrm_policy(tmpl_out, tmpl_in, suite, mode, out_src, out_dst, proto):
+    """The innermost SA first; around ESP, AH finds the outer header there already."""
     what = f"proto {proto}" if proto else ""
-    return [f"xfrm policy add src {out_src} dst {out_dst} {what} dir out tmpl {tmpl_out} proto esp mode {mode}",
-            f"xfrm policy add src {out_dst} dst {out_src} {what} dir in tmpl {tmpl_in} proto esp mode {mode}"]
+    esp, ah = suite[0] is not None, suite[2] is not None
+    kinds = [f"proto esp mode {mode}"] * esp + [f"proto ah mode {'transport' if esp else mode}"] * ah
+    return [f"xfrm policy add src {s} dst {d} {what} dir {way} " + " ".join(f"tmpl {tmpl} {kind}" for kind in kinds)
+            for s, d, way, tmpl in ((out_src, out_dst, "out", tmpl_out), (out_dst, out_src, "in", tmpl_in))]
 
 
-def setting(kind, outer):
+def setting(kind, outer, suite):
     """What one kind of protection is on both sides: mode of the SAs, our lines, the kernel's policies, whom to ping."""
     a, b = A[outer], B[outer]
     there, back = f"src {b} dst {a}", f"src {a} dst {b}"
     if kind.startswith("gre"):
         mode = kind.split("-")[1]
-        return (mode, ["begin", f"tunnel 1 gre {a} {b}", "commit"], xfrm_policy(there, back, mode, b, a, 47),
+        return (mode, ["begin", f"tunnel 1 gre {a} {b}", "commit"], xfrm_policy(there, back, suite, mode, b, a, 47),
                 [TUNNEL[4] + "2", TUNNEL[6] + "2"])
     if kind == "vti":
         nets = f"{TUNNEL[outer]}2/{BITS[outer]}", f"{TUNNEL[outer]}1/{BITS[outer]}"
-        return ("tunnel", ["begin", f"tunnel 1 vti {a} {b}", "commit"], xfrm_policy(there, back, "tunnel", *nets, 0),
+        return ("tunnel", ["begin", f"tunnel 1 vti {a} {b}", "commit"], xfrm_policy(there, back, suite, "tunnel", *nets, 0),
                 [TUNNEL[outer] + "2"])
     if kind == "host-transport":
         icmp = {4: 1, 6: 58}[outer]
         return ("transport", ["begin", f"flow 1 {a} {b}", f"policy 1 {a}/{BITS[outer]} {b}/{BITS[outer]} {icmp}", "commit"],
-                xfrm_policy(there, back, "transport", b, a, icmp), [b])
+                xfrm_policy(there, back, suite, "transport", b, a, icmp), [b])
     ours = ["begin", f"flow 1 {a} {b}"] + [f"policy 1 {LAN_A[v]}{NET[v]} {LAN_B[v]}{NET[v]} 0" for v in (4, 6)] + ["commit"]
-    theirs = [p for v in (4, 6) for p in xfrm_policy(there, back, "tunnel", LAN_B[v] + NET[v], LAN_A[v] + NET[v], 0)]
+    theirs = [p for v in (4, 6) for p in xfrm_policy(there, back, suite, "tunnel", LAN_B[v] + NET[v], LAN_A[v] + NET[v], 0)]
     return "tunnel", ours, theirs, [LAN_B[4] + HOST[4], LAN_B[6] + HOST[6]]
 
 
 def one(w, kind, outer, number, suite):
     """One suite; returns what went wrong, or None."""
     a, b = A[outer], B[outer]
-    mode, ours, theirs, targets = setting(kind, outer)
-    numbers, keys, kernel = algorithms(suite)
+    mode, ours, theirs, targets = setting(kind, outer, suite)
     spi_out, spi_in = 0x1000 + number, 0x2000 + number
-    af = "flag af-unspec" if kind == "lan-tunnel" else ""
-    states = [f"xfrm state add src {s} dst {d} proto esp spi {spi} mode {mode} replay-window 32 {af} {kernel}"
-              for s, d, spi in ((a, b, spi_out), (b, a, spi_in))]
+    esn = len(suite) > 3
+    esn_flag, window = ["esn"] * esn, 64 if esn else 32
+    af = " ".join(["flag"] * (esn or kind == "lan-tunnel") + esn_flag + ["af-unspec"] * (kind == "lan-tunnel"))
+    ways = (("out", a, b, spi_out), ("in", b, a, spi_in))
+    states, sas = [], []
+    if suite[0]:
+        numbers, keys, kernel = algorithms(suite)
+        states += [f"xfrm state add src {s} dst {d} proto esp spi {spi} mode {mode} replay-window {window} {af} {kernel}"
+                   for _, s, d, spi in ways]
+    if suite[2]:
+        ah = suite[2]
+        akey = os.urandom(ah[2]).hex()
+        spi_ah = 0x100 if suite[0] else 0
+        flags = " ".join(["flag"] * (outer == 4 or af != "") + ["align4"] * (outer == 4) + esn_flag
+                         + ["af-unspec"] * (kind == "lan-tunnel"))
+        states += [f"xfrm state add src {s} dst {d} proto ah spi {spi + spi_ah} mode {'transport' if suite[0] else mode} "
+                   f"replay-window {window} {flags} auth-trunc '{ah[1]}' 0x{akey} {ah[3]}" for _, s, d, spi in ways]
+    mode += "+esn" * esn
+    for way, s, d, spi in ways:
+        if not suite[2]:
+            sas.append(f"sa {way} 1 {spi:#x} {mode} {numbers} {s} {d} {keys}")
+        elif not suite[0]:
+            sas.append(f"sa {way} 1 {spi:#x} {mode} 0 {ah[0]} {s} {d} - {akey}")
+        else:
+            sas.append(f"bundle {way} 1 {spi:#x} {mode} {numbers} {s} {d} {keys} {spi + spi_ah:#x} {ah[0]} {akey}")
     w.far.sh("ip -batch - <<'E'\nxfrm state flush\nxfrm policy flush\n" + "\n".join(states + theirs) + "\nE")
-    before = w.dp.tell(f"del in {spi_in - 1:#x} {a}", f"del out {spi_out - 1:#x} {b}", "stats") if number else []
-    w.dp.tell(*ours, f"sa in 1 {spi_in:#x} {mode} {numbers} {b} {a} {keys}", f"sa out 1 {spi_out:#x} {mode} {numbers} {a} {b} {keys}")
+    if number:
+        w.dp.tell(*[f"del {way} {spi - 1 + more:#x} {d}" for way, _, d, spi in ways for more in (0, 0x100)])
+    w.dp.tell(*ours, *sas)
     for target in targets:
         for size in (13, 700 + number):  # every padding length comes up somewhere
             r = subprocess.run(["ip", "netns", "exec", w.ns, "ping", "-n", "-c", "1", "-W", "2", "-s", str(size), target],
@@ -147,9 +178,10 @@ def one(w, kind, outer, number, suite):
     return None
 
 
+@pytest.mark.parametrize("suites", [SUITES, AH, ESN], ids=["esp", "ah", "esn"])
 @pytest.mark.parametrize("outer", [4, 6], ids=["outer4", "outer6"])
 @pytest.mark.parametrize("kind", ["gre-transport", "gre-tunnel", "host-transport", "lan-tunnel", "vti"])
-def test_every_suite(wire, tmp_path, kind, outer):
+def test_every_suite(wire, tmp_path, kind, outer, suites):
     link = {"gre": f"gre local {B[4]} remote {A[4]}" if outer == 4 else f"ip6gre local {B[6]} remote {A[6]} encaplimit none",
             "vti": "dummy"}.get(kind.split("-")[0])
     if link:
@@ -158,14 +190,16 @@ def test_every_suite(wire, tmp_path, kind, outer):
                     "echo 0 >/proc/sys/net/ipv6/conf/g0/router_solicitations && ip link set g0 up mtu 1300 multicast off")
     cap = Capture(wire.ns, "wan", tmp_path / "wan.pcap")
     try:
-        bad = [r for r in (one(wire, kind, outer, n, s) for n, s in enumerate(SUITES)) if r]
+        bad = [r for r in (one(wire, kind, outer, n, s) for n, s in enumerate(suites)) if r]
     finally:
-        packets = cap.close("eth.type", "ip.proto", "ipv6.nxt", "esp.spi")
+        packets = cap.close("eth.type", "ip.proto", "ipv6.nxt", "esp.spi", "ah.spi")
         if link:
             wire.far.sh("ip link del g0")
-    assert not bad, f"{len(bad)} of {len(SUITES)} suites failed:\n" + "\n".join(bad[:3])
-    esp = [p[3] for p in packets if "50" in p[1:3]]
-    clear = [p for p in packets if p[0] in ("0x0800", "0x86dd") and "50" not in p[1:3] and p[2] not in ("0", "58")]
+    assert not bad, f"{len(bad)} of {len(suites)} suites failed:\n" + "\n".join(bad[:3])
+    clear = [p for p in packets if p[0].split(",")[0] in ("0x0800", "0x86dd") and p[2] not in ("0", "58")
+             and not {q.split(",")[0] for q in p[1:3]} & {"50", "51"}]
     assert not clear, f"not everything was protected: {clear[:5]}"
-    for number in range(len(SUITES)):  # each suite's two SAs were really the ones on the wire
-        assert f"{0x1000 + number:#010x}" in esp and f"{0x2000 + number:#010x}" in esp
+    for number, suite in enumerate(suites):  # each suite's two SAs were really the ones on the wire
+        more, column = 0x100 if suite[0] and suite[2] else 0, 4 if suite[2] else 3
+        spis = {p[column] for p in packets}
+        assert f"{0x1000 + number + more:#010x}" in spis and f"{0x2000 + number + more:#010x}" in spis

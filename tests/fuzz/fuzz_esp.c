@@ -41,13 +41,13 @@ static void add_sa(u32 spi, u8 mode, u8 encr, struct addr src, struct addr dst)
                        .u.sa = {.flow = 1,
                                 .spi = spi,
                                 .dir = SA_IN,
-                                .proto = 50,
+                                .proto = encr == ENCR_NONE ? 51 : 50,
                                 .mode = mode,
                                 .encr = encr,
                                 .src = src,
                                 .dst = dst}};
     u8 key[32] = {1, 2, 3};
-    m.u.sa.auth = encr == ENCR_NULL ? HASH_SHA1 : HASH_NONE;
+    m.u.sa.auth = encr == ENCR_NULL || encr == ENCR_NONE ? HASH_SHA1 : HASH_NONE;
     secret_set(&m.u.sa.encr_key, key, encr_row(encr)->key_len);
     secret_set(&m.u.sa.auth_key, key, m.u.sa.auth ? 20 : 0);
     m.u.sa.sel = selector_any(AF_NONE);
@@ -87,6 +87,8 @@ static void start(void)
     add_sa(0x11111111, MODE_TUNNEL, ENCR_DES, one, two);
     add_sa(0x22222222, MODE_TRANSPORT, ENCR_DES, one, two);
     add_sa(0x33333333, MODE_TUNNEL, ENCR_NULL, one, two);
+    add_sa(0x44444444, MODE_TUNNEL, ENCR_NONE, one, two);
+    add_sa(0x55555555, MODE_TRANSPORT, ENCR_NONE, one, two);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);

@@ -79,7 +79,7 @@ static void every_algorithm(void **state)
 {
     (void)state;
     for (u8 e = ENCR_DES; e <= ENCR_AES256; e++) {
-        for (u8 h = HASH_MD5; h < HASH_NUM; h++) {
+        for (u8 h = HASH_MD5; h <= HASH_SHA512; h++) {
             combination(e, h, 1, e, h, 0, MODE_TUNNEL);
         }
     }
@@ -93,6 +93,202 @@ static void every_algorithm(void **state)
     combination(ENCR_AES256, HASH_SHA384, 19, ENCR_GCM192, HASH_NONE, 20, MODE_TRANSPORT);
     combination(ENCR_3DES, HASH_SHA1, 2, ENCR_GCM256, HASH_NONE, 2, MODE_TUNNEL);
     combination(ENCR_3DES, HASH_SHA1, 2, ENCR_NULL, HASH_SHA256, 0, MODE_TUNNEL);
+    for (u8 e = ENCR_CTR128; e < ENCR_NUM; e++) {
+        combination(ENCR_AES128, HASH_SHA1, 2, e, encr_row(e)->icv_len ? HASH_NONE : HASH_XCBC, 0,
+                    e % 2 ? MODE_TUNNEL : MODE_TRANSPORT);
+    }
+}
+
+/* half_of: the SA of that protocol and direction; NULL: none, or more than one. */
+static const struct dp_sa_value *half_of(const struct side *s, u8 proto, u8 dir)
+{
+    const struct dp_sa_value *found = NULL;
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->num_sas; i++) {
+        if (s->sa[i].proto == proto && s->sa[i].dir == dir) {
+            found = &s->sa[i];
+            n++;
+        }
+    }
+    return n == 1 ? found : NULL;
+}
+
+/* same_ends: what one end seals with the other opens with. */
+static void same_ends(const struct world *w, u8 proto, u8 mode)
+{
+    for (int i = A; i <= B; i++) {
+        const struct dp_sa_value *out = half_of(&w->s[i], proto, SA_OUT),
+                                 *in = half_of(&w->s[!i], proto, SA_IN);
+        assert_true(out && in);
+        assert_int_equal(out->spi, in->spi);
+        assert_int_equal(out->mode, mode);
+        assert_int_equal(in->mode, mode);
+        assert_int_equal(out->auth, in->auth);
+        assert_true((out->auth_key.len || out->encr_key.len) && out->auth_key.len == in->auth_key.len);
+        assert_memory_equal(out->auth_key.b, in->auth_key.b, out->auth_key.len);
+        assert_int_equal(out->encr_key.len, in->encr_key.len);
+        assert_memory_equal(out->encr_key.b, in->encr_key.b, out->encr_key.len);
+        assert_int_equal(out->with_spi, in->with_spi);
+        assert_int_equal(out->with_proto, in->with_proto);
+        assert_int_equal(out->inside, in->inside);
+    }
+}
+
+/* AH, and AH around ESP: negotiated as one pair, renewed as one, gone as one (RFC 2407 4.4.3, RFC 2408 4.2). */
+static void ah_and_bundles(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 20; k++) {
+        struct world *w = xcalloc(1, sizeof *w);
+        bool bundle = k & 1, pfs = k & 2;
+        u8 ah = (u8)(HASH_MD5 + k / 4), mode = k % 3 ? MODE_TUNNEL : MODE_TRANSPORT;
+        world_init(w, 700 + k);
+        for (int i = A; i <= B; i++) {
+            struct setup s = setup_default(i);
+            s.flow.transform[0] = (struct ike_transform){
+                "T", bundle ? ENCR_AES128 : ENCR_NONE, bundle ? HASH_SHA1 : HASH_NONE, mode, ah};
+            s.flow.pfs_group = pfs ? 2 : 0;
+            s.flow.life_s = 600;
+            world_config(w, i, &s);
+        }
+        world_acquire(w, k % 5 ? A : B);
+        world_run(w, 2000);
+        assert_null(w->s[A].syslog.s);
+        assert_null(w->s[B].syslog.s);
+        assert_int_equal(w->s[A].num_sas, bundle ? 4 : 2);
+        assert_int_equal(w->s[B].num_sas, bundle ? 4 : 2);
+        same_ends(w, 51, bundle ? MODE_TRANSPORT : mode);
+        const struct dp_sa_value *in = half_of(&w->s[A], 51, SA_IN);
+        assert_int_equal(in->auth, ah);
+        assert_int_equal(in->inside, bundle ? 50 : 0);
+        if (bundle) {
+            const struct dp_sa_value *esp = half_of(&w->s[A], 50, SA_IN);
+            same_ends(w, 50, mode);
+            assert_int_equal(esp->with_proto, 51);
+            assert_int_equal(esp->with_spi, in->spi);
+            assert_true(in->spi != esp->spi);
+            assert_true(in->auth_key.len != esp->auth_key.len ||
+                        memcmp(in->auth_key.b, esp->auth_key.b, in->auth_key.len) != 0);
+        }
+        u32 old = in->spi;
+        world_run(w, 700000); /* it was renewed, and the old one went whole */
+        assert_int_equal(w->s[A].num_sas, bundle ? 4 : 2);
+        assert_int_equal(w->s[B].num_sas, bundle ? 4 : 2);
+        assert_true(half_of(&w->s[A], 51, SA_IN) && half_of(&w->s[A], 51, SA_IN)->spi != old);
+        same_ends(w, 51, bundle ? MODE_TRANSPORT : mode);
+        struct ike_msg clear = {.type = IKE_CLEAR_CHILD};
+        u64 told = count_of(&w->s[B], EV_IKE_DELETE_RX);
+        ike_ctl(w->s[A].ike, &clear); /* the peer hears of each protocol */
+        world_run(w, 5000);
+        assert_int_equal(count_of(&w->s[B], EV_IKE_DELETE_RX) - told, bundle ? 2 : 1);
+        assert_int_equal(w->s[A].num_sas, 0);
+        assert_int_equal(w->s[B].num_sas, 0);
+        world_free(w);
+    }
+}
+
+/* Sets of one protocol are alternatives of one proposal, others have proposals of their own: the peer picks any. */
+static void mixed_sets(void **state)
+{
+    (void)state;
+    static const struct ike_transform sets[] = {{"E1", ENCR_AES128, HASH_SHA1, MODE_TUNNEL, HASH_NONE},
+                                                {"E2", ENCR_3DES, HASH_MD5, MODE_TUNNEL, HASH_NONE},
+                                                {"BU", ENCR_AES256, HASH_SHA256, MODE_TUNNEL, HASH_SHA1},
+                                                {"A1", ENCR_NONE, HASH_NONE, MODE_TUNNEL, HASH_SHA256},
+                                                {"A2", ENCR_NONE, HASH_NONE, MODE_TUNNEL, HASH_MD5},
+                                                {"E3", ENCR_GCM128, HASH_NONE, MODE_TUNNEL, HASH_NONE}};
+    static const u8 place[][2] = {{1, 1}, {1, 2}, {2, 1}, {3, 1}, {3, 2}, {4, 1}};
+    for (unsigned k = 0; k < ARRAY_LEN(sets); k++) {
+        struct world *w = xcalloc(1, sizeof *w);
+        world_init(w, 800 + k);
+        struct setup a = setup_default(A), b = setup_default(B);
+        memcpy(a.flow.transform, sets, sizeof sets);
+        a.flow.num_transforms = ARRAY_LEN(sets);
+        b.flow.transform[0] = sets[k];
+        b.flow.num_transforms = 1;
+        world_config(w, A, &a);
+        world_config(w, B, &b);
+        world_acquire(w, A);
+        world_run(w, 2000);
+        assert_null(w->s[A].syslog.s);
+        assert_int_equal(w->s[A].num_sas, p2_is_bundle(&sets[k]) ? 4 : 2);
+        same_ends(w, sets[k].encr ? 50 : 51, MODE_TUNNEL);
+        u8 proposal, transform;
+        p2_place(&a.flow, k, &proposal, &transform);
+        assert_int_equal(proposal, place[k][0]);
+        assert_int_equal(transform, place[k][1]);
+        const struct dp_sa_value *v = half_of(&w->s[A], sets[k].encr ? 50 : 51, SA_OUT);
+        assert_int_equal(v->encr, sets[k].encr);
+        assert_int_equal(v->auth, sets[k].encr ? sets[k].auth : sets[k].ah);
+        world_free(w);
+    }
+}
+
+/* RFC 4304: extended sequence numbers when both want them, of ESP, of AH and of both. */
+static void extended_numbers(void **state)
+{
+    (void)state;
+    static const struct ike_transform sets[] = {{"E", ENCR_GCM128, HASH_NONE, MODE_TUNNEL, HASH_NONE, true},
+                                                {"A", ENCR_NONE, HASH_NONE, MODE_TUNNEL, HASH_SHA1, true},
+                                                {"B", ENCR_AES128, HASH_SHA1, MODE_TUNNEL, HASH_MD5, true},
+                                                {"N", ENCR_GCM128, HASH_NONE, MODE_TUNNEL, HASH_NONE, false}};
+    for (unsigned k = 0; k < 6; k++) {
+        struct world *w = xcalloc(1, sizeof *w);
+        world_init(w, 950 + k);
+        for (int i = A; i <= B; i++) {
+            struct setup s = setup_default(i);
+            s.flow.transform[0] = sets[k < 4 ? k : (i == A) == (k == 4) ? 3 : 0]; /* at last one of them does not want them */
+            world_config(w, i, &s);
+        }
+        world_acquire(w, A);
+        world_run(w, 2000);
+        assert_int_equal(w->s[A].num_sas, k >= 4 ? 0 : k == 2 ? 4 : 2);
+        for (unsigned i = 0; i < w->s[A].num_sas; i++) {
+            assert_int_equal(w->s[A].sa[i].esn, k != 3);
+            assert_int_equal(w->s[B].sa[i].esn, k != 3);
+        }
+        assert_true(k < 5 || saw(&w->s[B], "offered extended sequence numbers, transform set N wants none"));
+        assert_true(k != 4 || saw(&w->s[B], "offered no extended sequence numbers, transform set E wants them"));
+        world_free(w);
+    }
+}
+
+/* Half a bundle is no answer to a set that wants both, nor a bundle one to a set that wants one. */
+static void bundles_do_not_fit_halves(void **state)
+{
+    (void)state;
+    static const struct ike_transform whole = {"BU", ENCR_AES128, HASH_SHA1, MODE_TUNNEL, HASH_SHA1},
+                                      esp = {"ES", ENCR_AES128, HASH_SHA1, MODE_TUNNEL, HASH_NONE},
+                                      ah = {"AH", ENCR_NONE, HASH_NONE, MODE_TUNNEL, HASH_SHA1},
+                                      md5 = {"BM", ENCR_AES128, HASH_SHA1, MODE_TUNNEL, HASH_MD5};
+    static const struct {
+        const struct ike_transform *a, *b;
+        const char *why;
+    } row[] = {
+        {&whole, &esp, "offered no ESP proposal with an SPI, flow Tunnel0-head-0 wants ESP"},
+        {&esp, &whole, "offered no AH and ESP proposal with an SPI, flow Tunnel0-head-0 wants AH and ESP"},
+        {&ah, &whole, "offered no AH and ESP proposal"},
+        {&whole, &ah, "offered no AH proposal with an SPI"},
+        {&esp, &ah, "offered no AH proposal with an SPI"},
+        {&md5, &whole, "offered AH with MD5, transform set BU wants AH with SHA-1"},
+    };
+    for (unsigned k = 0; k < ARRAY_LEN(row); k++) {
+        struct world *w = xcalloc(1, sizeof *w);
+        world_init(w, 900 + k);
+        struct setup a = setup_default(A), b = setup_default(B);
+        a.flow.transform[0] = *row[k].a;
+        b.flow.transform[0] = *row[k].b;
+        world_config(w, A, &a);
+        world_config(w, B, &b);
+        world_acquire(w, A);
+        world_run(w, 2000);
+        assert_int_equal(w->s[A].num_sas, 0);
+        assert_int_equal(w->s[B].num_sas, 0);
+        if (!saw(&w->s[B], row[k].why)) {
+            fail_msg("no \"%s\" in %s", row[k].why, w->s[B].syslog.s);
+        }
+        world_free(w);
+    }
 }
 
 static void policies_by_priority(void **state)
@@ -1019,6 +1215,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(happy_path),
         cmocka_unit_test(every_algorithm),
+        cmocka_unit_test(ah_and_bundles),
+        cmocka_unit_test(mixed_sets),
+        cmocka_unit_test(extended_numbers),
+        cmocka_unit_test(bundles_do_not_fit_halves),
         cmocka_unit_test(policies_by_priority),
         cmocka_unit_test(each_message_lost_once),
         cmocka_unit_test(every_message_three_times),

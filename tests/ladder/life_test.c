@@ -384,7 +384,7 @@ static void an_old_pair_deleted_at_once(void **state)
     world_run(w, 35); /* HDR*, HASH(3) --> has arrived */
     assert_int_equal(sends_on(&w->s[A])->spi, old);
     struct ike_sa *sa = sa_usable(w->s[B].ike, NULL, &w->s[A].addr);
-    info_delete_spi(w->s[B].ike, sa, old);
+    info_delete_spi(w->s[B].ike, sa, PROTO_ESP, old);
     world_run(w, 12);
     assert_int_not_equal(sends_on(&w->s[A])->spi, old);
     world_free(w);

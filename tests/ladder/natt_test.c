@@ -125,6 +125,34 @@ static void nothing_changes_without_a_nat(void **state)
     world_free(w);
 }
 
+/* AH covers the addresses that a NAT changes: it is not agreed to, and the sentence says why. A set of ESP behind it is. */
+static void no_ah_through_a_nat(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 4; k++) {
+        struct setup s[2] = {tunnel(A), tunnel(B)};
+        for (int i = A; i <= B; i++) {
+            u8 encr = k & 1 ? ENCR_AES128 : ENCR_NONE;
+            s[i].flow.transform[1] = s[i].flow.transform[0];
+            s[i].flow.transform[0] =
+                (struct ike_transform){"AH", encr, encr ? HASH_SHA1 : HASH_NONE, MODE_TUNNEL, HASH_SHA1};
+            s[i].flow.num_transforms = k & 2 ? 2 : 1;
+        }
+        struct world *w = world_of(40 + k, &s[A], &s[B]);
+        world_acquire(w, A);
+        world_run(w, 3000);
+        assert_int_equal(pairs_up(w), k & 2 ? 1 : 0);
+        if (k & 2) {
+            assert_int_equal(half(&w->s[A], SA_OUT)->proto, 50);
+            assert_int_equal(half(&w->s[A], SA_OUT)->encap_dst.port, 4500);
+        } else {
+            assert_int_equal(w->s[B].num_sas, 0);
+            assert_true(saw(&w->s[B], "offered AH, and a NAT stands between"));
+        }
+        world_free(w);
+    }
+}
+
 /* switched off at either end: nothing is announced, nothing floats */
 static void switched_off(void **state)
 {
@@ -426,7 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(floats_to_4500),
         cmocka_unit_test(nothing_changes_without_a_nat),
-        cmocka_unit_test(switched_off),
+        cmocka_unit_test(switched_off), cmocka_unit_test(no_ah_through_a_nat),
         cmocka_unit_test(keepalives),
         cmocka_unit_test(aggressive_mode_floats),
         cmocka_unit_test(transport_mode),

@@ -310,7 +310,7 @@ static void what_was_not_offered_is_not_taken(void **state)
     } rows[] = {{another_proxy, B, "answered proxies 1.1.1.1"},
                 {another_mode, B, "offered transport mode, transform set TS wants tunnel mode"},
                 {another_protocol, A, "wanted one protocol and family"},
-                {extended_numbers, A, "offered extended sequence numbers, wanted none"}};
+                {extended_numbers, A, "offered attribute 11"}};
     struct world *w = lied(B, XCH_QUICK, 0, as_it_was);
     assert_int_equal(pairs_up(w), 1);
     world_free(w);
@@ -430,6 +430,46 @@ static void esp_with_ah_is_not_esp(void **state)
         assert_int_equal(isakmp_decode(&m, &got, buf, wr_len(&o.w), 0).reason, IW_OK);
         assert_int_equal(m.sa.num_proposals, 2);
         assert_int_equal(p2_select(w->s[B].ike, sa, &f, &m, &c, &d), second == 2);
+    }
+    sa_free(w->s[B].ike, sa);
+    world_free(w);
+}
+
+/* The transform of AH and its Authentication-Algorithm attribute say the same (RFC 2407 4.4.3). */
+static void ah_says_one_thing(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(36);
+    struct ike_flow_value f = setup_default(B).flow;
+    struct isakmp_hdr h = {.exchange = XCH_QUICK, .msgid = 5, .cookie_i = {1}};
+    struct ike_sa *sa = sa_new(w->s[B].ike, &(struct endpoint){w->s[B].addr, 500},
+                               &(struct endpoint){w->s[A].addr, 500});
+    static struct draft d;
+    f.transform[0] = (struct ike_transform){"A", ENCR_NONE, HASH_NONE, MODE_TUNNEL, HASH_SHA1};
+    for (u16 attr = 0; attr < 12; attr++) {
+        for (u8 id = 0; id < 12; id++) {
+            struct isakmp_out o;
+            struct isakmp_prop_out p;
+            struct isakmp_msg m;
+            struct p2_choice c;
+            struct isakmp_hdr got;
+            u8 buf[512];
+            isakmp_out_init(&o, buf, sizeof buf, &h);
+            isakmp_out_sa(&o);
+            isakmp_out_proposal(&o, &p, 1, PROTO_AH, (const u8[]){9, 9, 9, 9}, 4);
+            isakmp_out_transform(&o, &p, id);
+            isakmp_out_attr(&o.w, P2_ENCAPS, MODE_TUNNEL);
+            if (attr) {
+                isakmp_out_attr(&o.w, P2_AUTH, attr);
+            }
+            isakmp_out_transform_end(&o, &p);
+            isakmp_out_proposal_end(&o, &p, true);
+            isakmp_out_end(&o);
+            assert_true(isakmp_out_finish(&o));
+            assert_int_equal(isakmp_hdr_read(&got, buf, wr_len(&o.w)).reason, IW_OK);
+            assert_int_equal(isakmp_decode(&m, &got, buf, wr_len(&o.w), 0).reason, IW_OK);
+            assert_int_equal(p2_select(w->s[B].ike, sa, &f, &m, &c, &d), attr == 2 && id == 3);
+        }
     }
     sa_free(w->s[B].ike, sa);
     world_free(w);
@@ -718,7 +758,7 @@ int main(void)
         cmocka_unit_test(a_life_of_zero_is_a_short_one),
         cmocka_unit_test(a_foreign_notify_beside_the_identity),
         cmocka_unit_test(the_hash_stands_first),
-        cmocka_unit_test(esp_with_ah_is_not_esp),
+        cmocka_unit_test(esp_with_ah_is_not_esp), cmocka_unit_test(ah_says_one_thing),
         cmocka_unit_test(a_reason_before_phase_1_is_done),
         cmocka_unit_test(a_refusal_is_said_once),
         cmocka_unit_test(proxy_shapes),

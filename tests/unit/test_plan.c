@@ -236,7 +236,8 @@ static void t_map_lines(void **state)
              "address 101\n"
              "crypto map M 10 ipsec-isakmp\n set peer 2.2.2.2\n set peer 2.2.2.3\n set "
              "transform-set U T\n set pfs group5\n"
-             " set security-association lifetime seconds 600\n match address 100\n"
+             " set security-association lifetime seconds 600\n"
+             " set security-association replay window-size 512\n match address 100\n"
              "access-list 100 remark not for me\n"
              "access-list 100 deny ip 10.1.0.0 0.0.0.255 10.2.9.0 0.0.0.255\n"
              "access-list 100 permit ip 10.1.0.0 0.0.0.255 10.2.0.0 0.0.255.255\n"
@@ -276,7 +277,8 @@ static void t_map_lines(void **state)
     assert_int_equal(f->num_transforms, 2);
     assert_int_equal(f->transform[0].mode, MODE_TRANSPORT);
     assert_int_equal(f->transform[1].mode, MODE_TUNNEL);
-    assert_int_equal(f->replay_window, 64);
+    assert_int_equal(f->replay_window, 512);
+    assert_int_equal(g->replay_window, 64);
     assert_false(f->always_up);
     assert_int_equal(f->seq, 10);
     assert_int_equal(addr_v4_host(&f->local), 0x01010101);
@@ -795,6 +797,60 @@ static void t_routes_untold(void **state)
     num_routes = 0;
     plan_free(&p);
     conf_free(c);
+}
+
+static bool has_port(const struct plan *p, u8 family, u8 proto)
+{
+    const struct dp_port_value *v = p->ports.items;
+    for (size_t i = 0; i < p->ports.num; i++) {
+        if (v[i].kind == PORT_RAW && v[i].family == family && v[i].proto == proto) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* AH: what ike proposes, the socket it comes in by, and what fits into the tunnel. */
+static void t_ah(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *set;
+        u8 encr, auth, ah;
+        u16 mtu; /* of 1400: what is left by the outer header, AH, ESP and GRE */
+    } row[] = {{"ah-sha-hmac", ENCR_NONE, HASH_NONE, HASH_SHA1, 1400 - 20 - 24 - 24},
+               {"ah-sha256-hmac", ENCR_NONE, HASH_NONE, HASH_SHA256, 1400 - 20 - 28 - 24},
+               {"ah-sha-hmac esp-gcm", ENCR_GCM128, HASH_NONE, HASH_SHA1, 1400 - 24 - 20 - 8 - 8 - 16 - 2 - 24},
+               {"esp-gcm", ENCR_GCM128, HASH_NONE, HASH_NONE, 1400 - 20 - 8 - 8 - 16 - 2 - 24}};
+    for (unsigned k = 0; k < ARRAY_LEN(row); k++) {
+        char text[900];
+        struct conf *c;
+        snprintf(text, sizeof text,
+                 "crypto ipsec transform-set A %s\n esn\ncrypto ipsec profile Q\n set transform-set A\n"
+                 "interface FastEthernet0/0\n ip address 1.1.1.1 255.255.255.0\n"
+                 "interface Tunnel0\n ip address 10.0.0.1 255.255.255.0\n tunnel source 1.1.1.1\n"
+                 " tunnel destination 2.2.2.2\n tunnel protection ipsec profile Q\nend\n",
+                 row[k].set);
+        struct plan p = plan_of(text, &c);
+        const struct dp_msg *m = p.dp.items;
+        const struct dp_tunnel_value *t = NULL;
+        for (size_t i = 0; i < p.dp.num; i++) {
+            t = m[i].type == DP_CFG_TUNNEL ? &m[i].u.tunnel : t;
+        }
+        assert_non_null(t);
+        const struct ike_flow_value *f = ike_flow(&p, t->flow);
+        assert_int_equal(f->num_transforms, 1);
+        assert_int_equal(f->transform[0].encr, row[k].encr);
+        assert_int_equal(f->transform[0].auth, row[k].auth);
+        assert_int_equal(f->transform[0].ah, row[k].ah);
+        assert_true(f->transform[0].esn);
+        assert_int_equal(t->mtu, row[k].mtu);
+        assert_int_equal(has_port(&p, AF_V4, 51), row[k].ah != HASH_NONE);
+        assert_true(has_port(&p, AF_V4, 50));
+        assert_false(has_port(&p, AF_V6, 51));
+        plan_free(&p);
+        conf_free(c);
+    }
 }
 
 static void t_tunnels(void **state)
@@ -1478,7 +1534,7 @@ int main(void)
         cmocka_unit_test(t_holes),
         cmocka_unit_test(t_many_holes),
         cmocka_unit_test(t_routes_untold),
-        cmocka_unit_test(t_tunnels),
+        cmocka_unit_test(t_ah), cmocka_unit_test(t_tunnels),
         cmocka_unit_test(t_tunnel_under_a_map),
         cmocka_unit_test(t_tunnel_values),
         cmocka_unit_test(t_isakmp_values), cmocka_unit_test(t_client_values),
