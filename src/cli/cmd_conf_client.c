@@ -1,6 +1,6 @@
 /*
  * cmd_conf_client.c: clients of a gateway (IOS 12.4, Easy VPN server): groups and what they are told, pools of addresses, what a crypto map
- * or an isakmp profile asks of clients. Users are cmd_conf_secret.c's.
+ * or an isakmp profile asks of clients, dynamic maps. Users are cmd_conf_secret.c's.
  */
 #include "cli/cli_int.h"
 
@@ -155,5 +155,89 @@ bool cfg_client(struct cfg *k, const struct match *m)
     } else {
         return cfg_fail(k, m, NULL, "the line ends too early; expected what is not wanted any more");
     }
+    return true;
+}
+
+/* ---- dynamic maps ---- */
+
+/* dynamic_user: a crypto map that goes by it; NULL: none. */
+static const char *dynamic_user(const struct conf *c, const char *name)
+{
+    CONF_FOR(struct conf_map, m, &c->maps)
+    {
+        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        {
+            if (strcmp(e->dynamic, name) == 0) {
+                return m->name;
+            }
+        }
+    }
+    return NULL;
+}
+
+bool cfg_dynamic_map(struct cfg *k, const struct match *m)
+{
+    const char *name = match_text(m, "name");
+    u32 seq = (u32)match_number(m, "seq", 0);
+    struct conf_map *d = conf_dynamic_find(k->c, name);
+    if (!m->no) {
+        cfg_enter(k, M_DYN, conf_map_entry_get(k->c, conf_dynamic_get(k->c, name, k->src), seq, k->src));
+        return true;
+    }
+    bool all = d != NULL;
+    for (const struct list *it = d ? d->entries.next : NULL; d && it != &d->entries; it = it->next) {
+        all &= !seq || CONTAINER_OF(it, struct conf_map_entry, link)->seq == seq;
+    }
+    if (all && k->c->typing && dynamic_user(k->c, name)) {
+        return cfg_fail(k, m, "name", "dynamic map %.60s is in use by crypto map %.60s", name, dynamic_user(k->c, name));
+    }
+    if (d) {
+        CONF_FOR(struct conf_map_entry, e, &d->entries)
+        {
+            if (!seq || e->seq == seq) {
+                list_remove(&e->link);
+            }
+        }
+        if (all) {
+            list_remove(&d->link);
+        }
+    }
+    return true;
+}
+
+bool cfg_map_dynamic(struct cfg *k, const struct match *m)
+{
+    const char *name = match_text(m, "name"), *dynamic = match_text(m, "dynamic");
+    u32 seq = (u32)match_number(m, "seq", 0);
+    struct conf_map *map = conf_map_find(k->c, name);
+    if (m->no) {
+        return cfg_map(k, m);
+    }
+    for (const struct list *it = map ? map->entries.next : NULL; map && it != &map->entries; it = it->next) {
+        const struct conf_map_entry *old = CONTAINER_OF(it, struct conf_map_entry, link);
+        if (old->seq == seq && !old->dynamic[0]) {
+            return cfg_fail(k, m, "seq", "this entry has lines of its own; take it out first");
+        }
+    }
+    map = conf_map_get(k->c, name, k->src);
+    struct conf_map_entry *e = conf_map_entry_get(k->c, map, seq, k->src);
+    str_copy(e->dynamic, sizeof e->dynamic, dynamic);
+    e->dynamic_src = k->src;
+    return true;
+}
+
+bool cfg_dyn_match(struct cfg *k, const struct match *m)
+{
+    struct conf_map_entry *e = k->at;
+    str_copy(e->acl, sizeof e->acl, m->no ? "" : match_text(m, "acl"));
+    e->acl_src = k->src;
+    return true;
+}
+
+bool cfg_reverse_route(struct cfg *k, const struct match *m)
+{
+    struct conf_map_entry *e = k->at;
+    e->reverse = !m->no;
+    e->reverse_static = !m->no && match_has(m, "static");
     return true;
 }

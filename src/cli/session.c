@@ -23,6 +23,7 @@ static const struct {
     {M_TRANS, "(cfg-crypto-trans)#"},
     {M_PROFILE, "(ipsec-profile)#"},
     {M_MAP, "(config-crypto-map)#"},
+    {M_DYN, "(config-crypto-map)#"},
     {M_ROUTER, "(config-router)#"},
     {M_EXTACL, "(config-ext-nacl)#"},
     {M_STDACL, "(config-std-nacl)#"},

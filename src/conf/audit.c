@@ -191,11 +191,31 @@ static void check_map(struct audit *a, const struct conf_map *m)
     CONF_FOR(struct conf_map_entry, e, &m->entries)
     {
         snprintf(whose, sizeof whose, "crypto map %.40s %u", m->name, e->seq);
+        if (e->dynamic[0]) {
+            if (!conf_dynamic_find(a->c, e->dynamic)) {
+                snprintf(whose, sizeof whose, "dynamic map %.60s does not exist", e->dynamic);
+                say(a, e->dynamic_src, false, whose, "define it with `crypto dynamic-map NAME SEQ`");
+            }
+            continue;
+        }
         check_sets(a, &e->sa, e->src, whose);
         if (!e->num_peers) {
             say(a, e->src, false, whose, "has no peer: add `set peer A`");
         }
         say_stand(a, e, whose);
+    }
+}
+
+static void check_dynamic(struct audit *a, const struct conf_map *m)
+{
+    char whose[96];
+    CONF_FOR(struct conf_map_entry, e, &m->entries)
+    {
+        snprintf(whose, sizeof whose, "dynamic map %.40s %u", m->name, e->seq);
+        check_sets(a, &e->sa, e->src, whose);
+        if (e->acl[0] && !conf_acl_find(a->c, e->acl)) {
+            say(a, e->acl_src, false, whose, "names an access list that does not exist, so no client fits it");
+        }
     }
 }
 
@@ -291,6 +311,10 @@ void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf
     CONF_FOR(struct conf_map, m, &c->maps)
     {
         check_map(&a, m);
+    }
+    CONF_FOR(struct conf_map, d, &c->dynamics)
+    {
+        check_dynamic(&a, d);
     }
     CONF_FOR(struct conf_if, i, &c->ifs)
     {

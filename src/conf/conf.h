@@ -205,8 +205,11 @@ struct conf_map_entry {
     u8 num_peers;
     struct conf_sa_params sa;
     char description[CONF_NAME];
+    char dynamic[CONF_NAME]; /* ipsec-isakmp dynamic: its dynamic map, and then nothing else of the entry counts; "": none */
+    struct conf_src dynamic_src;
+    bool reverse, reverse_static; /* reverse-route [static] */
 };
-struct conf_map {
+struct conf_map { /* or a dynamic map: crypto dynamic-map */
     struct list link;
     struct conf_src src;
     char name[CONF_NAME];
@@ -400,7 +403,7 @@ struct conf {
     bool unfinished; /* a console hung up in the middle of a change: what is held stays until conf_whole */
     char folder[CONF_TEXT]; /* where `file:NAME` is looked for; "": the current directory */
     struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users;
-    struct list keyrings, isakmp_profiles, peers, trustpoints, keypairs, groups, pools;
+    struct list keyrings, isakmp_profiles, peers, trustpoints, keypairs, groups, pools, dynamics /* conf_map */;
 };
 
 /* conf_new: an empty model with the defaults of IOS 12.4; conf_free takes everything with it. */
@@ -431,6 +434,9 @@ struct addr conf_local_address(const struct conf *c, const struct conf_local *l)
 const char *conf_fqdn(const struct conf *c, char out[2 * CONF_NAME]);
 struct conf_map *conf_map_find(const struct conf *c, const char *name);
 struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src src);
+/* conf_dynamic_find, _get: dynamic maps; they have names of their own. */
+struct conf_map *conf_dynamic_find(const struct conf *c, const char *name);
+struct conf_map *conf_dynamic_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u32 seq,
                                           struct conf_src src);
 struct conf_acl *conf_acl_find(const struct conf *c, const char *name);

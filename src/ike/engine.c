@@ -384,7 +384,9 @@ static void handle(struct ike *ike, struct run *r, const u8 *data)
         enum verdict v = r->row->handler(ike, r->sa, &m, &d);
         if (v == V_NEXT) {
             proceed(ike, r, &d);
-        } else if (v != V_WAIT) {
+        } else if (v == V_WAIT) {
+            client_park(ike, r->sa, r->in, &d);
+        } else {
             refuse(ike, r, &d, v);
         }
     }

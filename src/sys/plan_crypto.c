@@ -87,6 +87,35 @@ void planner_ike_global(struct planner *k)
     planner_clients(k);
 }
 
+struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct conf_sa_params *p, const char *tag,
+                                        const char *iface, const struct addr *local, const struct selector *sel)
+{
+    struct ike_flow_value *v = &planner_ike(k, IKE_CFG_FLOW)->u.flow;
+    v->flow = id;
+    v->local = *local;
+    v->sel = *sel;
+    v->life_s = p->life_s ? p->life_s : k->c->life_s;
+    v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
+    v->pfs_group = p->pfs_group;
+    v->replay_window = p->has_replay ? p->replay_window : k->c->replay_window;
+    str_copy(v->profile, sizeof v->profile, p->isakmp_profile);
+    str_copy(v->map, sizeof v->map, tag);
+    str_copy(v->iface, sizeof v->iface, iface);
+    for (unsigned n = 0; n < p->num_sets && v->num_transforms < IKE_MAX_TRANSFORMS; n++) {
+        const struct conf_transform_set *s = conf_set_find(k->c, p->sets[n]);
+        if (s) {
+            struct ike_transform *t = &v->transform[v->num_transforms++];
+            str_copy(t->name, sizeof t->name, s->name);
+            t->encr = (u8)s->encr;
+            t->auth = (u8)s->auth;
+            t->ah = (u8)s->ah;
+            t->esn = s->esn;
+            t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
+        }
+    }
+    return v;
+}
+
 struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
                                  const char *tag, const char *iface, const struct addr *local,
                                  const struct addr *peer, const struct selector *sel)
@@ -112,31 +141,9 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     if (link[0]) {
         k->w->console_name(k->w->ctx, f->mtu_if, link);
     }
-    struct ike_flow_value *v = &planner_ike(k, IKE_CFG_FLOW)->u.flow;
-    v->flow = id;
-    v->local = *local;
+    struct ike_flow_value *v = planner_ike_flow(k, id, p, tag, iface, local, sel);
     v->peer[0] = *peer;
     v->num_peers = 1;
-    v->sel = *sel;
-    v->life_s = p->life_s ? p->life_s : k->c->life_s;
-    v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
-    v->pfs_group = p->pfs_group;
-    v->replay_window = p->has_replay ? p->replay_window : k->c->replay_window;
-    str_copy(v->profile, sizeof v->profile, p->isakmp_profile);
-    str_copy(v->map, sizeof v->map, tag);
-    str_copy(v->iface, sizeof v->iface, iface);
-    for (unsigned n = 0; n < p->num_sets && v->num_transforms < IKE_MAX_TRANSFORMS; n++) {
-        const struct conf_transform_set *s = conf_set_find(k->c, p->sets[n]);
-        if (s) {
-            struct ike_transform *t = &v->transform[v->num_transforms++];
-            str_copy(t->name, sizeof t->name, s->name);
-            t->encr = (u8)s->encr;
-            t->auth = (u8)s->auth;
-            t->ah = (u8)s->ah;
-            t->esn = s->esn;
-            t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
-        }
-    }
     return (struct planner_flow){.dp = d, .ike = v, .cli = f};
 }
 

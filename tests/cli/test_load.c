@@ -450,6 +450,9 @@ static void findings(void **state)
         {"crypto map M client authentication list L\n", "aaa authentication login L local", false},
         {"aaa authentication login L group radius\ncrypto map M client authentication list L\n", "asks no user", false},
         {"crypto isakmp profile P\n isakmp authorization list L\n", "aaa authorization network L local", false},
+        {"crypto map M 10 ipsec-isakmp dynamic D\n", "dynamic map D does not exist", false},
+        {"crypto dynamic-map D 10\n", "dynamic map D 10 has no transform set", false},
+        {"crypto dynamic-map D 10\n match address 150\n", "no client fits it", false},
         {"crypto map M client configuration address respond\n", "no `isakmp authorization list`", false},
     };
     (void)state;

@@ -81,6 +81,8 @@ static void other_values(void **state)
         "crypto isakmp profile X\n   self-identity address\n",
         "crypto keyring X \n  local-address 192.0.2.1\n",
         "crypto map M 10 ipsec-isakmp \n set isakmp-profile X\n",
+        "crypto map M 10 ipsec-isakmp \n reverse-route\n",
+        "crypto dynamic-map D 10\n reverse-route static\n",
     };
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
@@ -270,6 +272,9 @@ static void whole_things(void **state)
                                        "crypto map NONE",
                                        "crypto isakmp client configuration group sales",
                                        "crypto isakmp client configuration group NONE",
+                                       "crypto dynamic-map DYN",
+                                       "crypto dynamic-map NONE",
+                                       "crypto dynamic-map NONE 10",
                                        "ip local pool CLIENTS",
                                        "ip local pool NONE",
                                        "crypto map NONE client authentication list USERS",

@@ -131,12 +131,15 @@ static u8 link_number(void *ctx, const char *link)
     return strcmp(link, "Fa0-1") == 0 ? 3 : strcmp(link, "Fa1-0") == 0 ? 1 : 0;
 }
 
+static struct plan_list met = {.size = sizeof(struct plan_client)}; /* the clients that the world knows */
+
 static struct plan derived(const struct conf *c)
 {
     struct plan p;
     struct plan_world w = {.kernel_name = kernel_name,
                            .console_name = console_name,
                            .flow_id = flow_id,
+                           .clients = &met,
                            .link_number = link_number};
     plan_init(&p);
     assert_int_equal(plan_derive(&p, c, &w), !routes_untold);
@@ -1116,6 +1119,118 @@ static void t_client_values(void **state)
     }
 }
 
+/* ---- dynamic maps ---- */
+
+static const struct ike_flow_value *template_of(const struct plan *p, unsigned n)
+{
+    const struct ike_flow_value *v = &ike_value(p, IKE_CFG_FLOW, n)->u.flow;
+    assert_true(v->dynamic && !v->client && v->num_peers == 0);
+    return v;
+}
+
+#define DYNAMIC(list)                                                                                                  \
+    HEAD "crypto dynamic-map D 10\n set transform-set T\n reverse-route\n" list                                       \
+    "crypto map M isakmp-profile P\ncrypto map M 20 ipsec-isakmp dynamic D\n"                                         \
+    "access-list 150 deny ip any any\naccess-list 150 permit ip 10.1.0.0 0.0.255.255 10.3.0.0 0.0.255.255\n"          \
+    "access-list 150 permit ip 10.1.0.0 0.0.255.255 10.4.0.0 0.0.255.255\n" WAN " crypto map M\nend\n"
+
+/* Templates: anything without a list, else a line that permits each; without a client nothing is covered, but the link's TUNs stand. */
+static void t_templates(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(DYNAMIC(""), &c);
+    const struct ike_flow_value *v = template_of(&p, 0);
+    assert_true(!v->listed && v->sel.dst.len == 0 && v->num_transforms == 1 && v->seq == 20);
+    assert_string_equal(v->profile, "P");
+    assert_int_equal(addr_v4_host(&v->local), 0x01010101);
+    assert_null(policy(&p, 0));
+    assert_int_equal(p.flows.num, 0);
+    assert_int_equal(p.maps.num, 1);
+    assert_int_equal(p.tuns.num, 2);
+    plan_free(&p);
+    conf_free(c);
+    p = plan_of(DYNAMIC(" match address 150\n"), &c);
+    assert_int_equal(num_ike(&p, IKE_CFG_FLOW), 2);
+    assert_true(template_of(&p, 0)->listed && template_of(&p, 0)->sel.dst.len == 16);
+    assert_int_equal(template_of(&p, 1)->sel.dst.a.b[1], 4);
+    assert_int_not_equal(template_of(&p, 0)->flow, template_of(&p, 1)->flow);
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* A client: dp's flow and policy, the classifier's line, ike's flow with any peer, a route by the way to where it was met. */
+static void t_client_flow(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(DYNAMIC(""), &c);
+    struct plan_client *k = plan_add(&met), was;
+    k->of = template_of(&p, 0)->flow;
+    k->flow = 4711;
+    k->peer = addr_v4(0x08080808);
+    k->sel = selector_any(AF_V4);
+    k->sel.dst = (struct prefix){addr_v4(0x0a030001), 32};
+    plan_free(&p);
+    p = derived(c);
+    const struct ike_flow_value *v = &ike_value(&p, IKE_CFG_FLOW, 1)->u.flow;
+    assert_true(v->client && !v->dynamic && v->flow == 4711 && v->num_peers == 1 && addr_is_any(&v->peer[0]) && v->peer[0].family == AF_V4);
+    assert_true(selector_equal(&v->sel, &k->sel));
+    const struct dp_policy_value *pol = policy(&p, 0);
+    assert_true(pol && pol->flow == 4711 && pol->action == ACT_PROTECT && pol->link == 3 && selector_equal(&pol->sel, &k->sel));
+    const struct dp_flow_value *d = dp_flow(&p, 4711);
+    assert_true(d && d->link == 3 && addr_v4_host(&d->peer) == 0x08080808);
+    assert_int_equal(p.covered.num, 1);
+    const struct cli_flow *f = plan_item(&p.flows, 0);
+    assert_string_equal(f->dynamic, "D");
+    assert_int_equal(f->dynamic_seq, 10);
+    const struct kern_route_value *r = plan_item(&p.routes, p.routes.num - 1);
+    assert_true(r->net.len == 32 && addr_v4_host(&r->net.a) == 0x0a030001 && addr_v4_host(&r->nexthop) == 0x08080808);
+    assert_string_equal(r->link, "Fa0-1");
+    plan_free(&p);
+    /* one whose template is another, or has gone, has no flow; nor has a route a client that is in its own network */
+    k->of++;
+    p = derived(c);
+    assert_int_equal(num_ike(&p, IKE_CFG_FLOW), 1);
+    plan_free(&p);
+    k->of--;
+    k->sel.dst = (struct prefix){addr_v4(0x08000000), 8};
+    p = derived(c);
+    assert_int_equal(num_ike(&p, IKE_CFG_FLOW), 2);
+    assert_int_equal(p.routes.num, 0);
+    plan_free(&p);
+    /* different pairs of prefix lengths: as many as the classifier has room for, and two are left for `everything` */
+    was = *k;
+    met.num = 0;
+    for (unsigned n = 0; n < 2 * STEER_MASKS; n++) {
+        struct plan_client *x = plan_add(&met);
+        *x = was;
+        x->flow = 5000 + n;
+        x->sel.src.len = (u8)(n % 32 + 1), x->sel.dst.len = (u8)(n / 32 + 1);
+    }
+    p = derived(c);
+    assert_int_equal(p.flows.num, STEER_MASKS - 2);
+    assert_int_equal(num_ike(&p, IKE_CFG_FLOW), STEER_MASKS - 2 + 1);
+    plan_free(&p);
+    plan_list_free(&met);
+    conf_free(c);
+}
+
+/* reverse-route of an entry with a peer: a route to what each of its lines says is behind it. */
+static void t_reverse_route(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(HEAD "crypto map M 10 ipsec-isakmp\n set peer 8.8.8.8\n set transform-set T\n match address 150\n"
+                            " reverse-route static\naccess-list 150 permit ip any 10.3.0.0 0.0.255.255\n"
+                            "access-list 150 permit tcp any any eq 80\n" WAN " crypto map M\nend\n", &c);
+    assert_int_equal(p.routes.num, 1); /* everything would be the way to the peer, too */
+    const struct kern_route_value *r = plan_item(&p.routes, 0);
+    assert_true(r->net.len == 16 && r->metric == 1 && addr_v4_host(&r->nexthop) == 0x08080808);
+    plan_free(&p);
+    conf_free(c);
+}
+
 /* Neighbours that announce more than dp can keep: the first networks are told to it, over all tunnels, and never more than it
  * takes; those beyond fail the reverse path check. */
 static void t_too_many_networks(void **state)
@@ -1537,7 +1652,7 @@ int main(void)
         cmocka_unit_test(t_ah), cmocka_unit_test(t_tunnels),
         cmocka_unit_test(t_tunnel_under_a_map),
         cmocka_unit_test(t_tunnel_values),
-        cmocka_unit_test(t_isakmp_values), cmocka_unit_test(t_client_values),
+        cmocka_unit_test(t_isakmp_values), cmocka_unit_test(t_client_values), cmocka_unit_test(t_templates), cmocka_unit_test(t_client_flow), cmocka_unit_test(t_reverse_route),
         cmocka_unit_test(t_too_many_networks),
         cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_master_keys),
