@@ -20,6 +20,12 @@ bool cfg_nat_transparency(struct cfg *k, const struct match *m)
     return true;
 }
 
+bool cfg_isakmp_fragmentation(struct cfg *k, const struct match *m)
+{
+    k->c->frag_off = m->no;
+    return true;
+}
+
 bool cfg_nat_keepalive(struct cfg *k, const struct match *m)
 {
     k->c->nat_keepalive_s = m->no ? 0 : (u16)match_number(m, "secs", 0);

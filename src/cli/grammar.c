@@ -87,6 +87,7 @@ const struct cmd cli_commands[] = {
         isakmp_key),
     CFG(M_CONF, "crypto isakmp identity {address | hostname | dn}", isakmp_identity),
     CFG(M_CONF, "crypto isakmp aggressive-mode disable", aggressive_mode),
+    CFG(M_CONF, "crypto isakmp fragmentation", isakmp_fragmentation),
     CFG(M_CONF, "crypto isakmp nat keepalive <5-3600:secs>", nat_keepalive),
     CFG(M_CONF, "crypto ipsec nat-transparency udp-encapsulation", nat_transparency),
     CFG(M_CONF, "crypto isakmp peer address ADDR:peer", isakmp_peer),

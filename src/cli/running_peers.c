@@ -148,6 +148,7 @@ void running_peers(struct strbuf *o, const struct conf *c)
               : c->identity == CONF_SELF_DN      ? "crypto isakmp identity dn\n"
               : c->identity == CONF_SELF_ADDRESS ? "crypto isakmp identity address\n"
                                                  : "");
+    sb_add(o, c->frag_off ? "no crypto isakmp fragmentation\n" : "");
     if (c->nat_keepalive_s) {
         sb_addf(o, "crypto isakmp nat keepalive %u\n", c->nat_keepalive_s);
     }

@@ -379,6 +379,7 @@ struct conf {
     bool isakmp_off;
     bool invalid_spi_recovery;
     bool aggressive_off; /* crypto isakmp aggressive-mode disable */
+    bool frag_off;       /* no crypto isakmp fragmentation */
     bool natt_off;       /* no crypto ipsec nat-transparency udp-encapsulation */
     u16 nat_keepalive_s; /* crypto isakmp nat keepalive; 0: the default */
     enum conf_self identity; /* crypto isakmp identity */

@@ -362,7 +362,7 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
     case DP_SET_HEARD: dp->heard_s = (u32)MIN(m->u.number, 3600); break;
     case DP_MOVE_SA: udp_move(dp, &m->u.moved); break;
     case DP_DEL_SA:
-        sa = sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst);
+        sa = sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst, m->u.del.flow);
         if (sa && sa->val.dir == SA_IN && m->u.del.linger_ms) {
             sa->gone_ms = dp->w.now_ms + m->u.del.linger_ms;
         } else if (sa) {

@@ -221,7 +221,7 @@ struct dp_acquire_value {
     struct selector packet; /* the packet that asked, as a host selector */
 };
 struct dp_del_value {
-    u32 spi;
+    u32 spi, flow; /* flow 0: of any */
     u8 proto, dir;
     u16 linger_ms; /* in: what is under way is taken in that long (about: a second is dp's clock); 0: gone at once */
     struct addr dst;

@@ -506,7 +506,9 @@ static inline struct sa *flow_sa_out(const struct flow *f)
     return sa ? sa : waiting;
 }
 struct sa *sa_add(struct dp *dp, const struct dp_sa_value *val); /* NULL: refused */
-struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst);
+/* sa_lookup: flow 0: of any. Behind one NAT address are several far ends, each with SPIs of its own choice: outbound, the flow
+ * tells whose it is. */
+struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst, u32 flow);
 void sa_redirect(struct sa *out, const struct endpoint *to); /* in UDP: it goes there from now on */
 void sa_del(struct dp *dp, struct sa *sa);
 void sa_del_flow(struct dp *dp, struct flow *f); /* all SAs of a flow that went away; IKE is told */

@@ -57,7 +57,7 @@ void pmtu_told(struct worker *w, u8 proto, const struct addr *dst, const u8 *quo
     if (proto == IPPROTO_ESP_ || proto == IPPROTO_AH_) {
         unsigned at = proto == IPPROTO_AH_ ? 4 : 0; /* where the SPI stands */
         struct sa *sa =
-            len >= at + 4 ? sa_lookup(w->dp, be32(quote + at), proto, SA_OUT, dst) : NULL;
+            len >= at + 4 ? sa_lookup(w->dp, be32(quote + at), proto, SA_OUT, dst, 0) : NULL;
         if (sa) { /* who does not know the SPI is not on the path */
             u16 now = flow_path_mtu(sa->h.flow);
             learn(w, sa->h.flow, NULL, mtu ? mtu : plateau_below(now ? now : 1500));

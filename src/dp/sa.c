@@ -62,13 +62,14 @@ void flow_remtu(struct flow *f)
 
 /* ---- looking up ------------------------------------------------------------------------------ */
 
-struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst)
+struct sa *sa_lookup(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst, u32 flow)
 {
     if (dir > SA_OUT) {
         return NULL;
     }
     for (struct sa *sa = dp->bucket[dir][sa_hash(spi)]; sa; sa = sa->next_hash) {
-        if (sa->val.spi == spi && sa->val.proto == proto && addr_equal(&sa->val.dst, dst)) {
+        bool whose = dir == SA_IN || !flow || sa->val.flow == flow;
+        if (sa->val.spi == spi && sa->val.proto == proto && whose && addr_equal(&sa->val.dst, dst)) {
             return sa;
         }
     }
@@ -283,7 +284,7 @@ struct sa *sa_add(struct dp *dp, const struct dp_sa_value *v)
     if (!acceptable(v)) {
         return NULL;
     }
-    struct sa *sa = sa_lookup(dp, v->spi, v->proto, v->dir, &v->dst);
+    struct sa *sa = sa_lookup(dp, v->spi, v->proto, v->dir, &v->dst, v->flow);
     if (sa && same_keys(&sa->val, v) && !sa->gone_ms) {
         return sa; /* a new ike tells again what is there: counters, window and sequence number go
                       on */

@@ -92,8 +92,8 @@ void udp_moved(struct dp *dp, struct sa *sa, const struct pkt *p)
 /* udp_move: the SA, and those of its flow that come from where it went. */
 void udp_move(struct dp *dp, const struct dp_moved_value *m)
 {
-    struct sa *out = sa_lookup(dp, m->spi, IPPROTO_ESP_, SA_OUT, &m->dst);
-    if (!out || out->val.flow != m->flow || !out->h.udp || !m->to.port || m->to.a.family != out->val.dst.family) {
+    struct sa *out = sa_lookup(dp, m->spi, IPPROTO_ESP_, SA_OUT, &m->dst, m->flow);
+    if (!out || !m->flow || !out->h.udp || !m->to.port || m->to.a.family != out->val.dst.family) {
         return;
     }
     const u16 port = out->val.encap_dst.port;

@@ -19,14 +19,29 @@ struct child *child_by_number(const struct ike *ike, u32 number)
     return number ? map_get(&ike->child_number, number) : NULL;
 }
 
-struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote)
+/* out_key: of child_out. The SPI is the far end's choice, and behind one NAT address there may be several. */
+static u64 out_key(const struct ike *ike, const struct addr *remote, u32 spi, u16 udp_port)
 {
-    struct child *c = inbound
-                          ? map_get(&ike->child_in, spi)
-                          : (remote ? map_get(&ike->child_out, peer_key(ike, remote, spi)) : NULL);
+    u8 b[23] = {remote->family};
+    memcpy(b + 1, remote->b, 16);
+    put32(b + 17, spi);
+    put16(b + 21, udp_port);
+    return keyed_hash(ike->seed, b, sizeof b);
+}
+
+static u16 port_of(const struct child *c)
+{
+    return c->udp ? c->remote.port : 0;
+}
+
+struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote, u16 udp_port)
+{
+    struct child *c = inbound  ? map_get(&ike->child_in, spi)
+                      : remote ? map_get(&ike->child_out, out_key(ike, remote, spi, udp_port))
+                               : NULL;
     return c &&
                    (inbound ? c->spi_in == spi || c->ah_in == spi
-                            : c->spi_out == spi || c->ah_out == spi) &&
+                            : (c->spi_out == spi || c->ah_out == spi) && port_of(c) == udp_port) &&
                    (!remote || addr_equal(&c->remote.a, remote))
                ? c
                : NULL;
@@ -80,17 +95,17 @@ static void child_link(struct ike *ike, struct child *c, struct ike_peer *p)
     p->num_children++;
     map_put(&ike->child_number, c->number, c);
     map_put(&ike->child_in, c->spi_in, c);
-    map_put(&ike->child_out, peer_key(ike, &c->remote.a, c->spi_out), c);
+    map_put(&ike->child_out, out_key(ike, &c->remote.a, c->spi_out, port_of(c)), c);
     if (c->ah_in) {
         map_put(&ike->child_in, c->ah_in, c);
-        map_put(&ike->child_out, peer_key(ike, &c->remote.a, c->ah_out), c);
+        map_put(&ike->child_out, out_key(ike, &c->remote.a, c->ah_out, port_of(c)), c);
     }
 }
 
 /* forget_out: a peer may name one SPI twice. */
 static void forget_out(struct ike *ike, const struct child *c, u32 spi)
 {
-    u64 out = peer_key(ike, &c->remote.a, spi);
+    u64 out = out_key(ike, &c->remote.a, spi, port_of(c));
     if (map_get(&ike->child_out, out) == c) {
         map_del(&ike->child_out, out);
     }
@@ -391,13 +406,10 @@ void child_moved(struct ike *ike, struct child *c, const struct endpoint *local,
     m.type = DP_MOVE_SA;
     m.u.moved = (struct dp_moved_value){
         .flow = c->flow, .spi = c->spi_out, .dst = c->remote.a, .to = *remote};
-    u64 old = peer_key(ike, &c->remote.a, c->spi_out);
-    if (map_get(&ike->child_out, old) == c) {
-        map_del(&ike->child_out, old);
-    }
+    forget_out(ike, c, c->spi_out);
     c->local = *local;
     c->remote = *remote;
-    map_put(&ike->child_out, peer_key(ike, &c->remote.a, c->spi_out), c);
+    map_put(&ike->child_out, out_key(ike, &c->remote.a, c->spi_out, port_of(c)), c);
     if (p != c->peer) {
         struct ike_peer *was = c->peer;
         list_remove(&c->peer_link);
@@ -423,7 +435,8 @@ static void uninstall(struct ike *ike, const struct child *c, bool in)
     for (unsigned i = parts(p, c); i-- > 0;) {
         memset(&m, 0, sizeof m);
         m.type = DP_DEL_SA;
-        m.u.del = (struct dp_del_value){.spi = spi_of(c, &p[i], in),
+        m.u.del = (struct dp_del_value){.flow = c->flow,
+                                    .spi = spi_of(c, &p[i], in),
                                         .proto = p[i].proto,
                                         .dir = in ? SA_IN : SA_OUT,
                                         .linger_ms = in && c->heard_gone ? IN_GRACE_MS : 0,

@@ -4,7 +4,7 @@
  * the draft is kept. One datagram per ISAKMP SA (the newest: a client says it again), few in all, not for long.
  * Walk: v1_quick.c -> engine.c -> here -> main -> config.c -> ike.c, which runs it again.
  */
-#include "ike/ike_int.h"
+#include "ike/client.h"
 
 #include <stdlib.h>
 

@@ -9,6 +9,7 @@
  * child_install (in) -> send_draft -> child_install (out)]; then session_settle. What one version of
  * IKE is to it stands in struct version_ops; RFC 2408 5.
  */
+#include "ike/client.h"
 #include "ike/v1.h"
 
 /* One message on its way through. */

@@ -6,7 +6,7 @@
  *   FLOW_IDLE --want--> FLOW_P1 (no ISAKMP SA yet) --flow_p1_up--> FLOW_QM --flow_up--> FLOW_IDLE
  *                          |  flow_p1_failed: next peer, back          |  flow_failed, flow_quick_lost
  */
-#include "ike/ike_int.h"
+#include "ike/client.h"
 
 bool flow_negotiating(const struct flow *f)
 {

@@ -22,7 +22,7 @@ struct half_open {
     struct list link;   /* in ike.half_open, the oldest first; with guests in ike.met */
     struct list guests; /* of struct ike_sa, the oldest first */
     struct timer timer; /* of one that is met */
-    bool met;
+    bool met, frag;
     struct dh *dh; /* owned: our key pair for every message 3, NULL before the first */
     u8 nr[NONCE_LEN];
     struct endpoint local, remote;
@@ -89,6 +89,7 @@ void half_open_keep(struct ike *ike, struct ike_sa *sa)
     h->hash = sa->c.hash;
     h->auth = sa->c.auth;
     h->natt = sa->c.natt;
+    h->frag = sa->c.frag;
     h->group = sa->c.group;
     h->conn_id = sa->c.conn_id;
     h->policy = sa->c.policy;
@@ -145,6 +146,7 @@ struct ike_sa *half_open_resume(struct ike *ike, const struct half_open *h)
     sa->c.hash = h->hash;
     sa->c.auth = h->auth;
     sa->c.natt = h->natt;
+    sa->c.frag = h->frag;
     sa->c.group = h->group;
     sa->c.conn_id = h->conn_id;
     sa->c.policy = h->policy;
@@ -176,6 +178,11 @@ void half_open_back(struct ike *ike, struct half_open *h, struct ike_sa *sa)
     sa->peer = NULL;
     sa->main.dh = NULL;
     sa_free(ike, sa);
+}
+
+bool half_open_pieces(const struct half_open *h)
+{
+    return h->frag;
 }
 
 struct list *half_open_guests(struct half_open *h)

@@ -15,6 +15,7 @@
  *
  * RFC 2407, 2408, 2409. No socket, no clock, no file, no global.
  */
+#include "ike/client.h"
 #include "ike/v1.h"
 
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct ike *ike_new(const struct ike_env *env)
     list_init(&ike->any_flows);
     list_init(&ike->leases);
     list_init(&ike->parked);
+    list_init(&ike->frags);
     ike->half_timer.kind = TIMER_HALF_OPEN;
     ike->restart_timer.kind = TIMER_RESTART;
     env_random(ike->clock, ike->seed, sizeof ike->seed);
@@ -84,6 +86,7 @@ void ike_free(struct ike *ike)
     }
     lease_free(ike);
     client_free(ike);
+    frag_free(ike);
     while (todo_pop(ike, &t)) {
         /* nobody will do it any more */
     }
@@ -230,6 +233,34 @@ static void resumed(struct ike *ike, struct half_open *half, const struct datagr
     too_many_guests(ike, sa);
 }
 
+static void input(struct ike *ike, const struct datagram *in);
+
+/* piece: of a message of a negotiation that exists and has agreed on pieces. They come by whichever port the whole would. */
+static void piece(struct ike *ike, const struct datagram *in, const struct isakmp_hdr *h)
+{
+    static const char stray[] = "a piece of a message that is of no negotiation with pieces";
+    struct isakmp_hdr as = *h;
+    struct draft d = {.why = WHY_NONE};
+    u8 whole[ISAKMP_MAX];
+    size_t len = 0;
+    as.flags |= FL_ENCRYPTED;
+    struct ike_sa *sa = sa_find(ike, &as, &in->from);
+    struct half_open *half = sa ? NULL : half_open_find(ike, &as, &in->from);
+    if (!(sa ? sa->c.frag && !sa->deleted : half && half_open_pieces(half))) {
+        report(ike, NULL, &in->from.a, h->exchange, WHY_NO_SA, stray);
+    } else if (frag_in(ike, in, h, whole, &len, &d)) {
+        struct datagram joined = {whole, len, in->from, in->to};
+        if (len < ISAKMP_HDR || whole[16] == PL_FRAGMENT) {
+            report(ike, NULL, &in->from.a, h->exchange, WHY_MALFORMED, "pieces of a message that is a piece itself");
+        } else {
+            input(ike, &joined);
+        }
+        mem_wipe(whole, len);
+    } else if (d.why) {
+        report(ike, NULL, &in->from.a, h->exchange, d.why, d.detail);
+    }
+}
+
 static void input(struct ike *ike, const struct datagram *in)
 {
     const struct endpoint *from = &in->from, *to = &in->to;
@@ -244,6 +275,10 @@ static void input(struct ike *ike, const struct datagram *in)
         snprintf(why, sizeof why, "%s in bytes %u..%u of %zu. %s", isakmp_reason_name(f.reason),
                  f.off, f.off + MAX(f.len, 1) - 1, in->len, isakmp_reason_text(f.reason));
         report(ike, NULL, &from->a, h.exchange, WHY_MALFORMED, why);
+        return;
+    }
+    if (h.next == PL_FRAGMENT && !(h.flags & FL_ENCRYPTED)) {
+        piece(ike, in, &h);
         return;
     }
     struct ike_sa *sa = sa_find(ike, &h, from);

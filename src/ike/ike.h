@@ -150,6 +150,7 @@ struct ike_global_value {
     bool enabled; /* crypto isakmp enable */
     bool invalid_spi_recovery;
     bool aggressive_off; /* crypto isakmp aggressive-mode disable */
+    bool frag_off;       /* no crypto isakmp fragmentation */
     bool natt_off;       /* no crypto ipsec nat-transparency udp-encapsulation */
     u16 nat_keepalive_s; /* crypto isakmp nat keepalive; 0: 20 */
     bool restarted; /* this process replaces one that died: keep dp's SAs, renegotiate first */

@@ -83,6 +83,7 @@ struct sa_core {
     u8 phase;      /* enum sa_phase */
     u8 encr, hash; /* enum encr_id, hash_id */
     u8 nat;        /* NAT_ bits: in front of whom one stands */
+    bool frag;     /* both take messages in pieces (frag.c) */
     u16 natt;      /* what both speak of NAT traversal: one of enum vid_bit, 0: nothing */
     u16 auth, group;
     u32 conn_id, policy, life_s, vids;
@@ -296,13 +297,15 @@ struct ike {
     struct list met;       /* of struct half_open: those that have guests */
     struct list any_flows; /* of struct flow_ref: any peer */
     u8 seed[16];           /* of the keyed hashes */
-    /* keys: our cookie; sa_first_key; number; peer_key; SPI (in); peer_key with SPI (out); proxy
+    /* keys: our cookie; sa_first_key; number; peer_key; SPI (in); far end with SPI (out); proxy
      * identities */
     struct map sa_cookie, sa_first, sa_number, half_cookie, half_first, peer_map, child_number, child_in, child_out,
         old_in, old_out, flow_map, flow_proxy, grave_of, lease_map;
     struct list leases; /* lease.c */
     struct list parked; /* client.c */
     u32 num_parked;
+    struct list frags;  /* frag.c */
+    u16 frag_id;
     struct timer **heap; /* owned (timer.c) */
     size_t num_timers, cap_timers, half_bytes;
     struct timer half_timer;
@@ -497,6 +500,7 @@ void half_open_keep(struct ike *ike, struct ike_sa *sa);
 struct ike_sa *half_open_resume(struct ike *ike, const struct half_open *h);
 void half_open_back(struct ike *ike, struct half_open *h, struct ike_sa *sa);
 void half_open_guest(struct ike *ike, struct half_open *h, struct ike_sa *sa);
+bool half_open_pieces(const struct half_open *h); /* both ends take messages in pieces */
 struct list *half_open_guests(struct half_open *h); /* of struct ike_sa (half_link), the oldest first */
 /* half_open_full: there is no room for one more guest, and such a datagram would make one. */
 bool half_open_full(const struct ike *ike, const struct half_open *h, const u8 hash[32]);
@@ -621,6 +625,14 @@ bool live_speaks(const struct ike_sa *sa);         /* the far end can be asked *
 u32 live_silence_s(const struct ike *ike);         /* DP_SET_SILENCE */
 u32 live_heard_s(const struct ike *ike);           /* DP_SET_HEARD */
 
+/* frag.c */
+/* frag_in: a piece came; true: with it all have: the whole is in out. False with d->why set: it is none that can be used. */
+bool frag_in(struct ike *ike, const struct datagram *in, const struct isakmp_hdr *h, u8 out[ISAKMP_MAX], size_t *len,
+             struct draft *d);
+bool frag_wanted(const struct ike_sa *sa, size_t len); /* a message of that length is to go in pieces */
+void frag_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t len);
+void frag_free(struct ike *ike);
+
 /* budget.c */
 bool budget_take(struct ike *ike, const struct addr *from); /* one answer to a first message; false: not now */
 
@@ -650,6 +662,7 @@ u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct
 /* vendor_write_natt: which variants of NAT traversal are offered, or the one that is answered (VB_ bits). */
 void vendor_write_ours(const struct ike *ike, struct isakmp_out *o, const u8 cookie_i[8]);
 void vendor_write_natt(struct isakmp_out *o, u32 natt);
+void vendor_write_frag(struct isakmp_out *o);
 
 /* natt.c */
 u32 natt_offers(const struct ike *ike);           /* VB_ bits; 0: we have none */
@@ -680,7 +693,8 @@ static inline u8 child_proto(const struct child *c)
 }
 void child_install(struct ike *ike, struct ike_sa *sa, struct xch *x, bool in, bool out);
 void child_delete(struct ike *ike, struct child *c, bool tell);
-struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote);
+/* child_by_spi: udp_port: of an outbound one whose SAs go in UDP, else 0: several far ends may be behind one address. */
+struct child *child_by_spi(const struct ike *ike, u32 spi, bool inbound, const struct addr *remote, u16 udp_port);
 struct child *child_by_number(const struct ike *ike, u32 number);
 struct child *child_of_flow(const struct ike *ike, u32 flow); /* the newest that is up */
 /* child_on: the pair of that flow one half of which has that SPI and ends at dst; dir: enum dp_dir. */
@@ -720,21 +734,6 @@ const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa, const
 
 /* flow_template: the template that a quick mode with these proxy identities fits; NULL: none. */
 const struct ike_flow_value *flow_template(const struct ike *ike, const struct ike_sa *sa, const struct selector *sel);
-
-/* client.c */
-/* client_park: the datagram waits for a flow made of the draft's template, which main is asked for. client_unpark: takes one that
- * waits out; the caller frees it. client_free: forgets all. */
-struct parked {
-    struct list link;
-    u32 sa;
-    u64 at_ms;
-    struct datagram in; /* its data stands behind it */
-};
-void client_park(struct ike *ike, const struct ike_sa *sa, const struct datagram *in, const struct draft *d);
-struct parked *client_unpark(struct ike *ike);
-void client_free(struct ike *ike);
-/* client_lost: that flow has been without a pair too long. */
-void client_lost(struct ike *ike, const struct flow *f);
 
 /* inherit.c */
 void inherit_add(struct ike *ike, const struct dp_sa_value *sa); /* keeps no key */

@@ -18,6 +18,7 @@ enum {
     IN_GRACE_MS = 2000,           /* a pair that goes takes in that long what was under way when we said Delete */
     ANSWER_MS = 2000,             /* as responder we begin no quick mode of our own for a flow that long */
     OUT_CONFIRM_MS = 6000,        /* a new pair of ours that replaces one sends after that long at the latest */
+    FRAG_MAX_BYTES = 1200,        /* longer messages go in pieces of that, where both ends speak of it: with UDP and IP it fits 1280 */
     NATT_PORT = 4500, NATT_KEEPALIVE_S = 20, /* RFC 3948 4 */
     LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
     UNKNOWN_SPI_MS = 1000,        /* once in that time an SPI we do not know makes us do something, for each far end */

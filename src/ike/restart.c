@@ -45,7 +45,7 @@ static void remove_one(struct ike *ike, struct old_sa *o, bool tell)
     struct dp_msg m;
     memset(&m, 0, sizeof m);
     m.type = DP_DEL_SA;
-    m.u.del = (struct dp_del_value){.spi = v->spi, .proto = v->proto, .dir = v->dir, .dst = v->dst};
+    m.u.del = (struct dp_del_value){.spi = v->spi, .flow = v->flow, .proto = v->proto, .dir = v->dir, .dst = v->dst};
     forget_one(ike, o, tell);
     dp_send(ike, &m);
 }
@@ -61,7 +61,7 @@ static bool could_be(const struct dp_sa_value *sa)
 static bool known(const struct ike *ike, const struct dp_sa_value *sa)
 {
     bool in = sa->dir == SA_IN;
-    return child_by_spi(ike, sa->spi, in, in ? NULL : &sa->dst) ||
+    return child_by_spi(ike, sa->spi, in, in ? NULL : &sa->dst, in ? 0 : sa->encap_dst.port) ||
            inherit_find(ike, sa->spi, sa->dir, &sa->dst);
 }
 

@@ -280,7 +280,11 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
 
 void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t len)
 {
-    natt_send(ike, &sa->local, &sa->remote, data, len);
+    if (frag_wanted(sa, len)) {
+        frag_send(ike, sa, data, len);
+    } else {
+        natt_send(ike, &sa->local, &sa->remote, data, len);
+    }
 }
 
 /* ---- where it speaks ---- */

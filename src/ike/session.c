@@ -224,10 +224,16 @@ static void heard_error(struct ike *ike, struct ike_sa *sa, const struct todo *t
     }
 }
 
+/* udp_port: where its pairs go to in UDP, 0: they do not. */
+static u16 udp_port(const struct ike_sa *sa)
+{
+    return natt_udp(&sa->c) ? sa->remote.port : 0;
+}
+
 /* heard_gone: the peer has lost, or deletes, its inbound SA: ours towards it is of no use. */
 static void heard_gone(struct ike *ike, struct ike_sa *sa, u32 spi, bool tell)
 {
-    struct child *c = child_by_spi(ike, spi, false, &sa->remote.a);
+    struct child *c = child_by_spi(ike, spi, false, &sa->remote.a, udp_port(sa));
     if (c) { /* its Delete may be faster than the last packets it sent */
         c->heard_gone = true;
         child_delete(ike, c, tell);
@@ -236,7 +242,7 @@ static void heard_gone(struct ike *ike, struct ike_sa *sa, u32 spi, bool tell)
 
 static void heard_lifetime(struct ike *ike, struct ike_sa *sa, const struct todo *t)
 {
-    struct child *c = child_by_spi(ike, t->spi, false, &sa->remote.a);
+    struct child *c = child_by_spi(ike, t->spi, false, &sa->remote.a, udp_port(sa));
     if (c) {
         child_shorten(ike, c, t->seconds);
     }

@@ -39,6 +39,9 @@ bool am_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *o
     sig_ask(ike, d);
     d->sa.auth = 0;
     vendor_write_natt(&d->out, natt_offers(ike));
+    if (!ike->conf->global.frag_off) {
+        vendor_write_frag(&d->out);
+    }
     vendor_write_ours(ike, &d->out, d->sa.cookie_i);
     ev_ike_begin_am(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_am){.flow = sa->flow});
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_AM");
@@ -91,6 +94,9 @@ void am_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     p1_write_proof(ike, sa, d);
     sig_ask(ike, d);
     vendor_write_natt(&d->out, d->sa.natt);
+    if (d->sa.frag) {
+        vendor_write_frag(&d->out);
+    }
     vendor_write_ours(ike, &d->out, d->sa.cookie_i);
     natd_write(d);
     warn_once(ike, sa, d);

@@ -18,6 +18,9 @@ bool mm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *h
         return false;
     }
     vendor_write_natt(&d->out, natt_offers(ike));
+    if (!ike->conf->global.frag_off) {
+        vendor_write_frag(&d->out);
+    }
     trace_input(ike, sa, 0, 0, "IKE_MESG_FROM_IPSEC", "IKE_SA_REQ_MM");
     trace_state(ike, 0, &sa->remote.a, XS_READY, XS_I_MM1, false);
     ev_ike_begin_mm(ike->log, 0, &sa->remote.a, &(struct evb_ike_begin_mm){.flow = sa->flow});
@@ -36,6 +39,9 @@ void mm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     draft_hdr(d, false);
     p1_write_choice(d);
     vendor_write_natt(&d->out, d->sa.natt);
+    if (d->sa.frag) {
+        vendor_write_frag(&d->out);
+    }
 }
 
 enum verdict mm_i2(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,

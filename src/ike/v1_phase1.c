@@ -60,6 +60,7 @@ enum verdict p1_choose(struct ike *ike, const struct ike_sa *sa, const struct is
         return V_REPLY_ERROR;
     }
     d->sa.natt = natt_choose(ike, d->sa.vids);
+    d->sa.frag = (d->sa.vids & VB_FRAG) && !ike->conf->global.frag_off;
     memcpy(d->sa.cookie_i, m->hdr.cookie_i, 8);
     p1_our_cookie(ike, d->sa.cookie_r);
     accept_policy(ike, m, p, transform, d);
@@ -79,6 +80,7 @@ enum verdict p1_answered(struct ike *ike, const struct ike_sa *sa, const struct 
     memcpy(d->sa.cookie_r, m->hdr.cookie_r, 8);
     d->sa.vids |= vendor_read(ike, sa, 0, m);
     d->sa.natt = natt_choose(ike, d->sa.vids);
+    d->sa.frag = (d->sa.vids & VB_FRAG) && !ike->conf->global.frag_off;
     u32 have = secrets(ike, sa, d);
     if (!p1_answer_ok(ike, sa, m, d)) {
         return V_DROP;

@@ -134,6 +134,17 @@ static void write_vid(struct isakmp_out *o, u16 bit)
     }
 }
 
+void vendor_write_frag(struct isakmp_out *o)
+{
+    u8 id[20] = {[16] = 0x80}; /* main mode; the other exchanges follow */
+    for (unsigned i = 0; i < ARRAY_LEN(vids); i++) {
+        if (vids[i].bit == VB_FRAG) {
+            memcpy(id, vids[i].b, 16);
+        }
+    }
+    isakmp_out_payload(o, PL_VID, id, sizeof id);
+}
+
 void vendor_write_natt(struct isakmp_out *o, u32 natt)
 {
     static const u16 order[] = {VB_NATT_RFC, VB_NATT_V7, VB_NATT_V3, VB_NATT_V2}; /* as IOS has it */

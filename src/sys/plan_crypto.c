@@ -71,6 +71,7 @@ void planner_ike_global(struct planner *k)
     str_copy(g->hostname, sizeof g->hostname, k->c->hostname);
     g->aggressive_off = k->c->aggressive_off;
     g->natt_off = k->c->natt_off;
+    g->frag_off = k->c->frag_off;
     g->nat_keepalive_s = k->c->nat_keepalive_s;
     planner_self(k, k->c->identity, "", &g->self);
     CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)

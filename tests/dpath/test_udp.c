@@ -327,6 +327,35 @@ static void t_moves(void **state)
     pair_free(t);
 }
 
+/* Two far ends behind one address may choose the same SPI: neither takes the other's place, nor is taken away for it. */
+static void t_one_spi_twice(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    rig_begin(r);
+    rig_flow(r, (struct dp_flow_value){.flow = 7});
+    rig_flow(r, (struct dp_flow_value){.flow = 8});
+    rig_commit(r);
+    for (u32 flow = 7; flow <= 8; flow++) {
+        rig_sa(r, in_udp(rig_sa_value(flow, 0x3000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA1, RIG_A4, RIG_B4), 4500,
+                         (u16)(20000 + flow)));
+    }
+    struct addr b = rig_addr(RIG_B4);
+    assert_non_null(sa_lookup(r->dp, 0x3000, 50, SA_OUT, &b, 7));
+    assert_non_null(sa_lookup(r->dp, 0x3000, 50, SA_OUT, &b, 8));
+    struct dp_msg move = {.type = DP_MOVE_SA};
+    move.u.moved = (struct dp_moved_value){8, 0x3000, b, {b, 30000}};
+    dp_ctl(r->dp, FROM_IKE, &move, -1);
+    assert_int_equal(sa_lookup(r->dp, 0x3000, 50, SA_OUT, &b, 7)->val.encap_dst.port, 20007);
+    assert_int_equal(sa_lookup(r->dp, 0x3000, 50, SA_OUT, &b, 8)->val.encap_dst.port, 30000);
+    struct dp_msg gone = {.type = DP_DEL_SA};
+    gone.u.del = (struct dp_del_value){.spi = 0x3000, .flow = 7, .proto = 50, .dir = SA_OUT, .dst = b};
+    dp_ctl(r->dp, FROM_IKE, &gone, -1);
+    assert_null(sa_lookup(r->dp, 0x3000, 50, SA_OUT, &b, 7));
+    assert_non_null(sa_lookup(r->dp, 0x3000, 50, SA_OUT, &b, 8));
+    rig_free(r);
+}
+
 /* Eight bytes less fit, and not one more. */
 static void t_what_fits(void **state)
 {
@@ -359,7 +388,7 @@ int main(void)
         cmocka_unit_test(t_both_ways),     cmocka_unit_test(t_encapsulation_differs),
         cmocka_unit_test(t_no_esp),        cmocka_unit_test(t_checksums_are_mended),
         cmocka_unit_test(t_moved_is_told), cmocka_unit_test(t_moves),
-        cmocka_unit_test(t_what_fits),
+        cmocka_unit_test(t_what_fits),     cmocka_unit_test(t_one_spi_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import ADIT, Lab, sh, until
+from conftest import ADIT, Capture, Lab, sh, until
 from far_end import FarEnd
 from test_far_end import TOPOLOGY
 
@@ -173,6 +173,27 @@ def test_main_mode(quiet, first):
     status = s.far.sh("ipsec statusall")
     assert re.search(r"c\[\d+\]: ESTABLISHED .*\[far\.example\]\.\.\.192\.0\.2\.1\[C=ZZ, O=peers, CN=R1\]", status), status
     assert "far.example" in s.lab.exec("R1", "show crypto session detail"), s.lab.exec("R1", "show crypto session detail")
+
+
+@pytest.mark.parametrize("first", ["adit", "strongswan"])
+def test_in_pieces(quiet, tmp_path, first):
+    """Messages with certificates go in pieces, where both ends speak of it: strongSwan's of 500 bytes, adit's of 1200."""
+    s = quiet
+    s.far.sh("echo 'charon { fragment_size = 500 }' >/etc/strongswan.d/adit.conf")
+    cap = Capture(s.lab.ns("R1"), "Fa0-0", tmp_path / "wan.pcap")
+    s.start()
+    if first == "strongswan":
+        out = s.far.sh("ipsec up c", check=False)
+        assert "connection 'c' established successfully" in out, out + s.state()
+    else:
+        until(lambda: s.ping(), 15)
+    assert s.ping(5), s.state()
+    seen = cap.close("ip.src", "isakmp.nextpayload", "frame.len")
+    pieces = {src: [int(n) for a, p, n in seen if a == src and p == "132"] for src in ("192.0.2.1", "192.0.2.2")}
+    assert pieces["192.0.2.2"] and max(pieces["192.0.2.2"]) <= 14 + 500, seen
+    assert max(int(n) for a, p, n in seen if a == "192.0.2.1" and p) <= 14 + 28 + 1200, seen
+    assert bool(pieces["192.0.2.1"]) == (s.kind != "ecdsa256"), pieces  # that chain is short
+    s.far.sh("rm /etc/strongswan.d/adit.conf")
 
 
 def test_stranger(quiet):

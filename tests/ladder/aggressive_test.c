@@ -457,6 +457,26 @@ static void initiator_with_a_profile(void **state)
     world_free(w);
 }
 
+/* a profile has a keepalive of its own */
+static void keepalive_of_a_profile(void **state)
+{
+    (void)state;
+    struct setup a = setup_default(A), b = setup_default(B);
+    profile(&a, "P", "", IKE_MATCH_ADDRESS, "");
+    struct ike_profile_value *p = &a.other[0].u.profile;
+    p->keepalive_set = true, p->keepalive_s = 10, p->keepalive_retry_s = 3;
+    a.other[1].u.match.net = prefix_host(&a.flow.peer[0]);
+    str_copy(a.flow.profile, sizeof a.flow.profile, "P");
+    struct world *w = begun(76, &a, &b);
+    assert_int_equal(pairs_up(w), 1);
+    world_run(w, 100500);
+    assert_in_range(count_of(&w->s[B], EV_IKE_DPD), 9, 10);
+    assert_int_equal(count_of(&w->s[A], EV_IKE_DPD), 0);
+    assert_int_equal(w->s[A].heard_s, 5); /* and the data plane tells of what comes in */
+    assert_int_equal(w->s[B].heard_s, 0);
+    world_free(w);
+}
+
 /* each kind of `match identity` */
 static void matches(void **state)
 {
@@ -522,6 +542,7 @@ int main(void)
         cmocka_unit_test(profile_of_the_identity),
         cmocka_unit_test(profile_before_the_key),
         cmocka_unit_test(initiator_with_a_profile),
+        cmocka_unit_test(keepalive_of_a_profile),
         cmocka_unit_test(matches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

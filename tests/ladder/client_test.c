@@ -4,6 +4,8 @@
  */
 #include "world.h"
 
+#include "ike/client.h"
+
 #include <stdlib.h>
 
 enum { TEMPLATE = 90, CLIENT = 91 };

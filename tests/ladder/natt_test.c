@@ -392,6 +392,16 @@ static void two_behind_one_nat(void **state)
     assert_int_equal(w->s[B].num_sas, 4);
     assert_int_equal(w->s[A].num_sas, 2);
     assert_int_equal(w->s[C].num_sas, 2);
+    unsigned seen = 0;
+    LIST_FOR (it, &w->s[B].ike->children) { /* SPIs are their choice: one cannot name the other's pair by its SPI */
+        const struct child *k = CONTAINER_OF(it, struct child, link);
+        u16 port = k->remote.port, others = port == 14500 ? 34500 : 14500;
+        assert_ptr_equal(child_by_spi(w->s[B].ike, k->spi_out, false, &k->remote.a, port), k);
+        assert_null(child_by_spi(w->s[B].ike, k->spi_out, false, &k->remote.a, others));
+        assert_null(child_by_spi(w->s[B].ike, k->spi_out, false, &k->remote.a, 0));
+        seen++;
+    }
+    assert_int_equal(seen, 2);
     w->s[C].num_sas = 0; /* C starts again without a word, and greets */
     world_restart(w, C);
     world_config(w, C, &c);

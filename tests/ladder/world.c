@@ -280,7 +280,7 @@ struct setup setup_default(int side)
     s.flow.any_mode = s.flow.tunnel_if = true;
     str_copy(s.flow.map, sizeof s.flow.map, "Tunnel0-head-0");
     s.global =
-        (struct ike_global_value){.enabled = true, .retransmit_ms = 10000, .retransmit_tries = 5};
+        (struct ike_global_value){.enabled = true, .retransmit_ms = 10000, .retransmit_tries = 5, .frag_off = true};
     return s;
 }
 
