@@ -46,7 +46,7 @@ static void on_event(void *ctx, const struct ev_rec *rec)
 static bool is_staged(u32 type)
 {
     return type == DP_CFG_TUNNEL || type == DP_CFG_FLOW || type == DP_CFG_POLICY ||
-           type == DP_CFG_RPF;
+           type == DP_CFG_RPF || type == DP_CFG_SA;
 }
 
 /* take_generation: of what is not whole or holds another kind of value nothing is staged, and COMMIT's answer
@@ -64,6 +64,7 @@ static void take_generation(struct dp_proc *p, u64 asked, int fd)
     dp_ctl(p->dp, FROM_MAIN,
            &(struct dp_msg){.type = DP_CFG_COMMIT, .u.number = ok ? g.num : UINT64_MAX}, -1);
     generation_close(&g);
+    mem_wipe(&m, sizeof m); /* manual keys are in it */
 }
 
 static void ike_gone(struct dp_proc *p)

@@ -6,6 +6,7 @@
   walks      every function and file that docs/DESIGN.md names in backticks exists
   circles    no two files of a room call each other, directly or over others
   format     every file opens with a comment that says what it is
+  features   each test that docs/FEATURES.md names exists
 
 Prints one line per fault and `N checks passed, N failed`; exit status 1 when something failed.
 """
@@ -118,10 +119,18 @@ def walks():
         check(f"`{path.name}`" in text or f"`{path.relative_to(root)}`" in text, f"docs/DESIGN.md has no line for {path.relative_to(root)}")
 
 
+def features():
+    """Each test that docs/FEATURES.md names is there."""
+    for path, name in sorted(set(re.findall(r"`(tests/[\w/.]+):(\w+)`", (root / "docs/FEATURES.md").read_text()))):
+        source = (root / path).read_text() if (root / path).exists() else ""
+        check(re.search(rf"^(def |static void ){name}\(", source, re.M) is not None, f"docs/FEATURES.md names {path}:{name}, which does not exist")
+
+
 includes()
 sizes()
 circles()
 heads()
 walks()
+features()
 print(f"{passed} checks passed, {failed} failed")
 sys.exit(failed > 0)

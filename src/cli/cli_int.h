@@ -149,7 +149,7 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
     H(ts_mode) H(ts_esn) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
     H(isakmp_fragmentation) H(nat_transparency) H(nat_keepalive) H(aggressive_mode) H(isakmp_identity) H(domain_name) H(keyring) H(ring_key) H(local_address) H(isakmp_text) \
     H(isakmp_profile) H(prof_keyring) H(prof_trust) H(prof_match) H(prof_self) H(prof_keepalive) H(prof_initiate) \
-    H(set_isakmp_profile) H(isakmp_peer) H(peer_password) H(peer_endpoint) H(map_isakmp_profile) \
+    H(set_isakmp_profile) H(session_key) H(isakmp_peer) H(peer_password) H(peer_endpoint) H(map_isakmp_profile) \
     H(ospf_network) H(ospf_keep) H(acl_ipv6) H(ace) H(ace_remark)                                    \
     H(trustpoint) H(tp_enroll) H(tp_subject) H(tp_fqdn) H(tp_ip) H(tp_revocation) H(tp_keypair) H(tp_url) \
     H(tp_keep) H(cert_chain) H(certificate) H(pki_authenticate) H(pki_enroll) H(pki_import) H(pki_import_pem)         \
@@ -162,6 +162,17 @@ CFG_HANDLERS(H)
 
 /* cfg_key_text: the pre-shared key of a line, opened. False: it cannot be read here. */
 bool cfg_key_text(struct cfg *k, const struct match *m, const struct conf_key *of, char out[SECRET_MAX + 1]);
+/* cfg_key_word: the same of the argument arg with the type `type`. */
+bool cfg_key_word(struct cfg *k, const struct match *m, const char *arg, const char *type,
+                  const struct conf_key *of, char out[SECRET_MAX + 1]);
+/* cmd_conf_manual.c: what the lines of other files ask about an entry with manual keys. cfg_map_kind: the entry is, or may
+ * become, what the line says. cfg_manual_sets: these transform sets go with it and its keys. cfg_manual_refuses: what only
+ * IKE's entries have; true: the line is refused. cfg_manual_whose: what binds an encrypted key to its place, as a conf_key. */
+bool cfg_map_kind(struct cfg *k, const struct match *m, struct conf_map_entry *e, bool is_new);
+bool cfg_manual_sets(struct cfg *k, const struct match *m, const char *const *sets, u8 num);
+bool cfg_manual_refuses(struct cfg *k, const struct match *m);
+void cfg_manual_whose(struct conf_key *out, const struct conf *c, const struct conf_map_entry *e, enum conf_way way, bool ah,
+                      bool auth, u32 spi);
 /* cli_key_purpose: what binds an encrypted key to its peer. Returns out. */
 enum { KEY_PURPOSE = PREFIX_STR + CONF_NAME };
 const char *cli_key_purpose(char out[KEY_PURPOSE], const struct conf_key *of);

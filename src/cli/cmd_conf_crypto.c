@@ -91,7 +91,7 @@ bool cfg_pol_group(struct cfg *k, const struct match *m)
     struct conf_isakmp_policy *p = k->at;
     u16 id = m->no ? 1 : (u16)match_number(m, "id", 1);
     if (!group_row(id)) {
-        return cfg_fail(k, m, "id", "group %u is not known; there are 1 2 5 14 15 16 18 19 20 21",
+        return cfg_fail(k, m, "id", "group %u is not known; there are 1 2 5 14 15 16 17 18 19 20 21 24",
                         id);
     }
     p->group = id;
@@ -320,7 +320,7 @@ static struct conf_sa_params *params(struct cfg *k)
 bool cfg_set_ts(struct cfg *k, const struct match *m)
 {
     struct conf_sa_params *p = params(k);
-    const char *sets[ARRAY_LEN(p->sets)];
+    const char *sets[ARRAY_LEN(p->sets)] = {NULL};
     u8 num = 0;
     for (int i = 0; i < m->num; i++) {
         if (!m->arg[i].keyword && !m->no && num < ARRAY_LEN(sets)) {
@@ -332,6 +332,9 @@ bool cfg_set_ts(struct cfg *k, const struct match *m)
             }
             sets[num++] = m->arg[i].text;
         }
+    }
+    if (!cfg_manual_sets(k, m, sets, num)) {
+        return false;
     }
     for (unsigned i = 0; i < num; i++) {
         str_copy(p->sets[i], CONF_NAME, sets[i]);
@@ -346,10 +349,13 @@ bool cfg_set_pfs(struct cfg *k, const struct match *m)
     struct conf_sa_params *p = params(k);
     const char *g = match_text(m, "group");
     u16 id = g ? (u16)strtoul(g + strspn(g, "group"), NULL, 10) : 1;
+    if (cfg_manual_refuses(k, m)) {
+        return false;
+    }
     if (!m->no && (!group_row(id) || (g && strncmp(g, "group", 5) != 0))) {
         return cfg_fail(k, m, "group",
-                        "expected group1 group2 group5 group14 group15 group16 group18 group19 "
-                        "group20 group21");
+                        "expected group1 group2 group5 group14 group15 group16 group17 group18 "
+                        "group19 group20 group21 group24");
     }
     p->pfs_group = m->no ? 0 : id;
     return true;
@@ -358,6 +364,9 @@ bool cfg_set_pfs(struct cfg *k, const struct match *m)
 bool cfg_set_life(struct cfg *k, const struct match *m)
 {
     struct conf_sa_params *p = params(k);
+    if (cfg_manual_refuses(k, m)) {
+        return false;
+    }
     if (match_has(m, "seconds")) {
         p->life_s = m->no ? 0 : (u32)match_number(m, "s", 0);
     } else if (match_has(m, "kilobytes")) {
@@ -369,6 +378,9 @@ bool cfg_set_life(struct cfg *k, const struct match *m)
 bool cfg_set_replay(struct cfg *k, const struct match *m)
 {
     struct conf_sa_params *p = params(k);
+    if (cfg_manual_refuses(k, m)) {
+        return false;
+    }
     p->has_replay = !m->no;
     p->replay_window = m->no ? 0 : replay_window(m);
     return true;
@@ -432,11 +444,15 @@ bool cfg_map(struct cfg *k, const struct match *m)
             return cfg_fail(k, m, "seq", "this entry goes by the dynamic map %.60s; take it out first", e->dynamic);
         }
     }
+    struct conf_map_entry *e = conf_map_entry_get(k->c, map, seq, k->src);
+    if (!cfg_map_kind(k, m, e, is_new)) {
+        return false;
+    }
     if (is_new && k->out) {
         sb_add(k->out, "% NOTE: This new crypto map will remain disabled until a peer\n"
                        "        and a valid access list have been configured.\n");
     }
-    cfg_enter(k, M_MAP, conf_map_entry_get(k->c, map, seq, k->src));
+    cfg_enter(k, M_MAP, e);
     return true;
 }
 
@@ -499,6 +515,9 @@ bool cfg_map_peer(struct cfg *k, const struct match *m)
     e->num_peers = kept;
     if (m->no) {
         return true;
+    }
+    if (kept && e->manual) {
+        return cfg_fail(k, m, "peer", "an ipsec-manual entry has one peer; take the other out first");
     }
     if (kept == CONF_MAX_PEERS) {
         return cfg_fail(k, m, "peer", "at most %d peers in one crypto map entry", CONF_MAX_PEERS);

@@ -305,6 +305,9 @@ bool cfg_set_isakmp_profile(struct cfg *k, const struct match *m)
 {
     struct conf_sa_params *p = k->mode == M_PROFILE ? &((struct conf_profile *)k->at)->sa
                                                     : &((struct conf_map_entry *)k->at)->sa;
+    if (cfg_manual_refuses(k, m)) {
+        return false;
+    }
     str_copy(p->isakmp_profile, sizeof p->isakmp_profile, m->no ? "" : match_text(m, "profile"));
     p->isakmp_profile_src = k->src;
     return true;

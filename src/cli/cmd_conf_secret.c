@@ -224,15 +224,21 @@ const char *cli_key_purpose(char out[KEY_PURPOSE], const struct conf_key *of)
 bool cfg_key_text(struct cfg *k, const struct match *m, const struct conf_key *of,
                   char out[SECRET_MAX + 1])
 {
-    const char *key = match_text(m, "key");
+    return cfg_key_word(k, m, "key", "type", of, out);
+}
+
+bool cfg_key_word(struct cfg *k, const struct match *m, const char *arg, const char *type,
+                  const struct conf_key *of, char out[SECRET_MAX + 1])
+{
+    const char *key = match_text(m, arg);
     char purpose[KEY_PURPOSE];
     out[0] = 0;
-    if (match_number(m, "type", 0) != 6) {
+    if (match_number(m, type, 0) != 6) {
         return str_copy(out, SECRET_MAX + 1, key) ||
-               cfg_fail(k, m, "key", "a key has at most %d characters", SECRET_MAX);
+               cfg_fail(k, m, arg, "a key has at most %d characters", SECRET_MAX);
     }
     if (!password_ours6(key)) {
-        return cfg_fail(k, m, "type",
+        return cfg_fail(k, m, type,
                         "this key was encrypted by an IOS; only the one that made it "
                         "can read it: write the key in clear");
     }
@@ -243,10 +249,10 @@ bool cfg_key_text(struct cfg *k, const struct match *m, const struct conf_key *o
         open = password_reveal6(out, &former[i], cli_key_purpose(purpose, of), key);
     }
     if (!known) {
-        return cfg_fail(k, m, "type",
+        return cfg_fail(k, m, type,
                         "this key is encrypted and there is no master key (key "
                         "config-key password-encrypt KEY)");
     }
-    return open || cfg_fail(k, m, "key",
+    return open || cfg_fail(k, m, arg,
                             "this key was encrypted under another master key or for another peer");
 }

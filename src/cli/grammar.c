@@ -140,7 +140,7 @@ const struct cmd cli_commands[] = {
     CFG(M_CONF, "crypto map WORD:name client authentication list WORD:list", client),
     CFG(M_CONF, "crypto map WORD:name isakmp authorization list WORD:list", client),
     CFG(M_CONF, "crypto map WORD:name client configuration address {respond | initiate}", client),
-    CFG(M_CONF, "crypto map WORD:name <1-65535:seq> [ipsec-isakmp]", map),
+    CFG(M_CONF, "crypto map WORD:name <1-65535:seq> [ipsec-isakmp | ipsec-manual]", map),
     CFG(M_CONF, "crypto map WORD:name <1-65535:seq> ipsec-isakmp dynamic WORD:dynamic", map_dynamic),
     CFG(M_CONF, "crypto dynamic-map WORD:name <1-65535:seq>", dynamic_map),
     CFG(M_CONF, "crypto {pki | ca} trustpoint WORD:name", trustpoint),
@@ -185,6 +185,14 @@ const struct cmd cli_commands[] = {
     CFG(M_MAP, "match address WORD:acl", map_match),
     CFG(M_DYN, "match address WORD:acl", dyn_match),
     CFG(M_MAP | M_DYN, "reverse-route [static]", reverse_route),
+    CFG(M_MAP,
+        "set session-key {inbound | outbound} esp <256-4294967295:spi> cipher [<0-6:type>] WORD:key "
+        "[authenticator [<0-6:atype>] WORD:auth]",
+        session_key),
+    CFG(M_MAP, "set session-key {inbound | outbound} esp <256-4294967295:spi> authenticator [<0-6:atype>] WORD:auth",
+        session_key),
+    CFG(M_MAP, "set session-key {inbound | outbound} ah <256-4294967295:spi> [<0-6:atype>] WORD:auth",
+        session_key),
     /* ---- interfaces ---- */
     CFG(M_CONF, "interface IF:if [point-to-point]", interface),
     CFG(M_IF, "description LINE:text", if_description),
@@ -494,6 +502,9 @@ static const struct {
     {"include-local-lan", "Clients may speak with their own network"}, {"max-users", "Clients of the group at most"},
     {"dynamic-map", "Templates for clients"}, {"dynamic", "By a template, for whoever proves himself"},
     {"reverse-route", "A route to what is behind the far end"},
+    {"ipsec-manual", "Keys by hand"}, {"session-key", "A key by hand, and the SPI it is for"},
+    {"inbound", "Of what comes in"}, {"outbound", "Of what goes out"}, {"ah", "Authentication header"},
+    {"cipher", "The key of the cipher, hexadecimal"}, {"authenticator", "The key of the authenticator, hexadecimal"},
     {"keys", "Keys of the running SAs, while the key log is on"}, {"wireshark", "As Wireshark's tables want them"},
 };
 /* clang-format on */

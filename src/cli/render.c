@@ -264,8 +264,12 @@ static void sa_block(const struct cli_show *w, const struct dp_sa_info *s, const
             w->c->dialect_15 && v->conn_id > 2000 ? v->conn_id - 2000 : v->conn_id,
             v->conn_id > 2000 ? v->conn_id - 2000 : v->conn_id,
             w->c->dialect_15 ? "sibling_flags 80000040, " : "", f->map);
-    sb_addf(o, "        sa timing: remaining key lifetime (k/sec): (%" PRIu64 "/%u)\n", left_kb(s),
-            left_s(s));
+    if (v->hard_kb || v->hard_s) {
+        sb_addf(o, "        sa timing: remaining key lifetime (k/sec): (%" PRIu64 "/%u)\n", left_kb(s),
+                left_s(s));
+    } else {
+        sb_add(o, "        no sa timing\n"); /* manual keys */
+    }
     sb_addf(o, "        IV size: %u bytes\n", encr_row(v->encr)->iv_len);
     sb_addf(o, "        replay detection support: %s\n",
             v->replay_window && (v->auth || encr_row(v->encr)->icv_len) ? "Y" : "N");

@@ -70,12 +70,26 @@ static void show_rules(const struct cli_show *w, const char *acl, const struct l
     }
 }
 
+/* show_manual: instead of what is negotiated: which keys there are, never what they are. */
+static void show_manual(const struct cli_show *w, const struct conf_map_entry *e)
+{
+    static const char *const ways[] = {[CONF_IN] = "Inbound", [CONF_OUT] = "Outbound"};
+    struct strbuf *o = w->out;
+    sb_addf(o, "        Transform sets={\n                %s,\n        }\n", e->sa.num_sets ? e->sa.sets[0] : "");
+    for (enum conf_way way = CONF_IN; way <= CONF_OUT; way++) {
+        const struct conf_session_key *esp = &e->esp[way], *ah = &e->ah[way];
+        sb_addf(o, "        %s esp spi: %u,\n         cipher key: %s,\n         auth_key: %s,\n", ways[way], esp->spi,
+                esp->cipher[0] ? "(hidden)" : "", esp->auth[0] ? "(hidden)" : "");
+        sb_addf(o, "        %s ah spi: %u,\n            key: %s,\n", ways[way], ah->spi, ah->auth[0] ? "(hidden)" : "");
+    }
+}
+
 static void show_entry(const struct cli_show *w, const struct conf_map *m,
                        const struct conf_map_entry *e)
 {
     char a[ADDR_STR];
     const struct conf_acl *acl = conf_entry_list(w->c, e);
-    sb_addf(w->out, "Crypto Map \"%s\" %u ipsec-isakmp\n", m->name, e->seq);
+    sb_addf(w->out, "Crypto Map \"%s\" %u %s\n", m->name, e->seq, e->manual ? "ipsec-manual" : "ipsec-isakmp");
     if (e->dynamic[0]) {
         sb_addf(w->out, "        Dynamic map template tag: %s\n", e->dynamic);
         show_clients(w, m, e);
@@ -91,7 +105,11 @@ static void show_entry(const struct cli_show *w, const struct conf_map *m,
     if (e->num_peers) {
         sb_addf(w->out, "        Current peer: %s\n", addr_str(a, &e->peers[0]));
     }
-    cli_show_params(w, &e->sa, "        ");
+    if (e->manual) {
+        show_manual(w, e);
+    } else {
+        cli_show_params(w, &e->sa, "        ");
+    }
 }
 
 /* show_held: what an interface drops beside what its map says. */

@@ -144,7 +144,7 @@ static void running_params(struct strbuf *o, const struct conf_sa_params *p)
     }
 }
 
-static void running_entry(struct strbuf *o, const struct conf_map_entry *e)
+static void running_entry(struct strbuf *o, const struct conf *c, const struct conf_map_entry *e)
 {
     char a[ADDR_STR];
     if (e->description[0]) {
@@ -153,6 +153,7 @@ static void running_entry(struct strbuf *o, const struct conf_map_entry *e)
     for (unsigned i = 0; i < e->num_peers; i++) {
         sb_addf(o, " set peer %s\n", addr_str(a, &e->peers[i]));
     }
+    running_session_keys(o, c, e);
     running_params(o, &e->sa);
     if (e->acl[0]) {
         sb_addf(o, " match address %s\n", e->acl);
@@ -201,7 +202,7 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
         CONF_FOR(struct conf_map_entry, e, &d->entries)
         {
             sb_addf(o, "crypto dynamic-map %s %u\n", d->name, e->seq);
-            running_entry(o, e);
+            running_entry(o, c, e);
         }
         sb_add(o, "!\n");
     }
@@ -222,8 +223,8 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
                 sb_addf(o, "crypto map %s %u ipsec-isakmp dynamic %s \n", m->name, e->seq, e->dynamic);
                 continue;
             }
-            sb_addf(o, "crypto map %s %u ipsec-isakmp \n", m->name, e->seq);
-            running_entry(o, e);
+            sb_addf(o, "crypto map %s %u %s \n", m->name, e->seq, e->manual ? "ipsec-manual" : "ipsec-isakmp");
+            running_entry(o, c, e);
         }
         sb_add(o, "!\n");
     }

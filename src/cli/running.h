@@ -19,4 +19,7 @@ void running_client(struct strbuf *o, const char *before, const struct conf_clie
 void running_groups(struct strbuf *o, const struct conf *c);
 void running_pools(struct strbuf *o, const struct conf *c);
 
+/* running_manual.c: the keys of an ipsec-manual entry. */
+void running_session_keys(struct strbuf *o, const struct conf *c, const struct conf_map_entry *e);
+
 #endif

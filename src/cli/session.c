@@ -460,12 +460,15 @@ static int filtered_line(struct session *s, char *line, u32 mode)
 
 bool cli_may_hold_secret(const char *line)
 {
-    /* the keywords before WORD:secret, WORD:key and `password` texts in grammar.c */
-    static const char *const words[] = {"secret", "password", "key", "password-encrypt", "pem"};
+    /* the keywords before WORD:secret, WORD:key, `password` texts and session keys in grammar.c */
+    static const struct {
+        const char *word;
+        size_t least; /* letters: `i` is include, too */
+    } words[] = {{"secret", 1}, {"password", 1}, {"key", 1}, {"password-encrypt", 1}, {"pem", 1}, {"inbound", 2}, {"outbound", 1}};
     for (const char *at = line + strspn(line, " \t"); *at;) {
         size_t len = strcspn(at, " \t"), gap = strspn(at + len, " \t");
         for (unsigned i = 0; i < ARRAY_LEN(words) && at[len + gap]; i++) {
-            if (strncmp(words[i], at, len) == 0) {
+            if (len >= words[i].least && strncmp(words[i].word, at, len) == 0) {
                 return true;
             }
         }

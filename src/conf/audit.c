@@ -11,7 +11,7 @@ struct audit {
     void (*found)(void *ctx, const struct conf_finding *f);
     void *ctx;
     u32 seen_encr, seen_hash, seen_group; /* bits: said already */
-    bool seen_aggressive;
+    bool seen_aggressive, seen_manual;
 };
 
 static void say(struct audit *a, struct conf_src src, bool weak, const char *what, const char *text)
@@ -183,6 +183,31 @@ static void say_stand(struct audit *a, const struct conf_map_entry *e, const cha
     }
 }
 
+/* check_manual: an entry with keys by hand: what it lacks, and that it has them at all. */
+static void check_manual(struct audit *a, const struct conf_map_entry *e, const char *whose)
+{
+    char why[CONF_WHY];
+    const struct conf_acl *l = conf_entry_list(a->c, e);
+    const struct conf_ace *first = NULL;
+    if (!a->seen_manual) {
+        a->seen_manual = true;
+        say(a, e->src, true, "a manual key (no replay protection, no new keys)", "ipsec-isakmp");
+    }
+    if (conf_manual_fault(a->c, e, why)) {
+        say(a, e->src, false, whose, why);
+    }
+    for (const struct list *it = l ? l->aces.next : NULL; it && it != &l->aces; it = it->next) {
+        const struct conf_ace *x = CONTAINER_OF(it, struct conf_ace, link);
+        if (x->permit && !x->remark[0] && first) {
+            say(a, x->src, false, whose,
+                "has keys for one pair of SAs: the first line that permits is protected by them, what this one and those "
+                "behind it permit is dropped");
+            return;
+        }
+        first = x->permit && !x->remark[0] ? x : first;
+    }
+}
+
 static void check_map(struct audit *a, const struct conf_map *m)
 {
     char whose[96];
@@ -198,8 +223,12 @@ static void check_map(struct audit *a, const struct conf_map *m)
             }
             continue;
         }
-        check_sets(a, &e->sa, e->src, whose);
-        if (!e->num_peers) {
+        if (e->manual) {
+            check_manual(a, e, whose);
+        } else {
+            check_sets(a, &e->sa, e->src, whose);
+        }
+        if (!e->num_peers && !e->manual) {
             say(a, e->src, false, whose, "has no peer: add `set peer A`");
         }
         say_stand(a, e, whose);
@@ -344,7 +373,7 @@ static bool too_many(struct conf_finding *out, const struct conf_src *src, const
 struct count {
     const struct conf_limits *most;
     struct conf_finding *out;
-    unsigned links, lines, covered, flows;
+    unsigned links, lines, covered, flows, manual;
     struct mask {
         u8 family, src, dst, any_proto;
     } *mask; /* owned, most->masks of them: of the link */
@@ -376,6 +405,7 @@ static void count_line(void *ctx, const struct conf_map_entry *e, const struct c
     n->covered++;
     n->lines += e != NULL;
     n->flows += e && ace->permit;
+    n->manual += e && e->manual && ace->permit;
     if (ace->permit) {
         count_mask(n, &ace->sel);
     }
@@ -390,6 +420,9 @@ static void count_line(void *ctx, const struct conf_map_entry *e, const struct c
     } else if (n->flows > n->most->flows) {
         n->fits = too_many(n->out, &ace->src, "crypto map", n->most->flows,
                            "flows: each line that permits is one, each protected tunnel one");
+    } else if (n->manual > n->most->manual) {
+        n->fits = too_many(n->out, &ace->src, "crypto map", n->most->manual,
+                           "lines that permit in entries with manual keys");
     } else if (n->covered > n->most->covered) {
         n->fits = too_many(n->out, &ace->src, "crypto map", n->most->covered,
                            "lines with those that go when everybody has left configuration mode");

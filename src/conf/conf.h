@@ -195,10 +195,20 @@ struct conf_profile {
     char name[CONF_NAME];
     struct conf_sa_params sa;
 };
+/* set session-key: what both sides were told by hand. Keys are hexadecimal, as they were written. */
+enum { CONF_SPI_MIN = 256, CONF_HEX = 129 };
+enum conf_way { CONF_IN, CONF_OUT };
+struct conf_session_key {
+    struct conf_src src;
+    u32 spi; /* 0: none */
+    char cipher[CONF_HEX], auth[CONF_HEX]; /* "": not said; of AH: auth alone */
+};
 struct conf_map_entry {
     struct list link; /* ordered by seq */
     struct conf_src src;
     u32 seq;
+    bool manual; /* ipsec-manual: one peer, one transform set, and these keys, by enum conf_way */
+    struct conf_session_key esp[2], ah[2];
     char acl[CONF_NAME];
     struct conf_src acl_src;
     struct addr peers[CONF_MAX_PEERS];
@@ -488,6 +498,19 @@ bool conf_holds(const struct conf *c);
 bool conf_changing(const struct conf *c);
 bool conf_block_stays(const struct conf *c, const struct conf_if *i, const struct conf_block *b);
 
+/* manual.c: keys by hand. conf_session_key_fault: why the key does not go with the transform set (NULL: none is known, and
+ * nothing is wrong yet), into out; false: it goes. long_too: a key that is longer than it must be is a fault, too; IOS, and so
+ * adit, uses its beginning.
+ * conf_manual_fault: why the entry has no SAs, into out; false: it has all it needs. conf_manual_taken: another entry that has
+ * this SPI already; NULL: none. */
+enum { CONF_WHY = 160 };
+bool conf_session_key_fault(const struct conf_session_key *k, const struct conf_transform_set *s, bool ah, bool long_too,
+                            char out[CONF_WHY]);
+bool conf_manual_set_fault(const struct conf_transform_set *s, char out[CONF_WHY]);
+bool conf_manual_fault(const struct conf *c, const struct conf_map_entry *e, char out[CONF_WHY]);
+const struct conf_map_entry *conf_manual_taken(const struct conf *c, const struct conf_map_entry *e, enum conf_way way, bool ah,
+                                               u32 spi, const struct conf_map **out_map);
+
 struct conf_if *conf_if_find(const struct conf *c, const char *name);
 struct conf_if *conf_if_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_ospf *conf_ospf_get(struct conf *c, u32 pid, struct conf_src src);
@@ -546,6 +569,7 @@ struct conf_limits {
     unsigned flows;   /* lines that permit, and protected tunnels */
     unsigned covered; /* lines, with those that are dropped while lists are changed */
     unsigned masks;   /* on one link: different pairs of prefix lengths, with a protocol or without; lines in force leave two */
+    unsigned manual;  /* lines that permit of entries with manual keys */
 };
 NODISCARD bool conf_fits(const struct conf *c, const struct conf_limits *most,
                          struct conf_finding *out);

@@ -433,6 +433,8 @@ void conf_acl_remove(struct conf *c, struct conf_acl *acl)
 void conf_entry_remove(struct conf *c, struct conf_map_entry *e)
 {
     each_use(c, by_itself, e, on_entry, NULL);
+    mem_wipe(e->esp, sizeof e->esp);
+    mem_wipe(e->ah, sizeof e->ah);
     list_remove(&e->link);
 }
 

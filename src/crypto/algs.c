@@ -83,8 +83,9 @@ static const struct group_row groups[] = {
     {1, 768, false, 96, STRONG_GROUP},   {2, 1024, false, 128, STRONG_GROUP},
     {5, 1536, false, 192, STRONG_GROUP}, {14, 2048, false, 256, NULL},
     {15, 3072, false, 384, NULL},        {16, 4096, false, 512, NULL},
-    {18, 8192, false, 1024, NULL},       {19, 256, true, 64, NULL},
-    {20, 384, true, 96, NULL},           {21, 521, true, 132, NULL},
+    {17, 6144, false, 768, NULL},        {18, 8192, false, 1024, NULL},
+    {19, 256, true, 64, NULL},           {20, 384, true, 96, NULL},
+    {21, 521, true, 132, NULL},          {24, 2048, false, 256, STRONG_GROUP},
 };
 
 const struct encr_row *encr_row(enum encr_id id)

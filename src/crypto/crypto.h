@@ -2,7 +2,7 @@
  * crypto: the algorithms both protocols name, and what IKE needs of them.
  *
  *   algs.c      ONE table per kind: numbers (IKEv1, ESP), sizes, the names every language and console uses
- *   dh.c        Diffie-Hellman groups (RFC 2409 6, RFC 3526, RFC 5903)
+ *   dh.c        Diffie-Hellman groups (RFC 2409 6, RFC 3526, RFC 5114 2.3, RFC 5903)
  *   prf.c       hashes and HMAC as the IKEv1 prf (RFC 2409 4)
  *   ike_seal.c  the CBC protection of IKEv1 messages (RFC 2409 appendix B)
  *   bulk.h      ESP for whole vectors of packets (data plane only)
@@ -155,7 +155,7 @@ void dh_free(struct dh *dh); /* wipes the private part; NULL is fine */
 /* dh_public: writes group_row()->public_len bytes, left-padded with zeros (RFC 2409 5). */
 void dh_public(const struct dh *dh, u8 *out);
 /* dh_shared: g^xy, left-padded; *out_len = modulus length (MODP) or length of x (ECP, RFC 5903 9).
- * False when the peer's value is refused: wrong length, y <= 1, y >= p-1 (RFC 6989 2.1), not on the curve. */
+ * False when the peer's value is refused: wrong length, y <= 1, y >= p-1 (RFC 6989 2.1), not in the subgroup (2.2), not on the curve. */
 NODISCARD bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, const u8 *peer,
                          size_t peer_len);
 

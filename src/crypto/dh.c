@@ -1,16 +1,19 @@
 /*
- * dh.c: Diffie-Hellman for IKE: MODP groups (RFC 2409 6, RFC 3526) and ECP groups (RFC 5903), over
- * libcrypto's big numbers and curve points.
+ * dh.c: Diffie-Hellman for IKE: MODP groups (RFC 2409 6, RFC 3526, RFC 5114 2.3) and ECP groups (RFC 5903),
+ * over libcrypto's big numbers and curve points.
  *
  * MODP goes straight to the constant-time modular exponentiation: the library's DH object would
  * test the subgroup of every public value, a full-size exponentiation, where RFC 6989 2.1 asks for
- * 1 < y < p-1 with safe primes. Private exponents have about twice the strength of the group (RFC
+ * 1 < y < p-1 with safe primes. Group 24 has none: there y^q = 1 is asked for (RFC 6989 2.2), or a
+ * peer's value of a small order would tell him our exponent piece by piece. Private exponents have about twice the strength of the group (RFC
  * 3526 8), not the size of the modulus.
  */
 #include "crypto/crypto.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -18,7 +21,8 @@
 struct dh {
     const struct group_row *row; /* borrowed from algs.c */
     BIGNUM *x;                   /* owned, wiped: the private exponent or scalar */
-    BIGNUM *p;                   /* owned: MODP modulus */
+    BIGNUM *p, *g;               /* owned: MODP modulus and generator */
+    BIGNUM *q;                   /* owned: order of the generator where p is no safe prime; or NULL */
     EC_GROUP *curve;             /* owned: ECP */
     BN_CTX *ctx;                 /* owned */
     u8 pub[DH_MAX];
@@ -33,9 +37,40 @@ static BIGNUM *modp_prime(u16 group)
     case 14: return BN_get_rfc3526_prime_2048(NULL);
     case 15: return BN_get_rfc3526_prime_3072(NULL);
     case 16: return BN_get_rfc3526_prime_4096(NULL);
+    case 17: return BN_get_rfc3526_prime_6144(NULL);
     case 18: return BN_get_rfc3526_prime_8192(NULL);
     default: return NULL;
     }
+}
+
+/* modp_subgroup: p, g and q of RFC 5114 2.3, which the library knows by name only. */
+static bool modp_subgroup(BIGNUM **p, BIGNUM **g, BIGNUM **q)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "DHX", NULL);
+    EVP_PKEY *params = NULL;
+    OSSL_PARAM name[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char[]){"dh_2048_256"}, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    bool ok = ctx && EVP_PKEY_paramgen_init(ctx) == 1 && EVP_PKEY_CTX_set_params(ctx, name) == 1 &&
+              EVP_PKEY_paramgen(ctx, &params) == 1 &&
+              EVP_PKEY_get_bn_param(params, OSSL_PKEY_PARAM_FFC_P, p) == 1 &&
+              EVP_PKEY_get_bn_param(params, OSSL_PKEY_PARAM_FFC_G, g) == 1 &&
+              EVP_PKEY_get_bn_param(params, OSSL_PKEY_PARAM_FFC_Q, q) == 1;
+    EVP_PKEY_free(params);
+    EVP_PKEY_CTX_free(ctx);
+    return ok;
+}
+
+/* modp_open: the numbers of a group; what is made is the caller's, also when it fails. */
+static bool modp_open(u16 group, BIGNUM **p, BIGNUM **g, BIGNUM **q)
+{
+    if (group == 24) {
+        return modp_subgroup(p, g, q);
+    }
+    *p = modp_prime(group);
+    *g = BN_new();
+    return *p && *g && BN_set_word(*g, 2) == 1;
 }
 
 static int curve_nid(u16 group)
@@ -113,9 +148,7 @@ static bool make_public(struct dh *dh)
              ecp_write(dh, dh->pub, pt, true);
         EC_POINT_free(pt);
     } else {
-        BIGNUM *g = BN_new();
-        ok = g && BN_set_word(g, 2) == 1 && modp_power(dh, dh->pub, g);
-        BN_free(g);
+        ok = modp_power(dh, dh->pub, dh->g);
     }
     return ok;
 }
@@ -131,10 +164,9 @@ struct dh *dh_new(u16 group, const u8 *secret, size_t secret_len)
     dh->ctx = BN_CTX_secure_new();
     if (row->ecp) {
         dh->curve = EC_GROUP_new_by_curve_name(curve_nid(group));
-    } else {
-        dh->p = modp_prime(group);
     }
-    if (!dh->ctx || !(dh->p || dh->curve) || !make_private(dh, secret, secret_len) ||
+    bool ok = row->ecp ? dh->curve != NULL : modp_open(group, &dh->p, &dh->g, &dh->q);
+    if (!ok || !dh->ctx || !make_private(dh, secret, secret_len) ||
         !make_public(dh)) {
         dh_free(dh);
         return NULL;
@@ -149,6 +181,8 @@ void dh_free(struct dh *dh)
     }
     BN_clear_free(dh->x);
     BN_free(dh->p);
+    BN_free(dh->g);
+    BN_free(dh->q);
     EC_GROUP_free(dh->curve);
     BN_CTX_free(dh->ctx);
     free(dh);
@@ -169,10 +203,19 @@ static bool modp_public(const BIGNUM *y, const BIGNUM *p)
     return ok;
 }
 
+/* in_subgroup: RFC 6989 2.2: y^q = 1, where p is no safe prime. */
+static bool in_subgroup(const struct dh *dh, const BIGNUM *y)
+{
+    BIGNUM *r = dh->q ? BN_new() : NULL;
+    bool ok = !dh->q || (r && BN_mod_exp(r, y, dh->q, dh->p, dh->ctx) == 1 && BN_is_one(r));
+    BN_free(r);
+    return ok;
+}
+
 static bool modp_shared(const struct dh *dh, u8 *out, const u8 *peer)
 {
     BIGNUM *y = BN_bin2bn(peer, dh->row->public_len, NULL);
-    bool ok = modp_public(y, dh->p) && modp_power(dh, out, y);
+    bool ok = modp_public(y, dh->p) && in_subgroup(dh, y) && modp_power(dh, out, y);
     BN_clear_free(y);
     return ok;
 }
@@ -228,9 +271,11 @@ bool dh_public_ok(u16 group, const u8 *peer, size_t peer_len)
     if (row->ecp) {
         return ecp_public(group, peer, row->public_len / 2);
     }
-    BIGNUM *p = modp_prime(group), *y = BN_bin2bn(peer, row->public_len, NULL);
-    bool ok = p && modp_public(y, p);
+    BIGNUM *p = NULL, *g = NULL, *q = NULL, *y = BN_bin2bn(peer, row->public_len, NULL);
+    bool ok = modp_open(group, &p, &g, &q) && modp_public(y, p);
     BN_free(y);
     BN_free(p);
+    BN_free(g);
+    BN_free(q);
     return ok;
 }

@@ -82,6 +82,7 @@ static void stage(struct dp *dp, const struct dp_msg *m)
             c->rpf[c->num_rpf++] = m->u.rpf;
         }
         break;
+    case DP_CFG_SA: ok = manual_stage(c, &m->u.sa); break;
     default: break;
     }
     c->overflow = c->overflow || !ok;
@@ -261,6 +262,10 @@ static void commit(struct dp *dp, struct config *c)
     take_flows(dp, c);
     commit_tunnels(dp, c);
     commit_policies(dp, c);
+    const char *why = manual_take(dp, c);
+    if (why) {
+        complain(dp, "manual keys", why);
+    }
     memset(dp->w.cut, 0, sizeof dp->w.cut); /* what the old lines said of fragments */
     dp->live = 1 - dp->live;
     dp->committed = true;
@@ -278,6 +283,7 @@ static void config_begin(struct dp *dp, u64 number)
 {
     struct config *c = &dp->cfg[1 - dp->live];
     c->num_tunnels = c->num_flows = c->num_policies = c->num_rpf = 0;
+    manual_forget(c);
     c->number = number;
     c->overflow = false;
 }
@@ -285,7 +291,7 @@ static void config_begin(struct dp *dp, u64 number)
 static void config_commit(struct dp *dp, u64 values)
 {
     struct config *c = &dp->cfg[1 - dp->live];
-    u64 have = (u64)c->num_tunnels + c->num_flows + c->num_policies + c->num_rpf;
+    u64 have = (u64)c->num_tunnels + c->num_flows + c->num_policies + c->num_rpf + c->num_sas;
     if (c->overflow || !fits(c)) { /* half a policy would let packets out in clear */
         complain(dp, "configuration",
                  "more tunnels, flows, policies or networks than fit; the old one stays");
@@ -294,19 +300,30 @@ static void config_commit(struct dp *dp, u64 values)
     } else {
         commit(dp, c);
     }
+    manual_forget(c);
     struct dp_msg taken = {.tag = (u32)c->number, .u.number = cfg_live(dp)->number};
     (void)dp_tell(dp, FROM_MAIN, DP_TAKEN, &taken);
 }
 
 /* ---- SAs, questions -------------------------------------------------------------------------- */
 
+/* is_manuals: the value would touch an SA with manual keys, or the flow of one. */
+static bool is_manuals(struct dp *dp, const struct dp_msg *m)
+{
+    const struct dp_sa_value *v = &m->u.sa;
+    const struct dp_del_value *d = &m->u.del;
+    return m->type == DP_ADD_SA ? is_manual(flow_get(dp, v->flow)) ||
+                                      manual_holds(dp, v->spi, v->proto, v->dir, &v->dst, v->flow)
+                                : manual_holds(dp, d->spi, d->proto, d->dir, &d->dst, d->flow);
+}
+
 static void add_sa(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
 {
-    struct sa *sa = sa_add(dp, &m->u.sa);
+    struct sa *sa = is_manuals(dp, m) ? NULL : sa_add(dp, &m->u.sa);
     if (!sa) {
         complain(dp, "add SA",
                  "refused: algorithms, key lengths, addresses or UDP encapsulation not supported, "
-                 "or full");
+                 "manual keys are there, or full");
         if (from == FROM_IKE) {
             struct dp_msg no = {.u.expire = {.flow = m->u.sa.flow,
                                              .spi = m->u.sa.spi,
@@ -362,7 +379,9 @@ static void small(struct dp *dp, enum dp_origin from, const struct dp_msg *m)
     case DP_SET_HEARD: dp->heard_s = (u32)MIN(m->u.number, 3600); break;
     case DP_MOVE_SA: udp_move(dp, &m->u.moved); break;
     case DP_DEL_SA:
-        sa = sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst, m->u.del.flow);
+        sa = is_manuals(dp, m) ? NULL
+                               : sa_lookup(dp, m->u.del.spi, m->u.del.proto, m->u.del.dir, &m->u.del.dst,
+                                           m->u.del.flow);
         if (sa && sa->val.dir == SA_IN && m->u.del.linger_ms) {
             sa->gone_ms = dp->w.now_ms + m->u.del.linger_ms;
         } else if (sa) {
@@ -401,7 +420,8 @@ void dp_ctl(struct dp *dp, enum dp_origin from, const struct dp_msg *m, int fd)
     case DP_CFG_TUNNEL:
     case DP_CFG_FLOW:
     case DP_CFG_POLICY:
-    case DP_CFG_RPF: stage(dp, m); break;
+    case DP_CFG_RPF:
+    case DP_CFG_SA: stage(dp, m); break;
     case DP_CFG_COMMIT: config_commit(dp, m->u.number); break;
     case DP_ADD_SA: add_sa(dp, from, m); break;
     default: small(dp, from, m); break;

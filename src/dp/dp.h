@@ -2,7 +2,8 @@
  * dp: the data plane, as its neighbours see it: fixed-size values in, fixed-size values out (the PF_KEY idea,
  * RFC 2367), so another back end can stand behind the same values. graph.c is THE MAP; start there.
  *
- *   main -> dp   what exists: ports, tunnels, policies (a generation: BEGIN ... COMMIT), questions, debug mask
+ *   main -> dp   what exists: ports, tunnels, policies, SAs with manual keys (a generation: BEGIN ... COMMIT), questions,
+ *                debug mask
  *   ike  -> dp   ADD_SA, DEL_SA, MOVE_SA, and GET_SAS after a restart
  *   dp  -> ike   ACQUIRE, EXPIRE, UNKNOWN_SPI, SA_REFUSED, MOVED, SILENT, HEARD
  *   dp  -> main  snapshots (SA, flow, tunnel, drop), events
@@ -31,10 +32,15 @@
             "No SA exists yet, IKE was asked, and the hold queue of the flow is full.")            \
     DP_DROP(HELD_TIMEOUT, "no SA came in time",                                                    \
             "The packet waited for an SA and IKE did not bring one in time.")                      \
+    DP_DROP(MANUAL_KEYS, "manual keys are missing or spent",                                       \
+            "The crypto map entry is ipsec-manual and has no SA that carries outbound packets: a "  \
+            "`set session-key` is missing or does not fit, or its numbers are used up; IKE is not " \
+            "asked.")                                                                              \
     DP_DROP(TOO_BIG, "too big and DF set",                                                         \
             "It does not fit the path after protection; the sender was told the MTU.")             \
     DP_DROP(SEQ_EXHAUSTED, "sequence numbers used up",                                             \
-            "The SA has sent 2^32-1 packets and was not replaced.")                                \
+            "The SA has sent 2^32-1 packets and was not replaced; manual keys have to be changed "  \
+            "on both sides.")                                                                      \
     DP_DROP(LIFE_EXPIRED, "SA lifetime over", "The SA's hard lifetime has passed.")                \
     DP_DROP(UNKNOWN_SPI, "unknown SPI", "No inbound SA has this SPI, address and protocol.")       \
     DP_DROP(MALFORMED_ESP, "malformed ESP",                                                        \
@@ -100,6 +106,7 @@ enum {
     DP_MAX_POLICIES = 3 * DP_MAX_LINES, /* with those that only drop while lists are changed */
     DP_MAX_RPF = 4096,
     DP_MAX_SAS = 4096, /* of both directions */
+    DP_MAX_MANUAL = 1024, /* of them, with manual keys */
     DP_NAME = 32,
     DP_HOLD = 64,
     DP_MARK = 0xad17 /* SO_MARK of what need not be looked at again: ESP, IKE, and what a map lets pass */
@@ -179,6 +186,8 @@ struct dp_flow_value {
     u8 df;           /* enum dp_df */
     bool frag_after; /* crypto ipsec fragmentation after-encryption */
     u8 link;         /* the map link it belongs to: decrypted packets go there; 0: a tunnel's */
+    bool manual;     /* ipsec-manual: its SAs come with the generation and go with it; IKE has no say in it and is not
+                        asked */
     u16 path_mtu;    /* towards the peer */
     struct addr local, peer;
     char name[DP_NAME]; /* crypto map tag: "Tunnel0-head-0" */
@@ -295,6 +304,7 @@ enum dp_msg_type {
     DP_CFG_FLOW,
     DP_CFG_POLICY,
     DP_CFG_RPF,
+    DP_CFG_SA,     /* u.sa: of a flow that is manual */
     DP_CFG_COMMIT, /* the generation replaces the old one whole, or not at all; u.number: values in it. -> DP_TAKEN */
     DP_CFG_GENERATION, /* with a descriptor: a sealed memory file of BEGIN ... COMMIT (sys/generation.c) */
     DP_SET_MASK,       /* u.number = event categories */
@@ -302,7 +312,7 @@ enum dp_msg_type {
     DP_IKE_PEER,       /* a new ike process: with the descriptor of the channel to it */
     DP_PING,           /* u.number comes back in DP_PONG: everything before it has been done */
     DP_CLEAR_COUNTERS, /* u.number = flow, 0 = all */
-    /* to dp, from ike or main (manual keys) */
+    /* to dp, from ike */
     DP_ADD_SA = 32,
     DP_DEL_SA,  /* u.del */
     DP_MOVE_SA, /* u.moved */

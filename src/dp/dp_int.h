@@ -291,7 +291,8 @@ struct config {
         unsigned first, num;
     } of_link[DP_MAX_LINKS + 1]; /* where a link's lines stand in policy[] */
     struct dp_rpf_value rpf[MAX_RPF];
-    unsigned num_tunnels, num_flows, num_policies, num_rpf;
+    struct dp_sa_value sa[DP_MAX_MANUAL]; /* wiped when it has been decided on */
+    unsigned num_tunnels, num_flows, num_policies, num_rpf, num_sas;
     u64 number;    /* main's name for it */
     bool overflow; /* something did not fit or was wrong: it will not be committed */
 };
@@ -533,6 +534,21 @@ static inline struct sa *sa_bucket(const struct dp *dp, u32 spi)
     return dp->bucket[SA_IN][sa_hash(spi)];
 }
 _Static_assert(SA_BUCKETS == 1 << 13, "sa_hash takes the upper 13 bits");
+
+/* ---- manual.c: SAs with manual keys ------------------------------------------------------------ */
+/* manual_stage: one more of a generation being filled; false: it cannot be. manual_forget: the keys of a generation that has
+ * been decided on, or is begun anew. */
+NODISCARD bool manual_stage(struct config *c, const struct dp_sa_value *v);
+void manual_forget(struct config *c);
+/* manual_take: of a generation whose flows are in force: SAs that are in it already go on, with their sequence numbers;
+ * others of manual flows go. Returns why one was not taken; NULL: all were. */
+const char *manual_take(struct dp *dp, const struct config *c);
+/* manual_holds: an SA of a manual flow has this place (sa_lookup): nobody else's to say anything of. */
+bool manual_holds(struct dp *dp, u32 spi, u8 proto, u8 dir, const struct addr *dst, u32 flow);
+static inline bool is_manual(const struct flow *f)
+{
+    return f && f->val.manual;
+}
 
 /* ---- far_end.c: the far ends of flows -------------------------------------------------------- */
 struct far_end *far_end_find(struct dp *dp, const struct addr *a); /* NULL: no flow's */

@@ -1,7 +1,7 @@
 /*
  * far_end.c: the far ends of the flows, by address: the one a flow's line names, and the one its SAs are or were last with
  * (the next peer of a crypto map entry). IKE hears of the unknown SPIs of these, and of nobody else's: a stranger finds no
- * place here and takes none. ctl.c and sa.c write it, between two turns of the graph; drop.c asks.
+ * place here and takes none, nor does the peer of manual keys, with whom IKE does not speak. ctl.c and sa.c write it, between two turns of the graph; drop.c asks.
  */
 #include "dp/dp_int.h"
 
@@ -39,7 +39,7 @@ void far_end_settle(struct dp *dp)
     memset(dp->far, 0, sizeof dp->far);
     dp->num_far = 0;
     for (unsigned i = 0; i < MAX_FLOWS; i++) {
-        if (dp->flow[i].id) {
+        if (dp->flow[i].id && !dp->flow[i].val.manual) {
             put(dp, &dp->flow[i].val.peer);
             put(dp, &dp->flow[i].met);
         }
@@ -48,6 +48,9 @@ void far_end_settle(struct dp *dp)
 
 void far_end_met(struct dp *dp, struct flow *f, const struct addr *a)
 {
+    if (f->val.manual) {
+        return;
+    }
     f->met = *a;
     if (dp->num_far >= FAR_ENDS / 4 * 3) {
         far_end_settle(dp); /* those that flows were with before */

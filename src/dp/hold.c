@@ -29,6 +29,10 @@ static bool may_ask(const struct worker *w, const struct flow *f)
 
 void hold_add(struct worker *w, struct flow *f, struct pkt *p)
 {
+    if (f->val.manual) { /* there is nobody to ask, and nothing to wait for */
+        pkt_drop(p, DROP_MANUAL_KEYS, NULL, 0, 0);
+        return;
+    }
     if (may_ask(w, f)) {
         acquire(w, f, p);
     }
@@ -84,7 +88,7 @@ void hold_tick(struct worker *w, struct flow *f)
         pkt_drop(p, DROP_HELD_TIMEOUT, NULL, 0, 0);
         graph_put(w, N_DROP, p);
     }
-    if (f->held_head && may_ask(w, f)) {
+    if (f->held_head && !f->val.manual && may_ask(w, f)) {
         acquire(w, f, f->held_head);
     }
 }

@@ -370,13 +370,20 @@ void sa_expire(struct dp *dp, struct sa *sa, bool hard)
     if (sa->h.dead || (!hard && sa->soft_told)) {
         return;
     }
+    const bool manual = is_manual(sa->h.flow); /* IKE does not know it */
     struct dp_msg m = {.u.expire = {.flow = sa->val.flow,
                                     .spi = sa->val.spi,
                                     .dir = sa->val.dir,
                                     .hard = hard,
                                     .dst = sa->val.dst}};
     sa->h.dead = hard;
-    sa->soft_told = dp_tell(dp, FROM_IKE, DP_EXPIRE, &m);
+    sa->soft_told = manual || dp_tell(dp, FROM_IKE, DP_EXPIRE, &m);
+    if (manual && !hard) {
+        ev_dp_manual_spent(dp->w.log, sa->val.conn_id, &sa->val.dst,
+                           &(struct evb_dp_manual_spent){.map = ev_str(sa->h.flow->val.name),
+                                                         .spi = sa->val.spi,
+                                                         .left = UINT32_MAX - sa->h.seq});
+    }
     if (hard && sa->h.flow->tun) {
         mtu_tunnel(sa->h.flow->tun);
     }
@@ -493,7 +500,7 @@ void flow_tick(struct dp *dp)
 {
     for (unsigned i = 0; i < MAX_FLOWS; i++) {
         struct flow *f = &dp->flow[i];
-        if (f->id == 0) {
+        if (f->id == 0 || f->val.manual) { /* nobody to ask */
             continue;
         }
         const struct sa *out = face(f);

@@ -74,7 +74,8 @@ void dp_show_answer(struct dp *dp, enum dp_origin to, const struct dp_msg *q)
         return; /* a value that is no question and none of ours */
     }
     for (unsigned i = 0; q->type == DP_GET_SAS && i < MAX_SAS; i++) {
-        if (dp->sas[i].used && !dp->sas[i].gone_ms) {
+        const struct sa *sa = &dp->sas[i]; /* those with manual keys are not IKE's to inherit */
+        if (sa->used && !sa->gone_ms && (to == FROM_MAIN || !is_manual(sa->h.flow))) {
             one_sa(dp, to, q->tag, &dp->sas[i]);
         }
     }

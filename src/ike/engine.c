@@ -307,6 +307,7 @@ static void refuse(struct ike *ike, struct run *r, struct draft *d, enum verdict
         t->sa = r->sa->number;
         t->type = d->notify;
         t->spi = d->x.spi_out;
+        t->flag = r->row->exchange == XCH_NEW_GROUP;
     } else if (v == V_REPLY_ERROR) {
         info_error_clear(ike, &r->sa->local, &r->sa->remote, r->hdr, d->notify);
     }

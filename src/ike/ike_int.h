@@ -34,7 +34,7 @@
 /* ---- states (names as IOS debug prints them) ------------------------------------------------------ */
 #define IKE_STATES(S)                                                                                                  \
     S(READY) S(I_AM1) S(R_AM2) S(I_MM1) S(I_MM2) S(I_MM3) S(I_MM4) S(I_MM5) S(I_MM6) S(R_MM1) S(R_MM2) S(R_MM3) S(R_MM4) S(R_MM5)        \
-    S(CFG_READY) S(CFG_ASKED) S(CFG_DONE) S(P1_COMPLETE) S(QM_READY) S(QM_SPI_STARVE) S(QM_I_QM1) S(QM_R_QM2) S(QM_PHASE2_COMPLETE) S(INFO)
+    S(CFG_READY) S(CFG_ASKED) S(CFG_DONE) S(P1_COMPLETE) S(QM_READY) S(QM_SPI_STARVE) S(QM_I_QM1) S(QM_R_QM2) S(QM_PHASE2_COMPLETE) S(NGM) S(INFO)
 enum ike_state {
 #define S(id) XS_##id,
     IKE_STATES(S)
@@ -258,7 +258,7 @@ enum todo_kind {
     TODO_READY,      /* sa: it has ended well */
     TODO_CONTACT,    /* sa: the peer said INITIAL-CONTACT */
     TODO_MOVED,      /* sa: it speaks from elsewhere now; before that from remote, port type */
-    TODO_NOTIFY,     /* sa: say type about the SPI it proposed */
+    TODO_NOTIFY,     /* sa: say type about the SPI it proposed; flag: about the ISAKMP SA itself */
     TODO_PAIR_UP,    /* flow */
     TODO_PAIR_LOST,  /* flow */
     TODO_QUICK_DONE, /* flow; flag: we began it */

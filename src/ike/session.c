@@ -504,7 +504,11 @@ static void settle_sa(struct ike *ike, const struct todo *t, struct ike_sa *sa)
     case TODO_MOVED: moved(ike, sa, &t->remote, t->type); break;
     case TODO_NOTIFY: /* the SPI the peer proposed: how it knows which negotiation is meant */
         put32(b, t->spi);
-        info_notify(ike, sa, PROTO_ESP, t->type, b, t->spi ? 4 : 0, NULL, 0);
+        if (t->flag) {
+            info_notify_sa(ike, sa, t->type, NULL, 0);
+        } else {
+            info_notify(ike, sa, PROTO_ESP, t->type, b, t->spi ? 4 : 0, NULL, 0);
+        }
         break;
     case TODO_HEARD_ERROR: heard_error(ike, sa, t); break;
     case TODO_HEARD_GONE: heard_gone(ike, sa, t->spi, t->flag); break;

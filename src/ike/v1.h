@@ -74,6 +74,7 @@ bool cfg_out_1(struct ike *, const struct ike_sa *, struct draft *, void *cfg_as
 
 /* v1_info.c */
 enum verdict info_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
+enum verdict ngm_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 enum verdict info_clear_in(struct ike *, const struct ike_sa *, const struct isakmp_msg *, struct draft *);
 /* info_early: a protected one before phase 1 is done: told, changes nothing. */
 void info_early(struct ike *ike, struct ike_sa *sa, const struct isakmp_hdr *hdr, const u8 *data, size_t len);

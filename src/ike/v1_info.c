@@ -7,13 +7,19 @@
 
 /* ---- receiving ---- */
 
+/* proved: HASH(1) over the message (RFC 2409 5.7): he who sent it has the keys. */
+static bool proved(const struct isakmp_msg *m, struct draft *d)
+{
+    u8 want[HASH_MAX];
+    keys_hash_phase2(want, &d->sa, m->hdr.msgid, NULL, m->signed_part.p, m->signed_part.len);
+    return draft_hash_is(m, want, d);
+}
+
 enum verdict info_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                      struct draft *d)
 {
-    u8 want[HASH_MAX];
     trace_payload(ike, sa, sa->c.conn_id, "HASH", m->hdr.msgid);
-    keys_hash_phase2(want, &d->sa, m->hdr.msgid, NULL, m->signed_part.p, m->signed_part.len);
-    if (!draft_hash_is(m, want, d)) {
+    if (!proved(m, d)) {
         return V_DROP;
     }
     for (unsigned i = 0; i < m->num_notify; i++) {
@@ -33,6 +39,18 @@ enum verdict info_in(struct ike *ike, const struct ike_sa *sa, const struct isak
     }
     d->effects = EF_INFO;
     return V_NEXT;
+}
+
+/* ngm_in: new group mode (RFC 2409 5.6): a group of the peer's own making. Nobody should trust one, and nobody needs one. */
+enum verdict ngm_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+{
+    (void)ike, (void)sa;
+    if (!proved(m, d)) {
+        return V_DROP;
+    }
+    draft_why(d, WHY_EXCHANGE, "it proposes a Diffie-Hellman group of its own; adit takes those that have a number");
+    d->notify = NTF_ATTRIBUTES_NOT_SUPPORTED;
+    return V_REPLY_ERROR;
 }
 
 enum verdict info_clear_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,

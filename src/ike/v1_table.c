@@ -30,6 +30,7 @@ static const struct exchange exchanges[] = {
     {XCH_AGGRESSIVE, true, XS_READY, XS_READY, PHASE_HALF, WHY_UNEXPECTED},
     {XCH_TRANSACTION, false, XS_CFG_READY, XS_CFG_READY, PHASE_AUTHED, WHY_NOT_AUTH},
     {XCH_QUICK, false, XS_QM_READY, XS_QM_READY, PHASE_READY, WHY_NOT_AUTH},
+    {XCH_NEW_GROUP, false, XS_NGM, XS_NGM, PHASE_READY, WHY_NOT_AUTH},
     {XCH_INFO, false, XS_INFO, XS_INFO, PHASE_AUTHED, WHY_UNEXPECTED},
 };
 
@@ -89,6 +90,9 @@ static const struct row rows[] = {
      ALWAYS | PB_KE | PB_ID | PB_NATOA, qm_i2, qm_out_3, XS_QM_I_QM1, XS_QM_PHASE2_COMPLETE,
      PHASE_HALF, TM_REPLY, TR_QM_LAST,
      "<-- HDR*, HASH(2), SA, Nr: is it what we offered, both SAs go up, send HDR*, HASH(3)"},
+    /* new group mode: refused, politely */
+    {XS_NGM, ROLE_R, XCH_NEW_GROUP, ENCRYPTED, BY_ANY, PB_HASH | PB_SA, ALWAYS, ngm_in, NULL, XS_NGM, XS_NGM, PHASE_HALF,
+     TM_NONE, TR_NONE, "<-- HDR*, HASH(1), SA: a group of the peer's own making"},
     /* informational: one message, no answer in the exchange */
     {XS_INFO, ROLE_ANY, XCH_INFO, ENCRYPTED, BY_ANY, PB_HASH, PB_NOTIFY | PB_DELETE | PB_VID, info_in, NULL,
      XS_INFO, XS_INFO, PHASE_HALF, TM_NONE, TR_NONE,

@@ -14,6 +14,7 @@ bool router_possible(struct router *r, const struct conf *c, struct conf_finding
                                             .covered = DP_MAX_POLICIES,
                                             .masks = STEER_MASKS,
                                             .tunnels = DP_MAX_TUNNELS,
+                                            .manual = DP_MAX_MANUAL / 4, /* two SAs each way at most */
                                             /* what is dropped on a link is a flow, too */
                                             .flows = DP_MAX_FLOWS - DP_MAX_LINKS};
     if (!conf_fits(c, &most, out) || !router_names_fit(r, c, out)) {

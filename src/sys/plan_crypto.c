@@ -117,9 +117,8 @@ struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct 
     return v;
 }
 
-struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
-                                 const char *tag, const char *iface, const struct addr *local,
-                                 const struct addr *peer, const struct selector *sel)
+struct planner_flow planner_flow_ends(struct planner *k, u32 id, const char *tag, const char *iface, const struct addr *local,
+                                      const struct addr *peer, const struct selector *sel)
 {
     char link[NL_NAME];
     u16 mtu = planner_egress(k, peer, link);
@@ -142,10 +141,18 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
     if (link[0]) {
         k->w->console_name(k->w->ctx, f->mtu_if, link);
     }
-    struct ike_flow_value *v = planner_ike_flow(k, id, p, tag, iface, local, sel);
-    v->peer[0] = *peer;
-    v->num_peers = 1;
-    return (struct planner_flow){.dp = d, .ike = v, .cli = f};
+    return (struct planner_flow){.dp = d, .cli = f};
+}
+
+struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
+                                 const char *tag, const char *iface, const struct addr *local,
+                                 const struct addr *peer, const struct selector *sel)
+{
+    struct planner_flow ends = planner_flow_ends(k, id, tag, iface, local, peer, sel);
+    ends.ike = planner_ike_flow(k, id, p, tag, iface, local, sel);
+    ends.ike->peer[0] = *peer;
+    ends.ike->num_peers = 1;
+    return ends;
 }
 
 /* ---- tunnels ---- */
@@ -183,17 +190,22 @@ static void raw_port(struct planner *k, u8 family, u8 proto)
     snprintf(v->name, sizeof v->name, "raw%u/%u", family, proto);
 }
 
+void planner_ports_of_sas(struct planner *k, bool ah, u8 family)
+{
+    raw_port(k, family, 255);
+    raw_port(k, family, 50);
+    if (ah) {
+        raw_port(k, family, 51);
+    }
+}
+
 void planner_sa_ports(struct planner *k, const struct ike_flow_value *f, u8 family)
 {
     bool ah = false;
     for (unsigned i = 0; i < f->num_transforms; i++) {
         ah = ah || f->transform[i].ah;
     }
-    raw_port(k, family, 255);
-    raw_port(k, family, 50);
-    if (ah) {
-        raw_port(k, family, 51);
-    }
+    planner_ports_of_sas(k, ah, family);
     if (k->w->natt && !k->c->natt_off) {
         raw_port(k, family, 17); /* ESP in UDP */
     }

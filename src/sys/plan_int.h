@@ -1,5 +1,5 @@
 /*
- * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_client.c, plan_pki.c, plan_map.c, plan_dynamic.c, plan_hole.c.
+ * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_client.c, plan_pki.c, plan_map.c, plan_manual.c, plan_dynamic.c, plan_hole.c.
  */
 #ifndef ADIT_SYS_PLAN_INT_H
 #define ADIT_SYS_PLAN_INT_H
@@ -14,6 +14,7 @@ struct planner {
         kernel; /* struct kern_route_value: what the kernel's main table has, and all of ours */
     u32 order;  /* of policies */
     unsigned num_rpf;
+    u32 num_manual; /* SAs with manual keys so far */
 };
 void planner_ike_global(struct planner *k);
 void planner_pki(struct planner *k); /* trustpoints; before what names them */
@@ -53,6 +54,7 @@ static inline struct dp_msg *planner_dp(struct planner *k, enum dp_msg_type type
 struct dp_port_value *planner_port(struct planner *k, u32 id, enum dp_port_kind kind);
 /* planner_sa_ports: the sockets that the SAs of a flow need. */
 void planner_sa_ports(struct planner *k, const struct ike_flow_value *f, u8 family);
+void planner_ports_of_sas(struct planner *k, bool ah, u8 family);
 /* One flow as the three that need it see it; borrowed until the next is made. */
 struct planner_flow {
     struct dp_flow_value *dp;
@@ -65,5 +67,12 @@ struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct 
 struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
                                  const char *tag, const char *iface, const struct addr *local,
                                  const struct addr *peer, const struct selector *sel);
+/* planner_flow_ends: the same without ike, which has no part in it: .ike is NULL. */
+struct planner_flow planner_flow_ends(struct planner *k, u32 id, const char *tag, const char *iface, const struct addr *local,
+                                      const struct addr *peer, const struct selector *sel);
+/* planner_manual (plan_manual.c): the SAs of an entry with keys by hand, whose flow that is (borrowed until then). None: it
+ * lacks something, and its flow drops. */
+void planner_manual(struct planner *k, const struct conf_map_entry *e, const struct selector *sel,
+                    const struct dp_flow_value *flow);
 
 #endif

@@ -64,6 +64,7 @@ struct lines {
     struct planner *k;
     struct plan_map *m;
     const struct conf_map *map; /* NULL: it has none any more */
+    const struct conf_map_entry *manual; /* the last one whose keys have a line: there is one pair of SAs */
     u32 drop; /* the flow of what is covered and nobody protects; 0: none needed so far */
 };
 
@@ -112,6 +113,30 @@ static u32 protect(struct lines *l, const struct conf_map_entry *e, const struct
     return flow;
 }
 
+/* by_hand: the flow of a line in force of an entry with manual keys. */
+static u32 by_hand(struct lines *l, const struct conf_map_entry *e, const struct conf_ace *ace,
+                   struct dp_policy_value *pol)
+{
+    struct planner *k = l->k;
+    char key[384], link[NL_NAME];
+    const char *local_if = l->map->local_if[0] ? l->map->local_if : l->m->iface;
+    struct addr local = conf_if_address(k->c, local_if, e->peers[0].family);
+    if (l->manual == e) { /* the keys are of the first line that permits; audit.c says so */
+        return drop_flow(l);
+    }
+    l->manual = e;
+    snprintf(key, sizeof key, "map %s %s %u manual %s", l->m->iface, l->map->name, e->seq, ace->text);
+    u32 flow = k->w->flow_id(k->w->ctx, key);
+    pol->path_mtu = planner_egress(k, &e->peers[0], link);
+    struct planner_flow f = planner_flow_ends(k, flow, l->map->name, l->m->iface, &local, &e->peers[0], &ace->sel);
+    f.dp->link = l->m->number;
+    f.dp->manual = true;
+    f.cli->seq = e->seq;
+    str_copy(f.cli->acl, sizeof f.cli->acl, e->acl);
+    planner_manual(k, e, &ace->sel, f.dp);
+    return flow;
+}
+
 static void on_line(void *ctx, const struct conf_map_entry *e, const struct conf_ace *ace,
                     u32 block)
 {
@@ -122,7 +147,9 @@ static void on_line(void *ctx, const struct conf_map_entry *e, const struct conf
                                   .entry = block,
                                   .sel = ace->sel};
     if (ace->permit) {
-        pol.flow = e && e->num_peers ? protect(l, e, ace, &pol) : drop_flow(l);
+        pol.flow = !e || !e->num_peers ? drop_flow(l)
+                   : e->manual         ? by_hand(l, e, ace, &pol)
+                                       : protect(l, e, ace, &pol);
         *(struct selector *)plan_add(&l->k->p->covered) = ace->sel;
         l->m->num++;
     }

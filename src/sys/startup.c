@@ -192,14 +192,22 @@ bool startup_keep_master(struct router *r)
     return ok;
 }
 
-/* opens: line holds a pre-shared key that was encrypted under this master key. */
-static bool opens(const struct secret *master, const char *line)
+/* reads: the operator's file is read by the master keys there are, the former one `without` left out. The whole of it, for a
+ * key is bound to the section it stands in. */
+static bool reads(const struct router *r, const char *file, unsigned without)
 {
     struct conf *c = conf_new();
     struct strbuf errors = {0};
-    c->master = *master;
-    bool ok = cli_load(c, "", line, &errors) && !list_empty(&c->keys);
-    if (errors.s) { /* it quotes the line */
+    unsigned keep = 0;
+    c->master = r->conf->master;
+    str_copy(c->folder, sizeof c->folder, r->conf->folder);
+    for (unsigned i = 0; i < CONF_FORMER; i++) {
+        if (i != without) {
+            c->former[keep++] = r->conf->former[i];
+        }
+    }
+    bool ok = cli_load(c, "", file, &errors);
+    if (errors.s) { /* it quotes lines */
         mem_wipe(errors.s, errors.len);
     }
     sb_free(&errors);
@@ -207,38 +215,19 @@ static bool opens(const struct secret *master, const char *line)
     return ok;
 }
 
-/* note_needed: marks the former key that opens line, when the one in force does not. */
-static void note_needed(bool needed[CONF_FORMER], const struct conf *c, const char *line)
-{
-    if (!strstr(line, "adit.") || (c->master.len && opens(&c->master, line))) {
-        return;
-    }
-    for (unsigned i = 0; i < CONF_FORMER && c->former[i].len; i++) {
-        if (opens(&c->former[i], line)) {
-            needed[i] = true;
-            return;
-        }
-    }
-}
-
 /* forget_former: what was saved just now is under the master key in force, so a former one is needed only when something in
  * the operator's file is under it. That file is not read while a saved configuration made from it is there, but it may be
- * tomorrow; of one that cannot be read (NULL) nobody knows what it needs. */
-static void forget_former(struct router *r, char *file)
+ * tomorrow; of one that cannot be read (NULL, or it has faults) nobody knows what it needs. */
+static void forget_former(struct router *r, const char *file)
 {
     bool needed[CONF_FORMER] = {false};
     struct secret *former = r->conf->former;
     unsigned keep = 0;
-    if (!file) {
+    if (!file || !reads(r, file, CONF_FORMER)) {
         return;
     }
-    for (char *line = file, *end; *line; line = end) {
-        end = line + strcspn(line, "\n");
-        end += *end == '\n';
-        char after = *end;
-        *end = 0;
-        note_needed(needed, r->conf, line);
-        *end = after;
+    for (unsigned i = 0; i < CONF_FORMER && strstr(file, "adit."); i++) {
+        needed[i] = former[i].len && !reads(r, file, i);
     }
     for (unsigned i = 0; i < CONF_FORMER; i++) {
         if (needed[i]) {

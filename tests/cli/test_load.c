@@ -415,6 +415,12 @@ static void on_wanted(void *ctx, const struct conf_finding *f)
     }
 }
 
+#define KEY20 "000102030405060708090a0b0c0d0e0f10111213"
+#define MANUAL                                                                                     \
+    "access-list 100 permit ip any host 1.1.1.1\ncrypto ipsec transform-set T ah-sha-hmac\n"        \
+    "crypto map M 1 ipsec-manual\n set peer 1.1.1.1\n set session-key inbound ah 300 " KEY20         \
+    "\n set transform-set T\n match address 100\n"
+
 /* Each weak choice, and each thing that is missing, by name; and nothing is said where nothing is wrong. */
 static void findings(void **state)
 {
@@ -454,6 +460,17 @@ static void findings(void **state)
         {"crypto dynamic-map D 10\n", "dynamic map D 10 has no transform set", false},
         {"crypto dynamic-map D 10\n match address 150\n", "no client fits it", false},
         {"crypto map M client configuration address respond\n", "no `isakmp authorization list`", false},
+        {MANUAL "crypto map M 2 ipsec-manual\n", "a manual key", true},
+        {MANUAL, "has no outbound key", false},
+        {MANUAL " set session-key outbound ah 300 " KEY20 "\n no set session-key inbound ah\n", "has no inbound key", false},
+        {MANUAL " no set peer\n", "has no peer", false},
+        {MANUAL " no set transform-set\n", "has no transform set", false},
+        {MANUAL "crypto ipsec transform-set T esp-gcm\n", "counts its IVs", false},
+        {MANUAL " set session-key outbound ah 300 " KEY20 "\naccess-list 100 permit ip any host 1.1.1.2\n",
+         "what this one and those behind it permit is dropped", false},
+        {MANUAL " no set peer\n set session-key outbound ah 300 " KEY20 "\n set peer 1.1.1.2\n"
+         "crypto map M 2 ipsec-manual\n set session-key outbound ah 300 " KEY20 "\n set peer 1.1.1.2\n",
+         "has SPI 300, which crypto map M 2 has, too", false},
     };
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
@@ -478,6 +495,101 @@ static void findings(void **state)
     conf_free(c);
 }
 
+#define SETS                                                                                       \
+    "crypto ipsec transform-set D esp-3des esp-md5-hmac\n"                                         \
+    "crypto ipsec transform-set G esp-gcm\ncrypto ipsec transform-set H ah-sha-hmac\n"             \
+    "crypto ipsec transform-set N esp-aes esp-sha-hmac\n esn\n"                                    \
+    "crypto map M 10 ipsec-manual\n"
+#define HEX16 "000102030405060708090a0b0c0d0e0f"
+#define HEX24 HEX16 "1011121314151617"
+
+/* Keys by hand: what does not go together is refused by the line that says it, whichever comes last. */
+static void manual_keys(void **state)
+{
+    static const struct {
+        const char *lines, *where, *what;
+    } cases[] = {
+        {" set transform-set D\n set session-key inbound esp 300 cipher " HEX16 " authenticator " HEX16 "\n", ":8:41:",
+         "the cipher key has 16 bytes; expected 24 (48 hexadecimal digits) for esp-3des"},
+        {" set transform-set D\n set session-key inbound esp 300 cipher " HEX24 " authenticator 00112233\n", ":8:104:",
+         "the authenticator key has 4 bytes; expected 16 (32 hexadecimal digits) for esp-md5-hmac"},
+        {" set transform-set D\n set session-key outbound esp 300 cipher " HEX24 "\n", ":8:31:",
+         "expected `authenticator` and a key of 16 bytes"},
+        {" set transform-set D\n set session-key outbound ah 300 " HEX16 "\n", ":8:30:", "has no AH"},
+        {" set transform-set H\n set session-key inbound ah 300 " HEX16 "\n", ":8:33:", "expected 20"},
+        {" set session-key inbound ah 300 " HEX16 "\n set transform-set H\n", ":8:20:", "expected 20"},
+        {" set session-key outbound esp 300 cipher " HEX16 "\n set transform-set D\n", ":8:20:", "expected"},
+        {" set transform-set G\n", ":7:20:", "esp-gcm counts its IVs"},
+        {" set transform-set N\n", ":7:20:", "`esn`"},
+        {" set transform-set D H\n", ":7:22:", "one transform set"},
+        {" set session-key inbound esp 300 cipher 00112\n", ":7:41:", "whole hexadecimal bytes"},
+        {" set session-key inbound esp 300 cipher xyz\n", ":7:41:", "whole hexadecimal bytes"},
+        {" set session-key inbound esp 255 cipher 0011\n", ":7:30:", ""},
+        {" set session-key inbound esp 300 cipher 0011\ncrypto map M 20 ipsec-manual\n"
+         " set session-key inbound esp 300 cipher 0011\n", ":9:30:", "crypto map M 10 has this SPI already"},
+        {" set peer 1.1.1.1\n set peer 1.1.1.2\n", ":8:11:", "one peer"},
+        {" set pfs group14\n", ":7:2:", "negotiates nothing"},
+        {" set isakmp-profile P\n", ":7:2:", "negotiates nothing"},
+        {" set security-association lifetime seconds 900\n", ":7:2:", "negotiates nothing"},
+        {" set security-association replay disable\n", ":7:2:", "negotiates nothing"},
+        {"crypto map M 10 ipsec-isakmp\n", ":7:14:", "this entry is ipsec-manual"},
+        {"crypto map M 20 ipsec-isakmp\ncrypto map M 20 ipsec-manual\n", ":8:14:", "this entry is ipsec-isakmp"},
+        {"crypto map M 20 ipsec-isakmp\n set session-key inbound ah 300 0011\n", ":8:6:", "IKE makes its keys"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[1200];
+        snprintf(text, sizeof text, SETS "%s", cases[i].lines);
+        rejects(text, cases[i].where, cases[i].what);
+    }
+    /* outbound the SPI is the peer's: two peers may have chosen the same */
+    conf_free(load_text(SETS " set peer 1.1.1.1\n set session-key outbound esp 300 cipher 0011\ncrypto map M 20 ipsec-manual\n"
+                             " set peer 1.1.1.2\n set session-key outbound esp 300 cipher 0011\n"));
+    /* a key that is longer than it must be is taken, as on IOS; `no` takes it away */
+    struct conf *c = load_text(SETS " set transform-set H\n set session-key inbound ah 300 " HEX24 "\n");
+    struct conf_map *m = conf_map_find(c, "M");
+    struct conf_map_entry *e = CONTAINER_OF(m->entries.next, struct conf_map_entry, link);
+    assert_int_equal(e->ah[CONF_IN].spi, 300);
+    conf_free(c);
+}
+
+/* Manual keys are encrypted like pre-shared ones, each bound to its place. */
+static void manual_keys_are_encrypted(void **state)
+{
+    static const char text[] = SETS " set transform-set D\n set session-key inbound esp 300 cipher " HEX24
+                                    " authenticator " HEX16 "\n"
+                                    "password encryption aes\nkey config-key password-encrypt longenough\n";
+    (void)state;
+    struct conf *c = load_text(text);
+    struct strbuf out = {0};
+    cli_running(&out, c);
+    assert_null(strstr(out.s, HEX16));
+    char *line = strstr(out.s, " set session-key inbound esp 300 cipher 6 adit.");
+    assert_non_null(line);
+    assert_non_null(strstr(line, " authenticator 6 adit."));
+    struct conf *again = conf_new();
+    struct strbuf errors = {0};
+    password_master(&again->master, "longenough");
+    assert_true(cli_load(again, "x", out.s, &errors));
+    struct conf_map *m = conf_map_find(again, "M");
+    struct conf_map_entry *e = CONTAINER_OF(m->entries.next, struct conf_map_entry, link);
+    assert_string_equal(e->esp[CONF_IN].cipher, HEX24);
+    assert_string_equal(e->esp[CONF_IN].auth, HEX16);
+    conf_free(again);
+    struct strbuf moved = {0}; /* the same text in another place */
+    sb_addn(&moved, out.s, (size_t)(line - out.s));
+    sb_addf(&moved, " set session-key outbound%s", line + strlen(" set session-key inbound"));
+    again = conf_new();
+    password_master(&again->master, "longenough");
+    assert_false(cli_load(again, "x", moved.s, &errors));
+    assert_non_null(strstr(errors.s, "encrypted under another master key or for another peer"));
+    conf_free(again);
+    sb_free(&moved);
+    sb_free(&errors);
+    sb_free(&out);
+    conf_free(c);
+}
+
 /* What does not fit is refused by the line that is the first too many. */
 static void what_fits(void **state)
 {
@@ -496,6 +608,23 @@ static void what_fits(void **state)
         assert_int_equal(conf_fits(c, &cases[i], &f), line[i] == 0);
         assert_int_equal(line[i] ? f.src.line : 0, line[i]);
     }
+    conf_free(c);
+}
+
+/* Entries with manual keys have a limit of their own, for their SAs have. */
+static void what_manual_fits(void **state)
+{
+    (void)state;
+    struct conf *c = load_text("access-list 100 permit ip any host 1.1.1.1\naccess-list 100 permit ip any host 1.1.1.2\n"
+                               "crypto map M 10 ipsec-manual\n match address 100\ncrypto map M 20 ipsec-isakmp\n"
+                               " match address 100\ninterface FastEthernet0/0\n crypto map M\n");
+    struct conf_finding f;
+    struct conf_limits most = {.links = 1, .lines = 4, .flows = 4, .covered = 4, .masks = 3, .manual = 2};
+    assert_true(conf_fits(c, &most, &f));
+    most.manual = 1;
+    assert_false(conf_fits(c, &most, &f));
+    assert_int_equal(f.src.line, 2);
+    assert_non_null(strstr(f.text, "1 lines that permit in entries with manual keys"));
     conf_free(c);
 }
 
@@ -533,7 +662,10 @@ int main(void)
                                        cmocka_unit_test(keepalive),
                                        cmocka_unit_test(weak_is_said_once),
                                        cmocka_unit_test(findings),
+                                       cmocka_unit_test(manual_keys),
+                                       cmocka_unit_test(manual_keys_are_encrypted),
                                        cmocka_unit_test(what_fits),
+                                       cmocka_unit_test(what_manual_fits),
                                        cmocka_unit_test(what_tunnels_fit)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cli_grammar_release();

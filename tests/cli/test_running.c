@@ -83,6 +83,8 @@ static void other_values(void **state)
         "crypto map M 10 ipsec-isakmp \n set isakmp-profile X\n",
         "crypto map M 10 ipsec-isakmp \n reverse-route\n",
         "crypto dynamic-map D 10\n reverse-route static\n",
+        "crypto map M 10 ipsec-manual \n set session-key inbound esp 300 authenticator 0011\n",
+        "crypto map M 10 ipsec-manual \n set session-key outbound esp 300 cipher 0011\n",
     };
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {

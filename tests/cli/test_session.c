@@ -257,10 +257,13 @@ static void history(void **state)
     say(f, "enable secret ZQ");
     say(f, "crypto isakmp key ZQ address 1.2.3.4");
     say(f, "username u password ZQ");
+    say(f, "crypto map M 10 ipsec-manual");
+    say(f, "set session-key in ah 300 ZQ");
+    say(f, "se se o e 300 c ZQ");
     say(f, "hostname H");
     say(f, "end");
     const char *out = say(f, "show history");
-    assert_string_equal(out, "  enable\n  conf t\n  hostname H\n  end\n  show history\n");
+    assert_string_equal(out, "  enable\n  conf t\n  crypto map M 10 ipsec-manual\n  hostname H\n  end\n  show history\n");
     for (int i = 0; i < 30; i++) {
         snprintf(line, sizeof line, "terminal length %d", i);
         say(f, line);

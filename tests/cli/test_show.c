@@ -335,6 +335,36 @@ static void models(void **state)
     conf_free(c);
 }
 
+/* Which keys an entry has is shown, what they are is not. */
+static void manual_map(void **state)
+{
+    static const char text[] =
+        "crypto ipsec transform-set T esp-des esp-md5-hmac\ncrypto map M 10 ipsec-manual\n set peer 10.0.0.2\n"
+        " set session-key inbound esp 256 cipher 0011223344556677 authenticator 00112233445566778899aabbccddeeff\n"
+        " set transform-set T\n match address 101\naccess-list 101 permit ip any host 10.0.0.9\n";
+    struct strbuf out = {0}, errors = {0};
+    struct conf *c = conf_new();
+    struct cli_snapshot none = {0};
+    struct cli_show w = {.c = c, .snap = &none, .out = &out};
+    (void)state;
+    assert_true(cli_load(c, "x", text, &errors));
+    cli_show_map(&w);
+    assert_string_equal(out.s, "Crypto Map \"M\" 10 ipsec-manual\n"
+                               "        Peer = 10.0.0.2\n"
+                               "        Extended IP access list 101\n"
+                               "            access-list 101 permit ip any host 10.0.0.9\n"
+                               "        Current peer: 10.0.0.2\n"
+                               "        Transform sets={\n                T,\n        }\n"
+                               "        Inbound esp spi: 256,\n         cipher key: (hidden),\n         auth_key: (hidden),\n"
+                               "        Inbound ah spi: 0,\n            key: ,\n"
+                               "        Outbound esp spi: 0,\n         cipher key: ,\n         auth_key: ,\n"
+                               "        Outbound ah spi: 0,\n            key: ,\n"
+                               "        Interfaces using crypto map M:\n\n");
+    sb_free(&out);
+    sb_free(&errors);
+    conf_free(c);
+}
+
 static void dialect_15(void **state)
 {
     struct seed0 s;
@@ -443,7 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(isakmp_sa),    cmocka_unit_test(ipsec_sa), cmocka_unit_test(ah_sas),
-        cmocka_unit_test(session),      cmocka_unit_test(models),
+        cmocka_unit_test(session),      cmocka_unit_test(models), cmocka_unit_test(manual_map),
         cmocka_unit_test(dialect_15),   cmocka_unit_test(negotiating_beside_a_deleted_sa),
         cmocka_unit_test(what_is_left), cmocka_unit_test(what_a_tunnel_lacks),
         cmocka_unit_test(interface_lines)};

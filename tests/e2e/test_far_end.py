@@ -304,6 +304,30 @@ def test_extended_numbers(quiet, first):
         s.lab.config("R1", use, "set transform-set T1 T2 T3 T4 T5 T6", "exit", "no crypto ipsec transform-set X")
 
 
+@pytest.mark.parametrize("group", ["17:modp6144", "24:modp2048s256"])
+def test_groups(quiet, group):
+    """Groups that OpenSSL knows in another way than the rest: both exchanges of keys, who asks and who answers."""
+    s = quiet
+    number, name = group.split(":")
+    use = "crypto map M 10" if s.kind == "map" else "crypto ipsec profile P"
+    s.lab.config("R1", "crypto isakmp policy 5", "encr aes", "hash sha256", "authentication pre-share", f"group {number}", "exit",
+                 use, f"set pfs group{number}", "set transform-set T2")
+    SUITES["group"] = (f"aes128-sha256-{name}", f"aes128-sha1-{name}")
+    try:
+        s.start("group")
+        s.up()
+        assert s.ping(4, check=False), s.state()
+        status = s.far.sh("ipsec statusall")
+        assert status.count({"17": "/MODP_6144", "24": "/MODP_2048_256"}[number]) == 2, status
+        out = s.far.sh("ipsec down c; ipsec up c", check=False)
+        assert "connection 'c' established successfully" in out, out + s.state()
+        assert s.ping(4, check=False), s.state()
+    finally:
+        del SUITES["group"]
+        s.stop()
+        s.lab.config("R1", use, "no set pfs", "set transform-set T1 T2 T3 T4 T5 T6", "exit", "no crypto isakmp policy 5")
+
+
 def busy(s, seconds=30):
     """A ping that runs meanwhile; result: (sent, received)."""
     ns, dst = (s.lab.ns("H1"), "10.2.2.1") if s.kind == "map" else (s.lab.ns("R1"), "10.9.0.2")

@@ -147,7 +147,7 @@ static void modp(void **state)
             done++;
         }
     }
-    assert_true(done >= 7);
+    assert_true(done >= 8);
     json_decref(root);
 }
 
@@ -182,6 +182,26 @@ static void bad_public_values(void **state)
         dh_free(d);
     }
     assert_null(dh_new(3, NULL, 0));
+}
+
+/* Group 24's prime is no safe prime: 2 is a number of it and none of its subgroup (RFC 6989 2.2; 2^q is not 1). */
+static void outside_the_subgroup(void **state)
+{
+    (void)state;
+    static u8 y[DH_MAX], z[DH_MAX], w[DH_MAX];
+    size_t len, again;
+    struct dh *a = dh_new(24, NULL, 0), *b = dh_new(24, NULL, 0);
+    y[255] = 2;
+    assert_true(dh_public_ok(24, y, 256));
+    assert_false(dh_shared(a, z, &len, y, 256));
+    dh_public(b, y);
+    assert_true(dh_shared(a, z, &len, y, 256));
+    dh_public(a, y);
+    assert_true(dh_shared(b, w, &again, y, 256));
+    assert_int_equal(len, again);
+    assert_memory_equal(z, w, len);
+    dh_free(a);
+    dh_free(b);
 }
 
 /* 1 < y < p-1 (RFC 6989 2.1): 2 and p-2 are taken, 1 and p-1 are not. p ends in 64 one bits in all of
@@ -386,6 +406,7 @@ int main(void)
         cmocka_unit_test(modp),
         cmocka_unit_test(bad_public_values),
         cmocka_unit_test(edges_of_modp),
+        cmocka_unit_test(outside_the_subgroup),
         cmocka_unit_test(key_lengths),
         cmocka_unit_test(hmac_key_of_one_block),
         cmocka_unit_test(wycheproof_ecdh),

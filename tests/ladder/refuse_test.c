@@ -530,6 +530,44 @@ static void other_exchanges_are_answered_no(void **state)
     world_free(w);
 }
 
+static bool new_group(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+{
+    struct isakmp_prop_out p;
+    (void)ike, (void)arg;
+    keys_iv_phase2(&d->x.iv, &d->sa, &sa->main.c.iv, d->x.msgid);
+    size_t start = draft_begin_hashed(d);
+    isakmp_out_sa(&d->out);
+    isakmp_out_proposal(&d->out, &p, 1, PROTO_ISAKMP, NULL, 0);
+    isakmp_out_transform(&d->out, &p, TRANSFORM_KEY_IKE);
+    isakmp_out_attr(&d->out.w, P1_GROUP, 32768);
+    isakmp_out_attr(&d->out.w, P1_GROUP_TYPE, 1);
+    isakmp_out_transform_end(&d->out, &p);
+    isakmp_out_proposal_end(&d->out, &p, true);
+    isakmp_out_end(&d->out);
+    draft_end_hashed(d, start, NULL);
+    return true;
+}
+
+/* New group mode (RFC 2409 5.6) is refused under protection, with the reason; the SA and its pair stay. */
+static void a_new_group_is_refused(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(45);
+    world_acquire(w, A);
+    world_run(w, 2000);
+    struct ike *ike = w->s[A].ike;
+    struct ike_sa *sa = CONTAINER_OF(ike->sas.next, struct ike_sa, link);
+    struct xch *x = xch_new(ike, sa, exchange_of(&ike_v1, XCH_NEW_GROUP), msgid_new(ike, sa), true);
+    list_push_back(&sa->nodes, &x->link);
+    w->s[A].debug.len = 0;
+    assert_true(engine_start(ike, sa, x, new_group, NULL, XS_NGM, TM_NONE));
+    world_run(w, 1000);
+    assert_true(saw(&w->s[B], "it proposes a Diffie-Hellman group of its own"));
+    assert_non_null(strstr(w->s[A].debug.s, "ATTRIBUTES_NOT_SUPPORTED protocol 1"));
+    assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
 /* ---- what a peer says before phase 1 is done ---- */
 
 /* early_info: HDR*, HASH(1), N as a daemon sends it that could not take message 5: under B's keys,
@@ -753,6 +791,7 @@ int main(void)
         cmocka_unit_test(late_messages),
         cmocka_unit_test(are_you_there),
         cmocka_unit_test(other_exchanges_are_answered_no),
+        cmocka_unit_test(a_new_group_is_refused),
         cmocka_unit_test(what_was_not_offered_is_not_taken),
         cmocka_unit_test(a_third_message_with_another_hash),
         cmocka_unit_test(a_life_of_zero_is_a_short_one),

@@ -856,6 +856,128 @@ static void t_ah(void **state)
     }
 }
 
+static const struct dp_sa_value *manual_sa(const struct plan *p, unsigned n)
+{
+    const struct dp_msg *m = p->dp.items;
+    for (size_t i = 0; i < p->dp.num; i++) {
+        if (m[i].type == DP_CFG_SA && n-- == 0) {
+            return &m[i].u.sa;
+        }
+    }
+    return NULL;
+}
+
+#define MANUAL(lines, rest)                                                                         \
+    "crypto ipsec transform-set E esp-aes esp-sha-hmac\n"                                            \
+    "crypto ipsec transform-set B ah-sha256-hmac esp-null esp-md5-hmac\n mode transport\n"           \
+    "crypto map M 10 ipsec-manual\n set peer 9.9.9.9\n" lines " match address 100\n"                 \
+    "access-list 100 deny ip host 10.1.0.1 any\n"                                                   \
+    "access-list 100 permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255\n"                         \
+    "access-list 100 permit ip 10.1.0.0 0.0.255.255 10.3.0.0 0.0.255.255\n" WAN " crypto map M\n" rest "end\n"
+#define BYTES16 "000102030405060708090a0b0c0d0e0f"
+#define BYTES32 BYTES16 "101112131415161718191a1b1c1d1e1f"
+#define ESP_KEYS                                                                                    \
+    " set session-key inbound esp 300 cipher " BYTES16 " authenticator " BYTES32 "\n"                 \
+    " set session-key outbound esp 301 cipher " BYTES32 " authenticator " BYTES32 "\n"
+
+/* Keys by hand: SAs for dp, of the first line that permits; what the others permit is dropped; ike hears nothing. A key that
+ * is too long counts by its beginning. */
+static void t_manual(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(MANUAL(ESP_KEYS " set transform-set E\n", ""), &c);
+    const struct dp_sa_value *in = manual_sa(&p, 0), *out = manual_sa(&p, 1);
+    assert_non_null(in);
+    assert_non_null(out);
+    assert_null(manual_sa(&p, 2));
+    assert_int_equal(in->dir, SA_IN);
+    assert_int_equal(in->spi, 300);
+    assert_int_equal(out->spi, 301);
+    assert_int_equal(out->proto, 50);
+    assert_int_equal(out->mode, MODE_TUNNEL);
+    assert_int_equal(out->encr, ENCR_AES128);
+    assert_int_equal(out->auth, HASH_SHA1);
+    assert_int_equal(out->replay_window, 0);
+    assert_int_equal(out->encr_key.len, 16);
+    assert_int_equal(out->auth_key.len, 20);
+    assert_int_equal(out->auth_key.b[19], 0x13);
+    assert_int_equal(out->dst.b[0], 9);
+    assert_int_equal(in->dst.b[0], 1);
+    assert_int_equal(out->sel.dst.a.b[1], 2);
+    assert_int_equal(in->sel.src.a.b[1], 2);
+    assert_int_equal(policy(&p, 0)->action, ACT_SKIP);
+    assert_int_equal(policy(&p, 1)->flow, out->flow);
+    assert_true(dp_flow(&p, out->flow)->manual);
+    assert_int_not_equal(policy(&p, 2)->flow, out->flow); /* there is one pair of keys */
+    assert_int_equal(dp_flow(&p, policy(&p, 2)->flow)->peer.family, AF_NONE);
+    assert_null(ike_flow(&p, out->flow));
+    assert_true(has_port(&p, AF_V4, 50));
+    assert_true(has_port(&p, AF_V4, 255));
+    assert_false(has_port(&p, AF_V4, 51));
+    plan_free(&p);
+    conf_free(c);
+    p = plan_of(MANUAL(" set session-key inbound esp 300 authenticator " BYTES16 "\n set session-key outbound esp 301 authenticator "
+                       BYTES16 "\n set session-key inbound ah 400 " BYTES32 "\n set session-key outbound ah 401 " BYTES32
+                       "\n set transform-set B\n", ""), &c);
+    for (unsigned n = 0; n < 4; n++) {
+        const struct dp_sa_value *v = manual_sa(&p, n);
+        bool ah = n & 1, way = n & 2;
+        assert_int_equal(v->spi, 300 + ah * 100u + way);
+        assert_int_equal(v->proto, ah ? 51 : 50);
+        assert_int_equal(v->with_proto, ah ? 0 : 51);
+        assert_int_equal(v->with_spi, ah ? 0u : 400u + way);
+        assert_int_equal(v->inside, ah ? 50 : 0);
+        assert_int_equal(v->mode, MODE_TRANSPORT);
+        assert_int_equal(v->auth_key.len, ah ? 32 : 16);
+        assert_int_equal(v->encr_key.len, 0);
+    }
+    assert_true(has_port(&p, AF_V4, 51));
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* What lacks something has a flow and no SA: dp drops. Two with the same SPI have none; a map on two links with one local address
+ * has its SAs once. */
+static void t_manual_lacks(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned sas;
+    } cases[] = {
+        {MANUAL(ESP_KEYS " set transform-set E\n", ""), 2},
+        {MANUAL(ESP_KEYS, ""), 0},
+        {MANUAL(ESP_KEYS " set transform-set E\n no set session-key inbound esp\n", ""), 0},
+        {MANUAL(ESP_KEYS " set transform-set E\n", "no crypto ipsec transform-set E\n"), 0},
+        {MANUAL(ESP_KEYS " set transform-set E\n", "crypto ipsec transform-set E esp-gcm\n"), 0},
+        {MANUAL(ESP_KEYS " set transform-set E\n", "crypto ipsec transform-set E ah-sha-hmac esp-aes esp-sha-hmac\n"), 0},
+        {MANUAL(ESP_KEYS " set transform-set E\n", "interface FastEthernet0/1\n no ip address\n"), 0},
+        {MANUAL(ESP_KEYS " set transform-set E\n",
+                "crypto map M 20 ipsec-manual\n" " set session-key outbound esp 301 cipher 00\n set peer 9.9.9.9\n"), 0},
+        {MANUAL(ESP_KEYS " set transform-set E\n",
+                "crypto map M local-address FastEthernet0/1\ninterface FastEthernet1/0\n ip address 3.3.3.3 255.255.255.0\n"
+                " crypto map M\n"), 2},
+    };
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct conf *c;
+        struct plan p = plan_of(cases[i].text, &c);
+        const struct dp_policy_value *pol = policy(&p, 1);
+        unsigned n = 0;
+        while (manual_sa(&p, n)) {
+            n++;
+        }
+        if (n != cases[i].sas) {
+            fail_msg("%u SAs of case %u", n, i);
+        }
+        assert_int_equal(pol->action, ACT_PROTECT);
+        assert_true(dp_flow(&p, pol->flow)->manual);
+        assert_null(ike_flow(&p, pol->flow));
+        plan_free(&p);
+        conf_free(c);
+    }
+}
+
 static void t_tunnels(void **state)
 {
     (void)state;
@@ -1469,6 +1591,65 @@ static bool next_start(struct router *r)
     return ok;
 }
 
+/* Keys that stand in sections are bound to them; a former master key that opens one of these is needed, too. */
+static void t_master_key_of_sections(void **state)
+{
+    static const char *const texts[] = {
+        "crypto keyring K\n pre-shared-key address 1.1.1.1 key secret\n",
+        "crypto isakmp peer address 1.1.1.1\n set aggressive-mode password secret\n",
+        "crypto map M 10 ipsec-manual\n set session-key inbound ah 300 0011\n",
+        "crypto map M 10 ipsec-manual\n set session-key outbound esp 300 cipher 0011 authenticator 2233\n",
+    };
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
+        char dir[] = "/tmp/adit-plan-XXXXXX", path[80];
+        static const char *const left[] = {"R.cfg", "R.cfg.bak", "startup-config", "master-key"};
+        unsigned said = 0;
+        assert_non_null(mkdtemp(dir));
+        snprintf(path, sizeof path, "%s/R.cfg", dir);
+        const struct router_options o = {.config = path, .state_dir = dir};
+        struct router *r = xcalloc(1, sizeof *r);
+        struct strbuf errors = {0}, text = {0}, where = {0};
+        r->env = env_real();
+        evlog_init(&r->log, &r->env, EVS_MAIN, &said, on_event);
+        r->opt = &o;
+        r->conf = conf_new();
+        assert_true(cli_load(r->conf, "R.cfg", "password encryption aes\n", &errors));
+        assert_true(cli_load(r->conf, "R.cfg", texts[i], &errors));
+        assert_true(change_master(r, 1));
+        cli_running(&text, r->conf);
+        assert_non_null(strstr(text.s, " 6 adit."));
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        fputs(text.s, f);
+        fclose(f);
+        assert_true(change_master(r, 2));
+        assert_true(startup_save(r, "end\n"));
+        assert_int_equal(former_keys(r), 1);
+        assert_true(next_start(r));
+        sb_free(&text);
+        cli_running(&text, r->conf);
+        assert_true(startup_save_file(r, text.s, &where)); /* under the new one now, beside a copy of what it was */
+        f = fopen(path, "we");
+        assert_non_null(f);
+        fputs(text.s, f);
+        fclose(f);
+        assert_true(startup_save(r, "end\n"));
+        assert_int_equal(former_keys(r), 0);
+        assert_true(next_start(r));
+        for (unsigned n = 0; n < ARRAY_LEN(left); n++) {
+            snprintf(path, sizeof path, "%s/%s", dir, left[n]);
+            (void)unlink(path);
+        }
+        assert_int_equal(rmdir(dir), 0);
+        sb_free(&text);
+        sb_free(&where);
+        sb_free(&errors);
+        conf_free(r->conf);
+        free(r);
+    }
+}
+
 /* However often the master key is changed: of the former ones those stay that something in the operator's file was encrypted
  * under, and no other. */
 static void t_master_key_changes(void **state)
@@ -1657,7 +1838,10 @@ int main(void)
         cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_master_keys),
         cmocka_unit_test(t_master_key_changes),
+        cmocka_unit_test(t_master_key_of_sections),
         cmocka_unit_test(t_complaints),
+        cmocka_unit_test(t_manual),
+        cmocka_unit_test(t_manual_lacks),
         cmocka_unit_test(t_hole_refused),
         cmocka_unit_test(t_one_link_one_name),
         cmocka_unit_test(t_vlans),
