@@ -6,7 +6,7 @@ sets[build]="gcc libc6-dev make meson ninja-build pkg-config libipsec-mb-dev lib
   libjansson-dev libedit-dev libyaml-dev libseccomp-dev libcap-ng-dev libcmocka-dev
   clang libbpf-dev bpftool linux-libc-dev"
 sets[run]="iproute2 frr frr-pythontools tcpdump tshark iputils-ping"
-sets[test]="libclang-rt-dev python3 python3-pytest python3-pytest-xdist python3-scapy ethtool iperf3 mmdebstrap kmod nftables conntrack ike-scan"
+sets[test]="libclang-rt-dev python3 python3-pytest python3-pytest-xdist python3-scapy ethtool iperf3 mmdebstrap kmod nftables conntrack vpnc ike-scan"
 missing=()
 for s in "$@"; do
     for p in ${sets[$s]}; do

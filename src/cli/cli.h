@@ -44,6 +44,8 @@ struct cli_flow { /* a flow of the running plan */
     u32 seq;
     struct addr local, peer;
     struct selector sel;
+    char dynamic[CONF_NAME];  /* a client's: the dynamic map it was made of; "": none */
+    u32 dynamic_seq;
     u16 mtu;                  /* of the egress link */
     char mtu_if[CONF_IFNAME]; /* its console name */
 };
@@ -176,5 +178,7 @@ void cli_show_transform_set(const struct cli_show *w);
 void cli_show_profile(const struct cli_show *w);
 void cli_show_session(const struct cli_show *w, bool detail);
 void cli_show_map(const struct cli_show *w);
+/* cli_show_params: lifetimes, PFS and transform sets, each line behind indent. */
+void cli_show_params(const struct cli_show *w, const struct conf_sa_params *p, const char *indent);
 
 #endif

@@ -26,9 +26,11 @@ enum cli_mode {
     M_PEER = 1 << 15,
     M_TRUST = 1 << 16,
     M_CHAIN = 1 << 17,
-    M_NUM = 18,
+    M_GROUP = 1 << 18,
+    M_DYN = 1 << 19,
+    M_NUM = 20,
     M_SUBMODES = M_IF | M_ISAKMP | M_TRANS | M_PROFILE | M_MAP | M_ROUTER | M_EXTACL | M_STDACL | M_IPV6ACL |
-                 M_LINE | M_KEYRING | M_ISAPROF | M_PEER | M_TRUST | M_CHAIN,
+                 M_LINE | M_KEYRING | M_ISAPROF | M_PEER | M_TRUST | M_CHAIN | M_GROUP | M_DYN,
 };
 
 struct cfg;
@@ -151,7 +153,9 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
     H(ospf_network) H(ospf_keep) H(acl_ipv6) H(ace) H(ace_remark)                                    \
     H(trustpoint) H(tp_enroll) H(tp_subject) H(tp_fqdn) H(tp_ip) H(tp_revocation) H(tp_keypair) H(tp_url) \
     H(tp_keep) H(cert_chain) H(certificate) H(pki_authenticate) H(pki_enroll) H(pki_import) H(pki_import_pem)         \
-    H(crl_request) H(key_generate) H(key_import) H(key_zeroize)
+    H(crl_request) H(key_generate) H(key_import) H(key_zeroize) \
+    H(client_group) H(group_key) H(group_name) H(group_addr) H(group_banner) H(group_flag) H(group_max) H(local_pool) \
+    H(client) H(dynamic_map) H(map_dynamic) H(dyn_match) H(reverse_route)
 #define H(name) bool cfg_##name(struct cfg *k, const struct match *m);
 CFG_HANDLERS(H)
 #undef H
@@ -185,7 +189,7 @@ const char *cli_key_purpose(char out[KEY_PURPOSE], const struct conf_key *of);
                             H(terminal) H(enable) H(disable) H(configure) H(write) H(copy) H(exit) \
                                 H(end) H(keylog) H(show_keys) H(show_history) H(show_holes)        \
                                     H(clear_holes) H(clear_unfinished) \
-    H(show_pki_certs) H(show_pki_trustpoints) H(show_mypubkey)
+    H(show_pki_certs) H(show_pki_trustpoints) H(show_mypubkey) H(show_dynamic) H(show_pools)
 /* running_pki.c: key pairs are not printed. */
 void cli_running_pki(struct strbuf *out, const struct conf *c);
 /* cli_der: DER as IOS prints it, eight groups of four bytes a line. */

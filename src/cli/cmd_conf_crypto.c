@@ -119,18 +119,21 @@ static bool names_set(const struct conf_sa_params *p, const char *name)
 /* set_user: a profile or map that names the set; NULL: none. */
 static const char *set_user(const struct conf *c, const char *name)
 {
+    const struct list *maps[] = {&c->maps, &c->dynamics};
     CONF_FOR(struct conf_profile, p, &c->profiles)
     {
         if (names_set(&p->sa, name)) {
             return p->name;
         }
     }
-    CONF_FOR(struct conf_map, m, &c->maps)
-    {
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
+    for (unsigned n = 0; n < ARRAY_LEN(maps); n++) {
+        CONF_FOR(struct conf_map, m, maps[n])
         {
-            if (names_set(&e->sa, name)) {
-                return m->name;
+            CONF_FOR(struct conf_map_entry, e, &m->entries)
+            {
+                if (names_set(&e->sa, name)) {
+                    return m->name;
+                }
             }
         }
     }
@@ -437,6 +440,9 @@ bool cfg_map(struct cfg *k, const struct match *m)
     CONF_FOR(struct conf_map_entry, e, &map->entries)
     {
         is_new &= e->seq != seq;
+        if (e->seq == seq && e->dynamic[0]) {
+            return cfg_fail(k, m, "seq", "this entry goes by the dynamic map %.60s; take it out first", e->dynamic);
+        }
     }
     struct conf_map_entry *e = conf_map_entry_get(k->c, map, seq, k->src);
     if (!cfg_map_kind(k, m, e, is_new)) {
@@ -523,5 +529,5 @@ bool cfg_map_peer(struct cfg *k, const struct match *m)
 bool cfg_map_description(struct cfg *k, const struct match *m)
 {
     struct conf_map_entry *e = k->at;
-    return k->mode != M_MAP || cfg_text(k, m, e->description, sizeof e->description);
+    return k->mode == M_PROFILE || cfg_text(k, m, e->description, sizeof e->description);
 }

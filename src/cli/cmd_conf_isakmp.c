@@ -182,12 +182,15 @@ static const char *profile_user(const struct conf *c, const char *name)
             return p->name;
         }
     }
-    CONF_FOR(struct conf_map, m, &c->maps)
-    {
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
+    const struct list *maps[] = {&c->maps, &c->dynamics};
+    for (unsigned n = 0; n < ARRAY_LEN(maps); n++) {
+        CONF_FOR(struct conf_map, m, maps[n])
         {
-            if (strcmp(e->sa.isakmp_profile, name) == 0) {
-                return m->name;
+            CONF_FOR(struct conf_map_entry, e, &m->entries)
+            {
+                if (strcmp(e->sa.isakmp_profile, name) == 0) {
+                    return m->name;
+                }
             }
         }
     }

@@ -134,7 +134,7 @@ static bool names_there(struct cfg *k, const struct match *m, const struct cmd *
 static bool names_fit(struct cfg *k, const struct match *m)
 {
     static const char *const names[] = {"name", "acl", "map", "profile", "set", "host", "domain",
-                                        "keyring", "who"};
+                                        "keyring", "who", "pool", "list", "dynamic"};
     for (int i = 0; i < m->num; i++) {
         for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
             if (!m->arg[i].keyword && strcmp(m->arg[i].name, names[n]) == 0 &&

@@ -129,7 +129,7 @@ void cli_show_transform_set(const struct cli_show *w)
     }
 }
 
-static void show_params(const struct cli_show *w, const struct conf_sa_params *p,
+void cli_show_params(const struct cli_show *w, const struct conf_sa_params *p,
                         const char *indent)
 {
     sb_addf(w->out, "%sSecurity association lifetime: %" PRIu64 " kilobytes/%u seconds\n", indent,
@@ -161,103 +161,8 @@ void cli_show_profile(const struct cli_show *w)
     CONF_FOR(struct conf_profile, p, &w->c->profiles)
     {
         sb_addf(w->out, "IPSEC profile %s\n", p->name);
-        show_params(w, &p->sa, "    ");
+        cli_show_params(w, &p->sa, "    ");
         sb_add(w->out, "\n");
-    }
-}
-
-static void show_rules(const struct cli_show *w, const char *acl, const struct list *rules)
-{
-    for (const struct list *it = rules->next; it != rules; it = it->next) {
-        const struct conf_ace *x = CONTAINER_OF(it, struct conf_ace, link);
-        if (!x->remark[0]) {
-            sb_addf(w->out, "            access-list %s %s\n", acl, x->text);
-        }
-    }
-}
-
-/* show_manual: instead of what is negotiated: which keys there are, never what they are. */
-static void show_manual(const struct cli_show *w, const struct conf_map_entry *e)
-{
-    static const char *const ways[] = {[CONF_IN] = "Inbound", [CONF_OUT] = "Outbound"};
-    struct strbuf *o = w->out;
-    sb_addf(o, "        Transform sets={\n                %s,\n        }\n", e->sa.num_sets ? e->sa.sets[0] : "");
-    for (enum conf_way way = CONF_IN; way <= CONF_OUT; way++) {
-        const struct conf_session_key *esp = &e->esp[way], *ah = &e->ah[way];
-        sb_addf(o, "        %s esp spi: %u,\n         cipher key: %s,\n         auth_key: %s,\n", ways[way], esp->spi,
-                esp->cipher[0] ? "(hidden)" : "", esp->auth[0] ? "(hidden)" : "");
-        sb_addf(o, "        %s ah spi: %u,\n            key: %s,\n", ways[way], ah->spi, ah->auth[0] ? "(hidden)" : "");
-    }
-}
-
-static void show_entry(const struct cli_show *w, const struct conf_map *m,
-                       const struct conf_map_entry *e)
-{
-    char a[ADDR_STR];
-    const struct conf_acl *acl = conf_entry_list(w->c, e);
-    sb_addf(w->out, "Crypto Map \"%s\" %u %s\n", m->name, e->seq, e->manual ? "ipsec-manual" : "ipsec-isakmp");
-    for (unsigned i = 0; i < e->num_peers; i++) {
-        sb_addf(w->out, "        Peer = %s\n", addr_str(a, &e->peers[i]));
-    }
-    sb_addf(w->out, "        Extended IP access list %s\n", e->acl);
-    if (acl) {
-        show_rules(w, e->acl, &acl->aces);
-    }
-    if (e->num_peers) {
-        sb_addf(w->out, "        Current peer: %s\n", addr_str(a, &e->peers[0]));
-    }
-    if (e->manual) {
-        show_manual(w, e);
-    } else {
-        show_params(w, &e->sa, "        ");
-    }
-}
-
-/* show_held: what an interface drops beside what its map says. */
-static void show_held(const struct cli_show *w, const struct conf_if *i)
-{
-    if (i->held_all) {
-        sb_addf(w->out,
-                "%s drops everything that no line protects: too much was taken out to know it line "
-                "by line\n",
-                i->name);
-    }
-    CONF_FOR(struct conf_block, b, &i->held)
-    {
-        sb_addf(w->out, "%s drops, of crypto map %s %u:\n", i->name, b->map, b->seq);
-        if (!i->held_all) {
-            show_rules(w, b->acl, &b->aces);
-        }
-        sb_add(w->out, conf_block_stays(w->c, i, b)
-                           ? "            (its list permits nothing; until it does)\n"
-                       : w->c->unfinished
-                           ? "            (taken out by a console that went in the middle of it; "
-                             "until `clear adit unfinished`)\n"
-                           : "            (taken out; until everybody has left configuration "
-                             "mode)\n");
-    }
-}
-
-void cli_show_map(const struct cli_show *w)
-{
-    CONF_FOR(struct conf_map, m, &w->c->maps)
-    {
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
-        {
-            show_entry(w, m, e);
-        }
-        sb_addf(w->out, "        Interfaces using crypto map %s:\n", m->name);
-        CONF_FOR(struct conf_if, i, &w->c->ifs)
-        {
-            if (strcmp(i->crypto_map, m->name) == 0) {
-                sb_addf(w->out, "                %s\n", i->name);
-            }
-        }
-        sb_add(w->out, "\n");
-    }
-    CONF_FOR(struct conf_if, i, &w->c->ifs)
-    {
-        show_held(w, i);
     }
 }
 

@@ -104,6 +104,7 @@ static void running_policies(struct strbuf *o, const struct conf *c)
         }
         sb_add(o, c->keepalive_periodic ? " periodic\n" : "\n");
     }
+    running_groups(o, c);
     running_peers(o, c);
 }
 
@@ -143,6 +144,25 @@ static void running_params(struct strbuf *o, const struct conf_sa_params *p)
     }
 }
 
+static void running_entry(struct strbuf *o, const struct conf *c, const struct conf_map_entry *e)
+{
+    char a[ADDR_STR];
+    if (e->description[0]) {
+        sb_addf(o, " description %s\n", e->description);
+    }
+    for (unsigned i = 0; i < e->num_peers; i++) {
+        sb_addf(o, " set peer %s\n", addr_str(a, &e->peers[i]));
+    }
+    running_session_keys(o, c, e);
+    running_params(o, &e->sa);
+    if (e->acl[0]) {
+        sb_addf(o, " match address %s\n", e->acl);
+    }
+    if (e->reverse) {
+        sb_addf(o, " reverse-route%s\n", e->reverse_static ? " static" : "");
+    }
+}
+
 static void running_ipsec(struct strbuf *o, const struct conf *c)
 {
     static const char *const df[] = {"copy", "clear", "set"};
@@ -177,29 +197,34 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
         running_params(o, &p->sa);
         sb_add(o, "!\n");
     }
+    CONF_FOR(struct conf_map, d, &c->dynamics)
+    {
+        CONF_FOR(struct conf_map_entry, e, &d->entries)
+        {
+            sb_addf(o, "crypto dynamic-map %s %u\n", d->name, e->seq);
+            running_entry(o, c, e);
+        }
+        sb_add(o, "!\n");
+    }
     CONF_FOR(struct conf_map, m, &c->maps)
     {
-        char a[ADDR_STR];
+        char before[CONF_NAME + 16];
         if (m->local_if[0]) {
             sb_addf(o, "crypto map %s local-address %s\n", m->name, m->local_if);
         }
         if (m->isakmp_profile[0]) {
             sb_addf(o, "crypto map %s isakmp-profile %s\n", m->name, m->isakmp_profile);
         }
+        snprintf(before, sizeof before, "crypto map %s ", m->name);
+        running_client(o, before, &m->client);
         CONF_FOR(struct conf_map_entry, e, &m->entries)
         {
+            if (e->dynamic[0]) {
+                sb_addf(o, "crypto map %s %u ipsec-isakmp dynamic %s \n", m->name, e->seq, e->dynamic);
+                continue;
+            }
             sb_addf(o, "crypto map %s %u %s \n", m->name, e->seq, e->manual ? "ipsec-manual" : "ipsec-isakmp");
-            if (e->description[0]) {
-                sb_addf(o, " description %s\n", e->description);
-            }
-            for (unsigned i = 0; i < e->num_peers; i++) {
-                sb_addf(o, " set peer %s\n", addr_str(a, &e->peers[i]));
-            }
-            running_session_keys(o, c, e);
-            running_params(o, &e->sa);
-            if (e->acl[0]) {
-                sb_addf(o, " match address %s\n", e->acl);
-            }
+            running_entry(o, c, e);
         }
         sb_add(o, "!\n");
     }
@@ -428,6 +453,7 @@ void cli_running(struct strbuf *o, const struct conf *c)
     {
         running_if(o, i);
     }
+    running_pools(o, c);
     running_routing(o, c);
     sb_add(o, "!\n");
     running_acls(o, c);

@@ -5,8 +5,7 @@
 #include "cli/cli_int.h"
 #include "cli/running.h"
 
-/* hidden: a key as the line shows it: type 6 where keys are encrypted, else as it is. */
-static void hidden(struct strbuf *o, const struct conf *c, const struct conf_key *k)
+void running_hidden_key(struct strbuf *o, const struct conf *c, const struct conf_key *k)
 {
     char purpose[KEY_PURPOSE], six[PASSWORD_TEXT6];
     bool hide = c->encrypt_keys && c->master.len &&
@@ -51,6 +50,22 @@ static void text_line(struct strbuf *o, const char *before, const char *text)
     }
 }
 
+void running_client(struct strbuf *o, const char *before, const struct conf_client *k)
+{
+    if (k->authentication[0]) {
+        sb_addf(o, "%sclient authentication list %s\n", before, k->authentication);
+    }
+    if (k->authorization[0]) {
+        sb_addf(o, "%sisakmp authorization list %s\n", before, k->authorization);
+    }
+    if (k->initiate) {
+        sb_addf(o, "%sclient configuration address initiate\n", before);
+    }
+    if (k->respond) {
+        sb_addf(o, "%sclient configuration address respond\n", before);
+    }
+}
+
 void running_keyrings(struct strbuf *o, const struct conf *c)
 {
     CONF_FOR(struct conf_keyring, r, &c->keyrings)
@@ -63,7 +78,7 @@ void running_keyrings(struct strbuf *o, const struct conf *c)
             sb_add(o, "  pre-shared-key ");
             whose(o, k);
             sb_add(o, " key ");
-            hidden(o, c, k);
+            running_hidden_key(o, c, k);
             sb_add(o, "\n");
         }
     }
@@ -74,7 +89,7 @@ void running_keys(struct strbuf *o, const struct conf *c)
     CONF_FOR(struct conf_key, k, &c->keys)
     {
         sb_add(o, "crypto isakmp key ");
-        hidden(o, c, k);
+        running_hidden_key(o, c, k);
         sb_add(o, " ");
         whose(o, k);
         sb_add(o, k->no_xauth ? " no-xauth\n" : "\n");
@@ -114,6 +129,7 @@ static void running_profiles(struct strbuf *o, const struct conf *c)
         {
             running_match(o, m);
         }
+        running_client(o, "   ", &p->client);
         if (p->keepalive_s) {
             sb_addf(o, "   keepalive %u retry %u\n", p->keepalive_s, p->keepalive_retry_s);
         }
@@ -145,7 +161,7 @@ void running_peers(struct strbuf *o, const struct conf *c)
         if (p->password[0]) {
             str_copy(k.key, sizeof k.key, p->password);
             sb_add(o, " set aggressive-mode password ");
-            hidden(o, c, &k);
+            running_hidden_key(o, c, &k);
             sb_add(o, "\n");
         }
         if (p->endpoint != CONF_SELF_DEFAULT) {

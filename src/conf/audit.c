@@ -80,6 +80,46 @@ static void guessable(struct audit *a, struct conf_src src)
     }
 }
 
+/* check_client: the lists that a crypto map or an isakmp profile names for its clients. */
+static void check_client(struct audit *a, const struct conf_client *k, struct conf_src src, const char *whose)
+{
+    char text[160];
+    if (k->authentication[0] && !conf_list_local(a->c, "authentication login", k->authentication)) {
+        snprintf(text, sizeof text, "names a list that asks no user of this router, so every client is refused: add `aaa authentication login %.40s local`",
+                 k->authentication);
+        say(a, k->authentication_src, false, whose, text);
+    }
+    if (k->authorization[0] && !conf_list_local(a->c, "authorization network", k->authorization)) {
+        snprintf(text, sizeof text, "names a list that no group of this router is on: add `aaa authorization network %.40s local`",
+                 k->authorization);
+        say(a, k->authorization_src, false, whose, text);
+    }
+    if (k->respond && !k->authorization[0]) {
+        say(a, src, false, whose, "gives clients no address: it has no `isakmp authorization list`");
+    }
+}
+
+static void check_group(struct audit *a, const struct conf_group *g)
+{
+    char what[96], whose[96];
+    snprintf(whose, sizeof whose, "client configuration group %.60s", g->name);
+    if (g->key[0]) {
+        guessable(a, g->src);
+    } else {
+        say(a, g->src, false, whose, "has no key: add `key K`");
+    }
+    if (!g->pool[0]) {
+        say(a, g->src, false, whose, "has no pool, so its clients get no address: add `pool NAME`");
+    } else if (!conf_pool_find(a->c, g->pool)) {
+        snprintf(what, sizeof what, "pool %.60s does not exist", g->pool);
+        say(a, g->pool_src, false, what, "define it with `ip local pool NAME FIRST [LAST]`");
+    }
+    if (g->acl[0] && !conf_acl_find(a->c, g->acl)) {
+        snprintf(what, sizeof what, "access list %.60s does not exist", g->acl);
+        say(a, g->acl_src, false, what, "clients of the group send everything through the tunnel");
+    }
+}
+
 static void check_isakmp(struct audit *a)
 {
     char what[96];
@@ -95,8 +135,14 @@ static void check_isakmp(struct audit *a)
             guessable(a, k->src);
         }
     }
+    CONF_FOR(struct conf_group, g, &a->c->groups)
+    {
+        check_group(a, g);
+    }
     CONF_FOR(struct conf_isakmp_profile, p, &a->c->isakmp_profiles)
     {
+        snprintf(what, sizeof what, "isakmp profile %.60s", p->name);
+        check_client(a, &p->client, p->client.address_src, what);
         if (p->aggressive) {
             guessable(a, p->src);
         }
@@ -165,9 +211,18 @@ static void check_manual(struct audit *a, const struct conf_map_entry *e, const 
 static void check_map(struct audit *a, const struct conf_map *m)
 {
     char whose[96];
+    snprintf(whose, sizeof whose, "crypto map %.40s", m->name);
+    check_client(a, &m->client, m->client.address_src, whose);
     CONF_FOR(struct conf_map_entry, e, &m->entries)
     {
         snprintf(whose, sizeof whose, "crypto map %.40s %u", m->name, e->seq);
+        if (e->dynamic[0]) {
+            if (!conf_dynamic_find(a->c, e->dynamic)) {
+                snprintf(whose, sizeof whose, "dynamic map %.60s does not exist", e->dynamic);
+                say(a, e->dynamic_src, false, whose, "define it with `crypto dynamic-map NAME SEQ`");
+            }
+            continue;
+        }
         if (e->manual) {
             check_manual(a, e, whose);
         } else {
@@ -177,6 +232,19 @@ static void check_map(struct audit *a, const struct conf_map *m)
             say(a, e->src, false, whose, "has no peer: add `set peer A`");
         }
         say_stand(a, e, whose);
+    }
+}
+
+static void check_dynamic(struct audit *a, const struct conf_map *m)
+{
+    char whose[96];
+    CONF_FOR(struct conf_map_entry, e, &m->entries)
+    {
+        snprintf(whose, sizeof whose, "dynamic map %.40s %u", m->name, e->seq);
+        check_sets(a, &e->sa, e->src, whose);
+        if (e->acl[0] && !conf_acl_find(a->c, e->acl)) {
+            say(a, e->acl_src, false, whose, "names an access list that does not exist, so no client fits it");
+        }
     }
 }
 
@@ -272,6 +340,10 @@ void conf_audit(const struct conf *c, void (*found)(void *ctx, const struct conf
     CONF_FOR(struct conf_map, m, &c->maps)
     {
         check_map(&a, m);
+    }
+    CONF_FOR(struct conf_map, d, &c->dynamics)
+    {
+        check_dynamic(&a, d);
     }
     CONF_FOR(struct conf_if, i, &c->ifs)
     {

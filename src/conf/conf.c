@@ -33,7 +33,7 @@ struct conf *conf_new(void)
     struct list *lists[] = {&c->policies, &c->keys,        &c->sets,     &c->profiles, &c->maps,
                             &c->acls,     &c->ifs,         &c->routes,   &c->ospfs,    &c->kept,
                             &c->users,    &c->trustpoints, &c->keypairs, &c->keyrings, &c->isakmp_profiles,
-                            &c->peers};
+                            &c->peers,    &c->groups,      &c->pools,    &c->dynamics};
     for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
         list_init(lists[i]);
     }
@@ -177,6 +177,57 @@ struct conf_isakmp_profile *conf_isakmp_profile_get(struct conf *c, const char *
     return p;
 }
 
+struct conf_group *conf_group_find(const struct conf *c, const char *name)
+{
+    CONF_FOR(struct conf_group, g, &c->groups)
+    {
+        if (strcmp(g->name, name) == 0) {
+            return g;
+        }
+    }
+    return NULL;
+}
+
+struct conf_group *conf_group_get(struct conf *c, const char *name, struct conf_src src)
+{
+    struct conf_group *g = conf_group_find(c, name);
+    if (!g) {
+        g = arena_alloc(&c->arena, sizeof *g);
+        g->src = src;
+        str_copy(g->name, sizeof g->name, name);
+        list_push_back(&c->groups, &g->link);
+    }
+    return g;
+}
+
+struct conf_pool *conf_pool_find(const struct conf *c, const char *name)
+{
+    CONF_FOR(struct conf_pool, p, &c->pools)
+    {
+        if (strcmp(p->name, name) == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+bool conf_list_local(const struct conf *c, const char *what, const char *name)
+{
+    char head[2 * CONF_NAME];
+    int len = snprintf(head, sizeof head, "aaa %s %s ", what, name);
+    CONF_FOR(struct conf_kept, k, &c->kept)
+    {
+        for (const char *at = strncmp(k->text, head, (size_t)len) == 0 ? k->text + len : ""; *at;) {
+            size_t word = strcspn(at, " ");
+            if ((word == 5 && strncmp(at, "local", word) == 0) || (word == 10 && strncmp(at, "local-case", word) == 0)) {
+                return true;
+            }
+            at += word + strspn(at + word, " ");
+        }
+    }
+    return false;
+}
+
 struct addr conf_local_address(const struct conf *c, const struct conf_local *l)
 {
     return l->iface[0] ? conf_if_address(c, l->iface, AF_V4) : l->addr;
@@ -188,9 +239,9 @@ const char *conf_fqdn(const struct conf *c, char out[2 * CONF_NAME])
     return out;
 }
 
-struct conf_map *conf_map_find(const struct conf *c, const char *name)
+static struct conf_map *map_find(const struct list *maps, const char *name)
 {
-    CONF_FOR(struct conf_map, m, &c->maps)
+    CONF_FOR(struct conf_map, m, maps)
     {
         if (strcmp(m->name, name) == 0) {
             return m;
@@ -199,17 +250,37 @@ struct conf_map *conf_map_find(const struct conf *c, const char *name)
     return NULL;
 }
 
-struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src src)
+static struct conf_map *map_of_list(struct conf *c, struct list *maps, const char *name, struct conf_src src)
 {
-    struct conf_map *m = conf_map_find(c, name);
+    struct conf_map *m = map_find(maps, name);
     if (!m) {
         m = arena_alloc(&c->arena, sizeof *m);
         m->src = src;
         str_copy(m->name, sizeof m->name, name);
         list_init(&m->entries);
-        list_push_back(&c->maps, &m->link);
+        list_push_back(maps, &m->link);
     }
     return m;
+}
+
+struct conf_map *conf_map_find(const struct conf *c, const char *name)
+{
+    return map_find(&c->maps, name);
+}
+
+struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src src)
+{
+    return map_of_list(c, &c->maps, name, src);
+}
+
+struct conf_map *conf_dynamic_find(const struct conf *c, const char *name)
+{
+    return map_find(&c->dynamics, name);
+}
+
+struct conf_map *conf_dynamic_get(struct conf *c, const char *name, struct conf_src src)
+{
+    return map_of_list(c, &c->dynamics, name, src);
 }
 
 struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u32 seq,

@@ -67,6 +67,30 @@ struct conf_match { /* match identity */
     struct prefix net;
     char text[CONF_NAME];
 };
+/* What those who begin phase 1 with us meet: of a crypto map or an isakmp profile. */
+struct conf_client {
+    char authentication[CONF_NAME], authorization[CONF_NAME]; /* lists of aaa; "": none */
+    struct conf_src authentication_src, authorization_src, address_src;
+    bool respond, initiate; /* client configuration address; initiate is kept, nothing is pushed */
+};
+struct conf_pool { /* ip local pool: IPv4 */
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME];
+    struct addr lo, hi;
+};
+enum { CONF_POOL_MOST = 65536, CONF_BANNER = 256 };
+struct conf_group { /* crypto isakmp client configuration group */
+    struct list link;
+    struct conf_src src;
+    char name[CONF_NAME], key[129];
+    char pool[CONF_NAME], acl[CONF_NAME], domain[CONF_NAME];
+    struct conf_src pool_src, acl_src;
+    struct addr dns[2], wins[2], netmask; /* AF_NONE: not set */
+    char banner[CONF_BANNER];
+    bool save_password, include_local_lan, pfs;
+    u32 max_users; /* 0: not said; kept, nobody counts */
+};
 struct conf_isakmp_profile {
     struct list link;
     struct conf_src src;
@@ -81,6 +105,7 @@ struct conf_isakmp_profile {
     char self_user[CONF_NAME];
     u16 keepalive_s, keepalive_retry_s; /* 0: as for all */
     bool aggressive;                    /* initiate mode aggressive */
+    struct conf_client client;
 };
 struct conf_isakmp_peer { /* crypto isakmp peer address A */
     struct list link;
@@ -190,13 +215,17 @@ struct conf_map_entry {
     u8 num_peers;
     struct conf_sa_params sa;
     char description[CONF_NAME];
+    char dynamic[CONF_NAME]; /* ipsec-isakmp dynamic: its dynamic map, and then nothing else of the entry counts; "": none */
+    struct conf_src dynamic_src;
+    bool reverse, reverse_static; /* reverse-route [static] */
 };
-struct conf_map {
+struct conf_map { /* or a dynamic map: crypto dynamic-map */
     struct list link;
     struct conf_src src;
     char name[CONF_NAME];
     char local_if[CONF_IFNAME]; /* crypto map NAME local-address IF, "" = outgoing interface */
     char isakmp_profile[CONF_NAME]; /* of entries that name none; "": any */
+    struct conf_client client;
     struct list entries;        /* conf_map_entry */
 };
 
@@ -385,7 +414,7 @@ struct conf {
     bool unfinished; /* a console hung up in the middle of a change: what is held stays until conf_whole */
     char folder[CONF_TEXT]; /* where `file:NAME` is looked for; "": the current directory */
     struct list policies, keys, sets, profiles, maps, acls, ifs, routes, ospfs, kept, users;
-    struct list keyrings, isakmp_profiles, peers, trustpoints, keypairs;
+    struct list keyrings, isakmp_profiles, peers, trustpoints, keypairs, groups, pools, dynamics /* conf_map */;
 };
 
 /* conf_new: an empty model with the defaults of IOS 12.4; conf_free takes everything with it. */
@@ -404,12 +433,21 @@ struct conf_keyring *conf_keyring_find(const struct conf *c, const char *name);
 struct conf_keyring *conf_keyring_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_isakmp_profile *conf_isakmp_profile_find(const struct conf *c, const char *name);
 struct conf_isakmp_profile *conf_isakmp_profile_get(struct conf *c, const char *name, struct conf_src src);
+struct conf_group *conf_group_find(const struct conf *c, const char *name);
+struct conf_group *conf_group_get(struct conf *c, const char *name, struct conf_src src);
+struct conf_pool *conf_pool_find(const struct conf *c, const char *name);
+/* conf_list_local: a kept line `aaa WHAT NAME ...` says that this router's own users and groups answer; what: "authentication
+ * login", "authorization network". */
+bool conf_list_local(const struct conf *c, const char *what, const char *name);
 /* conf_local_address: AF_NONE: any, or the interface has no address. */
 struct addr conf_local_address(const struct conf *c, const struct conf_local *l);
 /* conf_fqdn: host name and domain. Returns out. */
 const char *conf_fqdn(const struct conf *c, char out[2 * CONF_NAME]);
 struct conf_map *conf_map_find(const struct conf *c, const char *name);
 struct conf_map *conf_map_get(struct conf *c, const char *name, struct conf_src src);
+/* conf_dynamic_find, _get: dynamic maps; they have names of their own. */
+struct conf_map *conf_dynamic_find(const struct conf *c, const char *name);
+struct conf_map *conf_dynamic_get(struct conf *c, const char *name, struct conf_src src);
 struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u32 seq,
                                           struct conf_src src);
 struct conf_acl *conf_acl_find(const struct conf *c, const char *name);

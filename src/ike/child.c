@@ -460,6 +460,7 @@ static void say_delete(struct ike *ike, struct child *c)
         t->type = i ? PROTO_AH : child_proto(c);
         t->local = c->local.a;
         t->remote = c->remote.a;
+        t->who = c->udp ? c->who : 0;
     }
     c->said = true;
 }

@@ -178,6 +178,11 @@ static void add_flow(struct ike_conf *c, const struct ike_flow_value *v)
     n->v = *v;
     n->v.num_peers = MIN(v->num_peers, (u8)IKE_MAX_PEERS);
     n->v.num_transforms = MIN(v->num_transforms, (u8)IKE_MAX_TRANSFORMS);
+    if (v->dynamic) {
+        *(c->last_template ? &c->last_template->next : &c->templates) = n;
+        c->last_template = n;
+        return;
+    }
     *(c->last_flow ? &c->last_flow->next : &c->flows) = n;
     c->last_flow = n;
 }
@@ -193,7 +198,7 @@ static bool same_flow(const struct ike_flow_value *a, const struct ike_flow_valu
     bool same = addr_equal(&a->local, &b->local) && a->num_peers == b->num_peers &&
                 selector_equal(&a->sel, &b->sel) && a->num_transforms == b->num_transforms &&
                 a->life_s == b->life_s && a->life_kb == b->life_kb &&
-                a->pfs_group == b->pfs_group && a->any_mode == b->any_mode &&
+                a->pfs_group == b->pfs_group && a->client == b->client && a->listed == b->listed && a->any_mode == b->any_mode &&
                 strcmp(a->profile, b->profile) == 0;
     for (unsigned i = 0; same && i < a->num_peers; i++) {
         same = addr_equal(&a->peer[i], &b->peer[i]);
@@ -260,6 +265,7 @@ static void take_flow(struct ike *ike, const struct ike_flow_value *v)
     f->keep = true;
     if (!same) {
         flow_index(ike, f);
+        flow_arm(ike, f, v->client ? env_now_ms(ike->clock) + CLIENT_STAY_MS : 0);
     }
     if (v->always_up && !child_of_flow(ike, v->flow) && f->state == FLOW_IDLE) {
         flow_arm(ike, f, env_now_ms(ike->clock));
@@ -285,7 +291,7 @@ static void remove_flow(struct ike *ike, struct flow *f)
 
 static void drop_lonely_sas(struct ike *ike)
 {
-    if (!list_empty(&ike->any_flows)) {
+    if (!list_empty(&ike->any_flows) || ike->conf->templates) {
         return; /* everybody is somebody's peer */
     }
     LIST_FOR (it, &ike->sas) {

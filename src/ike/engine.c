@@ -9,6 +9,7 @@
  * child_install (in) -> send_draft -> child_install (out)]; then session_settle. What one version of
  * IKE is to it stands in struct version_ops; RFC 2408 5.
  */
+#include "ike/client.h"
 #include "ike/v1.h"
 
 /* One message on its way through. */
@@ -385,7 +386,9 @@ static void handle(struct ike *ike, struct run *r, const u8 *data)
         enum verdict v = r->row->handler(ike, r->sa, &m, &d);
         if (v == V_NEXT) {
             proceed(ike, r, &d);
-        } else if (v != V_WAIT) {
+        } else if (v == V_WAIT) {
+            client_park(ike, r->sa, r->in, &d);
+        } else {
             refuse(ike, r, &d, v);
         }
     }

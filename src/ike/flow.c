@@ -6,7 +6,7 @@
  *   FLOW_IDLE --want--> FLOW_P1 (no ISAKMP SA yet) --flow_p1_up--> FLOW_QM --flow_up--> FLOW_IDLE
  *                          |  flow_p1_failed: next peer, back          |  flow_failed, flow_quick_lost
  */
-#include "ike/ike_int.h"
+#include "ike/client.h"
 
 bool flow_negotiating(const struct flow *f)
 {
@@ -28,9 +28,46 @@ static void quick(struct ike *ike, struct flow *f, struct ike_sa *sa)
     }
 }
 
+static struct ike_sa *sa_for(const struct ike *ike, const struct flow *f)
+{
+    const struct addr *peer = flow_peer(f);
+    return peer ? sa_under(ike, &f->v.local, peer, f->v.profile) : NULL;
+}
+
+/* sa_of_client: several clients may stand behind one address: the ISAKMP SA of whoever has the flow's pair. */
+static struct ike_sa *sa_of_client(const struct ike *ike, const struct flow *f)
+{
+    const struct child *c = child_of_flow(ike, f->v.flow);
+    struct ike_sa *best = NULL;
+    for (struct list *it = c ? c->peer->sas.next : NULL; c && it != &c->peer->sas; it = it->next) {
+        struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
+        if (!sa->deleted && sa_ready(sa) && sa_who(ike, sa) == c->who && sa_serves(sa, &f->v.local, &c->remote.a) &&
+            sa_of_profile(sa, f->v.profile) &&
+            (!sa->c.client.family || addr_equal(&sa->c.client, &f->v.sel.dst.a)) &&
+            (!best || sa->c.authed_ms >= best->c.authed_ms)) {
+            best = sa;
+        }
+    }
+    return best;
+}
+
+static void client_try(struct ike *ike, struct flow *f)
+{
+    struct ike_sa *sa = sa_of_client(ike, f);
+    if (sa) {
+        quick(ike, f, sa);
+    } else {
+        flow_failed(ike, f, "its client has no ISAKMP SA any more; the client has to begin");
+    }
+}
+
 static void flow_try(struct ike *ike, struct flow *f)
 {
     char why[START_WHY];
+    if (f->v.client) {
+        client_try(ike, f);
+        return;
+    }
     const struct addr *peer = flow_peer(f);
     if (!peer || addr_is_any(peer)) {
         flow_failed(ike, f, "the flow has no peer to negotiate with");
@@ -65,6 +102,9 @@ static bool answering(const struct ike *ike, const struct flow *f)
 
 void flow_want(struct ike *ike, struct flow *f, bool rekey)
 {
+    if (f->v.client && !child_of_flow(ike, f->v.flow)) {
+        return; /* it begins, not we */
+    }
     if (ike->ending || flow_negotiating(f) ||
         (!rekey && (child_of_flow(ike, f->v.flow) || env_now_ms(ike->clock) < f->hold_ms))) {
         return;
@@ -162,6 +202,10 @@ void flow_quick_lost(struct ike *ike, struct flow *f, const char *why)
 
 void flow_lost_child(struct ike *ike, struct flow *f)
 {
+    if (f->v.client && !child_of_flow(ike, f->v.flow)) {
+        flow_arm(ike, f, env_now_ms(ike->clock) + CLIENT_STAY_MS);
+        return;
+    }
     if (!child_of_flow(ike, f->v.flow) && f->v.always_up && !f->next_ms) {
         flow_arm(ike, f, env_now_ms(ike->clock) + 1000 + env_random_u32(ike->clock) % 1000);
     }
@@ -170,5 +214,12 @@ void flow_lost_child(struct ike *ike, struct flow *f)
 void flow_due(struct ike *ike, struct flow *f)
 {
     f->next_ms = 0;
+    if (f->v.client && !child_of_flow(ike, f->v.flow)) {
+        if (list_empty(&f->old_sas)) { /* those of a predecessor carry its packets until they expire */
+            client_lost(ike, f);
+        }
+        flow_arm(ike, f, env_now_ms(ike->clock) + CLIENT_STAY_MS);
+        return;
+    }
     flow_want(ike, f, f->rekey);
 }

@@ -123,13 +123,76 @@ static const struct flow *endpoints(const struct ike *ike, const struct ike_sa *
     return f;
 }
 
+/* ---- clients ---- */
+
+/* may_claim: what a client may call its own side: the address we gave it, only that; else, when a list says which networks clients may
+ * have, what the list says, and without one its own address as it is seen here. */
+static bool may_claim(const struct ike_sa *sa, const struct ike_flow_value *v, const struct selector *sel)
+{
+    bool host = sel->dst.len == addr_bits(&sel->dst.a);
+    return sa->c.client.family ? host && addr_equal(&sel->dst.a, &sa->c.client)
+                               : v->listed || (host && addr_equal(&sel->dst.a, &sa->remote.a));
+}
+
+static bool inside(const struct selector *outer, const struct selector *s)
+{
+    return outer->src.a.family == s->src.a.family && outer->dst.a.family == s->dst.a.family &&
+           prefix_contains(&outer->src, &s->src.a) && s->src.len >= outer->src.len &&
+           prefix_contains(&outer->dst, &s->dst.a) && s->dst.len >= outer->dst.len &&
+           (!outer->proto || outer->proto == s->proto) && s->sport_lo >= outer->sport_lo &&
+           s->sport_hi <= outer->sport_hi && s->dport_lo >= outer->dport_lo && s->dport_hi <= outer->dport_hi;
+}
+
+const struct ike_flow_value *flow_template(const struct ike *ike, const struct ike_sa *sa, const struct selector *sel)
+{
+    for (const struct conf_flow *t = ike->conf->templates; t; t = t->next) {
+        if ((t->v.local.family == AF_NONE || addr_equal(&t->v.local, &sa->local.a)) &&
+            sa_of_profile(sa, t->v.profile) && inside(&t->v.sel, sel) && may_claim(sa, &t->v, sel)) {
+            return &t->v;
+        }
+    }
+    return NULL;
+}
+
+/* another_has: a client's flow carries a pair of somebody who proved another identity. */
+static bool another_has(const struct ike *ike, const struct flow *f, const struct ike_sa *sa)
+{
+    u64 who = sa_who(ike, sa);
+    for (const struct list *it = f->children.next; it != &f->children; it = it->next) {
+        const struct child *c = CONTAINER_OF(it, struct child, flow_link);
+        if (c->up_ms && !c->closing && c->who != who) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* not_this_client: why a client's flow is not for who asks; NULL: it is. */
+static const char *not_this_client(const struct ike *ike, const struct flow *f, const struct ike_sa *sa, const struct selector *sel)
+{
+    return !f->v.client                   ? NULL
+           : !may_claim(sa, &f->v, sel) ? "that is not the address which this client was given, or speaks from"
+           : another_has(ike, f, sa)    ? "another client has it"
+                                        : NULL;
+}
+
 const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa,
                                  const struct selector *sel, bool absent, struct draft *d)
 {
     const struct flow *f = absent ? endpoints(ike, sa, *sel) : exact(ike, sa, sel);
     char a[SELECTOR_STR], b[SELECTOR_STR];
+    const char *not_its = f ? not_this_client(ike, f, sa, sel) : NULL;
+    const struct ike_flow_value *t = !f && !absent ? flow_template(ike, sa, sel) : NULL;
+    if (not_its) {
+        draft_why(d, WHY_PROXY, "peer's proxies (ours -> theirs) %s: %s", selector_str(a, sel), not_its);
+        return NULL;
+    }
     if (f && sa_of_profile(sa, f->v.profile)) {
         return f;
+    }
+    if (t) {
+        d->want = t->flow;
+        return NULL;
     }
     if (f) {
         draft_why(d, WHY_PROFILE, "%s wants isakmp profile %s, and the peer authenticated itself under %s%s",
@@ -141,6 +204,8 @@ const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa,
         const struct flow *near = CONTAINER_OF(known->next, struct flow_ref, link)->flow;
         draft_why(d, WHY_PROXY, "peer's proxies (ours -> theirs) %s, %s wants %s",
                   selector_str(a, sel), near->v.map, selector_str(b, &near->v.sel));
+    } else if (ike->conf->templates) {
+        draft_why(d, WHY_PROXY, "peer's proxies (ours -> theirs) %s: no dynamic map lets this client have that", selector_str(a, sel));
     } else {
         draft_why(d, WHY_PROXY,
                   "peer's proxies (ours -> theirs) %s, but nothing is configured with this peer",

@@ -7,7 +7,7 @@
  *               open_message -> decode -> row_check -> handler (v1_*.c writes a draft) -> answer ->
  *               seal -> engine_commit -> child_install
  *               (in) -> send_draft -> child_install (out)
- *   a value     ike_ctl -> config.c, show.c;  ike_from_dp -> flow.c, child.c, restart.c
+ *   a value     ike_ctl -> config.c (then what client.c has parked), show.c;  ike_from_dp -> flow.c, child.c, restart.c
  *   the clock   ike_tick -> session_tick: the timers that are due
  *
  * What follows from each (a flow that waited, a Delete to be said) stands in the queue of todo.c
@@ -15,6 +15,7 @@
  *
  * RFC 2407, 2408, 2409. No socket, no clock, no file, no global.
  */
+#include "ike/client.h"
 #include "ike/v1.h"
 
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct ike *ike_new(const struct ike_env *env)
     list_init(&ike->met);
     list_init(&ike->any_flows);
     list_init(&ike->leases);
+    list_init(&ike->parked);
     list_init(&ike->frags);
     ike->half_timer.kind = TIMER_HALF_OPEN;
     ike->restart_timer.kind = TIMER_RESTART;
@@ -83,6 +85,7 @@ void ike_free(struct ike *ike)
         free(CONTAINER_OF(it, struct ike_peer, link));
     }
     lease_free(ike);
+    client_free(ike);
     frag_free(ike);
     while (todo_pop(ike, &t)) {
         /* nobody will do it any more */
@@ -373,9 +376,25 @@ static void from_dp(struct ike *ike, const struct dp_msg *m)
     }
 }
 
+/* again: what waited for this generation: as many as there are now, for each may have to wait once more. */
+static void again(struct ike *ike)
+{
+    for (u32 n = ike->num_parked; n--;) {
+        struct parked *p = client_unpark(ike);
+        if (!p) {
+            return;
+        }
+        input(ike, &p->in);
+        free(p);
+    }
+}
+
 void ike_ctl(struct ike *ike, const struct ike_msg *m)
 {
     ctl(ike, m);
+    if (m->type == IKE_CFG_COMMIT) {
+        again(ike);
+    }
     session_settle(ike);
 }
 

@@ -6,7 +6,7 @@
  *   main -> ike   policies, keys, flows (a generation: BEGIN ... COMMIT), questions, clear, debug mask
  *   dp  -> ike    struct dp_msg: MOVED, ACQUIRE, EXPIRE, UNKNOWN_SPI, SILENT, HEARD, SA_REFUSED, SA (installed, after a restart)
  *   ike -> dp     struct dp_msg: MOVE_SA, ADD_SA, DEL_SA, GET_SAS, SET_SILENCE, SET_HEARD
- *   ike -> main   snapshots, events
+ *   ike -> main   snapshots, events, clients that want a flow or have left theirs
  */
 #ifndef ADIT_IKE_H
 #define ADIT_IKE_H
@@ -18,7 +18,7 @@
 
 /* ---- configuration values --------------------------------------------------------------------- */
 
-enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64, IKE_MAX_TRUSTS = 32 };
+enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64, IKE_MAX_TRUSTS = 32, IKE_MAX_SPLITS = 32 };
 enum {
     IKE_AUTH_PSK = 1,
     IKE_AUTH_RSA_SIG = 3,
@@ -96,6 +96,7 @@ struct ike_client_value {
     struct addr local;      /* a crypto map's */
     char profile[IKE_NAME]; /* "": by address */
     bool xauth;             /* a user must prove himself */
+    bool answer;            /* who asks to be configured is: client configuration address respond, and a list of groups */
 };
 struct ike_user_value { /* username: for extended authentication */
     char name[IKE_ID_TEXT];
@@ -136,6 +137,9 @@ struct ike_flow_value {
     bool
         any_mode; /* tunnel protection on GRE: as responder, tunnel and transport mode are both fine */
     bool always_up;     /* ipsec VTI: negotiate without waiting for traffic */
+    bool dynamic;       /* of a dynamic crypto map: a template. It has no peer; who fits it is asked for by IKE_WANT_CLIENT */
+    bool client;        /* made of a template for one client (any peer: a NAT may move it); the client begins, never we */
+    bool listed;        /* of either: sel is a line of an access list, else anything (flow_may_claim) */
     bool tunnel_if;     /* a protected tunnel interface (not a crypto map on a link) */
     char map[IKE_NAME]; /* crypto map tag */
     char profile[IKE_NAME]; /* isakmp profile whose ISAKMP SAs it goes by, "": any */
@@ -254,7 +258,15 @@ enum ike_msg_type {
     IKE_END,
     IKE_PONG,
     IKE_EVENT,
+    IKE_WANT_CLIENT, /* u.want; said again as long as the client asks and has no flow */
+    IKE_LOST_CLIENT, /* u.number: a client's flow that has had no pair for CLIENT_STAY_MS */
     IKE_TAKEN, /* u.number: the generation in force now; tag: the one just given, refused when they differ */
+};
+/* A client that has proved itself, and whose quick mode fits a template: main is to make a flow of it. */
+struct ike_want_value {
+    u32 flow; /* the template */
+    struct addr local, peer; /* where it was met */
+    struct selector sel;     /* inside the template's */
 };
 struct ike_clear_value {
     u32 conn_id;      /* 0: all */
@@ -278,6 +290,7 @@ struct ike_msg {
         struct ike_flow_value flow;
         struct ike_global_value global;
         struct ike_clear_value clear;
+        struct ike_want_value want;
         struct ike_sa_info sa;
         struct ike_child_info child;
         struct ike_flow_info flow_info;

@@ -70,6 +70,7 @@ struct ike_conf { /* one generation; owns everything in it */
     struct conf_user *users;
     struct conf_group *groups;
     struct conf_flow *flows, *last_flow;
+    struct conf_flow *templates, *last_template; /* of dynamic crypto maps, in their order */
 };
 
 #endif

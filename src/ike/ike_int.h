@@ -16,6 +16,7 @@
  *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
  *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
  *   draft.c     what handlers write                      keys.c  SKEYID family, IVs, hashes, KEYMAT
+ *   client.c    clients of dynamic crypto maps: what waits for its flow
  *   retrans.c   duplicates and retransmission            vendor.c natt.c  vendor ids, NAT traversal
  *   budget.c    what strangers may make us compute
  *   todo.c      the queue of consequences                report.c  failure lines, debug lines used by many
@@ -174,6 +175,7 @@ struct ike_sa {
     u32 num_msgids, cap_msgids, next_msgid;
     bool spent_told; /* TODO_P1_SPENT was pushed */
     bool wrong_said; /* that its user is not the right one */
+    bool greeted;    /* INITIAL-CONTACT came, and its user has still to prove himself */
     u32 wrong;    /* messages refused, those forgotten again taken off (engine.c) */
     u64 wrong_ms; /* when that was */
     struct {
@@ -262,7 +264,7 @@ enum todo_kind {
     TODO_QUICK_DONE, /* flow; flag: we began it */
     TODO_QUICK_LOST, /* flow, child (half a pair), why; flag: its SA went away under it */
     TODO_WANT,       /* flow; flag: although a pair is up */
-    TODO_DELETE_SPI, /* local, remote, spi: say Delete */
+    TODO_DELETE_SPI, /* local, remote, who, spi: say Delete */
     TODO_PAIR_REFUSED, /* child; type: enum dp_dir of the half the data plane did not take */
     /* said by the peer, proved by a hash */
     TODO_HEARD_ERROR,     /* sa, type, spi */
@@ -278,6 +280,7 @@ struct todo {
     bool flag;
     u16 type; /* enum isakmp_notify_type; TODO_DELETE_SPI: enum isakmp_proto */
     u32 sa, flow, child, spi, seconds;
+    u64 who; /* sa_who, 0: not said */
     struct addr local, remote;
     u8 bytes[16];
     char why[192];
@@ -299,6 +302,8 @@ struct ike {
     struct map sa_cookie, sa_first, sa_number, half_cookie, half_first, peer_map, child_number, child_in, child_out,
         old_in, old_out, flow_map, flow_proxy, grave_of, lease_map;
     struct list leases; /* lease.c */
+    struct list parked; /* client.c */
+    u32 num_parked;
     struct list frags;  /* frag.c */
     u16 frag_id;
     struct timer **heap; /* owned (timer.c) */
@@ -346,6 +351,7 @@ struct draft {
     u32 effects;
     enum ike_reason why;
     char detail[256];
+    u32 want;       /* V_WAIT: the template that x.sel fits; 0: none */
     u16 notify;     /* V_REPLY_ERROR: what to tell the peer */
     const struct isakmp_msg *m; /* borrowed: effects of an informational read it again */
     u8 buf[ISAKMP_MAX + 32];
@@ -519,10 +525,12 @@ struct ike_sa *sa_find(const struct ike *ike, const struct isakmp_hdr *hdr, cons
 struct ike_sa *sa_by_number(const struct ike *ike, u32 number);
 /* sa_usable: the newest authenticated SA with that address, local AF_NONE = any. */
 struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote);
-/* sa_for: the same for a flow: of its isakmp profile, when it has one. */
-struct ike_sa *sa_for(const struct ike *ike, const struct flow *f);
-/* sa_speaking: the same, or one that has just ended and can still say Delete. */
-struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local, const struct addr *remote);
+/* sa_under: the same, of that isakmp profile, "": any. */
+struct ike_sa *sa_under(const struct ike *ike, const struct addr *local, const struct addr *remote, const char *profile);
+/* sa_of_pair: the same with the far end of a pair: through a NAT there may be several at one address. */
+struct ike_sa *sa_of_pair(const struct ike *ike, const struct child *c);
+/* sa_speaking: the same, or one that has just ended and can still say Delete; who: sa_who of it, 0: whoever is there. */
+struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local, const struct addr *remote, u64 who);
 /* sa_negotiating: a phase 1 of ours that is under way and will serve such a flow. */
 struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local, const struct addr *remote,
                               const char *profile); /* NULL, "": any */
@@ -545,7 +553,9 @@ static inline bool sa_ready(const struct ike_sa *sa)
 }
 /* sa_move: it speaks between these endpoints from now on; what goes by the old ones hears of it by the queue. */
 void sa_move(struct ike *ike, struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote);
-u64 sa_who(const struct ike *ike, const struct ike_sa *sa); /* a keyed hash of the identity that the peer has proved */
+/* sa_who: a keyed hash of the identity, and of the user, that the peer has proved. core_who: the same of a core. */
+u64 sa_who(const struct ike *ike, const struct ike_sa *sa);
+u64 core_who(const struct ike *ike, const struct sa_core *c);
 /* sa_delete: ends an SA; tell = say Delete. What hangs on it hears of it by the queue. It stays listed a minute. */
 void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell);
 void sa_drop_secrets(struct ike *ike, struct ike_sa *sa); /* exchanges and keys */
@@ -644,7 +654,7 @@ const struct ike_self *profile_self(const struct ike *ike, const char *profile, 
 const struct ike_peer_value *profile_peer(const struct ike *ike, const struct addr *peer); /* NULL: nothing is configured */
 /* profile_xauth: who begins phase 1 with us there, and belongs to that profile, must prove who its user is. */
 bool profile_xauth(const struct ike *ike, const char *profile, const struct addr *local);
-const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa); /* by the peer's name; NULL: none */
+const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa); /* by the peer's name; NULL: none, or it is not to be told */
 bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer);
 
 /* vendor.c */
@@ -700,7 +710,6 @@ void child_moved(struct ike *ike, struct child *c, const struct endpoint *local,
 void child_shorten(struct ike *ike, struct child *c, u32 life_s);
 
 /* lease.c */
-u64 lease_who(const struct ike *ike, const struct sa_core *c);
 /* lease_take: an address of the group's pool for the SA's far end; false: none is free. */
 bool lease_take(struct ike *ike, const struct ike_group_value *g, const struct ike_sa *sa, const struct sa_core *c,
                 struct addr *out);
@@ -722,6 +731,9 @@ const struct addr *flow_peer(const struct flow *f); /* the one in use, NULL: non
  * message has none. */
 const struct flow *flow_by_proxy(struct ike *ike, const struct ike_sa *sa, const struct selector *sel, bool absent,
                                  struct draft *d);
+
+/* flow_template: the template that a quick mode with these proxy identities fits; NULL: none. */
+const struct ike_flow_value *flow_template(const struct ike *ike, const struct ike_sa *sa, const struct selector *sel);
 
 /* inherit.c */
 void inherit_add(struct ike *ike, const struct dp_sa_value *sa); /* keeps no key */

@@ -23,7 +23,7 @@ static u32 host(const struct addr *a)
 static bool in_use(const struct ike *ike, const struct lease *l, const struct ike_sa *sa)
 {
     const struct ike_sa *o = sa_by_number(ike, l->sa);
-    if (o && o != sa && !o->deleted && !(sa && l->who == lease_who(ike, &sa->c) && addr_equal(&o->remote.a, &sa->remote.a))) {
+    if (o && o != sa && !o->deleted && !(sa && l->who == core_who(ike, &sa->c) && addr_equal(&o->remote.a, &sa->remote.a))) {
         return true;
     }
     LIST_FOR (it, &ike->children) { /* only when a pool is looked through */
@@ -33,15 +33,6 @@ static bool in_use(const struct ike *ike, const struct lease *l, const struct ik
         }
     }
     return false;
-}
-
-u64 lease_who(const struct ike *ike, const struct sa_core *c)
-{
-    u8 b[ISAKMP_ID_MAX + IKE_ID_TEXT];
-    size_t n = strnlen(c->user, sizeof c->user);
-    memcpy(b, c->peer_id.b, c->peer_id.len);
-    memcpy(b + c->peer_id.len, c->user, n);
-    return keyed_hash(ike->seed, b, c->peer_id.len + n);
 }
 
 static struct lease *lease_at(const struct ike *ike, u32 address)
@@ -66,7 +57,7 @@ static bool inside(const struct ike_group_value *g, const struct lease *l)
 bool lease_take(struct ike *ike, const struct ike_group_value *g, const struct ike_sa *sa,
                 const struct sa_core *c, struct addr *out)
 {
-    u64 who = lease_who(ike, c);
+    u64 who = core_who(ike, c);
     if (g->pool_lo.family != AF_V4) {
         return false;
     }

@@ -30,6 +30,8 @@ enum {
     ASKED_SOON_MS = 2000,         /* a client whose user is not asked for so long says its last message again */
     BEHIND_LAST_MS = 700,         /* what is begun right behind the last message of aggressive mode is said again after that */
     RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
+    CLIENT_STAY_MS = 60000,       /* a client's flow without a pair is given back after that long */
+    PARKED_MAX = 64, PARKED_MS = 10000, /* first messages of clients that wait for their flow: so many, so long */
     RESTART_MS = 10000,           /* a new process waits that long for dp to say which SAs it holds */
     OLD_PAIR_GRACE_MS = 8000,     /* the old pair lives on that long after the new one is up */
     DUPLICATE_GRACE_MS = 12000,   /* two pairs made at once: the loser goes after that long */

@@ -129,20 +129,28 @@ bool profile_aggressive(const struct ike *ike, const char *profile, const struct
     return (p && p->aggressive) || (one && one->aggressive);
 }
 
-bool profile_xauth(const struct ike *ike, const char *profile, const struct addr *local)
+static const struct ike_client_value *profile_client(const struct ike *ike, const char *profile, const struct addr *local)
 {
     for (const struct conf_client *c = ike->conf->clients; c; c = c->next) {
-        bool is = profile[0] ? strcmp(c->v.profile, profile) == 0
-                             : !c->v.profile[0] && addr_equal(&c->v.local, local);
-        if (is && c->v.xauth) {
-            return true;
+        if (profile[0] ? strcmp(c->v.profile, profile) == 0 : !c->v.profile[0] && addr_equal(&c->v.local, local)) {
+            return &c->v;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool profile_xauth(const struct ike *ike, const char *profile, const struct addr *local)
+{
+    const struct ike_client_value *v = profile_client(ike, profile, local);
+    return v && v->xauth;
 }
 
 const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa)
 {
+    const struct ike_client_value *v = profile_client(ike, sa->c.profile, &sa->local.a);
+    if (!v || !v->answer) {
+        return NULL;
+    }
     char name[IKE_ID_TEXT];
     for (const struct conf_group *g = id_name(name, &sa->c.peer_id) ? ike->conf->groups : NULL; g; g = g->next) {
         if (strcmp(g->v.name, name) == 0) {

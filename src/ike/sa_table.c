@@ -289,9 +289,18 @@ void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t le
 
 /* ---- where it speaks ---- */
 
+u64 core_who(const struct ike *ike, const struct sa_core *c)
+{
+    u8 b[ISAKMP_ID_MAX + IKE_ID_TEXT];
+    size_t n = strnlen(c->user, sizeof c->user);
+    memcpy(b, c->peer_id.b, c->peer_id.len);
+    memcpy(b + c->peer_id.len, c->user, n);
+    return keyed_hash(ike->seed, b, c->peer_id.len + n);
+}
+
 u64 sa_who(const struct ike *ike, const struct ike_sa *sa)
 {
-    return keyed_hash(ike->seed, sa->c.peer_id.b, sa->c.peer_id.len);
+    return core_who(ike, &sa->c);
 }
 
 void sa_move(struct ike *ike, struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote)
@@ -363,15 +372,15 @@ bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct a
 }
 
 /* newest: ended: one that is deleted will do while it has its keys. */
-static struct ike_sa *newest(const struct ike *ike, const struct addr *local,
-                             const struct addr *remote, const char *profile, bool ended)
+static struct ike_sa *newest(const struct ike *ike, const struct addr *local, const struct addr *remote, const char *profile,
+                             u64 who, bool ended)
 {
     struct ike_sa *best = NULL;
     struct ike_peer *p = peer_find(ike, remote);
     for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
         if ((ended ? sa->c.key.len != 0 : !sa->deleted) && sa_ready(sa) &&
-            sa_serves(sa, local, remote) && sa_of_profile(sa, profile) &&
+            sa_serves(sa, local, remote) && sa_of_profile(sa, profile) && (!who || sa_who(ike, sa) == who) &&
             (!best || (best->deleted && !sa->deleted) ||
              (sa->deleted == best->deleted &&
               sa->c.authed_ms >= best->c.authed_ms))) {
@@ -383,19 +392,22 @@ static struct ike_sa *newest(const struct ike *ike, const struct addr *local,
 
 struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote)
 {
-    return newest(ike, local, remote, NULL, false);
+    return newest(ike, local, remote, NULL, 0, false);
 }
 
-struct ike_sa *sa_for(const struct ike *ike, const struct flow *f)
+struct ike_sa *sa_under(const struct ike *ike, const struct addr *local, const struct addr *remote, const char *profile)
 {
-    const struct addr *peer = flow_peer(f);
-    return peer ? newest(ike, &f->v.local, peer, f->v.profile, false) : NULL;
+    return newest(ike, local, remote, profile, 0, false);
 }
 
-struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local,
-                           const struct addr *remote)
+struct ike_sa *sa_of_pair(const struct ike *ike, const struct child *c)
 {
-    return newest(ike, local, remote, NULL, true);
+    return newest(ike, &c->local.a, &c->remote.a, NULL, c->udp ? c->who : 0, false);
+}
+
+struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local, const struct addr *remote, u64 who)
+{
+    return newest(ike, local, remote, NULL, who, true);
 }
 
 struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local,

@@ -75,6 +75,10 @@ static bool same_peer(u64 who, const struct endpoint *at, bool udp, u64 sa_is, c
  * not delete each other's work. */
 static void initial_contact(struct ike *ike, struct ike_sa *sa)
 {
+    sa->greeted = !sa->c.initiator && !sa_ready(sa); /* then again when its user has proved himself: until then it is any of a group */
+    if (sa->greeted) {
+        return;
+    }
     LIST_FOR (it, &sa->peer->sas) {
         struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
         if (o != sa && !o->deleted && sa_authed(o) && o->c.authed_ms <= sa->born_ms &&
@@ -111,7 +115,8 @@ static void sa_ended(struct ike *ike, struct ike_sa *sa, bool tell)
 static void rekey(struct ike *ike, struct ike_sa *sa)
 {
     char why[START_WHY];
-    bool needed = !ike->ending && (sa->peer->num_children || !list_empty(&sa->nodes));
+    bool client = !sa->c.initiator && (sa->c.user[0] || sa->c.client.family); /* it begins, never we */
+    bool needed = !ike->ending && !client && (sa->peer->num_children || !list_empty(&sa->nodes));
     sa->rekey_ms = env_now_ms(ike->clock) + 30000;
     if (needed && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
         !sa_negotiating(ike, &sa->local.a, &sa->remote.a, NULL)) {
@@ -328,7 +333,7 @@ void session_silent(struct ike *ike, const struct dp_life_value *l)
     if (!f || !c) {
         return;
     }
-    struct ike_sa *sa = sa_usable(ike, &c->local.a, &c->remote.a);
+    struct ike_sa *sa = sa_of_pair(ike, c);
     if (sa && live_speaks(sa)) {
         live_ask(ike, sa);
     } else if (!f->probe_ms || now - f->probe_ms >= PROBE_EVERY_MS) {
@@ -342,7 +347,8 @@ void session_heard(struct ike *ike, const struct dp_life_value *l)
     const struct child *c = child_on(ike, l->flow, SA_IN, l->spi, &l->dst);
     for (struct list *it = c ? c->peer->sas.next : NULL; c && it != &c->peer->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
-        if (sa_authed(sa) && !sa->deleted && sa_serves(sa, &c->local.a, &c->remote.a)) {
+        if (sa_authed(sa) && !sa->deleted && sa_serves(sa, &c->local.a, &c->remote.a) &&
+            same_peer(c->who, &c->remote, c->udp, sa_who(ike, sa), sa)) {
             live_heard(ike, sa);
         }
     }
@@ -352,11 +358,12 @@ void session_heard(struct ike *ike, const struct dp_life_value *l)
 static void peer_dead(struct ike *ike, struct ike_sa *sa)
 {
     struct ike_peer *p = sa->peer;
+    u64 who = sa_who(ike, sa);
     report(ike, sa, &sa->remote.a, XCH_INFO, WHY_DEAD,
            "no answer to R-U-THERE; its SAs are taken away");
     LIST_FOR (it, &p->children) {
         struct child *c = CONTAINER_OF(it, struct child, peer_link);
-        if (!addr_equal(&c->local.a, &sa->local.a)) {
+        if (!addr_equal(&c->local.a, &sa->local.a) || !same_peer(c->who, &c->remote, c->udp, who, sa)) {
             continue;
         }
         if (c->of && flow_peer(c->of) && addr_equal(flow_peer(c->of), &sa->remote.a)) {
@@ -366,7 +373,8 @@ static void peer_dead(struct ike *ike, struct ike_sa *sa)
     }
     LIST_FOR (it, &p->sas) {
         struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
-        if (!sa_half_open(o) && addr_equal(&o->local.a, &sa->local.a)) {
+        if (!sa_half_open(o) && addr_equal(&o->local.a, &sa->local.a) &&
+            same_peer(sa_who(ike, o), &o->remote, natt_udp(&o->c), who, sa)) {
             sa_delete(ike, o, "peer is dead", false);
         }
     }
@@ -404,7 +412,7 @@ void session_shutdown(struct ike *ike)
     ike->ending = true;
     LIST_FOR (it, &ike->children) {
         struct child *c = CONTAINER_OF(it, struct child, link);
-        struct ike_sa *sa = sa_usable(ike, &c->local.a, &c->remote.a);
+        struct ike_sa *sa = sa_of_pair(ike, c);
         if (sa) {
             info_delete_spi(ike, sa, child_proto(c), c->spi_in);
             if (c->ah_in) {
@@ -473,7 +481,7 @@ void session_unknown_spi(struct ike *ike, const struct dp_unknown_spi_value *u)
 
 static void say_delete(struct ike *ike, const struct todo *t)
 {
-    struct ike_sa *sa = sa_speaking(ike, &t->local, &t->remote);
+    struct ike_sa *sa = sa_speaking(ike, &t->local, &t->remote, t->who);
     if (sa) {
         info_delete_spi(ike, sa, (u8)t->type, t->spi);
     }
@@ -485,7 +493,12 @@ static void settle_sa(struct ike *ike, const struct todo *t, struct ike_sa *sa)
     switch (t->kind) {
     case TODO_P1_UP: p1_up(ike, sa); break;
     case TODO_XAUTH: xauth(ike, sa); break;
-    case TODO_READY: flow_p1_up(ike, sa); break;
+    case TODO_READY:
+        if (sa->greeted) {
+            initial_contact(ike, sa);
+        }
+        flow_p1_up(ike, sa);
+        break;
     case TODO_P1_SPENT: rekey(ike, sa); break;
     case TODO_CONTACT: initial_contact(ike, sa); break;
     case TODO_MOVED: moved(ike, sa, &t->remote, t->type); break;

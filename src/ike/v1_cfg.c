@@ -179,7 +179,7 @@ enum verdict cfg_r1(struct ike *ike, const struct ike_sa *sa, const struct isakm
     if (m->cfg.type == CFG_REQUEST && !xauth && find(&m->cfg, CA_IP4_ADDRESS, &a)) {
         const struct conf_group *g = group_of(ike, sa);
         if (!g || !lease_take(ike, &g->v, sa, &d->sa, &d->sa.client)) {
-            draft_why(d, WHY_NO_ADDRESS, g ? "every address of the pool of group %s is in use" : "no client configuration group is called %s",
+            draft_why(d, WHY_NO_ADDRESS, g ? "every address of the pool of group %s is in use" : "no client configuration group is called %s, or none is answered there",
                       g ? g->v.name : d->sa.peer_name);
             return V_DROP;
         }
@@ -199,7 +199,7 @@ static void write_addr(struct wr *w, u16 type, const struct addr *a)
 /* write_splits: networks that a client sends through the tunnel, all others past it (Unity): address, mask, and six bytes. */
 static void write_splits(struct wr *w, const struct conf_group *g)
 {
-    u8 b[14 * 32] = {0};
+    u8 b[14 * IKE_MAX_SPLITS] = {0};
     size_t n = 0;
     for (const struct conf_split *s = g->splits; s && n + 14 <= sizeof b; s = s->next, n += 14) {
         struct addr mask = addr_mask(AF_V4, s->v.net.len);

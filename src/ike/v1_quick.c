@@ -85,6 +85,7 @@ static const struct flow *through_nat(struct ike *ike, const struct ike_sa *sa, 
         s.src = prefix_host(&sa->local.a);
     }
     const struct flow *f = flow_by_proxy(ike, sa, &s, false, d);
+    d->want = 0; /* clients come in tunnel mode */
     bool transport = f && f->v.any_mode;
     for (unsigned i = 0; f && i < f->v.num_transforms; i++) {
         transport |= f->v.transform[i].mode == MODE_TRANSPORT;
@@ -119,13 +120,25 @@ static bool read_proxies(struct ike *ike, const struct ike_sa *sa, const struct 
         memcpy(d->x.idr.b, m->id[1].body.p, d->x.idr.len);
     }
     *out = flow_by_proxy(ike, sa, &d->x.sel, absent, d);
-    if (!*out && !absent) {
+    if (!*out && !absent && !d->want) {
         *out = through_nat(ike, sa, d);
     }
     if (*out && absent) {
         d->x.sel = (*out)->v.sel;
     }
     return *out != NULL;
+}
+
+/* client_wanted: a client without a flow: what it offers fits the template, else it is refused at once. */
+static enum verdict client_wanted(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+{
+    struct p2_choice c;
+    const struct ike_flow_value *t = flow_template(ike, sa, &d->x.sel);
+    if (t && p2_select(ike, sa, t, m, &c, d)) {
+        return V_WAIT;
+    }
+    d->notify = NTF_NO_PROPOSAL_CHOSEN;
+    return V_REPLY_ERROR;
 }
 
 enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -144,6 +157,9 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     d->x.spi_out =
         m->sa.proposal[0].spi_len == 4 ? be32(m->sa.proposal[0].spi) : 0; /* names it in an error */
     if (!read_proxies(ike, sa, m, d, &f)) {
+        if (d->want) {
+            return client_wanted(ike, sa, m, d);
+        }
         d->notify = NTF_INVALID_ID_INFORMATION;
         return V_REPLY_ERROR;
     }

@@ -64,6 +64,7 @@ static enum plan_state offer(struct router *r)
                            .console_name = router_console_name,
                            .flow_id = router_flow_id,
                            .link_number = router_link_number,
+                           .clients = &r->clients,
                            .natt = r->udp[2] >= 0,
                            .ctx = r};
     if (!router_possible(r, r->conf, &f)) { /* a live change: what is in force stays */
@@ -94,6 +95,7 @@ static enum plan_state offer(struct router *r)
         router_touch(r);
         return PLAN_WAITS;
     }
+    router_clients_settle(r, &next);
     frr_offer(r->frr, r->conf);
     return plan_offer(r, &next);
 }

@@ -59,6 +59,12 @@ struct plan {
     bool forward4, forward6;
     bool holes_full; /* there are more learned networks than blackholes of their own */
 };
+/* A client that fits a template (IKE_WANT_CLIENT). */
+struct plan_client {
+    u32 of, flow; /* its template's flow, its own */
+    struct addr peer; /* where it was met */
+    struct selector sel;
+};
 /* What the model alone does not know. */
 struct plan_world {
     struct kern *kern;                                                /* borrowed */
@@ -67,6 +73,7 @@ struct plan_world {
     u32 (*flow_id)(void *ctx,
                    const char *key); /* the same key has the same id for as long as adit runs */
     u8 (*link_number)(void *ctx, const char *link); /* the same for map links; 0: none is free */
+    const struct plan_list *clients; /* struct plan_client, borrowed; NULL: none */
     bool natt; /* UDP port 4500 is ours */
     void *ctx;
 };

@@ -85,6 +85,36 @@ void planner_ike_global(struct planner *k)
         v->life_s = p->life_s;
     }
     planner_isakmp(k);
+    planner_clients(k);
+}
+
+struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct conf_sa_params *p, const char *tag,
+                                        const char *iface, const struct addr *local, const struct selector *sel)
+{
+    struct ike_flow_value *v = &planner_ike(k, IKE_CFG_FLOW)->u.flow;
+    v->flow = id;
+    v->local = *local;
+    v->sel = *sel;
+    v->life_s = p->life_s ? p->life_s : k->c->life_s;
+    v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
+    v->pfs_group = p->pfs_group;
+    v->replay_window = p->has_replay ? p->replay_window : k->c->replay_window;
+    str_copy(v->profile, sizeof v->profile, p->isakmp_profile);
+    str_copy(v->map, sizeof v->map, tag);
+    str_copy(v->iface, sizeof v->iface, iface);
+    for (unsigned n = 0; n < p->num_sets && v->num_transforms < IKE_MAX_TRANSFORMS; n++) {
+        const struct conf_transform_set *s = conf_set_find(k->c, p->sets[n]);
+        if (s) {
+            struct ike_transform *t = &v->transform[v->num_transforms++];
+            str_copy(t->name, sizeof t->name, s->name);
+            t->encr = (u8)s->encr;
+            t->auth = (u8)s->auth;
+            t->ah = (u8)s->ah;
+            t->esn = s->esn;
+            t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
+        }
+    }
+    return v;
 }
 
 struct planner_flow planner_flow_ends(struct planner *k, u32 id, const char *tag, const char *iface, const struct addr *local,
@@ -119,32 +149,9 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
                                  const struct addr *peer, const struct selector *sel)
 {
     struct planner_flow ends = planner_flow_ends(k, id, tag, iface, local, peer, sel);
-    struct ike_flow_value *v = &planner_ike(k, IKE_CFG_FLOW)->u.flow;
-    v->flow = id;
-    v->local = *local;
-    v->peer[0] = *peer;
-    v->num_peers = 1;
-    v->sel = *sel;
-    v->life_s = p->life_s ? p->life_s : k->c->life_s;
-    v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
-    v->pfs_group = p->pfs_group;
-    v->replay_window = p->has_replay ? p->replay_window : k->c->replay_window;
-    str_copy(v->profile, sizeof v->profile, p->isakmp_profile);
-    str_copy(v->map, sizeof v->map, tag);
-    str_copy(v->iface, sizeof v->iface, iface);
-    for (unsigned n = 0; n < p->num_sets && v->num_transforms < IKE_MAX_TRANSFORMS; n++) {
-        const struct conf_transform_set *s = conf_set_find(k->c, p->sets[n]);
-        if (s) {
-            struct ike_transform *t = &v->transform[v->num_transforms++];
-            str_copy(t->name, sizeof t->name, s->name);
-            t->encr = (u8)s->encr;
-            t->auth = (u8)s->auth;
-            t->ah = (u8)s->ah;
-            t->esn = s->esn;
-            t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
-        }
-    }
-    ends.ike = v;
+    ends.ike = planner_ike_flow(k, id, p, tag, iface, local, sel);
+    ends.ike->peer[0] = *peer;
+    ends.ike->num_peers = 1;
     return ends;
 }
 

@@ -1,5 +1,5 @@
 /*
- * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_pki.c, plan_map.c, plan_manual.c, plan_hole.c.
+ * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_client.c, plan_pki.c, plan_map.c, plan_manual.c, plan_dynamic.c, plan_hole.c.
  */
 #ifndef ADIT_SYS_PLAN_INT_H
 #define ADIT_SYS_PLAN_INT_H
@@ -21,11 +21,18 @@ void planner_pki(struct planner *k); /* trustpoints; before what names them */
 /* planner_isakmp: keys, peers, isakmp profiles. planner_self: who we say we are. */
 void planner_isakmp(struct planner *k);
 void planner_self(const struct planner *k, enum conf_self kind, const char *text, struct ike_self *out);
+/* planner_clients: what is asked of clients, users, groups. */
+void planner_clients(struct planner *k);
 void planner_tunnels(struct planner *k);
 /* planner_map_links: which links have maps, their numbers and ports; before tunnels, which ask for the numbers. */
 void planner_map_links(struct planner *k);
 void planner_maps(struct planner *k);
 void planner_holes(struct planner *k);
+
+/* planner_dynamic: what the dynamic entries of a map are on its link: templates for ike, and the flows of clients; behind its lines.
+ * planner_reverse: a route to what is behind a peer, by the way to that. */
+void planner_dynamic(struct planner *k, struct plan_map *m, const struct conf_map *map);
+void planner_reverse(struct planner *k, const struct prefix *net, const struct addr *peer);
 
 /* planner_tunnel_mtu: ip mtu, or what fits the way to the other end with everything around it. */
 u16 planner_tunnel_mtu(struct planner *k, const struct conf_if *i);
@@ -55,6 +62,8 @@ struct planner_flow {
     struct cli_flow *cli;
 };
 /* planner_flow: p is what profile or map entry say, tag the map's name for the console. */
+struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct conf_sa_params *p, const char *tag,
+                                        const char *iface, const struct addr *local, const struct selector *sel); /* without a peer */
 struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa_params *p,
                                  const char *tag, const char *iface, const struct addr *local,
                                  const struct addr *peer, const struct selector *sel);

@@ -30,6 +30,7 @@ static void add_keys(struct planner *k, const struct list *keys, const struct co
         struct ike_psk_value *v = add_key(k, &key->peer, key->key);
         str_copy(v->name, sizeof v->name, key->name);
         str_copy(v->keyring, sizeof v->keyring, r ? r->name : "");
+        v->no_xauth = key->no_xauth;
         v->local = r ? conf_local_address(k->c, &r->local) : (struct addr){0};
     }
 }

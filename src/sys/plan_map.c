@@ -99,6 +99,9 @@ static u32 protect(struct lines *l, const struct conf_map_entry *e, const struct
     f.cli->seq = e->seq;
     str_copy(f.cli->acl, sizeof f.cli->acl, e->acl);
     f.ike->seq = e->seq;
+    if (e->reverse) {
+        planner_reverse(k, &ace->sel.dst, &e->peers[0]);
+    }
     if (!e->sa.isakmp_profile[0]) {
         str_copy(f.ike->profile, sizeof f.ike->profile, l->map->isakmp_profile);
     }
@@ -180,6 +183,9 @@ void planner_maps(struct planner *k)
             }
             m->first = k->p->covered.num;
             conf_if_covered(k->c, i, on_line, &(struct lines){.k = k, .m = m, .map = map});
+            if (map) {
+                planner_dynamic(k, m, map);
+            }
         }
     }
 }

@@ -59,6 +59,8 @@ static enum value_fault on_ike(struct router *r, const struct ike_msg *m)
         }
         return VALUE_FINE;
     case IKE_PONG: router_child_ready(r, CHILD_IKE); return VALUE_FINE;
+    case IKE_WANT_CLIENT: router_touch(r); return router_client_want(r, &m->u.want);
+    case IKE_LOST_CLIENT: router_touch(r); return router_client_lost(r, m->u.number);
     case IKE_TAKEN:
         return router_taken(r, CHILD_IKE, m->tag, m->u.number) ? VALUE_FINE : VALUE_UNASKED;
     default: return ask_value(r, CHILD_IKE, m->type, m->tag, &m->u);

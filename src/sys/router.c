@@ -290,6 +290,7 @@ static void finish(struct router *r)
     ports_free(r);
     close(r->identity);
     plan_free(&r->plan);
+    plan_list_free(&r->clients);
     if (r->offered) {
         plan_free(&r->offer);
     }

@@ -172,6 +172,7 @@ struct router {
     struct flow_key *flow_keys; /* owned */
     struct map flow_map;        /* their hashes */
     u32 next_flow;
+    struct plan_list clients; /* struct plan_client by their places; of 0: free (client.c) */
     struct cli_host host;
     struct api *api;    /* owned */
     struct frr *frr;    /* owned */
@@ -195,6 +196,13 @@ void router_touch(struct router *r);
 /* router_child_ready: a child has done all it was given; with the last one the router is ready to serve. */
 void router_child_ready(struct router *r, enum child_id id);
 void router_host(struct router *r); /* fills r->host (host.c) */
+
+/* ---- client.c ---- */
+/* router_client_want, _lost: what ike says of clients; the list is another one then, and the caller makes a plan of it. _settle: those that next has no flow
+ * for are forgotten. */
+enum value_fault router_client_want(struct router *r, const struct ike_want_value *v);
+enum value_fault router_client_lost(struct router *r, u64 flow);
+void router_clients_settle(struct router *r, const struct plan *next);
 
 /* ---- names.c ---- */
 void router_kernel_name(void *ctx, char out[16], const char *ifname);

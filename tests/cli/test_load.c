@@ -448,6 +448,18 @@ static void findings(void **state)
          "without a line that permits", false},
         {"crypto isakmp profile P\n ca trust-point NONE\n", "trustpoint NONE does not exist", false},
         {"router ospf 1\nrouter ospf 2\n", "router ospf 2", false},
+        {"crypto isakmp client configuration group g\n pool P\n key k\n", "pool P does not exist", false},
+        {"crypto isakmp client configuration group g\n key k\n", "no pool", false},
+        {"crypto isakmp client configuration group g\n pool P\nip local pool P 10.0.0.1\n", "no key", false},
+        {"crypto isakmp client configuration group g\n pool P\n key k\n", "aggressive mode", true},
+        {"crypto isakmp client configuration group g\n acl 150\n", "access list 150 does not exist", false},
+        {"crypto map M client authentication list L\n", "aaa authentication login L local", false},
+        {"aaa authentication login L group radius\ncrypto map M client authentication list L\n", "asks no user", false},
+        {"crypto isakmp profile P\n isakmp authorization list L\n", "aaa authorization network L local", false},
+        {"crypto map M 10 ipsec-isakmp dynamic D\n", "dynamic map D does not exist", false},
+        {"crypto dynamic-map D 10\n", "dynamic map D 10 has no transform set", false},
+        {"crypto dynamic-map D 10\n match address 150\n", "no client fits it", false},
+        {"crypto map M client configuration address respond\n", "no `isakmp authorization list`", false},
         {MANUAL "crypto map M 2 ipsec-manual\n", "a manual key", true},
         {MANUAL, "has no outbound key", false},
         {MANUAL " set session-key outbound ah 300 " KEY20 "\n no set session-key inbound ah\n", "has no inbound key", false},
@@ -473,6 +485,9 @@ static void findings(void **state)
     int n[2] = {0, 0};
     struct conf *c = load_text(
         "crypto isakmp policy 1\n encr aes\n hash sha256\n authentication pre-share\n group 14\n"
+        "aaa authentication login L group radius local\naaa authorization network G local\n"
+        "crypto map M client authentication list L\ncrypto map M isakmp authorization list G\n"
+        "crypto map M client configuration address respond\n"
         "crypto ipsec transform-set T esp-gcm\ncrypto ipsec profile P\n set transform-set T\n set "
         "pfs group19\n");
     conf_audit(c, count_weak, n);

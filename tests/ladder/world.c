@@ -189,6 +189,12 @@ static void on_main(void *ctx, const struct ike_msg *m)
         s->pong = m->u.number;
         s->pong_tag = m->tag;
         s->pongs++;
+    } else if (m->type == IKE_WANT_CLIENT) {
+        s->want = m->u.want;
+        s->wants++;
+    } else if (m->type == IKE_LOST_CLIENT) {
+        s->lost = m->u.number;
+        s->losts++;
     }
 }
 

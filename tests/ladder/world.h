@@ -47,6 +47,9 @@ struct side {
     u64 pong; /* the number of the last PONG */
     u32 pong_tag;
     unsigned pongs;
+    struct ike_want_value want; /* the last client that a flow is wanted for */
+    unsigned wants, losts;
+    u64 lost; /* the last flow that a client left */
 };
 struct packet {
     u64 at;

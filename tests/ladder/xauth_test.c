@@ -34,7 +34,7 @@ static struct setup gateway(void)
     struct setup s = setup_default(B);
     struct ike_client_value *c = &other(&s, IKE_CFG_CLIENT)->u.client;
     c->local = s.flow.local;
-    c->xauth = true;
+    c->xauth = c->answer = true;
     struct ike_user_value *u = &other(&s, IKE_CFG_USER)->u.user;
     str_copy(u->name, sizeof u->name, "anna");
     str_copy(u->text, sizeof u->text, "anna's own");
@@ -347,6 +347,14 @@ static void no_group_no_address(void **state)
     u8 plain[2048];
     assert_false(pull(w, &m, plain));
     assert_true(saw(&w->s[B], "no client configuration group is called others"));
+    world_free(w);
+    a = client("sales", "anna", "anna's own"); /* a group that is, and nobody who said that it is to be told */
+    b = gateway();
+    b.other[0].u.client.answer = false;
+    w = begun(33, &a, &b);
+    assert_int_equal(pairs_up(w), 1);
+    assert_false(pull(w, &m, plain));
+    assert_true(saw(&w->s[B], "no client configuration group is called sales, or none is answered there"));
     world_free(w);
 }
 

@@ -131,12 +131,15 @@ static u8 link_number(void *ctx, const char *link)
     return strcmp(link, "Fa0-1") == 0 ? 3 : strcmp(link, "Fa1-0") == 0 ? 1 : 0;
 }
 
+static struct plan_list met = {.size = sizeof(struct plan_client)}; /* the clients that the world knows */
+
 static struct plan derived(const struct conf *c)
 {
     struct plan p;
     struct plan_world w = {.kernel_name = kernel_name,
                            .console_name = console_name,
                            .flow_id = flow_id,
+                           .clients = &met,
                            .link_number = link_number};
     plan_init(&p);
     assert_int_equal(plan_derive(&p, c, &w), !routes_untold);
@@ -1093,6 +1096,16 @@ static const struct ike_msg *ike_value(const struct plan *p, enum ike_msg_type t
     return NULL;
 }
 
+static unsigned num_ike(const struct plan *p, enum ike_msg_type type)
+{
+    const struct ike_msg *m = p->ike.items;
+    unsigned num = 0;
+    for (size_t i = 0; i < p->ike.num; i++) {
+        num += m[i].type == type;
+    }
+    return num;
+}
+
 /* Keyrings, single peers, isakmp profiles, and who we say we are, as ike gets them. */
 static void t_isakmp_values(void **state)
 {
@@ -1147,6 +1160,195 @@ static void t_isakmp_values(void **state)
     for (unsigned i = 0; i < ARRAY_LEN(same); i++) {
         assert_int_equal(same[i][0], same[i][1]);
     }
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* Clients as ike gets them: what is asked of them where a map or a profile asks, this router's users where their list is asked,
+ * groups with their key by name, pool and networks. */
+static void t_client_values(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "username anna password hers\nusername berta nopassword\n"
+        "aaa authentication login L group radius local\naaa authorization network G local\n"
+        "crypto isakmp key other address 9.9.9.9 no-xauth\n"
+        "crypto isakmp client configuration group sales\n key k\n dns 10.2.0.53 10.2.0.54\n wins 10.2.0.55\n domain d.org\n"
+        " pool P\n acl 150\n netmask 255.255.255.0\n banner #hi#\n save-password\n"
+        "crypto isakmp client configuration group bare\n pool NONE\n"
+        "ip local pool P 10.3.0.1 10.3.0.9\n"
+        "access-list 150 permit ip 10.2.0.0 0.0.255.255 any\naccess-list 150 deny ip 10.4.0.0 0.0.255.255 any\n"
+        "access-list 150 permit ip host 10.5.0.1 any\n"
+        "crypto isakmp profile A\n match identity group sales\n isakmp authorization list G\n"
+        " client configuration address respond\n"
+        "crypto map M client authentication list L\ncrypto map M 10 ipsec-isakmp\n match address 101\n"
+        "access-list 101 permit ip 10.1.0.0 0.0.255.255 any\n" WAN " crypto map M\nend\n";
+    struct conf *c;
+    struct plan p = plan_of(text, &c);
+    assert_true(ike_value(&p, IKE_CFG_PSK, 0)->u.psk.no_xauth);
+    const struct ike_psk_value *key = &ike_value(&p, IKE_CFG_PSK, 1)->u.psk;
+    assert_string_equal(key->name, "sales");
+    assert_true(!key->no_xauth && key->key.len == 1 && key->key.b[0] == 'k');
+    const struct ike_client_value *v = &ike_value(&p, IKE_CFG_CLIENT, 0)->u.client;
+    assert_true(v->local.family == AF_V4 && !v->profile[0] && v->xauth && !v->answer);
+    assert_int_equal(ike_value(&p, IKE_CFG_CLIENT, 1)->u.client.local.family, AF_V6); /* the map's other address */
+    v = &ike_value(&p, IKE_CFG_CLIENT, 2)->u.client;
+    assert_string_equal(v->profile, "A");
+    assert_true(v->local.family == AF_NONE && !v->xauth && v->answer);
+    const struct ike_user_value *u = &ike_value(&p, IKE_CFG_USER, 0)->u.user;
+    assert_string_equal(u->name, "anna");
+    assert_true(u->type == 0 && strcmp(u->text, "hers") == 0);
+    assert_int_equal(num_ike(&p, IKE_CFG_USER), 1); /* berta has nothing to prove herself by */
+    const struct ike_group_value *g = &ike_value(&p, IKE_CFG_GROUP, 0)->u.group;
+    assert_true(addr_v4_host(&g->pool_lo) == 0x0a030001 && addr_v4_host(&g->pool_hi) == 0x0a030009);
+    assert_true(addr_v4_host(&g->dns[1]) == 0x0a020036 && addr_v4_host(&g->nbns[0]) == 0x0a020037);
+    assert_true(g->netmask.b[2] == 255 && g->save_password && !g->pfs && !g->include_local_lan);
+    assert_string_equal(g->banner, "hi");
+    assert_string_equal(g->domain, "d.org");
+    assert_int_equal(num_ike(&p, IKE_CFG_SPLIT), 2);
+    assert_int_equal(ike_value(&p, IKE_CFG_SPLIT, 0)->u.split.net.len, 16);
+    assert_int_equal(addr_v4_host(&ike_value(&p, IKE_CFG_SPLIT, 1)->u.split.net.a), 0x0a050001);
+    assert_int_equal(ike_value(&p, IKE_CFG_GROUP, 1)->u.group.pool_lo.family, AF_NONE);
+    plan_free(&p);
+    conf_free(c);
+    /* a line that permits any source, or more lines than there is room for: clients send everything through the tunnel */
+    static const char *const all[] = {"access-list 150 permit ip host 10.5.0.1 any\naccess-list 150 permit ip any any\n", NULL};
+    for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+        struct strbuf conf = {0};
+        sb_add(&conf, "crypto isakmp client configuration group g\n acl 150\n");
+        for (unsigned n = 0; n <= IKE_MAX_SPLITS && !all[i]; n++) {
+            sb_addf(&conf, "access-list 150 permit ip host 10.5.0.%u any\n", n);
+        }
+        sb_add(&conf, all[i] ? all[i] : "end\n");
+        p = plan_of(conf.s, &c);
+        assert_int_equal(num_ike(&p, IKE_CFG_SPLIT), 0);
+        plan_free(&p);
+        conf_free(c);
+        sb_free(&conf);
+    }
+    /* another list, one that asks somebody else, no list: no user of ours proves anything */
+    static const char *const lists[] = {"aaa authentication login X local", "aaa authentication login L group radius",
+                                        "aaa authentication login LL local", ""};
+    for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
+        char other[256];
+        snprintf(other, sizeof other, "username anna password hers\n%s\ncrypto map M client authentication list L\n"
+                 "crypto map M 10 ipsec-isakmp\n" WAN " crypto map M\nend\n", lists[i]);
+        p = plan_of(other, &c);
+        assert_int_equal(num_ike(&p, IKE_CFG_USER), 0);
+        assert_true(ike_value(&p, IKE_CFG_CLIENT, 0)->u.client.xauth);
+        plan_free(&p);
+        conf_free(c);
+    }
+}
+
+/* ---- dynamic maps ---- */
+
+static const struct ike_flow_value *template_of(const struct plan *p, unsigned n)
+{
+    const struct ike_flow_value *v = &ike_value(p, IKE_CFG_FLOW, n)->u.flow;
+    assert_true(v->dynamic && !v->client && v->num_peers == 0);
+    return v;
+}
+
+#define DYNAMIC(list)                                                                                                  \
+    HEAD "crypto dynamic-map D 10\n set transform-set T\n reverse-route\n" list                                       \
+    "crypto map M isakmp-profile P\ncrypto map M 20 ipsec-isakmp dynamic D\n"                                         \
+    "access-list 150 deny ip any any\naccess-list 150 permit ip 10.1.0.0 0.0.255.255 10.3.0.0 0.0.255.255\n"          \
+    "access-list 150 permit ip 10.1.0.0 0.0.255.255 10.4.0.0 0.0.255.255\n" WAN " crypto map M\nend\n"
+
+/* Templates: anything without a list, else a line that permits each; without a client nothing is covered, but the link's TUNs stand. */
+static void t_templates(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(DYNAMIC(""), &c);
+    const struct ike_flow_value *v = template_of(&p, 0);
+    assert_true(!v->listed && v->sel.dst.len == 0 && v->num_transforms == 1 && v->seq == 20);
+    assert_string_equal(v->profile, "P");
+    assert_int_equal(addr_v4_host(&v->local), 0x01010101);
+    assert_null(policy(&p, 0));
+    assert_int_equal(p.flows.num, 0);
+    assert_int_equal(p.maps.num, 1);
+    assert_int_equal(p.tuns.num, 2);
+    plan_free(&p);
+    conf_free(c);
+    p = plan_of(DYNAMIC(" match address 150\n"), &c);
+    assert_int_equal(num_ike(&p, IKE_CFG_FLOW), 2);
+    assert_true(template_of(&p, 0)->listed && template_of(&p, 0)->sel.dst.len == 16);
+    assert_int_equal(template_of(&p, 1)->sel.dst.a.b[1], 4);
+    assert_int_not_equal(template_of(&p, 0)->flow, template_of(&p, 1)->flow);
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* A client: dp's flow and policy, the classifier's line, ike's flow with any peer, a route by the way to where it was met. */
+static void t_client_flow(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(DYNAMIC(""), &c);
+    struct plan_client *k = plan_add(&met), was;
+    k->of = template_of(&p, 0)->flow;
+    k->flow = 4711;
+    k->peer = addr_v4(0x08080808);
+    k->sel = selector_any(AF_V4);
+    k->sel.dst = (struct prefix){addr_v4(0x0a030001), 32};
+    plan_free(&p);
+    p = derived(c);
+    const struct ike_flow_value *v = &ike_value(&p, IKE_CFG_FLOW, 1)->u.flow;
+    assert_true(v->client && !v->dynamic && v->flow == 4711 && v->num_peers == 1 && addr_is_any(&v->peer[0]) && v->peer[0].family == AF_V4);
+    assert_true(selector_equal(&v->sel, &k->sel));
+    const struct dp_policy_value *pol = policy(&p, 0);
+    assert_true(pol && pol->flow == 4711 && pol->action == ACT_PROTECT && pol->link == 3 && selector_equal(&pol->sel, &k->sel));
+    const struct dp_flow_value *d = dp_flow(&p, 4711);
+    assert_true(d && d->link == 3 && addr_v4_host(&d->peer) == 0x08080808);
+    assert_int_equal(p.covered.num, 1);
+    const struct cli_flow *f = plan_item(&p.flows, 0);
+    assert_string_equal(f->dynamic, "D");
+    assert_int_equal(f->dynamic_seq, 10);
+    const struct kern_route_value *r = plan_item(&p.routes, p.routes.num - 1);
+    assert_true(r->net.len == 32 && addr_v4_host(&r->net.a) == 0x0a030001 && addr_v4_host(&r->nexthop) == 0x08080808);
+    assert_string_equal(r->link, "Fa0-1");
+    plan_free(&p);
+    /* one whose template is another, or has gone, has no flow; nor has a route a client that is in its own network */
+    k->of++;
+    p = derived(c);
+    assert_int_equal(num_ike(&p, IKE_CFG_FLOW), 1);
+    plan_free(&p);
+    k->of--;
+    k->sel.dst = (struct prefix){addr_v4(0x08000000), 8};
+    p = derived(c);
+    assert_int_equal(num_ike(&p, IKE_CFG_FLOW), 2);
+    assert_int_equal(p.routes.num, 0);
+    plan_free(&p);
+    /* different pairs of prefix lengths: as many as the classifier has room for, and two are left for `everything` */
+    was = *k;
+    met.num = 0;
+    for (unsigned n = 0; n < 2 * STEER_MASKS; n++) {
+        struct plan_client *x = plan_add(&met);
+        *x = was;
+        x->flow = 5000 + n;
+        x->sel.src.len = (u8)(n % 32 + 1), x->sel.dst.len = (u8)(n / 32 + 1);
+    }
+    p = derived(c);
+    assert_int_equal(p.flows.num, STEER_MASKS - 2);
+    assert_int_equal(num_ike(&p, IKE_CFG_FLOW), STEER_MASKS - 2 + 1);
+    plan_free(&p);
+    plan_list_free(&met);
+    conf_free(c);
+}
+
+/* reverse-route of an entry with a peer: a route to what each of its lines says is behind it. */
+static void t_reverse_route(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(HEAD "crypto map M 10 ipsec-isakmp\n set peer 8.8.8.8\n set transform-set T\n match address 150\n"
+                            " reverse-route static\naccess-list 150 permit ip any 10.3.0.0 0.0.255.255\n"
+                            "access-list 150 permit tcp any any eq 80\n" WAN " crypto map M\nend\n", &c);
+    assert_int_equal(p.routes.num, 1); /* everything would be the way to the peer, too */
+    const struct kern_route_value *r = plan_item(&p.routes, 0);
+    assert_true(r->net.len == 16 && r->metric == 1 && addr_v4_host(&r->nexthop) == 0x08080808);
     plan_free(&p);
     conf_free(c);
 }
@@ -1631,7 +1833,7 @@ int main(void)
         cmocka_unit_test(t_ah), cmocka_unit_test(t_tunnels),
         cmocka_unit_test(t_tunnel_under_a_map),
         cmocka_unit_test(t_tunnel_values),
-        cmocka_unit_test(t_isakmp_values),
+        cmocka_unit_test(t_isakmp_values), cmocka_unit_test(t_client_values), cmocka_unit_test(t_templates), cmocka_unit_test(t_client_flow), cmocka_unit_test(t_reverse_route),
         cmocka_unit_test(t_too_many_networks),
         cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_master_keys),

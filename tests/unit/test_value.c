@@ -114,6 +114,11 @@ static void key_daemon(void **state)
     SPOILED(ike_fault, m, child.remote.a.family, 3);
     SPOILED(ike_fault, m, child.initiator, 2);
     SPOILED(ike_fault, m, child.closing, 2);
+    m = (struct ike_msg){.type = IKE_WANT_CLIENT};
+    SPOILED(ike_fault, m, want.local.family, 3);
+    SPOILED(ike_fault, m, want.peer.family, 3);
+    SPOILED(ike_fault, m, want.sel.src.a.family, 3);
+    SPOILED(ike_fault, m, want.sel.dst.len, 200);
     m = (struct ike_msg){.type = IKE_FLOW};
     SPOILED(ike_fault, m, flow_info.negotiating, 2);
     UNENDED(ike_fault, m, flow_info.last_error);
