@@ -473,8 +473,9 @@ void conf_hold_all_back(struct conf *c);
 /* ---- what crypto maps cover (cover.c) ------------------------------------------------------------- */
 
 /* conf_if_covered: calls fn for each line (no remarks) in the order it is to be looked at; e: the entry that protects what the
- * line says, NULL: nobody does, it is dropped; block: a deny ends the lines of one, not those of the next. conf_if_covers:
- * there may be any. */
+ * line says, NULL: nobody does, it is dropped; block: a deny ends the lines of one, not those of the next; those from
+ * CONF_BLOCK_LISTED on are of the lists of dynamic maps and stand behind whatever clients have. conf_if_covers: there may be any. */
+enum { CONF_BLOCK_LISTED = 1 << 30 };
 typedef void (*conf_covered_fn)(void *ctx, const struct conf_map_entry *e,
                                 const struct conf_ace *ace, u32 block);
 void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx);

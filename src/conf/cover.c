@@ -502,6 +502,27 @@ static void dropped_any(const struct conf_src *src, u32 block, conf_covered_fn f
     dropped(&all.rules, block, fn, ctx);
 }
 
+/* listed: what the lists of dynamic maps permit is for clients. Theirs are the lines in front; what none of them has is dropped,
+ * as on IOS. */
+static void listed(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx)
+{
+    u32 block = CONF_BLOCK_LISTED;
+    CONF_FOR(struct conf_map_entry, e, entries_of(c, i))
+    {
+        const struct conf_map *d = e->dynamic[0] ? conf_dynamic_find(c, e->dynamic) : NULL;
+        CONF_FOR(struct conf_map_entry, of, d ? &d->entries : &none)
+        {
+            block++;
+            CONF_FOR(struct conf_ace, ace, lines_of(c, of))
+            {
+                if (is_rule(ace)) {
+                    fn(ctx, NULL, ace, block);
+                }
+            }
+        }
+    }
+}
+
 void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx)
 {
     u32 block = BLOCK_DROPPED;
@@ -529,6 +550,7 @@ void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered
             dropped(&b->aces, ++block, fn, ctx);
         }
     }
+    listed(c, i, fn, ctx);
 }
 
 /* ---- when it is whole ---- */

@@ -106,7 +106,8 @@ static bool psk_check(struct ike *ike, const struct ike_sa *sa, const struct isa
 static bool psk_xauth_have(const struct ike *ike, const struct far_end *who)
 {
     const struct ike_peer_value *p = who->we_begin ? profile_peer(ike, &who->addr) : NULL;
-    bool user = who->we_begin ? p && p->user[0] : profile_xauth(ike, who->profile, &who->local);
+    const struct ike_client_value *v = who->we_begin ? NULL : profile_client(ike, who->profile, &who->local);
+    bool user = who->we_begin ? p && p->user[0] : v && v->xauth;
     return user && psk_have(ike, who);
 }
 

@@ -96,6 +96,7 @@ struct ike_client_value {
     struct addr local;      /* a crypto map's */
     char profile[IKE_NAME]; /* "": by address */
     bool xauth;             /* a user must prove himself */
+    bool users;             /* as one of those given here; else nobody can */
     bool answer;            /* who asks to be configured is: client configuration address respond, and a list of groups */
 };
 struct ike_user_value { /* username: for extended authentication */

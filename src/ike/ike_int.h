@@ -652,8 +652,8 @@ bool profile_takes(const struct ike *ike, const char *name, const struct bytes_i
 /* profile_self: who we say we are to that peer. profile_aggressive: phase 1 with it begins in aggressive mode. */
 const struct ike_self *profile_self(const struct ike *ike, const char *profile, const struct addr *peer);
 const struct ike_peer_value *profile_peer(const struct ike *ike, const struct addr *peer); /* NULL: nothing is configured */
-/* profile_xauth: who begins phase 1 with us there, and belongs to that profile, must prove who its user is. */
-bool profile_xauth(const struct ike *ike, const char *profile, const struct addr *local);
+/* profile_client: what who begins phase 1 with us there, and belongs to that profile, meets; NULL: nothing of its own. */
+const struct ike_client_value *profile_client(const struct ike *ike, const char *profile, const struct addr *local);
 const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa); /* by the peer's name; NULL: none, or it is not to be told */
 bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer);
 

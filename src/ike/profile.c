@@ -129,7 +129,7 @@ bool profile_aggressive(const struct ike *ike, const char *profile, const struct
     return (p && p->aggressive) || (one && one->aggressive);
 }
 
-static const struct ike_client_value *profile_client(const struct ike *ike, const char *profile, const struct addr *local)
+const struct ike_client_value *profile_client(const struct ike *ike, const char *profile, const struct addr *local)
 {
     for (const struct conf_client *c = ike->conf->clients; c; c = c->next) {
         if (profile[0] ? strcmp(c->v.profile, profile) == 0 : !c->v.profile[0] && addr_equal(&c->v.local, local)) {
@@ -137,12 +137,6 @@ static const struct ike_client_value *profile_client(const struct ike *ike, cons
         }
     }
     return NULL;
-}
-
-bool profile_xauth(const struct ike *ike, const char *profile, const struct addr *local)
-{
-    const struct ike_client_value *v = profile_client(ike, profile, local);
-    return v && v->xauth;
 }
 
 const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa)

@@ -71,14 +71,15 @@ static const struct ike_user_value *user_named(const struct ike *ike, const char
 }
 
 /* check_user: the reply to our question. A user that is not there costs what one with a wrong password does. */
-static bool check_user(const struct ike *ike, const struct isakmp_cfg *c, struct draft *d)
+static bool check_user(const struct ike *ike, const struct ike_sa *sa, const struct isakmp_cfg *c, struct draft *d)
 {
     static const struct ike_user_value nobody = {.type = 0, .text = "no user has this password, nor could he type it\x01"};
     struct isakmp_cfg_attr a;
     char password[IKE_ID_TEXT] = "";
     bool whole = find(c, CA_XAUTH_USER, &a) && text(d->sa.user, sizeof d->sa.user, &a) &&
                  find(c, CA_XAUTH_PASSWORD, &a) && text(password, sizeof password, &a);
-    const struct ike_user_value *u = whole ? user_named(ike, d->sa.user) : NULL;
+    const struct ike_client_value *asks = profile_client(ike, sa->c.profile, &sa->local.a);
+    const struct ike_user_value *u = whole && asks && asks->users ? user_named(ike, d->sa.user) : NULL;
     const struct ike_user_value *against = u ? u : ike->conf->users ? &ike->conf->users->v : &nobody;
     bool ok = password_check(against->type, against->text, password) && u;
     mem_wipe(password, sizeof password);
@@ -90,7 +91,7 @@ static enum verdict answered(struct ike *ike, const struct ike_sa *sa, const str
                              struct draft *d)
 {
     if (m->cfg.type == CFG_REPLY && sa->c.xauth == XAUTH_ASKED) {
-        bool ok = check_user(ike, &m->cfg, d);
+        bool ok = check_user(ike, sa, &m->cfg, d);
         d->sa.xauth = ok ? XAUTH_RIGHT : XAUTH_WRONG;
         if (ok) {
             ev_ike_xauth_ok(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_xauth_ok){.user = ev_str(d->sa.user)});

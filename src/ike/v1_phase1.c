@@ -252,7 +252,8 @@ static enum xauth wants_user(const struct ike *ike, const struct ike_sa *sa, con
     }
     const struct far_end who = far_end_of(ike, sa, &d->sa);
     const struct ike_psk_value *k = d->sa.auth == IKE_AUTH_PSK ? psk_find(ike, &who) : NULL;
-    bool wanted = profile_xauth(ike, d->sa.profile, &sa->local.a) && !(k && k->no_xauth);
+    const struct ike_client_value *v = profile_client(ike, d->sa.profile, &sa->local.a);
+    bool wanted = v && v->xauth && !(k && k->no_xauth);
     return agreed || wanted ? XAUTH_WANTED : XAUTH_NONE;
 }
 

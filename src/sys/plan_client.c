@@ -4,23 +4,24 @@
  */
 #include "sys/plan_int.h"
 
+static bool asks_local(const struct planner *k, const struct conf_client *c)
+{
+    return c->authentication[0] && conf_list_local(k->c, "authentication login", c->authentication);
+}
+
 static void add_client(struct planner *k, const struct conf_client *c, const struct addr *local, const char *profile)
 {
     struct ike_client_value *v = &planner_ike(k, IKE_CFG_CLIENT)->u.client;
     v->local = *local;
     str_copy(v->profile, sizeof v->profile, profile);
     v->xauth = c->authentication[0] != 0;
+    v->users = asks_local(k, c);
     v->answer = c->authorization[0] && c->respond;
 }
 
 static bool asks(const struct conf_client *c)
 {
     return c->authentication[0] || c->authorization[0] || c->respond;
-}
-
-static bool asks_local(const struct planner *k, const struct conf_client *c)
-{
-    return c->authentication[0] && conf_list_local(k->c, "authentication login", c->authentication);
 }
 
 /* clients_of_maps: whoever begins at an address that a map speaks from. True: a list of this router's users is asked. */

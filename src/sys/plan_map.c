@@ -141,7 +141,8 @@ static void on_line(void *ctx, const struct conf_map_entry *e, const struct conf
                     u32 block)
 {
     struct lines *l = ctx;
-    struct dp_policy_value pol = {.order = ++l->k->order,
+    u32 behind_clients = block >= CONF_BLOCK_LISTED ? DP_MAX_POLICIES : 0;
+    struct dp_policy_value pol = {.order = ++l->k->order + behind_clients,
                                   .action = ace->permit ? ACT_PROTECT : ACT_SKIP,
                                   .link = l->m->number,
                                   .entry = block,

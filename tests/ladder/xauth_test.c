@@ -34,7 +34,7 @@ static struct setup gateway(void)
     struct setup s = setup_default(B);
     struct ike_client_value *c = &other(&s, IKE_CFG_CLIENT)->u.client;
     c->local = s.flow.local;
-    c->xauth = c->answer = true;
+    c->xauth = c->users = c->answer = true;
     struct ike_user_value *u = &other(&s, IKE_CFG_USER)->u.user;
     str_copy(u->name, sizeof u->name, "anna");
     str_copy(u->text, sizeof u->text, "anna's own");
@@ -114,6 +114,19 @@ static void the_wrong_user(void **state)
         assert_true(list_empty(&w->s[B].ike->sas));
         world_free(w);
     }
+}
+
+/* A list that asks somebody else: that another list asks our users makes them nobody's here. */
+static void not_of_this_list(void **state)
+{
+    (void)state;
+    struct setup a = client("sales", "anna", "anna's own"), b = gateway();
+    b.other[0].u.client.users = false;
+    struct world *w = begun(7, &a, &b);
+    assert_int_equal(pairs_up(w), 0);
+    assert_true(saw(&w->s[B], "user anna: no such user, or another password"));
+    assert_true(sa_of(&w->s[B])->deleted);
+    world_free(w);
 }
 
 static bool ask_all(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
@@ -399,7 +412,7 @@ static void leases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_right_user),   cmocka_unit_test(the_wrong_user),      cmocka_unit_test(nothing_before),
+        cmocka_unit_test(the_right_user),   cmocka_unit_test(the_wrong_user), cmocka_unit_test(not_of_this_list),      cmocka_unit_test(nothing_before),
         cmocka_unit_test(no_user_to_name),  cmocka_unit_test(not_configured),      cmocka_unit_test(each_and_any_two_lost),
         cmocka_unit_test(neither_waits_for_ever), cmocka_unit_test(renewed),          cmocka_unit_test(what_a_group_has),    cmocka_unit_test(no_group_no_address),
         cmocka_unit_test(leases),

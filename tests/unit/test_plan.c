@@ -392,13 +392,24 @@ static void t_map_disabled(void **state)
 
 /* verdict: what the plan says of a packet from 10.1.0.9, as dp's find() does. */
 enum says { PASSES, DROPPED, PROTECTED };
+/* policy_behind: the next one in the order that dp asks them; NULL: none. */
+static const struct dp_policy_value *policy_behind(const struct plan *p, u32 order)
+{
+    const struct dp_policy_value *best = NULL, *pol;
+    for (unsigned i = 0; (pol = policy(p, i)) != NULL; i++) {
+        best = pol->order > order && (!best || pol->order < best->order) ? pol : best;
+    }
+    return best;
+}
+
 static enum says verdict(const struct plan *p, const char *dst)
 {
     struct addr a, b;
     assert_true(addr_parse(&a, "10.1.0.9") && addr_parse(&b, dst));
-    u32 denied = 0;
+    u32 denied = 0, at = 0;
     const struct dp_policy_value *pol;
-    for (size_t i = 0; (pol = policy(p, i)) != NULL; i++) {
+    while ((pol = policy_behind(p, at)) != NULL) {
+        at = pol->order;
         if (pol->entry == denied || !prefix_contains(&pol->sel.src, &a) ||
             !prefix_contains(&pol->sel.dst, &b)) {
             continue;
@@ -677,7 +688,7 @@ static void t_addresses_and_routes(void **state)
          "seconds 900\n" WAN "interface Tunnel0\n ip address 172.16.0.1 255.255.255.252\n tunnel " \
          "source FastEthernet0/1\n tunnel destination 2.2.2.2\n"                                   \
          " tunnel mode ipsec ipv4\n"
-#define PROTECTED " tunnel protection ipsec profile P\n"
+#define PROTECTION " tunnel protection ipsec profile P\n"
 #define ROUTES                                                                                     \
     "ip route 10.7.0.0 255.255.0.0 Tunnel0\nip route 10.6.0.0 255.255.0.0 172.16.0.2\n"            \
     "ip route 10.3.0.0 255.255.0.0 10.6.0.9\nip route "                                            \
@@ -710,9 +721,9 @@ static void kernel_routes(void)
 static void t_holes(void **state)
 {
     (void)state;
-    static const char *const how[] = {TUNNEL PROTECTED ROUTES,
-                                      TUNNEL PROTECTED " shutdown\n" ROUTES, TUNNEL ROUTES,
-                                      TUNNEL PROTECTED " no adit blackhole\n" ROUTES};
+    static const char *const how[] = {TUNNEL PROTECTION ROUTES,
+                                      TUNNEL PROTECTION " shutdown\n" ROUTES, TUNNEL ROUTES,
+                                      TUNNEL PROTECTION " no adit blackhole\n" ROUTES};
     kernel_routes();
     for (unsigned i = 0; i < ARRAY_LEN(how); i++) {
         struct conf *c;
@@ -754,7 +765,7 @@ static void t_many_holes(void **state)
             r->kind = NLR_BLACKHOLE, r->proto = NL_PROTO, r->metric = HOLE_LEARNED;
         }
     }
-    struct plan p = plan_of(TUNNEL PROTECTED "end\n", &c);
+    struct plan p = plan_of(TUNNEL PROTECTION "end\n", &c);
     const struct kern_route_value *h = p.holes.items;
     size_t exact = 0;
     for (size_t i = 0; i < p.holes.num; i++) {
@@ -780,7 +791,7 @@ static void t_many_holes(void **state)
     plan_free(&p);
     conf_free(c);
     num_routes = 10000;
-    p = plan_of(TUNNEL PROTECTED "end\n", &c);
+    p = plan_of(TUNNEL PROTECTION "end\n", &c);
     assert_false(p.holes_full);
     assert_int_equal(p.holes.num, 10000 + 1); /* and the tunnel's own network */
     plan_free(&p);
@@ -984,7 +995,7 @@ static void t_tunnels(void **state)
     struct conf *c;
     struct plan p =
         plan_of("crypto ipsec security-association replay disable\ncrypto ipsec df-bit set\n" TUNNEL
-                    PROTECTED ROUTES,
+                    PROTECTION ROUTES,
                 &c);
     const struct dp_msg *m = p.dp.items;
     const struct dp_tunnel_value *t = NULL;
@@ -1003,9 +1014,9 @@ static void t_tunnels(void **state)
     plan_free(&p);
     conf_free(c);
     /* the same configuration is the same plan, byte for byte: nothing is given twice */
-    struct plan a = plan_of(TUNNEL PROTECTED ROUTES, &c);
+    struct plan a = plan_of(TUNNEL PROTECTION ROUTES, &c);
     struct conf *d;
-    struct plan b = plan_of(TUNNEL PROTECTED ROUTES, &d);
+    struct plan b = plan_of(TUNNEL PROTECTION ROUTES, &d);
     assert_int_equal(a.dp.num, b.dp.num);
     assert_memory_equal(a.dp.items, b.dp.items, a.dp.num * a.dp.size);
     assert_memory_equal(a.ike.items, b.ike.items, a.ike.num * a.ike.size);
@@ -1190,7 +1201,7 @@ static void t_client_values(void **state)
     assert_string_equal(key->name, "sales");
     assert_true(!key->no_xauth && key->key.len == 1 && key->key.b[0] == 'k');
     const struct ike_client_value *v = &ike_value(&p, IKE_CFG_CLIENT, 0)->u.client;
-    assert_true(v->local.family == AF_V4 && !v->profile[0] && v->xauth && !v->answer);
+    assert_true(v->local.family == AF_V4 && !v->profile[0] && v->xauth && v->users && !v->answer);
     assert_int_equal(ike_value(&p, IKE_CFG_CLIENT, 1)->u.client.local.family, AF_V6); /* the map's other address */
     v = &ike_value(&p, IKE_CFG_CLIENT, 2)->u.client;
     assert_string_equal(v->profile, "A");
@@ -1235,7 +1246,7 @@ static void t_client_values(void **state)
                  "crypto map M 10 ipsec-isakmp\n" WAN " crypto map M\nend\n", lists[i]);
         p = plan_of(other, &c);
         assert_int_equal(num_ike(&p, IKE_CFG_USER), 0);
-        assert_true(ike_value(&p, IKE_CFG_CLIENT, 0)->u.client.xauth);
+        assert_true(ike_value(&p, IKE_CFG_CLIENT, 0)->u.client.xauth && !ike_value(&p, IKE_CFG_CLIENT, 0)->u.client.users);
         plan_free(&p);
         conf_free(c);
     }
@@ -1278,6 +1289,30 @@ static void t_templates(void **state)
     assert_int_equal(template_of(&p, 1)->sel.dst.a.b[1], 4);
     assert_int_not_equal(template_of(&p, 0)->flow, template_of(&p, 1)->flow);
     plan_free(&p);
+    conf_free(c);
+}
+
+/* What the list of a dynamic map permits goes to clients or nowhere: dropped where none has it, what it denies in front is not its. */
+static void t_listed(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(HEAD "crypto dynamic-map D 10\n set transform-set T\n match address 150\ncrypto map M 20 ipsec-isakmp dynamic D\n"
+                            "access-list 150 deny ip any host 10.3.0.9\naccess-list 150 permit ip 10.1.0.0 0.0.255.255 10.3.0.0 0.0.255.255\n"
+                            WAN " crypto map M\nend\n", &c);
+    struct plan_client *k = plan_add(&met);
+    k->of = template_of(&p, 0)->flow;
+    k->flow = 4711;
+    k->peer = addr_v4(0x08080808);
+    k->sel = selector_any(AF_V4);
+    k->sel.dst = (struct prefix){addr_v4(0x0a030001), 32};
+    plan_free(&p);
+    is(c, "10.3.0.1", PROTECTED);
+    is(c, "10.3.0.2", DROPPED);
+    is(c, "10.3.0.9", PASSES);
+    is(c, "10.4.0.1", PASSES);
+    met.num = 0;
+    is(c, "10.3.0.1", DROPPED); /* its client has gone */
     conf_free(c);
 }
 
@@ -1833,7 +1868,7 @@ int main(void)
         cmocka_unit_test(t_ah), cmocka_unit_test(t_tunnels),
         cmocka_unit_test(t_tunnel_under_a_map),
         cmocka_unit_test(t_tunnel_values),
-        cmocka_unit_test(t_isakmp_values), cmocka_unit_test(t_client_values), cmocka_unit_test(t_templates), cmocka_unit_test(t_client_flow), cmocka_unit_test(t_reverse_route),
+        cmocka_unit_test(t_isakmp_values), cmocka_unit_test(t_client_values), cmocka_unit_test(t_templates), cmocka_unit_test(t_listed), cmocka_unit_test(t_client_flow), cmocka_unit_test(t_reverse_route),
         cmocka_unit_test(t_too_many_networks),
         cmocka_unit_test(t_keys_are_wiped),
         cmocka_unit_test(t_master_keys),
