@@ -235,6 +235,13 @@ static void resumed(struct ike *ike, struct half_open *half, const struct datagr
 
 static void input(struct ike *ike, const struct datagram *in);
 
+/* takes_pieces: both have said that they do; or we have, and the peer's first answer may come in pieces as well as say so. */
+static bool takes_pieces(const struct ike *ike, const struct ike_sa *sa)
+{
+    bool first = sa->c.initiator && sa->main.c.exchange == XCH_AGGRESSIVE && sa->c.phase < PHASE_KEYED;
+    return !sa->deleted && (sa->c.frag || (first && !ike->conf->global.frag_off));
+}
+
 /* piece: of a message of a negotiation that exists and has agreed on pieces. They come by whichever port the whole would. */
 static void piece(struct ike *ike, const struct datagram *in, const struct isakmp_hdr *h)
 {
@@ -246,7 +253,7 @@ static void piece(struct ike *ike, const struct datagram *in, const struct isakm
     as.flags |= FL_ENCRYPTED;
     struct ike_sa *sa = sa_find(ike, &as, &in->from);
     struct half_open *half = sa ? NULL : half_open_find(ike, &as, &in->from);
-    if (!(sa ? sa->c.frag && !sa->deleted : half && half_open_pieces(half))) {
+    if (!(sa ? takes_pieces(ike, sa) : half && half_open_pieces(half))) {
         report(ike, NULL, &in->from.a, h->exchange, WHY_NO_SA, stray);
     } else if (frag_in(ike, in, h, whole, &len, &d)) {
         struct datagram joined = {whole, len, in->from, in->to};

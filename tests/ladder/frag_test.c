@@ -94,6 +94,27 @@ static void in_pieces(void **state)
     }
 }
 
+/* The first answer of aggressive mode says that B takes pieces and comes in pieces. Whoever never said so himself takes none. */
+static void an_answer_in_pieces(void **state)
+{
+    (void)state;
+    struct setup a = with(A), b = with(B);
+    struct ike_msg *m = &a.other[a.num_other++];
+    m->type = IKE_CFG_PEER;
+    m->u.peer = (struct ike_peer_value){.peer = a.flow.peer[0], .aggressive = true};
+    struct world *w = world_of(1, &a, &b);
+    world_acquire(w, A);
+    world_run(w, 2000);
+    assert_int_equal(pairs_up(w), 1);
+    unsigned answer = 0;
+    for (unsigned i = 0; i < w->num_log; i++) {
+        answer += w->log_data[i][16] == PL_FRAGMENT && w->log_data[i][18] == XCH_AGGRESSIVE;
+        assert_true(w->log_len[i] <= FRAG_MAX_BYTES || w->log_data[i][18] == XCH_AGGRESSIVE);
+    }
+    assert_true(answer >= 2);
+    world_free(w);
+}
+
 struct lose {
     unsigned which, seen;
 };
@@ -248,7 +269,7 @@ static void strange_pieces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_pieces),     cmocka_unit_test(each_lost),      cmocka_unit_test(backwards_and_twice),
+        cmocka_unit_test(in_pieces), cmocka_unit_test(an_answer_in_pieces), cmocka_unit_test(each_lost),      cmocka_unit_test(backwards_and_twice),
         cmocka_unit_test(through_a_nat), cmocka_unit_test(strange_pieces),
     };
     return cmocka_run_group_tests(tests, make, unmake);
