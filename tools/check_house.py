@@ -87,7 +87,7 @@ def calls(room):
     text, home = {}, {}
     for path in sorted((root / "src" / room).glob("*.c")):
         text[path.name] = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
-        for m in re.finditer(r"^(?!static)[a-z][\w \*]*?\b(\w+)\([^;{]*?\)\n\{", text[path.name], re.M | re.S):
+        for m in re.finditer(r"^(?!static)[a-zA-Z][\w \*]*?\b(\w+)\([^;{]*?\)\n\{", text[path.name], re.M | re.S):
             home[m.group(1)] = path.name
     return {f: {home[n]: n for n in set(re.findall(r"\b\w+\b", t)) & set(home) if home[n] != f} for f, t in text.items()}
 
