@@ -6,7 +6,8 @@
  * Two ends may make pairs for one flow at the same time. Who removes which: the initiator of a pair
  * removes those that were complete before it began (a plain rekey); of pairs that crossed, the end
  * that their SPIs name (decides) removes the older ones. One end decides, so no crossing can remove
- * both.
+ * both. An initiator who leaves the old pair to its lifetime (strongSwan, as it is delivered) is
+ * given LEFT_PAIR_MS; and no pair goes while none stands in its place.
  */
 #include "ike/ike_int.h"
 
@@ -301,10 +302,10 @@ static void supersede(struct ike *ike, struct child *c)
         if (o == c || !o->up_ms || o->delete_ms) {
             continue;
         }
-        bool plain = c->initiator && o->up_ms <= c->started_ms;
-        if (plain || decides(c, o)) {
+        bool plain = o->up_ms <= c->started_ms, ours = decides(c, o);
+        if (plain || ours) {
             o->closing = true;
-            o->delete_ms = now + (plain ? OLD_PAIR_GRACE_MS : DUPLICATE_GRACE_MS);
+            o->delete_ms = now + (plain && c->initiator ? OLD_PAIR_GRACE_MS : ours ? DUPLICATE_GRACE_MS : LEFT_PAIR_MS);
             child_arm(ike, o);
         }
     }
@@ -537,8 +538,24 @@ void child_shorten(struct ike *ike, struct child *c, u32 life_s)
     }
 }
 
+/* replaced: a pair of the flow stands in its place. */
+static bool replaced(const struct child *c)
+{
+    for (const struct list *it = c->of ? c->of->children.next : NULL; c->of && it != &c->of->children; it = it->next) {
+        const struct child *o = CONTAINER_OF(it, struct child, flow_link);
+        if (o != c && o->up_ms && !o->closing) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void child_due(struct ike *ike, struct child *c, u64 now)
 {
+    if (c->delete_ms && now >= c->delete_ms && !c->said && !replaced(c)) {
+        c->closing = false; /* what was to take its place has gone */
+        c->delete_ms = 0;
+    }
     if (c->delete_ms && now >= c->delete_ms && !c->said && now < c->hard_ms) {
         child_retire(ike, c, now);
         return;

@@ -65,6 +65,16 @@ struct parked *client_unpark(struct ike *ike)
     return NULL;
 }
 
+void client_since(struct ike *ike, const struct parked *was)
+{
+    LIST_FOR (it, &ike->parked) {
+        struct parked *p = CONTAINER_OF(it, struct parked, link);
+        if (p->sa == was->sa) {
+            p->at_ms = was->at_ms;
+        }
+    }
+}
+
 void client_free(struct ike *ike)
 {
     while (!list_empty(&ike->parked)) {

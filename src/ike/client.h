@@ -7,7 +7,8 @@
 #include "ike/ike_int.h"
 
 /* client_park: the datagram waits for a flow made of the draft's template, which main is asked for. client_unpark: takes one that
- * waits out; the caller frees it. client_free: forgets all. */
+ * waits out; the caller frees it, when it has been looked at again. client_since: if it waits once more, it does since it came first.
+ * client_free: forgets all. */
 struct parked {
     struct list link;
     u32 sa;
@@ -16,6 +17,7 @@ struct parked {
 };
 void client_park(struct ike *ike, const struct ike_sa *sa, const struct datagram *in, const struct draft *d);
 struct parked *client_unpark(struct ike *ike);
+void client_since(struct ike *ike, const struct parked *was);
 void client_free(struct ike *ike);
 /* client_lost: that flow has been without a pair too long. */
 void client_lost(struct ike *ike, const struct flow *f);

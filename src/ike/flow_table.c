@@ -134,20 +134,11 @@ static bool may_claim(const struct ike_sa *sa, const struct ike_flow_value *v, c
                                : v->listed || (host && addr_equal(&sel->dst.a, &sa->remote.a));
 }
 
-static bool inside(const struct selector *outer, const struct selector *s)
-{
-    return outer->src.a.family == s->src.a.family && outer->dst.a.family == s->dst.a.family &&
-           prefix_contains(&outer->src, &s->src.a) && s->src.len >= outer->src.len &&
-           prefix_contains(&outer->dst, &s->dst.a) && s->dst.len >= outer->dst.len &&
-           (!outer->proto || outer->proto == s->proto) && s->sport_lo >= outer->sport_lo &&
-           s->sport_hi <= outer->sport_hi && s->dport_lo >= outer->dport_lo && s->dport_hi <= outer->dport_hi;
-}
-
 const struct ike_flow_value *flow_template(const struct ike *ike, const struct ike_sa *sa, const struct selector *sel)
 {
     for (const struct conf_flow *t = ike->conf->templates; t; t = t->next) {
         if ((t->v.local.family == AF_NONE || addr_equal(&t->v.local, &sa->local.a)) &&
-            sa_of_profile(sa, t->v.profile) && inside(&t->v.sel, sel) && may_claim(sa, &t->v, sel)) {
+            sa_of_profile(sa, t->v.profile) && selector_covers(&t->v.sel, sel) && may_claim(sa, &t->v, sel)) {
             return &t->v;
         }
     }

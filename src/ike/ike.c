@@ -392,6 +392,7 @@ static void again(struct ike *ike)
             return;
         }
         input(ike, &p->in);
+        client_since(ike, p);
         free(p);
     }
 }

@@ -34,6 +34,7 @@ enum {
     PARKED_MAX = 64, PARKED_MS = 10000, /* first messages of clients that wait for their flow: so many, so long */
     RESTART_MS = 10000,           /* a new process waits that long for dp to say which SAs it holds */
     OLD_PAIR_GRACE_MS = 8000,     /* the old pair lives on that long after the new one is up */
+    LEFT_PAIR_MS = 20000,         /* the far end renewed it and does not take it away: then we do */
     DUPLICATE_GRACE_MS = 12000,   /* two pairs made at once: the loser goes after that long */
     BACKOFF_MIN_MS = 10000,
     BACKOFF_MAX_MS = 300000,

@@ -48,31 +48,13 @@ static void profile(struct setup *s, const char *name, const char *keyring, u8 k
     str_copy(m->text, sizeof m->text, match);
 }
 
-static struct world *world_of(u64 seed, const struct setup *a, const struct setup *b)
-{
-    struct world *w = xcalloc(1, sizeof *w);
-    world_init(w, seed);
-    world_config(w, A, a);
-    world_config(w, B, b);
-    w->s[A].log.mask = w->s[B].log.mask = EVC_LOG;
-    return w;
-}
-
-static struct world *begun(u64 seed, const struct setup *a, const struct setup *b)
-{
-    struct world *w = world_of(seed, a, b);
-    world_acquire(w, A);
-    world_run(w, 2000);
-    return w;
-}
-
 /* ---- three messages ---- */
 
 static void three_messages(void **state)
 {
     (void)state;
     struct setup a = aggressive(A, 0, ""), b = setup_default(B);
-    struct world *w = begun(1, &a, &b);
+    struct world *w = world_begun(1, &a, &b);
     /* HDR, SA, KE, Ni, IDii -->   <-- HDR, SA, KE, Nr, IDir, HASH_R   HDR*, HASH_I -->   then quick mode */
     assert_int_equal(pairs_up(w), 1);
     assert_int_equal(w->sent[A], 4); /* AM1 AM3 QM1 QM3 */
@@ -88,18 +70,6 @@ static void three_messages(void **state)
     assert_true(saw(&w->s[A], "%ADIT-4-WEAK_CRYPTO: aggressive mode with a pre-shared key"));
     assert_int_equal(count_of(&w->s[B], EV_IKE_GUESSABLE), 1);
     world_free(w);
-}
-
-struct lose {
-    u64 which; /* a bit for each datagram, by its number over both ends */
-    unsigned seen;
-};
-
-static struct fate lose_some(struct world *w, int from, unsigned number, const u8 *data, size_t len)
-{
-    struct lose *l = w->ctx;
-    (void)from, (void)number, (void)data, (void)len;
-    return l->which >> l->seen++ & 1 ? (struct fate){0, {0}} : (struct fate){1, {10}};
 }
 
 static void one_up(struct world *w, u64 which)
@@ -197,7 +167,7 @@ static void renewed_in_the_same_mode(void **state)
     (void)state;
     struct setup a = aggressive(A, ID_FQDN, "branch.example"), b = setup_default(B);
     a.policy[0].life_s = b.policy[0].life_s = 300;
-    struct world *w = begun(5, &a, &b);
+    struct world *w = world_begun(5, &a, &b);
     unsigned main_mode = 0, aggressive_mode = 0;
     for (unsigned i = 0; i < 60; i++) {
         world_run(w, 10000);
@@ -229,7 +199,7 @@ static void key_by_name(void **state)
         a.psk = "of the branch";
         key(&b, "", i == 0 ? "branch.EXAMPLE" : who[i].self, "of the branch");
         key(&b, "", "other.example", "of another");
-        struct world *w = begun(20 + i, &a, &b);
+        struct world *w = world_begun(20 + i, &a, &b);
         assert_int_equal(pairs_up(w), 1);
         world_snapshot(w, B);
         assert_string_equal(w->s[B].info[0].id, who[i].self);
@@ -243,7 +213,7 @@ static void names_are_whole(void **state)
     (void)state;
     struct setup a = aggressive(A, ID_FQDN, "branch.example"), b = setup_default(B);
     key(&b, "", "branch.example", "of the branch"); /* beside the key for any address */
-    struct world *w = begun(30, &a, &b);
+    struct world *w = world_begun(30, &a, &b);
     assert_int_equal(pairs_up(w), 0);
     assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_AUTH) + count_of(&w->s[A], EV_IKE_FAIL_AUTH), 1);
     world_free(w);
@@ -272,7 +242,7 @@ static void unknown_names_look_like_known_ones(void **state)
         struct setup a = aggressive(A, ID_FQDN, "branch.example"), b = setup_default(B);
         b.psk = NULL;
         key(&b, "", known ? "branch.example" : "other.example", "not that of A");
-        struct world *w = begun(40, &a, &b);
+        struct world *w = world_begun(40, &a, &b);
         assert_int_equal(pairs_up(w), 0);
         assert_int_equal(w->log_from[1], B);
         len[known] = w->log_len[1];
@@ -292,7 +262,7 @@ static void disabled(void **state)
     (void)state;
     struct setup a = aggressive(A, 0, ""), b = setup_default(B);
     b.global.aggressive_off = true;
-    struct world *w = begun(50, &a, &b);
+    struct world *w = world_begun(50, &a, &b);
     assert_int_equal(pairs_up(w), 0);
     assert_true(saw(&w->s[B], "aggressive mode is disabled"));
     assert_int_equal(w->log_data[1][18], XCH_INFO);
@@ -306,7 +276,7 @@ static void wrong_key(void **state)
     (void)state;
     struct setup a = aggressive(A, 0, ""), b = setup_default(B);
     a.psk = "another";
-    struct world *w = begun(51, &a, &b);
+    struct world *w = world_begun(51, &a, &b);
     assert_int_equal(pairs_up(w), 0);
     assert_true(saw(&w->s[A], "%CRYPTO-6-IKMP_AUTH_FAIL: Authentication method 1 failed with host 2.2.2.2"));
     world_run(w, 120000);
@@ -323,13 +293,13 @@ static void one_group_is_offered(void **state)
     a.policy[1] = (struct ike_policy_value){20, ENCR_AES128, HASH_SHA1, IKE_AUTH_PSK, 5, 86400};
     a.policy[2] = (struct ike_policy_value){30, ENCR_3DES, HASH_SHA1, IKE_AUTH_PSK, 2, 86400};
     b.policy[0] = a.policy[2];
-    struct world *w = begun(52, &a, &b);
+    struct world *w = world_begun(52, &a, &b);
     assert_int_equal(pairs_up(w), 1);
     world_snapshot(w, B);
     assert_int_equal(w->s[B].info[0].encr, ENCR_3DES);
     world_free(w);
     b.policy[0] = a.policy[1];
-    w = begun(53, &a, &b);
+    w = world_begun(53, &a, &b);
     assert_int_equal(pairs_up(w), 0);
     assert_true(count_of(&w->s[B], EV_IKE_FAIL_NO_PROPOSAL) > 0);
     world_free(w);
@@ -343,7 +313,7 @@ static void a_flood_is_kept_small(void **state)
 {
     (void)state;
     struct setup a = aggressive(A, 0, ""), b = setup_default(B);
-    struct world *w = begun(60, &a, &b);
+    struct world *w = world_begun(60, &a, &b);
     u8 first[1024];
     size_t len = w->log_len[0];
     memcpy(first, w->log_data[0], len);
@@ -417,11 +387,11 @@ static void profile_before_the_key(void **state)
     profile(&b, "P2", "K2", IKE_MATCH_HOST, "branch.example");
     profile(&b, "P1", "K1", IKE_MATCH_USER_DOMAIN, "Branch.example");
     str_copy(b.flow.profile, sizeof b.flow.profile, "P1");
-    struct world *w = begun(71, &a, &b);
+    struct world *w = world_begun(71, &a, &b);
     assert_int_equal(pairs_up(w), 1);
     world_free(w);
     str_copy(b.flow.profile, sizeof b.flow.profile, "P2"); /* the flow wants another */
-    w = begun(72, &a, &b);
+    w = world_begun(72, &a, &b);
     assert_int_equal(pairs_up(w), 0);
     assert_true(saw(&w->s[B], "wants isakmp profile P2, and the peer authenticated itself under profile P1"));
     world_free(w);
@@ -440,19 +410,19 @@ static void initiator_with_a_profile(void **state)
     p->self = (struct ike_self){ID_FQDN, "branch.example"};
     a.other[3].u.match.net = prefix_host(&a.flow.peer[0]);
     str_copy(a.flow.profile, sizeof a.flow.profile, "P");
-    struct world *w = begun(73, &a, &b);
+    struct world *w = world_begun(73, &a, &b);
     assert_int_equal(pairs_up(w), 1);
     world_snapshot(w, B);
     assert_string_equal(w->s[B].info[0].id, "branch.example");
     assert_int_equal(w->log_data[0][18], XCH_AGGRESSIVE);
     world_free(w);
     a.other[3].u.match.net.a = addr_v4(0x05050505); /* the peer is not whom the profile is for */
-    w = begun(74, &a, &b);
+    w = world_begun(74, &a, &b);
     assert_int_equal(pairs_up(w), 0);
     assert_true(saw(&w->s[A], "isakmp profile P has no `match identity` for 2.2.2.2"));
     world_free(w);
     str_copy(a.flow.profile, sizeof a.flow.profile, "Q");
-    w = begun(75, &a, &b);
+    w = world_begun(75, &a, &b);
     assert_true(saw(&w->s[A], "isakmp profile Q does not exist"));
     world_free(w);
 }
@@ -467,7 +437,7 @@ static void keepalive_of_a_profile(void **state)
     p->keepalive_set = true, p->keepalive_s = 10, p->keepalive_retry_s = 3;
     a.other[1].u.match.net = prefix_host(&a.flow.peer[0]);
     str_copy(a.flow.profile, sizeof a.flow.profile, "P");
-    struct world *w = begun(76, &a, &b);
+    struct world *w = world_begun(76, &a, &b);
     assert_int_equal(pairs_up(w), 1);
     world_run(w, 100500);
     assert_in_range(count_of(&w->s[B], EV_IKE_DPD), 9, 10);

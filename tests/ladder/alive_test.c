@@ -26,12 +26,6 @@ static const struct dp_sa_value *sa_of(const struct side *s, enum dp_dir dir)
     return NULL;
 }
 
-static struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len)
-{
-    (void)w, (void)from, (void)number, (void)data, (void)len;
-    return (struct fate){0, {0}};
-}
-
 static struct fate calm(struct world *w, int from, unsigned number, const u8 *data, size_t len)
 {
     (void)w, (void)from, (void)number, (void)data, (void)len;

@@ -38,24 +38,12 @@ static void grant(struct setup *s, const struct side *b, u32 number)
     v->num_peers = 1;
 }
 
-static struct world *begun(u64 seed, const struct setup *a, const struct setup *b)
-{
-    struct world *w = xcalloc(1, sizeof *w);
-    world_init(w, seed);
-    world_config(w, A, a);
-    world_config(w, B, b);
-    w->s[A].log.mask = w->s[B].log.mask = EVC_LOG;
-    world_acquire(w, A);
-    return w;
-}
-
 /* The template is asked for with exactly what came; the parked message goes on by itself, without a second one. */
 static void parked(void **state)
 {
     (void)state;
     struct setup a = setup_default(A), b = gateway(false);
-    struct world *w = begun(1, &a, &b);
-    world_run(w, 500);
+    struct world *w = world_begun(1, &a, &b);
     assert_int_equal(pairs_up(w), 0);
     assert_int_equal(w->s[B].wants, 1);
     assert_int_equal(w->s[B].want.flow, TEMPLATE);
@@ -82,8 +70,7 @@ static void not_yet(void **state)
 {
     (void)state;
     struct setup a = setup_default(A), b = gateway(true);
-    struct world *w = begun(2, &a, &b);
-    world_run(w, 500);
+    struct world *w = world_begun(2, &a, &b);
     for (unsigned i = 0; i < 5; i++) {
         world_config(w, B, &b);
         assert_int_equal(w->s[B].ike->num_parked, 1);
@@ -98,6 +85,23 @@ static void not_yet(void **state)
     world_config(w, B, &b);
     world_run(w, 12000);
     assert_int_equal(pairs_up(w), 1);
+    world_free(w);
+}
+
+/* Generation after generation without the flow: it waits since it came, not since it was looked at last. */
+static void not_for_ever(void **state)
+{
+    (void)state;
+    struct setup a = setup_default(A), b = gateway(true);
+    struct world *w = world_begun(3, &a, &b);
+    assert_int_equal(w->s[B].ike->num_parked, 1);
+    w->net = all_lost;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(w->s[B].ike->num_parked, 1);
+        world_run(w, PARKED_MS / 4);
+        world_config(w, B, &b);
+    }
+    assert_int_equal(w->s[B].ike->num_parked, 0);
     world_free(w);
 }
 
@@ -118,8 +122,7 @@ static void does_not_fit(void **state)
         case 4: a.flow.sel.dst.len = a.flow.sel.src.len = 24, prefix_normalise(&a.flow.sel.src), prefix_normalise(&a.flow.sel.dst); break;
         default: b.flow.transform[0].encr = ENCR_3DES; break;
         }
-        struct world *w = begun(10 + i, &a, &b);
-        world_run(w, 2000);
+        struct world *w = world_begun(10 + i, &a, &b);
         if (w->s[B].wants || !saw(&w->s[B], why[i])) {
             fail_msg("%u: %u wanted: %s", i, w->s[B].wants, w->s[B].syslog.s);
         }
@@ -135,7 +138,8 @@ static void only_its_own_address(void **state)
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
         struct setup a = setup_default(A), b = gateway(true);
-        struct world *w = begun(20 + i, &a, &b);
+        struct world *w = world_of(20 + i, &a, &b);
+        world_acquire(w, A);
         for (unsigned n = 0; n < 2000 && (list_empty(&w->s[B].ike->sas) ||
                                           !sa_ready(CONTAINER_OF(w->s[B].ike->sas.next, struct ike_sa, link))); n++) {
             world_run(w, 1);
@@ -161,8 +165,7 @@ static void left(void **state)
 {
     (void)state;
     struct setup a = setup_default(A), b = gateway(false);
-    struct world *w = begun(30, &a, &b);
-    world_run(w, 500);
+    struct world *w = world_begun(30, &a, &b);
     grant(&b, &w->s[B], CLIENT);
     world_config(w, B, &b);
     world_run(w, 500);
@@ -202,8 +205,7 @@ static void renewed(void **state)
     struct setup a = setup_default(A), b = gateway(false);
     b.flow.life_s = 200;
     a.flow.life_s = 3600;
-    struct world *w = begun(31, &a, &b);
-    world_run(w, 500);
+    struct world *w = world_begun(31, &a, &b);
     grant(&b, &w->s[B], CLIENT);
     world_config(w, B, &b);
     world_run(w, 900000);
@@ -250,8 +252,7 @@ static void many_wait(void **state)
 {
     (void)state;
     struct setup a = setup_default(A), b = gateway(false);
-    struct world *w = begun(60, &a, &b);
-    world_run(w, 500);
+    struct world *w = world_begun(60, &a, &b);
     struct ike *ike = w->s[B].ike;
     struct draft d;
     memset(&d, 0, sizeof d);
@@ -270,7 +271,7 @@ static void many_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parked),  cmocka_unit_test(not_yet),  cmocka_unit_test(does_not_fit), cmocka_unit_test(only_its_own_address),
+        cmocka_unit_test(parked),  cmocka_unit_test(not_yet), cmocka_unit_test(not_for_ever), cmocka_unit_test(does_not_fit), cmocka_unit_test(only_its_own_address),
         cmocka_unit_test(left),    cmocka_unit_test(renewed),  cmocka_unit_test(one_lost),     cmocka_unit_test(many_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,17 +55,6 @@ static struct setup with(int side)
     return s;
 }
 
-static struct world *world_of(u64 seed, const struct setup *a, const struct setup *b)
-{
-    struct world *w = xcalloc(1, sizeof *w);
-    world_init(w, seed);
-    w->wall_s = CERTS_NOW;
-    world_config(w, A, a);
-    world_config(w, B, b);
-    w->s[A].log.mask = w->s[B].log.mask = EVC_LOG;
-    return w;
-}
-
 static void in_pieces(void **state)
 {
     (void)state;
@@ -73,7 +62,7 @@ static void in_pieces(void **state)
         struct setup a = with(A), b = with(B);
         a.global.frag_off = off == 1;
         b.global.frag_off = off == 2;
-        struct world *w = world_of(1, &a, &b);
+        struct world *w = world_at(CERTS_NOW, 1, &a, &b);
         world_acquire(w, A);
         world_run(w, 2000);
         assert_int_equal(pairs_up(w), 1);
@@ -102,7 +91,7 @@ static void an_answer_in_pieces(void **state)
     struct ike_msg *m = &a.other[a.num_other++];
     m->type = IKE_CFG_PEER;
     m->u.peer = (struct ike_peer_value){.peer = a.flow.peer[0], .aggressive = true};
-    struct world *w = world_of(1, &a, &b);
+    struct world *w = world_at(CERTS_NOW, 1, &a, &b);
     world_acquire(w, A);
     world_run(w, 2000);
     assert_int_equal(pairs_up(w), 1);
@@ -115,25 +104,14 @@ static void an_answer_in_pieces(void **state)
     world_free(w);
 }
 
-struct lose {
-    unsigned which, seen;
-};
-
-static struct fate lose_one(struct world *w, int from, unsigned number, const u8 *data, size_t len)
-{
-    struct lose *l = w->ctx;
-    (void)from, (void)number, (void)data, (void)len;
-    return l->seen++ == l->which ? (struct fate){0, {0}} : (struct fate){1, {10}};
-}
-
 static void each_lost(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 16; i++) {
         struct setup a = with(A), b = with(B);
-        struct world *w = world_of(20 + i, &a, &b);
-        struct lose l = {i, 0};
-        w->net = lose_one;
+        struct world *w = world_at(CERTS_NOW, 20 + i, &a, &b);
+        struct lose l = {1ull << i, 0};
+        w->net = lose_some;
         w->ctx = &l;
         world_acquire(w, A);
         world_run(w, 30000);
@@ -158,7 +136,7 @@ static void backwards_and_twice(void **state)
 {
     (void)state;
     struct setup a = with(A), b = with(B);
-    struct world *w = world_of(40, &a, &b);
+    struct world *w = world_at(CERTS_NOW, 40, &a, &b);
     w->net = backwards;
     world_acquire(w, A);
     world_run(w, 30000);
@@ -212,7 +190,7 @@ static void strange_pieces(void **state)
 {
     (void)state;
     struct setup a = with(A), b = with(B);
-    struct world *w = world_of(42, &a, &b);
+    struct world *w = world_at(CERTS_NOW, 42, &a, &b);
     world_acquire(w, A);
     world_run(w, 2000);
     assert_int_equal(pairs_up(w), 1);

@@ -322,14 +322,14 @@ static void policies_by_priority(void **state)
 
 /* ---- a network that loses one message ---- */
 
-struct lose {
+struct lost {
     int from;
     unsigned number;
 };
 
 static struct fate lose_one(struct world *w, int from, unsigned number, const u8 *data, size_t len)
 {
-    const struct lose *l = w->ctx;
+    const struct lost *l = w->ctx;
     (void)data, (void)len;
     return from == l->from && number == l->number ? (struct fate){0, {0}} : (struct fate){1, {10}};
 }
@@ -345,7 +345,7 @@ static void each_message_lost_once(void **state)
     (void)state;
     for (unsigned i = 0; i < 9; i++) {
         struct world *w = world_pair(10 + i);
-        struct lose l = {i % 2 ? B : A, i / 2};
+        struct lost l = {i % 2 ? B : A, i / 2};
         w->net = lose_one;
         w->ctx = &l;
         world_acquire(w, A);
@@ -811,12 +811,6 @@ static void restart_does_not_greet_as_new(void **state)
     world_free(w);
 }
 
-static struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len)
-{
-    (void)w, (void)from, (void)number, (void)data, (void)len;
-    return (struct fate){0, {0}};
-}
-
 /* found by a storm: packets flow on the inherited SAs, so no ACQUIRE comes after a failure; we must
  * try again */
 static void restart_tries_until_it_works(void **state)
@@ -1171,7 +1165,7 @@ static void unknown_spi_repeats_the_delete(void **state)
     (void)state;
     struct world *w = up(22);
     u32 spi = w->s[A].sa[0].spi;
-    struct lose l = {A, w->sent[A]};
+    struct lost l = {A, w->sent[A]};
     w->net = lose_one;
     w->ctx = &l;
     ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_CHILD}); /* HDR*, HASH(1), D -- lost */

@@ -16,12 +16,6 @@ static struct world *up(u64 seed)
     return w;
 }
 
-static struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len)
-{
-    (void)w, (void)from, (void)number, (void)data, (void)len;
-    return (struct fate){0, {0}};
-}
-
 static struct fate calm(struct world *w, int from, unsigned number, const u8 *data, size_t len)
 {
     (void)w, (void)from, (void)number, (void)data, (void)len;
@@ -154,6 +148,48 @@ static void crossed_rekeys_leave_one_pair(void **state)
             world_free(w);
         }
     }
+}
+
+static void never_delete(struct side *s)
+{
+    LIST_FOR (it, &s->ike->children) {
+        CONTAINER_OF(it, struct child, link)->delete_ms = 0;
+    }
+}
+
+/* Whoever renews a pair and leaves the old one to its lifetime: the other end takes it away, whichever of them the SPIs name; but not
+ * when the new one has gone again. */
+static void a_pair_is_left_behind(void **state)
+{
+    (void)state;
+    unsigned named = 0;
+    for (u64 seed = 0; seed < 16; seed++) {
+        struct world *w = world_pair(900 + seed);
+        struct setup a = setup_default(A), b = setup_default(B);
+        world_config(w, A, &a);
+        world_config(w, B, &b);
+        world_acquire(w, A);
+        world_run(w, 20000);
+        soft(w, B);
+        world_run(w, 500);
+        assert_int_equal(w->s[A].num_sas, 4);
+        never_delete(&w->s[B]);
+        world_run(w, 15000);
+        named += w->s[A].num_sas == 2;
+        if (w->s[A].num_sas == 4 && seed % 2) {
+            LIST_FOR (it, &w->s[A].ike->children) {
+                struct child *c = CONTAINER_OF(it, struct child, link);
+                if (!c->closing) {
+                    child_delete(w->s[A].ike, c, false);
+                }
+            }
+        }
+        world_run(w, 5000 + IN_GRACE_MS);
+        assert_int_equal(w->s[A].num_sas, 2);
+        assert_false(child_of_flow(w->s[A].ike, 7)->closing);
+        world_free(w);
+    }
+    assert_true(named > 0 && named < 16);
 }
 
 /* B answers, and begins nothing by itself */
@@ -600,6 +636,7 @@ int main(void)
         cmocka_unit_test(phase_1_deleted_under_quick_mode),
         cmocka_unit_test(half_a_pair_goes_with_its_phase_1),
         cmocka_unit_test(crossed_rekeys_leave_one_pair),
+        cmocka_unit_test(a_pair_is_left_behind),
         cmocka_unit_test(a_stale_phase_1_does_not_cost_the_pair),
         cmocka_unit_test(phase_1_is_renewed_in_time),
         cmocka_unit_test(a_rekey_loses_nothing),

@@ -44,7 +44,7 @@ static struct setup aggressive(struct setup s)
     return s;
 }
 
-static struct world *world_of(u64 seed, const struct setup *a, const struct setup *b)
+static struct world *natted(u64 seed, const struct setup *a, const struct setup *b)
 {
     struct world *w = xcalloc(1, sizeof *w);
     world_init(w, seed);
@@ -62,7 +62,7 @@ static struct world *world_of(u64 seed, const struct setup *a, const struct setu
 static struct world *begun(u64 seed)
 {
     struct setup a = tunnel(A), b = tunnel(B);
-    struct world *w = world_of(seed, &a, &b);
+    struct world *w = natted(seed, &a, &b);
     world_acquire(w, A);
     world_run(w, 2000);
     assert_int_equal(pairs_up(w), 1);
@@ -110,7 +110,7 @@ static void nothing_changes_without_a_nat(void **state)
     (void)state;
     struct setup a = tunnel(A), b = tunnel(B);
     b.flow.peer[0] = a.flow.local;
-    struct world *w = world_of(2, &a, &b);
+    struct world *w = natted(2, &a, &b);
     w->nat = (struct addr){0};
     world_acquire(w, A);
     world_run(w, 2000);
@@ -138,7 +138,7 @@ static void no_ah_through_a_nat(void **state)
                 (struct ike_transform){"AH", encr, encr ? HASH_SHA1 : HASH_NONE, MODE_TUNNEL, HASH_SHA1};
             s[i].flow.num_transforms = k & 2 ? 2 : 1;
         }
-        struct world *w = world_of(40 + k, &s[A], &s[B]);
+        struct world *w = natted(40 + k, &s[A], &s[B]);
         world_acquire(w, A);
         world_run(w, 3000);
         assert_int_equal(pairs_up(w), k & 2 ? 1 : 0);
@@ -160,7 +160,7 @@ static void switched_off(void **state)
     for (int off = A; off <= B; off++) {
         struct setup s[2] = {tunnel(A), tunnel(B)};
         s[off].global.natt_off = true;
-        struct world *w = world_of(3, &s[A], &s[B]);
+        struct world *w = natted(3, &s[A], &s[B]);
         world_acquire(w, A);
         world_run(w, 2000);
         assert_int_equal(pairs_up(w), 1); /* this NAT lets ESP pass */
@@ -175,7 +175,7 @@ static void keepalives(void **state)
     for (unsigned every = 0; every < 2; every++) {
         struct setup a = tunnel(A), b = tunnel(B);
         a.global.nat_keepalive_s = every ? 7 : 0;
-        struct world *w = world_of(4, &a, &b);
+        struct world *w = natted(4, &a, &b);
         world_acquire(w, A);
         world_run(w, 2000);
         unsigned sent = w->sent[A], theirs = w->sent[B];
@@ -198,7 +198,7 @@ static void aggressive_mode_floats(void **state)
 {
     (void)state;
     struct setup a = aggressive(tunnel(A)), b = tunnel(B);
-    struct world *w = world_of(5, &a, &b);
+    struct world *w = natted(5, &a, &b);
     world_acquire(w, A);
     world_run(w, 2000);
     assert_int_equal(pairs_up(w), 1);
@@ -213,7 +213,7 @@ static void transport_mode(void **state)
     (void)state;
     for (int first = A; first <= B; first++) {
         struct setup a = transport(A), b = transport(B);
-        struct world *w = world_of(6, &a, &b);
+        struct world *w = natted(6, &a, &b);
         w->nat_ports[A] = first == A ? 10000 : 0; /* B can only begin where the NAT forwards the ports as they are */
         world_acquire(w, first);
         world_run(w, 2000);
@@ -228,18 +228,6 @@ static void transport_mode(void **state)
 
 /* ---- a bad network ---- */
 
-struct lose {
-    u64 which;
-    unsigned seen;
-};
-
-static struct fate lose_some(struct world *w, int from, unsigned number, const u8 *data, size_t len)
-{
-    struct lose *l = w->ctx;
-    (void)from, (void)number, (void)data, (void)len;
-    return l->which >> l->seen++ & 1 ? (struct fate){0, {0}} : (struct fate){1, {10}};
-}
-
 static void each_and_any_two_lost(void **state)
 {
     (void)state;
@@ -248,7 +236,7 @@ static void each_and_any_two_lost(void **state)
             for (unsigned k = i; k < 11; k++) {
                 struct setup a = tunnel(A), b = tunnel(B);
                 a = mode ? aggressive(a) : a;
-                struct world *w = world_of(100 + i * 11 + k, &a, &b);
+                struct world *w = natted(100 + i * 11 + k, &a, &b);
                 struct lose l = {1ull << i | 1ull << k, 0};
                 w->net = lose_some;
                 w->ctx = &l;
@@ -372,7 +360,7 @@ static void two_behind_one_nat(void **state)
 {
     (void)state;
     struct setup a = tunnel(A), b = tunnel(B);
-    struct world *w = world_of(20, &a, &b);
+    struct world *w = natted(20, &a, &b);
     world_third(w);
     w->c_behind = true;
     w->nat_ports[C] = 30000;

@@ -100,19 +100,9 @@ static void self(struct setup *s, u8 type, const char *text)
     str_copy(s->global.self.text, sizeof s->global.self.text, text);
 }
 
-static struct world *world_of(u64 seed, const struct setup *a, const struct setup *b)
-{
-    struct world *w = xcalloc(1, sizeof *w);
-    world_init(w, seed);
-    w->wall_s = CERTS_NOW;
-    world_config(w, A, a);
-    world_config(w, B, b);
-    return w;
-}
-
 static struct world *run(const struct setup *a, const struct setup *b)
 {
-    struct world *w = world_of(1, a, b);
+    struct world *w = world_at(CERTS_NOW, 1, a, b);
     world_acquire(w, A);
     world_run(w, 3000);
     return w;
@@ -202,7 +192,7 @@ static void lost_messages(void **state)
         struct setup a = usual(A, k), b = usual(B, k);
         for (unsigned i = 0; i < 10; i++) {
             struct loss l = {i < 5 ? A : B, i % 5};
-            struct world *w = world_of(i + 7, &a, &b);
+            struct world *w = world_at(CERTS_NOW, i + 7, &a, &b);
             w->net = drop_nth;
             w->ctx = &l;
             world_acquire(w, A);
@@ -226,7 +216,7 @@ static void under_loss(void **state)
     (void)state;
     for (unsigned seed = 1; seed <= 60; seed++) {
         struct setup a = usual(A, PKI_EC256), b = usual(B, PKI_EC256);
-        struct world *w = world_of(seed, &a, &b);
+        struct world *w = world_at(CERTS_NOW, seed, &a, &b);
         w->net = lossy;
         for (unsigned i = 0; i < 20 && !pairs_up(w); i++) {
             world_acquire(w, A);
@@ -296,7 +286,7 @@ static void wrappings(void **state)
         m->type = IKE_CFG_PEER;
         m->u.peer.peer = a.flow.peer[0];
         m->u.peer.aggressive = true;
-        struct world *w = world_of(1, &a, &b);
+        struct world *w = world_at(CERTS_NOW, 1, &a, &b);
         u8 byte = cases[i].byte;
         w->net = edited;
         w->ctx = &byte;
@@ -402,7 +392,7 @@ static void another_address(void **state)
     (void)state;
     struct setup a = usual(A, PKI_EC256), b = usual(B, PKI_EC256);
     b.flow.peer[0] = b.flow.sel.dst.a = addr_v4(0x09090909);
-    struct world *w = world_of(1, &a, &b);
+    struct world *w = world_at(CERTS_NOW, 1, &a, &b);
     w->nat = addr_v4(0x09090909);
     world_acquire(w, A);
     world_run(w, 3000);
@@ -513,7 +503,7 @@ static void wrong_signature(void **state)
     (void)state;
     for (enum pki_kind k = PKI_RSA; k <= PKI_EC256; k++) {
         struct setup a = usual(A, k), b = usual(B, k);
-        struct world *w = world_of(1, &a, &b);
+        struct world *w = world_at(CERTS_NOW, 1, &a, &b);
         world_acquire(w, A);
         while (list_empty(&w->s[B].ike->sas) ||
                CONTAINER_OF(w->s[B].ike->sas.next, struct ike_sa, link)->main.c.state != XS_R_MM4) {
@@ -546,9 +536,7 @@ static void strange_issuer(void **state)
                               "trustpoint has one; that of T is sent"));
     assert_true(saw(&w->s[B], "issuer not known: cn=a.example"));
     world_free(w);
-    w = world_of(
-        1, &a,
-        &b); /* who begins with us may be anybody: nothing in the log, all of it in the debug lines */
+    w = world_at(CERTS_NOW, 1, &a, &b); /* who begins with us may be anybody: nothing in the log, all of it in the debug lines */
     world_acquire(w, B);
     world_run(w, 3000);
     assert_false(saw(&w->s[A], "CERT_ISSUER"));
@@ -592,7 +580,7 @@ static void the_one_asked_for(void **state)
     struct setup a = usual(A, PKI_EC256), b = with(B, end[B][PKI_EC256], other_ca, PKI_EC256);
     trust(&a, "SECOND", other_ca, second);
     for (int first = A; first <= B; first++) {
-        struct world *w = world_of(1, &a, &b);
+        struct world *w = world_at(CERTS_NOW, 1, &a, &b);
         world_acquire(w, first);
         world_run(w, 3000);
         assert_int_equal(pairs_up(w), 1);
@@ -675,7 +663,7 @@ static void bad_records(void **state)
                                       "0000000400000003300100"};
     (void)state;
     struct setup a = usual(A, PKI_EC256), b = usual(B, PKI_EC256);
-    struct world *w = world_of(1, &a, &b);
+    struct world *w = world_at(CERTS_NOW, 1, &a, &b);
     struct ike *ike = w->s[A].ike;
     for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
         u8 raw[32];

@@ -132,12 +132,6 @@ static void a_wrong_hash_says_nothing(void **state)
     world_free(w);
 }
 
-static struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len)
-{
-    (void)w, (void)from, (void)number, (void)data, (void)len;
-    return (struct fate){0, {0}};
-}
-
 static struct fate calm(struct world *w, int from, unsigned number, const u8 *data, size_t len)
 {
     (void)w, (void)from, (void)number, (void)data, (void)len;

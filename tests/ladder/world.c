@@ -543,6 +543,44 @@ struct world *world_pair(u64 seed)
     return w;
 }
 
+struct world *world_of(u64 seed, const struct setup *a, const struct setup *b)
+{
+    struct world *w = world_at(0, seed, a, b);
+    w->s[A].log.mask = w->s[B].log.mask = EVC_LOG;
+    return w;
+}
+
+struct world *world_at(u64 wall_s, u64 seed, const struct setup *a, const struct setup *b)
+{
+    struct world *w = xcalloc(1, sizeof *w);
+    world_init(w, seed);
+    w->wall_s = wall_s;
+    world_config(w, A, a);
+    world_config(w, B, b);
+    return w;
+}
+
+struct world *world_begun(u64 seed, const struct setup *a, const struct setup *b)
+{
+    struct world *w = world_of(seed, a, b);
+    world_acquire(w, A);
+    world_run(w, 2000);
+    return w;
+}
+
+struct fate lose_some(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    struct lose *l = w->ctx;
+    (void)from, (void)number, (void)data, (void)len;
+    return l->which >> l->seen++ & 1 ? (struct fate){0, {0}} : (struct fate){1, {10}};
+}
+
+struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)w, (void)from, (void)number, (void)data, (void)len;
+    return (struct fate){0, {0}};
+}
+
 void send_raw(struct world *w, int to, const u8 *data, size_t len)
 {
     send_from(w, to, &w->s[!to].addr, data, len);

@@ -129,6 +129,17 @@ void world_heard(struct world *w, int side);
 /* carries: either end sends a packet; can the other take it in? */
 bool carries(struct world *w);
 struct world *world_pair(u64 seed); /* both with the default setup */
+/* world_of: with these setups; the log is kept, debug lines are not. world_at: with both, at that time of day. world_begun: A has asked for its flow, and two seconds have gone. */
+struct world *world_of(u64 seed, const struct setup *a, const struct setup *b);
+struct world *world_at(u64 wall_s, u64 seed, const struct setup *a, const struct setup *b);
+struct world *world_begun(u64 seed, const struct setup *a, const struct setup *b);
+/* Networks. lose_some: w->ctx is a struct lose. */
+struct lose {
+    u64 which; /* a bit for each datagram, by its number over both ends */
+    unsigned seen;
+};
+struct fate lose_some(struct world *w, int from, unsigned number, const u8 *data, size_t len);
+struct fate all_lost(struct world *w, int from, unsigned number, const u8 *data, size_t len);
 void send_raw(struct world *w, int to, const u8 *data, size_t len);
 /* send_from: the same with any source address; port 500. */
 void send_from(struct world *w, int to, const struct addr *from, const u8 *data, size_t len);

@@ -50,24 +50,6 @@ static struct setup gateway(void)
     return s;
 }
 
-static struct world *world_of(u64 seed, const struct setup *a, const struct setup *b)
-{
-    struct world *w = xcalloc(1, sizeof *w);
-    world_init(w, seed);
-    world_config(w, A, a);
-    world_config(w, B, b);
-    w->s[A].log.mask = w->s[B].log.mask = EVC_LOG;
-    return w;
-}
-
-static struct world *begun(u64 seed, const struct setup *a, const struct setup *b)
-{
-    struct world *w = world_of(seed, a, b);
-    world_acquire(w, A);
-    world_run(w, 2000);
-    return w;
-}
-
 static struct ike_sa *sa_of(const struct side *s)
 {
     assert_false(list_empty(&s->ike->sas));
@@ -80,7 +62,7 @@ static void the_right_user(void **state)
 {
     (void)state;
     struct setup a = client("sales", "anna", "anna's own"), b = gateway();
-    struct world *w = begun(1, &a, &b);
+    struct world *w = world_begun(1, &a, &b);
     /* AM1 AM2 AM3, then <-- REQUEST, REPLY -->, <-- SET, ACK -->, then quick mode */
     assert_int_equal(pairs_up(w), 1);
     assert_int_equal(w->log_data[3][18], XCH_TRANSACTION);
@@ -100,7 +82,7 @@ static void the_wrong_user(void **state)
         {"berta", "anna's own"}, {"anna", "anna's ow"}, {"anna", "anna's own."}, {"Anna", "anna's own"}, {"anna", "x"}};
     for (unsigned i = 0; i < ARRAY_LEN(wrong); i++) {
         struct setup a = client("sales", wrong[i][0], wrong[i][1]), b = gateway();
-        struct world *w = begun(10 + i, &a, &b);
+        struct world *w = world_begun(10 + i, &a, &b);
         char line[128];
         snprintf(line, sizeof line, "user %s: no such user, or another password", wrong[i][0]);
         assert_int_equal(pairs_up(w), 0);
@@ -122,7 +104,7 @@ static void not_of_this_list(void **state)
     (void)state;
     struct setup a = client("sales", "anna", "anna's own"), b = gateway();
     b.other[0].u.client.users = false;
-    struct world *w = begun(7, &a, &b);
+    struct world *w = world_begun(7, &a, &b);
     assert_int_equal(pairs_up(w), 0);
     assert_true(saw(&w->s[B], "user anna: no such user, or another password"));
     assert_true(sa_of(&w->s[B])->deleted);
@@ -175,7 +157,7 @@ static void no_user_to_name(void **state)
 {
     (void)state;
     struct setup a = client("sales", "", ""), b = gateway();
-    struct world *w = begun(21, &a, &b); /* offers a plain pre-shared key: it is taken, but a user is wanted all the same */
+    struct world *w = world_begun(21, &a, &b); /* offers a plain pre-shared key: it is taken, but a user is wanted all the same */
     assert_int_equal(pairs_up(w), 0);
     assert_true(saw(&w->s[A], "the peer asks for a user and a password, and none are configured for it"));
     world_run(w, 130000);
@@ -185,7 +167,7 @@ static void no_user_to_name(void **state)
     k->peer = prefix_host(&a.flow.local);
     k->no_xauth = true;
     secret_set(&k->key, "MY_K3Y", 6);
-    w = begun(22, &a, &b);
+    w = world_begun(22, &a, &b);
     assert_int_equal(pairs_up(w), 1);
     world_free(w);
 }
@@ -196,22 +178,10 @@ static void not_configured(void **state)
     (void)state;
     struct setup a = client("sales", "anna", "anna's own"), b = gateway();
     b.other[0].u.client.xauth = false;
-    struct world *w = begun(23, &a, &b);
+    struct world *w = world_begun(23, &a, &b);
     assert_int_equal(pairs_up(w), 0);
     assert_true(saw(&w->s[B], "there is no user for extended authentication"));
     world_free(w);
-}
-
-struct lose {
-    u64 which;
-    unsigned seen;
-};
-
-static struct fate lose_some(struct world *w, int from, unsigned number, const u8 *data, size_t len)
-{
-    struct lose *l = w->ctx;
-    (void)from, (void)number, (void)data, (void)len;
-    return l->which >> l->seen++ & 1 ? (struct fate){0, {0}} : (struct fate){1, {10}};
 }
 
 static void each_and_any_two_lost(void **state)
@@ -268,7 +238,7 @@ static void renewed(void **state)
     (void)state;
     struct setup a = client("sales", "anna", "anna's own"), b = gateway();
     a.policy[0].life_s = b.policy[0].life_s = 300;
-    struct world *w = begun(24, &a, &b);
+    struct world *w = world_begun(24, &a, &b);
     assert_int_equal(pairs_up(w), 1);
     world_run(w, 700000);
     assert_int_equal(pairs_up(w), 1);
@@ -322,7 +292,7 @@ static void what_a_group_has(void **state)
 {
     (void)state;
     struct setup a = client("sales", "anna", "anna's own"), b = gateway();
-    struct world *w = begun(30, &a, &b);
+    struct world *w = world_begun(30, &a, &b);
     struct isakmp_msg m;
     struct isakmp_cfg_attr at;
     u8 plain[2048];
@@ -355,7 +325,7 @@ static void no_group_no_address(void **state)
 {
     (void)state;
     struct setup a = client("others", "anna", "anna's own"), b = gateway();
-    struct world *w = begun(31, &a, &b);
+    struct world *w = world_begun(31, &a, &b);
     struct isakmp_msg m;
     u8 plain[2048];
     assert_false(pull(w, &m, plain));
@@ -364,7 +334,7 @@ static void no_group_no_address(void **state)
     a = client("sales", "anna", "anna's own"); /* a group that is, and nobody who said that it is to be told */
     b = gateway();
     b.other[0].u.client.answer = false;
-    w = begun(33, &a, &b);
+    w = world_begun(33, &a, &b);
     assert_int_equal(pairs_up(w), 1);
     assert_false(pull(w, &m, plain));
     assert_true(saw(&w->s[B], "no client configuration group is called sales, or none is answered there"));
