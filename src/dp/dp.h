@@ -36,6 +36,9 @@
             "The crypto map entry is ipsec-manual and has no SA that carries outbound packets: a "  \
             "`set session-key` is missing or does not fit, or its numbers are used up; IKE is not " \
             "asked.")                                                                              \
+    DP_DROP(NOBODY, "covered, and nobody to send it to",                                           \
+            "A crypto map covers it and no peer stands behind the line: an entry lacks its peer or "  \
+            "its list, somebody is typing, or no client has the address; IKE is not asked.")         \
     DP_DROP(TOO_BIG, "too big and DF set",                                                         \
             "It does not fit the path after protection; the sender was told the MTU.")             \
     DP_DROP(SEQ_EXHAUSTED, "sequence numbers used up",                                             \

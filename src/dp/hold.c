@@ -33,6 +33,10 @@ void hold_add(struct worker *w, struct flow *f, struct pkt *p)
         pkt_drop(p, DROP_MANUAL_KEYS, NULL, 0, 0);
         return;
     }
+    if (addr_is_any(&f->val.peer)) {
+        pkt_drop(p, DROP_NOBODY, NULL, 0, 0);
+        return;
+    }
     if (may_ask(w, f)) {
         acquire(w, f, p);
     }

@@ -101,6 +101,25 @@ static void t_deny_ends_its_entry_only(void **state)
     rig_free(r);
 }
 
+/* A line without a peer drops: at once, with a name of its own, and nobody is asked for an SA. */
+static void t_nobody_stands_behind(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new(NULL);
+    u8 b[200];
+    rig_begin(r);
+    rig_flow(r, (struct dp_flow_value){.flow = 7, .link = 1});
+    line(r, 1, 10, ACT_PROTECT, 7, between("10.1.0.0", 16, "10.2.0.0", 16));
+    rig_commit(r);
+    rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
+    give(r, CRYPTO, b, 100);
+    assert_int_equal(rig_drops(r, DROP_NOBODY), 1);
+    assert_int_equal(flow_get(r->dp, 7)->held, 0);
+    assert_null(rig_told(r, DP_ACQUIRE, 0));
+    assert_int_equal(left_in_clear(r), 0);
+    rig_free(r);
+}
+
 /* The kernel leads more here than the lines select; what no line knows at all is not let out. */
 static void t_ports_and_unmatched(void **state)
 {
@@ -792,6 +811,7 @@ int main(void)
         cmocka_unit_test(t_prefixes_that_cannot_be),
         cmocka_unit_test(t_many_networks),
         cmocka_unit_test(t_all_flows_replaced),
+        cmocka_unit_test(t_nobody_stands_behind),
         cmocka_unit_test(t_who_may_say),
         cmocka_unit_test(t_who_may_see_keys),
         cmocka_unit_test(t_expire_is_told_again),
