@@ -155,7 +155,7 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
     H(tp_keep) H(cert_chain) H(certificate) H(pki_authenticate) H(pki_enroll) H(pki_import) H(pki_import_pem)         \
     H(crl_request) H(key_generate) H(key_import) H(key_zeroize) \
     H(client_group) H(group_key) H(group_name) H(group_addr) H(group_banner) H(group_flag) H(group_max) H(local_pool) \
-    H(client) H(dynamic_map) H(map_dynamic) H(dyn_match) H(reverse_route)
+    H(client) H(dynamic_map) H(map_dynamic) H(reverse_route)
 #define H(name) bool cfg_##name(struct cfg *k, const struct match *m);
 CFG_HANDLERS(H)
 #undef H

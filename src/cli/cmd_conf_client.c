@@ -195,7 +195,7 @@ bool cfg_dynamic_map(struct cfg *k, const struct match *m)
         CONF_FOR(struct conf_map_entry, e, &d->entries)
         {
             if (!seq || e->seq == seq) {
-                list_remove(&e->link);
+                conf_entry_remove(k->c, e);
             }
         }
         if (all) {
@@ -209,28 +209,31 @@ bool cfg_map_dynamic(struct cfg *k, const struct match *m)
 {
     const char *name = match_text(m, "name"), *dynamic = match_text(m, "dynamic");
     u32 seq = (u32)match_number(m, "seq", 0);
-    struct conf_map *map = conf_map_find(k->c, name);
+    char was[CONF_NAME] = "";
     if (m->no) {
         return cfg_map(k, m);
     }
-    for (const struct list *it = map ? map->entries.next : NULL; map && it != &map->entries; it = it->next) {
-        const struct conf_map_entry *old = CONTAINER_OF(it, struct conf_map_entry, link);
+    struct conf_map *map = conf_map_get(k->c, name, k->src);
+    CONF_FOR(struct conf_map_entry, old, &map->entries)
+    {
         if (old->seq == seq && !old->dynamic[0]) {
             return cfg_fail(k, m, "seq", "this entry has lines of its own; take it out first");
         }
+        if (old->seq == seq) {
+            str_copy(was, sizeof was, old->dynamic);
+        }
     }
-    map = conf_map_get(k->c, name, k->src);
     struct conf_map_entry *e = conf_map_entry_get(k->c, map, seq, k->src);
-    str_copy(e->dynamic, sizeof e->dynamic, dynamic);
+    conf_entry_dynamic(k->c, e, dynamic);
+    if (!cfg_fits(k, m, "dynamic")) {
+        conf_entry_dynamic(k->c, e, was);
+        if (!was[0]) {
+            conf_entry_remove(k->c, e);
+        }
+        return false;
+    }
     e->dynamic_src = k->src;
-    return true;
-}
-
-bool cfg_dyn_match(struct cfg *k, const struct match *m)
-{
-    struct conf_map_entry *e = k->at;
-    str_copy(e->acl, sizeof e->acl, m->no ? "" : match_text(m, "acl"));
-    e->acl_src = k->src;
+    cfg_note_lost(k);
     return true;
 }
 

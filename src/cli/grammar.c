@@ -182,8 +182,7 @@ const struct cmd cli_commands[] = {
     CFG(M_PROFILE | M_MAP | M_DYN, "set security-association replay $replay", set_replay),
     CFG(M_PROFILE | M_MAP | M_DYN, "description LINE:text", map_description),
     CFG(M_MAP, "set peer ADDR:peer [default]", map_peer),
-    CFG(M_MAP, "match address WORD:acl", map_match),
-    CFG(M_DYN, "match address WORD:acl", dyn_match),
+    CFG(M_MAP | M_DYN, "match address WORD:acl", map_match),
     CFG(M_MAP | M_DYN, "reverse-route [static]", reverse_route),
     CFG(M_MAP,
         "set session-key {inbound | outbound} esp <256-4294967295:spi> cipher [<0-6:type>] WORD:key "

@@ -33,21 +33,21 @@ bool cfg_text(struct cfg *k, const struct match *m, char *out, size_t cap)
     return true;
 }
 
-static void note_entry(struct cfg *k, const struct conf_map *m, const struct conf_map_entry *e)
+static void note_use(struct cfg *k, const struct conf_map *m, const struct conf_use *u)
 {
     enum conf_stand worst = CONF_PERMITS;
     CONF_FOR(struct conf_if, i, &k->c->ifs)
     {
         if (strcmp(i->crypto_map, m->name) == 0) {
-            enum conf_stand stand = conf_entry_stand(k->c, i, e);
+            enum conf_stand stand = conf_use_stand(k->c, i, u);
             stand = stand == CONF_HELD && i->held_all ? CONF_EVERYTHING : stand;
             worst = MAX(worst, stand);
         }
     }
     if (worst == CONF_HELD || worst == CONF_EVERYTHING) {
-        sb_addf(k->out, "%% NOTE: crypto map %s %u ", m->name, e->seq);
+        sb_addf(k->out, "%% NOTE: %s %s %u ", u->dynamic ? "dynamic map" : "crypto map", u->dynamic ? u->dynamic->name : m->name, u->e->seq);
         sb_addf(k->out,
-                e->acl[0] ? "names access list %s, which permits nothing" : "has no list", e->acl);
+                u->e->acl[0] ? "names access list %s, which permits nothing" : "has no list", u->e->acl);
         sb_addf(k->out, ": %s is\n        dropped until it permits something again.\n",
                 worst == CONF_HELD ? "what it covered" : "all traffic of the map's interfaces");
     }
@@ -57,10 +57,10 @@ void cfg_note_lost(struct cfg *k)
 {
     CONF_FOR(struct conf_map, m, &k->c->maps)
     {
-        CONF_FOR(struct conf_map_entry, e, &m->entries)
+        CONF_USES(k->c, m, u)
         {
             if (k->out) {
-                note_entry(k, m, e);
+                note_use(k, m, &u);
             }
         }
     }

@@ -123,7 +123,11 @@ static void show_held(const struct cli_show *w, const struct conf_if *i)
     }
     CONF_FOR(struct conf_block, b, &i->held)
     {
-        sb_addf(w->out, "%s drops, of crypto map %s %u:\n", i->name, b->map, b->seq);
+        sb_addf(w->out, "%s drops, of crypto map %s %u", i->name, b->map, b->seq);
+        if (b->dynamic_seq) {
+            sb_addf(w->out, " (dynamic map %s %u)", b->dynamic, b->dynamic_seq);
+        }
+        sb_add(w->out, ":\n");
         if (!i->held_all) {
             show_rules(w, b->acl, &b->aces);
         }

@@ -163,7 +163,7 @@ static void check_isakmp(struct audit *a)
 
 static void say_stand(struct audit *a, const struct conf_map_entry *e, const char *whose)
 {
-    switch (conf_entry_stand(a->c, NULL, e)) {
+    switch (conf_use_stand(a->c, NULL, &(struct conf_use){.of = e, .e = e})) {
     case CONF_PERMITS: break;
     case CONF_HELD: /* a file holds nothing */
     case CONF_NOTHING:
@@ -242,8 +242,8 @@ static void check_dynamic(struct audit *a, const struct conf_map *m)
     {
         snprintf(whose, sizeof whose, "dynamic map %.40s %u", m->name, e->seq);
         check_sets(a, &e->sa, e->src, whose);
-        if (e->acl[0] && !conf_acl_find(a->c, e->acl)) {
-            say(a, e->acl_src, false, whose, "names an access list that does not exist, so no client fits it");
+        if (e->acl[0]) { /* without one it is for any client */
+            say_stand(a, e, whose);
         }
     }
 }

@@ -251,8 +251,8 @@ struct conf_acl {
 /* Lines of a list that an entry of a crypto map went by, held on an interface. */
 struct conf_block {
     struct list link;
-    char map[CONF_NAME], acl[CONF_NAME];
-    u32 seq, born;    /* of the entry; conf.held when it was made */
+    char map[CONF_NAME], dynamic[CONF_NAME], acl[CONF_NAME]; /* dynamic, dynamic_seq: of its dynamic map's entry; "", 0: none */
+    u32 seq, dynamic_seq, born;    /* of the entry; conf.held when it was made */
     struct list aces; /* conf_ace: a deny ends the block; seq: conf.held when it was put here */
 };
 
@@ -454,8 +454,8 @@ struct conf_acl *conf_acl_find(const struct conf *c, const char *name);
 struct conf_acl *conf_acl_get(struct conf *c, const char *name, bool extended, bool numbered,
                               struct conf_src src);
 /* conf_ace_put: a copy of the rule or remark; seq 0 = after the last one, step 10; a number that is there: it takes that
- * one's place. conf_acl_remove, conf_ace_remove: a list, a line of it, goes; conf_entry_remove: an entry of a crypto map;
- * conf_entry_match: it goes by another list, "": none; conf_if_set_map: an interface by another map, "": none. While
+ * one's place. conf_acl_remove, conf_ace_remove: a list, a line of it, goes; conf_entry_remove: an entry of a crypto map or
+ * a dynamic map; conf_entry_match: it goes by another list, "": none; conf_entry_dynamic: by another dynamic map; conf_if_set_map: an interface by another map, "": none. While
  * somebody types, what they covered stays covered (cover.c); conf_held_back: but for what was held since conf.held was
  * that, as a line that did it was refused. */
 struct conf_ace *conf_ace_put(struct conf *c, struct conf_acl *acl, u32 seq,
@@ -464,6 +464,7 @@ void conf_acl_remove(struct conf *c, struct conf_acl *acl);
 void conf_ace_remove(struct conf *c, struct conf_acl *acl, struct conf_ace *ace);
 void conf_entry_remove(struct conf *c, struct conf_map_entry *e);
 void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl);
+void conf_entry_dynamic(struct conf *c, struct conf_map_entry *e, const char *name);
 void conf_if_set_map(struct conf *c, struct conf_if *i, const char *name);
 void conf_held_back(struct conf *c, u32 held);
 /* conf_hold_all: where something is held, everything is from now on; true: that changed something. _back: it did not. */
@@ -473,18 +474,24 @@ void conf_hold_all_back(struct conf *c);
 /* ---- what crypto maps cover (cover.c) ------------------------------------------------------------- */
 
 /* conf_if_covered: calls fn for each line (no remarks) in the order it is to be looked at; e: the entry that protects what the
- * line says, NULL: nobody does, it is dropped; block: a deny ends the lines of one, not those of the next; those from
- * CONF_BLOCK_LISTED on are of the lists of dynamic maps and stand behind whatever clients have. conf_if_covers: there may be any. */
-enum { CONF_BLOCK_LISTED = 1 << 30 };
+ * line says, NULL: nobody does, it is dropped (unless a client has it: the lists of dynamic maps are such lines); block: a deny
+ * ends the lines of one, not those of the next. conf_if_covers: there may be any. */
 typedef void (*conf_covered_fn)(void *ctx, const struct conf_map_entry *e,
                                 const struct conf_ace *ace, u32 block);
 void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx);
 bool conf_if_covers(const struct conf *c, const struct conf_if *i);
-/* conf_entry_stand: how an entry of the interface's map stands there (NULL: on none): it has lines that permit; or it has
- * not, and then nothing, what is held of it, or everything is dropped. conf_entry_list: its list; NULL: none. */
+/* An entry whose list counts where a crypto map is: one of its own, or one of a dynamic map that it goes by. conf_use_next: the one
+ * behind u, the first behind an empty one; false: there is none. CONF_USES: each of map m (NULL: of none). */
+struct conf_use {
+    const struct conf_map_entry *of, *e; /* of the crypto map; whose list it is: the same, or one of dynamic */
+    const struct conf_map *dynamic;      /* NULL: none */
+};
+bool conf_use_next(const struct conf *c, const struct conf_map *m, struct conf_use *u);
+#define CONF_USES(c, m, u) for (struct conf_use u = {0}; conf_use_next(c, m, &u);)
+/* conf_use_stand: how it stands on the interface (NULL: on none): it has lines that permit; or it has not, and then nothing, what
+ * is held of it, or everything is dropped. conf_entry_list: its list; NULL: none. */
 enum conf_stand { CONF_PERMITS, CONF_NOTHING, CONF_HELD, CONF_EVERYTHING };
-enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_if *i,
-                                 const struct conf_map_entry *e);
+enum conf_stand conf_use_stand(const struct conf *c, const struct conf_if *i, const struct conf_use *u);
 const struct conf_acl *conf_entry_list(const struct conf *c, const struct conf_map_entry *e);
 /* conf_typing: a console enters configuration mode. conf_typed: it leaves it. conf_hung_up: it goes without saying that what
  * it began is whole; took: a line of its took something from what is covered. conf_whole: somebody says so for it; that

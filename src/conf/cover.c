@@ -31,7 +31,7 @@ static bool is_rule(const struct conf_ace *ace)
     return !ace->remark[0];
 }
 
-static struct list none = {&none, &none}; /* the lines of no list, the entries of no map */
+static struct list none = {&none, &none}; /* the lines of no list */
 
 static const struct list *lines_of(const struct conf *c, const struct conf_map_entry *e)
 {
@@ -55,33 +55,56 @@ static const struct conf_map *map_of(const struct conf *c, const struct conf_if 
     return i->crypto_map[0] ? conf_map_find(c, i->crypto_map) : NULL;
 }
 
-/* entries_of: of the interface's map. */
-static const struct list *entries_of(const struct conf *c, const struct conf_if *i)
+/* first_use: of the map's entries from that one on. */
+static bool first_use(const struct conf *c, const struct list *map, const struct list *it, struct conf_use *u)
 {
-    const struct conf_map *m = map_of(c, i);
-    return m ? &m->entries : &none;
+    for (; it != map; it = it->next) {
+        u->of = u->e = CONTAINER_OF(it, struct conf_map_entry, link);
+        u->dynamic = u->of->dynamic[0] ? conf_dynamic_find(c, u->of->dynamic) : NULL;
+        if (!u->of->dynamic[0]) {
+            return true;
+        }
+        if (u->dynamic && !list_empty(&u->dynamic->entries)) {
+            u->e = CONTAINER_OF(u->dynamic->entries.next, struct conf_map_entry, link);
+            return true;
+        }
+    }
+    return false;
 }
 
-static bool is_of(const struct conf_block *b, const struct conf_if *i,
-                  const struct conf_map_entry *e)
+bool conf_use_next(const struct conf *c, const struct conf_map *m, struct conf_use *u)
 {
-    return b->seq == e->seq && strcmp(b->map, i->crypto_map) == 0;
+    if (u->dynamic && u->e->link.next != &u->dynamic->entries) {
+        u->e = CONTAINER_OF(u->e->link.next, struct conf_map_entry, link);
+        return true;
+    }
+    return m && first_use(c, &m->entries, u->of ? u->of->link.next : m->entries.next, u);
 }
 
-enum conf_stand conf_entry_stand(const struct conf *c, const struct conf_if *i,
-                                 const struct conf_map_entry *e)
+static u32 dynamic_seq(const struct conf_use *u)
 {
-    unsigned has = list_has(c, e);
+    return u->dynamic ? u->e->seq : 0;
+}
+
+static bool is_of(const struct conf_block *b, const struct conf_if *i, const struct conf_use *u)
+{
+    return b->seq == u->of->seq && b->dynamic_seq == dynamic_seq(u) && strcmp(b->map, i->crypto_map) == 0 &&
+           strcmp(b->dynamic, u->of->dynamic) == 0;
+}
+
+enum conf_stand conf_use_stand(const struct conf *c, const struct conf_if *i, const struct conf_use *u)
+{
+    unsigned has = list_has(c, u->e);
     if (has & HAS_PERMITS) {
         return CONF_PERMITS;
     }
     CONF_FOR(struct conf_block, b, i ? &i->held : &none)
     {
-        if (is_of(b, i, e)) {
+        if (is_of(b, i, u)) {
             return CONF_HELD;
         }
     }
-    return e->acl[0] && !has ? CONF_EVERYTHING : CONF_NOTHING;
+    return u->e->acl[0] && !has ? CONF_EVERYTHING : CONF_NOTHING;
 }
 
 /* ---- holding ---- */
@@ -94,11 +117,11 @@ struct walk {
     const struct list *missing;
     bool differs, fresh;
 };
-/* What goes of an entry's list on an interface. */
+/* What goes of the list of a use. */
 struct going {
     struct conf *c;
     struct conf_if *i;
-    const struct conf_map_entry *e;
+    const struct conf_use *u;
     const struct list *rules; /* the list's lines */
     struct walk *walk;        /* owned */
     unsigned num;
@@ -198,12 +221,14 @@ static struct walk *walk_new(struct going *g, struct conf_block *b, const struct
 }
 
 static struct conf_block *block_new(struct conf *c, struct conf_if *i,
-                                    const struct conf_map_entry *e)
+                                    const struct conf_use *u)
 {
     struct conf_block *b = arena_alloc(&c->arena, sizeof *b);
     str_copy(b->map, sizeof b->map, i->crypto_map);
-    str_copy(b->acl, sizeof b->acl, e->acl);
-    b->seq = e->seq;
+    str_copy(b->dynamic, sizeof b->dynamic, u->of->dynamic);
+    str_copy(b->acl, sizeof b->acl, u->e->acl);
+    b->seq = u->of->seq;
+    b->dynamic_seq = dynamic_seq(u);
     b->born = ++c->held;
     list_init(&b->aces);
     list_push_back(&i->held, &b->link);
@@ -211,15 +236,15 @@ static struct conf_block *block_new(struct conf *c, struct conf_if *i,
 }
 
 /* hold_name: where everything is held, whose lines went is enough. */
-static void hold_name(struct conf *c, struct conf_if *i, const struct conf_map_entry *e)
+static void hold_name(struct conf *c, struct conf_if *i, const struct conf_use *u)
 {
     CONF_FOR(struct conf_block, b, &i->held)
     {
-        if (is_of(b, i, e)) {
+        if (is_of(b, i, u)) {
             return;
         }
     }
-    (void)block_new(c, i, e);
+    (void)block_new(c, i, u);
 }
 
 /* hold: that line, with the denies in front of it, unless as much is held. */
@@ -232,11 +257,11 @@ static void hold(struct going *g, const struct list *line)
         }
     }
     for (unsigned n = 0; n < g->num && !w; n++) {
-        bool fits = !g->walk[n].differs && strcmp(g->walk[n].b->acl, g->e->acl) == 0;
+        bool fits = !g->walk[n].differs && strcmp(g->walk[n].b->acl, g->u->e->acl) == 0;
         w = fits ? &g->walk[n] : NULL;
     }
     if (!w) {
-        w = walk_new(g, block_new(g->c, g->i, g->e), line);
+        w = walk_new(g, block_new(g->c, g->i, g->u), line);
         w->fresh = true;
     }
     for (const struct list *it = w->missing; it && it != line; it = it->next) {
@@ -252,19 +277,19 @@ static void hold(struct going *g, const struct list *line)
 }
 
 /* hold_rules: what the entry covers on the interface by the lines of a list from first on, or by that line only. */
-static void hold_rules(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+static void hold_rules(struct conf *c, struct conf_if *i, const struct conf_use *u,
                        const struct list *rules, const struct list *first, bool only)
 {
-    struct going g = {.c = c, .i = i, .e = e, .rules = rules};
+    struct going g = {.c = c, .i = i, .u = u, .rules = rules};
     bool begun = false;
     c->taken++; /* held already or not */
     if (i->held_all) {
-        hold_name(c, i, e);
+        hold_name(c, i, u);
         return;
     }
     LIST_FOR (it, &i->held) {
         struct conf_block *b = CONTAINER_OF(it, struct conf_block, link);
-        if (is_of(b, i, e)) {
+        if (is_of(b, i, u)) {
             (void)walk_new(&g, b, rules->next);
         }
     }
@@ -305,85 +330,85 @@ static void any(struct any *out, const struct conf_src *src)
     }
 }
 
-static void hold_everything(struct conf *c, struct conf_if *i, const struct conf_map_entry *e)
+static void hold_everything(struct conf *c, struct conf_if *i, const struct conf_use *u)
 {
     struct any all;
-    any(&all, &e->acl_src);
-    hold_rules(c, i, e, &all.rules, all.rules.next, false);
+    any(&all, &u->e->acl_src);
+    hold_rules(c, i, u, &all.rules, all.rules.next, false);
 }
 
 /* hold_from: what the entry covers on the interface by the lines of its list from that one on (its head: by none). */
-static void hold_from(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+static void hold_from(struct conf *c, struct conf_if *i, const struct conf_use *u,
                       const struct list *first)
 {
-    const struct list *lines = lines_of(c, e);
-    enum conf_stand stand = conf_entry_stand(c, i, e);
+    const struct list *lines = lines_of(c, u->e);
+    enum conf_stand stand = conf_use_stand(c, i, u);
     c->taken += stand == CONF_HELD; /* what is held for it may have no right to stay any more */
     if (stand == CONF_EVERYTHING) {
-        hold_everything(c, i, e);
+        hold_everything(c, i, u);
     } else if (first != lines) {
-        hold_rules(c, i, e, lines, first, false);
+        hold_rules(c, i, u, lines, first, false);
     }
 }
 
-static void hold_entry(struct conf *c, struct conf_if *i, const struct conf_map_entry *e)
+static void hold_entry(struct conf *c, struct conf_if *i, const struct conf_use *u)
 {
-    hold_from(c, i, e, lines_of(c, e)->next);
+    hold_from(c, i, u, lines_of(c, u->e)->next);
 }
 
-/* each_use: the entries in force that want() says, on each interface. Before a change: nothing is held of what nobody is
+/* each_use: the uses that want() says, on each interface. Before a change: nothing is held of what nobody is
  * typing. */
-static void each_use(struct conf *c, bool (*want)(const struct conf_map_entry *e, const void *what),
+static void each_use(struct conf *c, bool (*want)(const struct conf_use *u, const void *what),
                      const void *what,
-                     void (*fn)(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+                     void (*fn)(struct conf *c, struct conf_if *i, const struct conf_use *u,
                                 const void *arg),
                      const void *arg)
 {
     LIST_FOR (it, &c->ifs) {
         struct conf_if *i = CONTAINER_OF(it, struct conf_if, link);
-        CONF_FOR(struct conf_map_entry, e, c->typing ? entries_of(c, i) : &none)
+        CONF_USES(c, map_of(c, i), u)
         {
-            if (want(e, what)) {
-                fn(c, i, e, arg);
+            if (c->typing && want(&u, what)) {
+                fn(c, i, &u, arg);
             }
         }
     }
 }
 
-static bool by_list(const struct conf_map_entry *e, const void *acl)
+static bool by_list(const struct conf_use *u, const void *acl)
 {
-    return strcmp(e->acl, ((const struct conf_acl *)acl)->name) == 0;
+    return strcmp(u->e->acl, ((const struct conf_acl *)acl)->name) == 0;
 }
 
-static bool by_itself(const struct conf_map_entry *e, const void *entry)
+static bool by_itself(const struct conf_use *u, const void *entry)
 {
-    return e == entry;
+    return u->e == entry || u->of == entry;
 }
 
-static void on_lines(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+static void on_lines(struct conf *c, struct conf_if *i, const struct conf_use *u,
                      const void *first)
 {
-    hold_from(c, i, e, first);
+    hold_from(c, i, u, first);
 }
 
-static void on_one_line(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+static void on_one_line(struct conf *c, struct conf_if *i, const struct conf_use *u,
                         const void *ace)
 {
-    hold_rules(c, i, e, lines_of(c, e), &((const struct conf_ace *)ace)->link, true);
+    hold_rules(c, i, u, lines_of(c, u->e), &((const struct conf_ace *)ace)->link, true);
 }
 
-static void on_entry(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+static void on_entry(struct conf *c, struct conf_if *i, const struct conf_use *u,
                      const void *unused)
 {
     (void)unused;
-    hold_entry(c, i, e);
+    hold_entry(c, i, u);
 }
 
-static void on_unknown(struct conf *c, struct conf_if *i, const struct conf_map_entry *e,
+static void on_unknown(struct conf *c, struct conf_if *i, const struct conf_use *u,
                        const void *unused)
 {
     (void)unused;
-    hold_everything(c, i, e);
+    hold_everything(c, i, u);
 }
 
 /* ---- changes ---- */
@@ -449,12 +474,22 @@ void conf_entry_match(struct conf *c, struct conf_map_entry *e, const char *acl)
     }
 }
 
+void conf_entry_dynamic(struct conf *c, struct conf_map_entry *e, const char *name)
+{
+    if (strcmp(e->dynamic, name) != 0) {
+        each_use(c, by_itself, e, on_entry, NULL);
+        str_copy(e->dynamic, sizeof e->dynamic, name);
+    }
+}
+
 void conf_if_set_map(struct conf *c, struct conf_if *i, const char *name)
 {
     bool takes = c->typing && strcmp(i->crypto_map, name) != 0;
-    CONF_FOR(struct conf_map_entry, e, takes ? entries_of(c, i) : &none)
+    CONF_USES(c, map_of(c, i), u)
     {
-        hold_entry(c, i, e);
+        if (takes) {
+            hold_entry(c, i, &u);
+        }
     }
     str_copy(i->crypto_map, CONF_NAME, name);
 }
@@ -491,7 +526,9 @@ enum { BLOCK_DROPPED = 1 << 16 }; /* above all sequence numbers of entries */
 static void dropped(const struct list *rules, u32 block, conf_covered_fn fn, void *ctx)
 {
     for (const struct list *it = rules->next; it != rules; it = it->next) {
-        fn(ctx, NULL, ace_at(it), block);
+        if (is_rule(ace_at(it))) {
+            fn(ctx, NULL, ace_at(it), block);
+        }
     }
 }
 
@@ -502,43 +539,25 @@ static void dropped_any(const struct conf_src *src, u32 block, conf_covered_fn f
     dropped(&all.rules, block, fn, ctx);
 }
 
-/* listed: what the lists of dynamic maps permit is for clients. Theirs are the lines in front; what none of them has is dropped,
- * as on IOS. */
-static void listed(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx)
-{
-    u32 block = CONF_BLOCK_LISTED;
-    CONF_FOR(struct conf_map_entry, e, entries_of(c, i))
-    {
-        const struct conf_map *d = e->dynamic[0] ? conf_dynamic_find(c, e->dynamic) : NULL;
-        CONF_FOR(struct conf_map_entry, of, d ? &d->entries : &none)
-        {
-            block++;
-            CONF_FOR(struct conf_ace, ace, lines_of(c, of))
-            {
-                if (is_rule(ace)) {
-                    fn(ctx, NULL, ace, block);
-                }
-            }
-        }
-    }
-}
-
 void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered_fn fn, void *ctx)
 {
     u32 block = BLOCK_DROPPED;
-    CONF_FOR(struct conf_map_entry, e, entries_of(c, i))
+    CONF_USES(c, map_of(c, i), u)
     {
-        CONF_FOR(struct conf_ace, ace, lines_of(c, e))
+        CONF_FOR(struct conf_ace, ace, u.dynamic ? &none : lines_of(c, u.e))
         {
             if (is_rule(ace)) {
-                fn(ctx, e, ace, e->seq);
+                fn(ctx, u.e, ace, u.e->seq);
             }
         }
     }
-    CONF_FOR(struct conf_map_entry, e, entries_of(c, i))
+    CONF_USES(c, map_of(c, i), u)
     {
-        if (conf_entry_stand(c, i, e) == CONF_EVERYTHING) {
-            dropped_any(&e->acl_src, ++block, fn, ctx);
+        if (u.dynamic) {
+            dropped(lines_of(c, u.e), ++block, fn, ctx); /* what clients have stands in front */
+        }
+        if (conf_use_stand(c, i, &u) == CONF_EVERYTHING) {
+            dropped_any(&u.e->acl_src, ++block, fn, ctx);
         }
     }
     if (i->held_all) {
@@ -550,17 +569,16 @@ void conf_if_covered(const struct conf *c, const struct conf_if *i, conf_covered
             dropped(&b->aces, ++block, fn, ctx);
         }
     }
-    listed(c, i, fn, ctx);
 }
 
 /* ---- when it is whole ---- */
 
 bool conf_block_stays(const struct conf *c, const struct conf_if *i, const struct conf_block *b)
 {
-    CONF_FOR(struct conf_map_entry, e, entries_of(c, i))
+    CONF_USES(c, map_of(c, i), u)
     {
-        if (is_of(b, i, e)) {
-            return conf_entry_stand(c, i, e) != CONF_PERMITS;
+        if (is_of(b, i, &u)) {
+            return conf_use_stand(c, i, &u) != CONF_PERMITS;
         }
     }
     return false;

@@ -18,18 +18,16 @@ static const struct ike_flow_value *flow_of(const struct plan *p, u32 flow)
     return NULL;
 }
 
-static bool prefix_in(const struct prefix *net, const struct prefix *p)
+static bool whole(const struct prefix *p)
 {
     struct prefix n = *p;
     prefix_normalise(&n);
-    return prefix_equal(&n, p) && p->a.family == net->a.family && p->len >= net->len && prefix_contains(net, &p->a);
+    return prefix_equal(&n, p);
 }
 
 static bool inside(const struct selector *outer, const struct selector *s)
 {
-    return prefix_in(&outer->src, &s->src) && prefix_in(&outer->dst, &s->dst) && s->sport_lo <= s->sport_hi &&
-           s->dport_lo <= s->dport_hi && (!outer->proto || outer->proto == s->proto) && s->sport_lo >= outer->sport_lo &&
-           s->sport_hi <= outer->sport_hi && s->dport_lo >= outer->dport_lo && s->dport_hi <= outer->dport_hi;
+    return whole(&s->src) && whole(&s->dst) && s->sport_lo <= s->sport_hi && s->dport_lo <= s->dport_hi && selector_covers(outer, s);
 }
 
 static struct plan_client *client_at(const struct router *r, size_t i)

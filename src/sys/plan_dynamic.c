@@ -1,8 +1,8 @@
 /*
  * plan_dynamic.c: dynamic crypto maps. Each line of a dynamic map's list (anything, when it has none) is a template for ike, on each link
  * whose map goes by it. What ike has asked for by a template (client.c) becomes a flow of its own: dp's flow and policy, ike's flow with
- * exactly its proxies, and with `reverse-route` a route. They stand behind all lines of the map, whatever their entry's number is; behind them
- * what the lists permit and no client has is dropped (conf_if_covered).
+ * exactly its proxies, and with `reverse-route` a route. They stand behind all lines that protect, whatever their entry's number is, and in front
+ * of those that drop: among these what the lists permit and no client has (conf_if_covered).
  * Part of planner_maps (plan_map.c).
  */
 #include "steer/steer.h"

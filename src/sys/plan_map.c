@@ -141,7 +141,7 @@ static void on_line(void *ctx, const struct conf_map_entry *e, const struct conf
                     u32 block)
 {
     struct lines *l = ctx;
-    u32 behind_clients = block >= CONF_BLOCK_LISTED ? DP_MAX_POLICIES : 0;
+    u32 behind_clients = e ? 0 : DP_MAX_POLICIES; /* what they have is not dropped */
     struct dp_policy_value pol = {.order = ++l->k->order + behind_clients,
                                   .action = ace->permit ? ACT_PROTECT : ACT_SKIP,
                                   .link = l->m->number,

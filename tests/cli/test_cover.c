@@ -124,30 +124,46 @@ static u32 covered(const struct world *w, unsigned i)
     return t.covered;
 }
 
-/* said: what the lines say; out_mute: an entry permits nothing, and then more may be dropped than they say. */
+/* list_says: what the lines of that list say; out_permits: there is one that permits. */
+static u32 list_says(const struct world *w, const char *name, bool *out_permits)
+{
+    const struct conf_acl *acl = name[0] ? conf_acl_find(w->c, name) : NULL;
+    u32 all = 0, denied = 0;
+    *out_permits = false;
+    for (struct list *it = acl ? acl->aces.next : NULL; it && it != &acl->aces; it = it->next) {
+        const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
+        for (unsigned n = 0; n < PACKETS && !ace->remark[0]; n++) {
+            if (selects(&ace->sel, n)) {
+                all |= ace->permit && !(denied & 1u << n) ? 1u << n : 0;
+                denied |= ace->permit ? 0 : 1u << n;
+            }
+        }
+        *out_permits |= !ace->remark[0] && ace->permit;
+    }
+    return all;
+}
+
+/* said: what the lines say, of the map's entries and of the dynamic maps they go by; out_mute: an entry permits nothing, and then more
+ * may be dropped than they say. */
 static u32 said(const struct world *w, unsigned i, bool *out_mute)
 {
     static const char *const names[IFS] = {"FastEthernet0/0", "FastEthernet0/1"};
     const struct conf_if *p = conf_if_find(w->c, names[i]);
     const struct conf_map *m = p && p->crypto_map[0] ? conf_map_find(w->c, p->crypto_map) : NULL;
     u32 all = 0;
+    bool permits;
     *out_mute = false;
     for (struct list *at = m ? m->entries.next : NULL; at && at != &m->entries; at = at->next) {
         const struct conf_map_entry *e = CONTAINER_OF(at, struct conf_map_entry, link);
-        const struct conf_acl *acl = e->acl[0] ? conf_acl_find(w->c, e->acl) : NULL;
-        u32 denied = 0;
-        bool permits = false;
-        for (struct list *it = acl ? acl->aces.next : NULL; it && it != &acl->aces; it = it->next) {
-            const struct conf_ace *ace = CONTAINER_OF(it, struct conf_ace, link);
-            for (unsigned n = 0; n < PACKETS && !ace->remark[0]; n++) {
-                if (selects(&ace->sel, n)) {
-                    all |= ace->permit && !(denied & 1u << n) ? 1u << n : 0;
-                    denied |= ace->permit ? 0 : 1u << n;
-                }
-            }
-            permits |= !ace->remark[0] && ace->permit;
+        const struct conf_map *d = e->dynamic[0] ? conf_dynamic_find(w->c, e->dynamic) : NULL;
+        if (!e->dynamic[0]) {
+            all |= list_says(w, e->acl, &permits);
+            *out_mute |= !permits;
         }
-        *out_mute |= !permits;
+        for (struct list *of = d ? d->entries.next : NULL; of && of != &d->entries; of = of->next) {
+            all |= list_says(w, CONTAINER_OF(of, struct conf_map_entry, link)->acl, &permits);
+            *out_mute |= !permits;
+        }
     }
     return all;
 }
@@ -186,6 +202,8 @@ static const char start[] =
     "crypto map X 20 ipsec-isakmp\n match address L1\n set peer 192.0.2.8\n"
     "crypto map X 30 ipsec-isakmp\n match address S0\n set peer 2001:db8:9::1\n"
     "crypto map Y 10 ipsec-isakmp\n match address L1\n set peer 192.0.2.9\n"
+    "crypto dynamic-map D 10\n match address L3\ncrypto dynamic-map D 20\n match address S0\n"
+    "crypto map Y 40 ipsec-isakmp dynamic D\n"
     "interface FastEthernet0/0\n crypto map X\ninterface FastEthernet0/1\n crypto map Y\nend\n";
 
 static void a_rule(struct world *w, char out[96], const char *kind)
@@ -230,7 +248,10 @@ static void a_line(struct world *w, char out[96])
         "write memory", "exit",                  "description", "no shutdown", "remark x"};
     char rule[96];
     unsigned seq = below(w, 8) * 5 + 5;
-    switch (below(w, 20)) {
+    switch (below(w, 23)) {
+    case 20: snprintf(out, 96, "crypto dynamic-map %c %u", 'D' + below(w, 2), below(w, 2) * 10 + 10); break;
+    case 21: snprintf(out, 96, "no crypto dynamic-map %c %u", 'D' + below(w, 2), below(w, 2) * 10 + 10); break;
+    case 22: snprintf(out, 96, "crypto map %c 40 ipsec-isakmp dynamic %c", 'X' + below(w, 2), 'D' + below(w, 2)); break;
     case 16: snprintf(out, 96, "ipv6 access-list S%u", below(w, 2)); break;
     case 17:
         a_rule6(w, rule, below(w, 3) ? "permit" : "deny");
@@ -260,7 +281,7 @@ static void a_line(struct world *w, char out[96])
         break;
     case 10: snprintf(out, 96, "no ip access-list extended L%u", below(w, 3)); break;
     case 11:
-        snprintf(out, 96, "no crypto map %c %u", 'X' + below(w, 2), below(w, 3) * 10 + 10);
+        snprintf(out, 96, "no crypto map %c %u", 'X' + below(w, 2), below(w, 4) * 10 + 10);
         break;
     case 12: snprintf(out, 96, "interface FastEthernet0/%u", below(w, IFS)); break;
     case 13:
@@ -491,10 +512,8 @@ static void more_than_can_be_held(void **state)
     session_line(w.s[0], "30 deny ip host 10.5.0.1 any");
     session_line(w.s[0], "no 20");
     session_line(w.s[0], "access-list 100 permit ip host 10.2.0.1 any");
-    assert_int_equal(conf_entry_stand(w.c, i,
-                                      CONTAINER_OF(conf_map_find(w.c, "X")->entries.next,
-                                                   struct conf_map_entry, link)),
-                     CONF_PERMITS);
+    const struct conf_map_entry *x = CONTAINER_OF(conf_map_find(w.c, "X")->entries.next, struct conf_map_entry, link);
+    assert_int_equal(conf_use_stand(w.c, i, &(struct conf_use){.of = x, .e = x}), CONF_PERMITS);
     session_line(w.s[0], "end");
     assert_true(i->held_all);
     session_line(w.s[0], "configure terminal");

@@ -458,7 +458,7 @@ static void findings(void **state)
         {"crypto isakmp profile P\n isakmp authorization list L\n", "aaa authorization network L local", false},
         {"crypto map M 10 ipsec-isakmp dynamic D\n", "dynamic map D does not exist", false},
         {"crypto dynamic-map D 10\n", "dynamic map D 10 has no transform set", false},
-        {"crypto dynamic-map D 10\n match address 150\n", "no client fits it", false},
+        {"crypto dynamic-map D 10\n match address 150\n", "of its interfaces is dropped", false},
         {"crypto map M client configuration address respond\n", "no `isakmp authorization list`", false},
         {MANUAL "crypto map M 2 ipsec-manual\n", "a manual key", true},
         {MANUAL, "has no outbound key", false},

@@ -134,9 +134,9 @@ class Bed:
         for pid in self.pids(role):
             os.kill(pid, sig)
 
-    def warm(self):
+    def warm(self, ways=(("Bob", "10.2.0.10"), ("Bob", "2001:db8:2::10"))):
         """SAs are up: what follows is about losing protection, not about getting it."""
-        for node, dst in (("Bob", "10.2.0.10"), ("Bob", "2001:db8:2::10")):
+        for node, dst in ways:
             until(lambda: " 0% packet loss" in self.l.shell(node, f"ping -c 2 -i 0.2 -W 3 {dst}", check=False), 40)
 
     def run(self, situation, seconds=2.0):
@@ -174,9 +174,9 @@ while True: threading.Thread(target=eat, args=s.accept()[:1], daemon=True).start
 """
 
 
-def row(name, sent, clear, protected):
+def row(name, sent, clear, protected, full=("udp4", "frag4", "tcp4", "icmp4", "udp6", "frag6")):
     print(f"\n{name:40} sent {sum(sent.values()):6} protected {protected:6}  in clear: " + " ".join(f"{k}={v}" for k, v in clear.items()))
-    assert all(sent[k] > 20 for k in ("udp4", "frag4", "tcp4", "icmp4", "udp6", "frag6")), sent
+    assert all(sent[k] > 20 for k in full), sent
     assert not any(clear.values()), (name, clear)
 
 
@@ -454,6 +454,62 @@ def test_the_suite_can_see(bed):
     sent, clear, _ = b.run(nothing)
     print(sent, clear)
     assert all(clear[k] > 0 for k in KINDS if not k.startswith("tcp")), clear  # TCP needs an answer from Lima's CE2, which drops clear packets
+
+
+# ---- CE1 goes by a dynamic map, CE2 is its client ----
+
+STATIC = """crypto map VPN 10 ipsec-isakmp
+ set peer 2.2.2.1
+ set transform-set AES-SHA
+ match address 100
+crypto map VPN 20 ipsec-isakmp
+ set peer 2.2.2.1
+ set transform-set AES-SHA
+ match address V6
+"""
+ENTRY = ["crypto dynamic-map D 10", " set transform-set AES-SHA", " match address 100"]
+DYNAMIC = "\n".join(ENTRY) + """
+crypto dynamic-map D 20
+ set transform-set AES-SHA
+ match address V6
+crypto dynamic-map E 10
+ set transform-set AES-SHA
+crypto map VPN 10 ipsec-isakmp dynamic D
+"""
+
+
+def client_leaves(b):
+    """Its SAs go on both sides, and it is not there to make others."""
+    b.l.config("CE2", "interface fa0/1", " shutdown")
+    b.l.exec("CE1", "clear crypto session")
+    time.sleep(0.5)
+    b.l.config("CE2", "interface fa0/1", " no shutdown")
+
+
+def template_taken_apart(b):
+    """Its entry goes and is typed again; the crypto map goes by another dynamic map, which has no list, and by its own again."""
+    typed(b, "no crypto dynamic-map D 10", *MOMENT, *ENTRY, "crypto map VPN 10 ipsec-isakmp dynamic E", *MOMENT, "crypto map VPN 10 ipsec-isakmp dynamic D")
+
+
+def template_without_list(b):
+    """The entry loses its list, has one that does not exist, one that begins with a deny line, and its own again."""
+    typed(b, "crypto dynamic-map D 10", " no match address 100", *MOMENT, " match address 150", *MOMENT, "access-list 150 deny ip host 10.9.9.9 any", *MOMENT,
+          "crypto dynamic-map D 10", " match address 100", "no access-list 150")
+
+
+def test_client(bed):
+    """What the lists of a dynamic map permit goes to the client or nowhere: before it comes, with it, while anything is typed, when it
+    has left."""
+    config = CE.format(n=1, m=2, own="1.1.1.1", peer="2.2.2.1", isp="1.1.1.2", more=SECOND_LINK)
+    assert STATIC in config
+    b = bed(files={"CE1.cfg": config.replace(STATIC, DYNAMIC)})
+    _, clear, protected = b.run(nothing)
+    assert not any(clear.values()) and not protected, (clear, protected)  # nobody has come
+    for s in (nothing, list_removed, acl_line, lines_replaced, lines_one_by_one, list_begun_twice, template_taken_apart, template_without_list,
+              client_leaves, ike_killed, dp_killed, sessions_cleared):
+        b.warm([("Lima", "10.1.0.10")])
+        row(s.__name__, *b.run(s), full=("udp4", "frag4", "tcp4", "icmp4", "udp6"))  # a client of IPv4: nothing of IPv6 goes anywhere
+    b.warm([("Lima", "10.1.0.10")])
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])

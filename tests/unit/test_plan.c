@@ -638,7 +638,7 @@ static void t_lists_of_a_file(void **state)
         is(c, "10.2.0.1", cases[i].two);
         const struct conf_map *m = conf_map_find(c, "M");
         assert_int_equal(
-            conf_entry_stand(c, NULL, CONTAINER_OF(m->entries.next, struct conf_map_entry, link)),
+            conf_use_stand(c, NULL, &(struct conf_use){.e = CONTAINER_OF(m->entries.next, struct conf_map_entry, link)}),
             cases[i].stand);
         conf_free(c);
     }
