@@ -499,6 +499,11 @@ void child_delete(struct ike *ike, struct child *c, bool tell)
         c->peer->ipsec_refs--;
     }
     struct ike_peer *p = c->peer;
+    if (c->of && c->up_ms) {
+        c->of->who = c->heard_gone && !tell ? 0 : c->who; /* it said Delete */
+        c->of->at = c->remote.a;
+        c->of->stay_ms = env_now_ms(ike->clock) + CLIENT_STAY_MS;
+    }
     todo_flow(ike, TODO_PAIR_LOST, c->flow);
     child_unlink(ike, c);
     mem_wipe(c, sizeof *c);

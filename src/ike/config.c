@@ -265,7 +265,10 @@ static void take_flow(struct ike *ike, const struct ike_flow_value *v)
     f->keep = true;
     if (!same) {
         flow_index(ike, f);
-        flow_arm(ike, f, v->client ? env_now_ms(ike->clock) + CLIENT_STAY_MS : 0);
+        flow_arm(ike, f, 0);
+        if (v->client) {
+            flow_stay(ike, f);
+        }
     }
     if (v->always_up && !child_of_flow(ike, v->flow) && f->state == FLOW_IDLE) {
         flow_arm(ike, f, env_now_ms(ike->clock));

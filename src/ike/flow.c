@@ -34,14 +34,18 @@ static struct ike_sa *sa_for(const struct ike *ike, const struct flow *f)
     return peer ? sa_under(ike, &f->v.local, peer, f->v.profile) : NULL;
 }
 
-/* sa_of_client: several clients may stand behind one address: the ISAKMP SA of whoever has the flow's pair. */
+/* sa_of_client: several clients may stand behind one address: the ISAKMP SA of whoever has the flow's pair, or had it when the
+ * pair went without the client's doing. */
 static struct ike_sa *sa_of_client(const struct ike *ike, const struct flow *f)
 {
     const struct child *c = child_of_flow(ike, f->v.flow);
+    const struct addr *at = c ? &c->remote.a : &f->at;
+    u64 who = c ? c->who : f->who;
+    struct ike_peer *p = who ? peer_find(ike, at) : NULL;
     struct ike_sa *best = NULL;
-    for (struct list *it = c ? c->peer->sas.next : NULL; c && it != &c->peer->sas; it = it->next) {
+    for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
-        if (!sa->deleted && sa_ready(sa) && sa_who(ike, sa) == c->who && sa_serves(sa, &f->v.local, &c->remote.a) &&
+        if (!sa->deleted && sa_ready(sa) && sa_who(ike, sa) == who && sa_serves(sa, &f->v.local, at) &&
             sa_of_profile(sa, f->v.profile) &&
             (!sa->c.client.family || addr_equal(&sa->c.client, &f->v.sel.dst.a)) &&
             (!best || sa->c.authed_ms >= best->c.authed_ms)) {
@@ -102,7 +106,8 @@ static bool answering(const struct ike *ike, const struct flow *f)
 
 void flow_want(struct ike *ike, struct flow *f, bool rekey)
 {
-    if (f->v.client && !child_of_flow(ike, f->v.flow)) {
+    bool left = f->v.client && !child_of_flow(ike, f->v.flow);
+    if (left && !sa_of_client(ike, f)) {
         return; /* it begins, not we */
     }
     if (ike->ending || flow_negotiating(f) ||
@@ -118,7 +123,7 @@ void flow_want(struct ike *ike, struct flow *f, bool rekey)
         return;
     }
     f->attempts++;
-    flow_arm(ike, f, 0);
+    flow_arm(ike, f, left ? f->stay_ms : 0);
     f->rekey = rekey;
     flow_try(ike, f);
 }
@@ -203,7 +208,9 @@ void flow_quick_lost(struct ike *ike, struct flow *f, const char *why)
 void flow_lost_child(struct ike *ike, struct flow *f)
 {
     if (f->v.client && !child_of_flow(ike, f->v.flow)) {
-        flow_arm(ike, f, env_now_ms(ike->clock) + CLIENT_STAY_MS);
+        if (!f->next_ms) { /* what is planned comes first */
+            flow_arm(ike, f, f->stay_ms);
+        }
         return;
     }
     if (!child_of_flow(ike, f->v.flow) && f->v.always_up && !f->next_ms) {
@@ -211,15 +218,25 @@ void flow_lost_child(struct ike *ike, struct flow *f)
     }
 }
 
+void flow_stay(struct ike *ike, struct flow *f)
+{
+    f->stay_ms = env_now_ms(ike->clock) + CLIENT_STAY_MS;
+    flow_arm(ike, f, f->stay_ms);
+}
+
 void flow_due(struct ike *ike, struct flow *f)
 {
+    bool left = f->v.client && !child_of_flow(ike, f->v.flow);
     f->next_ms = 0;
-    if (f->v.client && !child_of_flow(ike, f->v.flow)) {
-        if (list_empty(&f->old_sas)) { /* those of a predecessor carry its packets until they expire */
+    if (left && env_now_ms(ike->clock) >= f->stay_ms) {
+        if (list_empty(&f->old_sas) && !flow_negotiating(f)) { /* those of a predecessor carry its packets until they expire */
             client_lost(ike, f);
         }
-        flow_arm(ike, f, env_now_ms(ike->clock) + CLIENT_STAY_MS);
+        flow_stay(ike, f);
         return;
     }
     flow_want(ike, f, f->rekey);
+    if (left && !f->next_ms) {
+        flow_arm(ike, f, f->stay_ms);
+    }
 }

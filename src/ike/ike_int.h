@@ -229,6 +229,8 @@ struct flow {
     bool rekey;    /* what is or will be tried is tried although a pair is up */
     u64 next_ms;   /* backoff: when to try again, 0 = not planned */
     u64 hold_ms, probe_ms; /* no packet brings it up before hold; last probe by quick mode */
+    u64 who, stay_ms;      /* a client's: who had its last pair (sa_who; 0: it took the pair away itself); how long it stays without */
+    struct addr at;        /* from where */
     u32 backoff_ms, attempts, failures;
     char last_error[192];
     bool keep; /* seen in the new generation */
@@ -755,6 +757,7 @@ void flow_failed(struct ike *ike, struct flow *f, const char *why);
 /* flow_quick_lost: our quick mode lost its ISAKMP SA: once more, soon. */
 void flow_quick_lost(struct ike *ike, struct flow *f, const char *why);
 void flow_lost_child(struct ike *ike, struct flow *f);
+void flow_stay(struct ike *ike, struct flow *f); /* a client's without a pair: for CLIENT_STAY_MS from now */
 void flow_due(struct ike *ike, struct flow *f);
 void flow_arm(struct ike *ike, struct flow *f, u64 at_ms); /* when to try again, 0: not planned */
 bool flow_negotiating(const struct flow *f);

@@ -215,6 +215,81 @@ static void renewed(void **state)
     world_free(w);
 }
 
+/* A new data plane has no pair: the client whose ISAKMP SA stands gets one from us, at once and by a packet; one that took its pair away
+ * does not, nor one whose ISAKMP SA has gone. */
+static void lost_by_us(void **state)
+{
+    (void)state;
+    struct setup a = setup_default(A), b = gateway(false);
+    struct world *w = world_begun(32, &a, &b);
+    struct side *g = &w->s[B];
+    grant(&b, g, CLIENT);
+    world_config(w, B, &b);
+    world_run(w, 500);
+    ike_ctl(g->ike, &(struct ike_msg){.type = IKE_DP_PEER});
+    world_run(w, 10);
+    u64 added = g->added;
+    ike_ctl(g->ike, &(struct ike_msg){.type = IKE_DP_PEER});
+    world_run(w, 2000);
+    assert_int_equal(pairs_up(w), 1);
+    assert_true(g->added > added);
+    world_run(w, 3 * CLIENT_STAY_MS);
+    assert_int_equal(g->losts, 0);
+
+    net_fn net = w->net;
+    w->net = all_lost; /* what it refuses is tried again by a packet, and given up in its time */
+    a.flow.transform[0].encr = ENCR_3DES;
+    world_config(w, A, &a);
+    w->net = net;
+    ike_ctl(g->ike, &(struct ike_msg){.type = IKE_DP_PEER});
+    world_run(w, CLIENT_STAY_MS / 2);
+    assert_int_equal(count_of(g, EV_IKE_FAIL_REFUSED), 1);
+    assert_int_equal(g->losts, 0);
+    world_acquire_flow(w, B, CLIENT);
+    world_run(w, 1000);
+    assert_int_equal(count_of(g, EV_IKE_FAIL_REFUSED), 2);
+    world_run(w, CLIENT_STAY_MS);
+    assert_int_equal(g->losts, 1);
+    world_free(w);
+    a = setup_default(A);
+
+    b.num_more = 0;
+    w = world_begun(34, &a, &b);
+    g = &w->s[B];
+    grant(&b, g, CLIENT);
+    world_config(w, B, &b);
+    world_run(w, 500);
+    ike_ctl(g->ike, &(struct ike_msg){.type = IKE_DP_PEER});
+    w->net = all_lost; /* its ISAKMP SA goes while we try: the flow has the rest of its time */
+    ike_ctl(g->ike, &(struct ike_msg){.type = IKE_DP_PEER});
+    world_run(w, 100);
+    w->net = net;
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_SESSION});
+    world_run(w, 10000);
+    assert_int_equal(g->losts, 0);
+    world_run(w, CLIENT_STAY_MS);
+    assert_int_equal(g->losts, 1);
+    world_free(w);
+
+    b.num_more = 0;
+    w = world_begun(33, &a, &b);
+    g = &w->s[B];
+    grant(&b, g, CLIENT);
+    world_config(w, B, &b);
+    world_run(w, 500);
+    assert_int_equal(pairs_up(w), 1);
+    struct child *c = CONTAINER_OF(w->s[A].ike->children.next, struct child, link);
+    child_delete(w->s[A].ike, c, true);
+    session_settle(w->s[A].ike);
+    world_run(w, 5000);
+    unsigned sent = w->sent[B];
+    world_acquire_flow(w, B, CLIENT);
+    world_run(w, 1000);
+    assert_int_equal(w->sent[B], sent);
+    assert_int_equal(pairs_up(w), 0);
+    world_free(w);
+}
+
 /* each message lost once: it comes up all the same, with one flow */
 static unsigned which, seen;
 static struct fate lose_one(struct world *w, int from, unsigned number, const u8 *data, size_t len)
@@ -272,7 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parked),  cmocka_unit_test(not_yet), cmocka_unit_test(not_for_ever), cmocka_unit_test(does_not_fit), cmocka_unit_test(only_its_own_address),
-        cmocka_unit_test(left),    cmocka_unit_test(renewed),  cmocka_unit_test(one_lost),     cmocka_unit_test(many_wait),
+        cmocka_unit_test(left),    cmocka_unit_test(renewed),  cmocka_unit_test(lost_by_us), cmocka_unit_test(one_lost),     cmocka_unit_test(many_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
