@@ -111,7 +111,7 @@ bool look_again(struct worker *w, struct pkt *p)
 static bool same_keys(const struct dp_sa_value *a, const struct dp_sa_value *b)
 {
     return a->flow == b->flow && a->mode == b->mode && a->with_spi == b->with_spi &&
-           a->with_proto == b->with_proto && a->inside == b->inside && a->esn == b->esn && a->encr == b->encr && a->auth == b->auth &&
+           a->with_proto == b->with_proto && a->inside == b->inside && a->esn == b->esn && a->comp == b->comp && a->cpi == b->cpi && a->encr == b->encr && a->auth == b->auth &&
            a->encr_key.len == b->encr_key.len && a->auth_key.len == b->auth_key.len &&
            mem_equal_ct(a->encr_key.b, b->encr_key.b, a->encr_key.len) &&
            mem_equal_ct(a->auth_key.b, b->auth_key.b, a->auth_key.len);
@@ -132,10 +132,11 @@ static bool acceptable(const struct dp_sa_value *v)
                    ((v->with_proto == IPPROTO_ESP_ || v->with_proto == IPPROTO_AH_) && !v->encap_dst.port)) &&
                   (!v->inside || (v->inside == IPPROTO_ESP_ && v->proto == IPPROTO_AH_ &&
                                   v->mode == MODE_TRANSPORT));
+    bool comp = v->comp < COMP_NUM && !v->comp == !v->cpi && !(v->comp && v->inside);
     bool numbers = !v->esn || v->auth != HASH_NONE || encr_row((enum encr_id)v->encr)->icv_len;
     bool could_be = selector_valid(&v->sel) && v->sel.src.a.family == v->sel.dst.a.family &&
                     addr_valid(&v->encap_src.a) && addr_valid(&v->encap_dst.a);
-    return could_be && protocol && bundle && numbers && v->flow && v->spi && families && mode && udp &&
+    return could_be && protocol && bundle && comp && numbers && v->flow && v->spi && families && mode && udp &&
            v->dir <= SA_OUT && v->replay_window <= 4096;
 }
 
@@ -189,6 +190,7 @@ static void prebuild(struct dp *dp, struct sa *sa)
                          .inside = v->inside,
                          .linked = v->with_proto != 0,
                          .esn = v->esn,
+                         .comp = v->comp != COMP_NONE,
                          .aside = v->inside || v->with_proto,
                          .mode = v->mode,
                          .family = v->dst.family,

@@ -32,6 +32,7 @@ static const struct field dp_fields[] = {
     DP(DP_SA, BELOW_U8, sa_info.sa.encr, ENCR_NUM),
     DP(DP_SA, BELOW_U8, sa_info.sa.auth, HASH_NUM),
     DP(DP_SA, TRUTH, sa_info.sa.esn, 0),
+    DP(DP_SA, BELOW_U8, sa_info.sa.comp, COMP_NUM),
     DP(DP_SA, ADDR, sa_info.sa.src, 0),
     DP(DP_SA, ADDR, sa_info.sa.dst, 0),
     DP(DP_SA, SELECTOR, sa_info.sa.sel, 0),
