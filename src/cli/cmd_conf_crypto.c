@@ -178,11 +178,22 @@ static bool take_transform(struct cfg *k, const struct match *m, int i, struct c
             s->ah = h;
         }
     }
+    for (enum comp_id c = COMP_DEFLATE; c < COMP_NUM; c++) {
+        if (strcmp(comp_row(c)->ts, w) == 0) {
+            if (s->comp) {
+                return cfg_fail(k, m, m->arg[i].name, "a transform set has one compression at most");
+            }
+            s->comp = c;
+        }
+    }
     return true;
 }
 
 static bool set_fits(struct cfg *k, const struct match *m, const struct conf_transform_set *s)
 {
+    if (!s->encr && !s->ah && s->comp) {
+        return cfg_fail(k, m, "name", "%s protects nothing by itself; an ESP or AH transform is missing", comp_row(s->comp)->ts);
+    }
     if (!s->encr && (s->auth || !s->ah)) {
         return cfg_fail(k, m, "name",
                         "an ESP cipher is missing; write esp-null for authentication alone");
@@ -228,6 +239,7 @@ bool cfg_transform_set(struct cfg *k, const struct match *m)
     s->encr = want.encr;
     s->auth = want.auth;
     s->ah = want.ah;
+    s->comp = want.comp;
     s->esn = s->esn && (!s->encr || s->auth || encr_row(s->encr)->icv_len);
     cfg_enter(k, M_TRANS, s);
     return true;

@@ -21,7 +21,7 @@ static const struct {
     {"hash", "{sha | md5 | sha256 | sha384 | sha512}"},
     {"ts", "{ah-md5-hmac | ah-sha-hmac | ah-sha256-hmac | ah-sha384-hmac | ah-sha512-hmac | esp-des | esp-3des | esp-aes [128 | 192 | 256] | esp-gcm [128 | 192 | 256] | "
            "esp-ctr [128 | 192 | 256] | esp-ccm [128 | 192 | 256] | esp-gmac [128 | 192 | 256] | esp-null | "
-           "esp-md5-hmac | esp-sha-hmac | esp-sha256-hmac | esp-sha384-hmac | esp-sha512-hmac | esp-xcbc-mac}"},
+           "esp-md5-hmac | esp-sha-hmac | esp-sha256-hmac | esp-sha384-hmac | esp-sha512-hmac | esp-xcbc-mac | comp-lzs | comp-deflate}"},
     {"life", "{seconds <120-86400:s> | kilobytes <2560-4294967295:kb>}"},
     {"replay", "{disable | window-size <64-4096:size>}"},
     {"proto", "{ip | icmp | igmp | ipinip | tcp | udp | gre | esp | ahp | eigrp | ospf | <0-255:proto>}"},
@@ -128,7 +128,7 @@ const struct cmd cli_commands[] = {
     CFG(M_CONF, "crypto isakmp invalid-spi-recovery", invalid_spi),
     CFG(M_CONF, "crypto isakmp keepalive <10-3600:secs> [<2-60:retry>] [periodic | on-demand]",
         keepalive),
-    CFG(M_CONF, "crypto ipsec transform-set WORD:name $ts [$ts] [$ts]", transform_set),
+    CFG(M_CONF, "crypto ipsec transform-set WORD:name $ts [$ts] [$ts] [$ts]", transform_set),
     CFG(M_CONF, "crypto ipsec security-association lifetime $life", sa_lifetime),
     CFG(M_CONF, "crypto ipsec security-association replay $replay", sa_replay),
     CFG(M_CONF, "crypto ipsec df-bit {clear | set | copy}", df_bit),
@@ -397,7 +397,8 @@ static const struct {
     {"boot-end-marker", "End of boot commands"}, {"boot-start-marker", "Begin of boot commands"},
     {"brief", "One line per interface"}, {"broadcast", "Broadcast network"}, {"cdp", "Cisco Discovery Protocol"},
     {"cef", "Cisco Express Forwarding"}, {"checksum", "Checksum every packet"},
-    {"classless", "Follow classless routing"}, {"clock", "System clock"}, {"con", "Console line"},
+    {"classless", "Follow classless routing"}, {"clock", "System clock"}, {"comp-deflate", "IP compression with DEFLATE"},
+    {"comp-lzs", "IP compression with LZS"}, {"con", "Console line"},
     {"config-key", "Master key of the configuration"}, {"connected", "Connected networks"},
     {"control-plane", "Control plane"}, {"cost", "OSPF cost"}, {"counters", "Counters"},
     {"database", "OSPF database"}, {"dead-interval", "Time until a neighbour is dead, seconds"},

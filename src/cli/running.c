@@ -184,9 +184,9 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
     sb_add(o, "!\n");
     CONF_FOR(struct conf_transform_set, s, &c->sets)
     {
-        sb_addf(o, "crypto ipsec transform-set %s %s%s%s %s\n", s->name,
+        sb_addf(o, "crypto ipsec transform-set %s %s%s%s %s%s%s\n", s->name,
                 s->ah ? hash_row(s->ah)->ah : "", s->ah && s->encr ? " " : "", encr_row(s->encr)->ts,
-                hash_row(s->auth)->ts);
+                hash_row(s->auth)->ts, s->comp ? " " : "", comp_row(s->comp)->ts);
         sb_add(o, s->transport ? " mode transport\n" : "");
         sb_add(o, s->esn ? " esn\n" : "");
     }

@@ -172,6 +172,7 @@ struct conf_transform_set {
     enum encr_id encr; /* ENCR_NONE: AH alone */
     enum hash_id auth;
     enum hash_id ah; /* HASH_NONE: no AH */
+    enum comp_id comp;
     bool transport;
     bool esn; /* extended sequence numbers */
 };

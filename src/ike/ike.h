@@ -121,6 +121,7 @@ struct ike_transform { /* one transform set */
     u8 mode;       /* enum dp_mode: what we propose, and what a responder wants */
     u8 ah;         /* AH: enum hash_id, HASH_NONE: no AH; with ESP as well: an SA bundle */
     bool esn;      /* extended sequence numbers (RFC 4304) */
+    u8 comp;       /* enum comp_id: compression of what the innermost SA carries (RFC 3173) */
 };
 /* One per flow: what IKE negotiates for it. */
 struct ike_flow_value {
@@ -203,7 +204,7 @@ struct ike_child_info { /* one pair of IPsec SAs, installed */
     u32 flow, spi_in, spi_out; /* of ESP, or of AH alone */
     u32 conn_in, conn_out; /* 2001, 2002 */
     u32 isakmp_conn;
-    u8 encr, auth, ah, mode;
+    u8 encr, auth, ah, mode, comp;
     struct selector sel; /* src = ours */
     struct endpoint local, remote;
     u32 left_s;

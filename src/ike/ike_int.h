@@ -111,8 +111,9 @@ struct xch_core {
     /* quick mode */
     u32 flow, spi_in, spi_out; /* of ESP, or of AH alone */
     u32 ah_in, ah_out;         /* of the AH around ESP, 0: none */
-    u8 encr, auth, ah, mode;   /* as in struct ike_transform */
+    u8 encr, auth, ah, mode, comp; /* as in struct ike_transform */
     bool esn;
+    u16 cpi_in, cpi_out; /* with comp (RFC 3173 3.3) */
     u16 group;
     u32 life_s;
     u64 life_kb;
@@ -202,7 +203,8 @@ struct child {
     struct flow *of;       /* borrowed: lives as long as this, NULL: none */
     struct timer timer;
     u32 number, flow, spi_in, spi_out, ah_in, ah_out, conn_in, isakmp_conn; /* as in struct xch_core */
-    u8 encr, auth, ah, mode;
+    u8 encr, auth, ah, mode, comp;
+    u16 cpi_in, cpi_out;
     bool esn, initiator, in_up, out_up, closing, said; /* said: Delete was said */
     bool heard_gone; /* the peer said it */
     bool udp;        /* in UDP (RFC 3948), from local's to remote's port */

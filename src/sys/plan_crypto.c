@@ -110,6 +110,7 @@ struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct 
             t->encr = (u8)s->encr;
             t->auth = (u8)s->auth;
             t->ah = (u8)s->ah;
+            t->comp = (u8)s->comp;
             t->esn = s->esn;
             t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
         }

@@ -35,6 +35,10 @@ static void sa(struct planner *k, const struct pair *x, enum conf_way way, bool 
     v->mode = x->s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
     v->encr = (u8)(ah ? ENCR_NONE : x->s->encr);
     v->auth = (u8)auth;
+    if (x->s->comp && !(ah && x->s->encr)) { /* of the innermost; nobody has negotiated a CPI (RFC 3173 3.3) */
+        v->comp = (u8)x->s->comp;
+        v->cpi = comp_row(x->s->comp)->id;
+    }
     v->src = way == CONF_OUT ? f.local : f.peer;
     v->dst = way == CONF_OUT ? f.peer : f.local;
     v->sel = way == CONF_OUT ? *x->sel : selector_mirror(x->sel);

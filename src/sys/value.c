@@ -66,6 +66,7 @@ static const struct field ike_fields[] = {
     IKE(IKE_CHILD, BELOW_U8, child.encr, ENCR_NUM),
     IKE(IKE_CHILD, BELOW_U8, child.auth, HASH_NUM),
     IKE(IKE_CHILD, BELOW_U8, child.ah, HASH_NUM),
+    IKE(IKE_CHILD, BELOW_U8, child.comp, COMP_NUM),
     IKE(IKE_CHILD, BELOW_U8, child.mode, MODE_TRANSPORT + 1),
     IKE(IKE_CHILD, SELECTOR, child.sel, 0),
     IKE(IKE_CHILD, ADDR, child.local.a, 0),

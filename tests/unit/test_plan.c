@@ -948,6 +948,36 @@ static void t_manual(void **state)
     conf_free(c);
 }
 
+/* Compression (RFC 3173) is offered by IKE; by hand it is of the innermost SA, by the algorithm's own CPI. */
+static void t_compression(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of("crypto ipsec transform-set L ah-sha256-hmac esp-null esp-md5-hmac comp-lzs\n"
+                            MANUAL(" set session-key inbound esp 300 authenticator " BYTES16
+                                   "\n set session-key outbound esp 301 authenticator " BYTES16 "\n set session-key inbound ah 400 " BYTES32
+                                   "\n set session-key outbound ah 401 " BYTES32 "\n set transform-set L\n", ""),
+                            &c);
+    for (unsigned n = 0; n < 4; n++) {
+        const struct dp_sa_value *v = manual_sa(&p, n);
+        assert_non_null(v);
+        assert_int_equal(v->comp, v->proto == 50 ? COMP_LZS : COMP_NONE);
+        assert_int_equal(v->cpi, v->proto == 50 ? 3 : 0);
+    }
+    plan_free(&p);
+    conf_free(c);
+    p = plan_of("crypto ipsec transform-set D esp-aes esp-sha-hmac comp-deflate\ncrypto ipsec transform-set N esp-aes esp-sha-hmac\n"
+                "crypto map M 10 ipsec-isakmp\n set peer 9.9.9.9\n set transform-set D N\n match address 100\n"
+                "access-list 100 permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255\n" WAN " crypto map M\nend\n",
+                &c);
+    const struct ike_flow_value *f = ike_flow(&p, policy(&p, 0)->flow);
+    assert_int_equal(f->num_transforms, 2);
+    assert_int_equal(f->transform[0].comp, COMP_DEFLATE);
+    assert_int_equal(f->transform[1].comp, COMP_NONE);
+    plan_free(&p);
+    conf_free(c);
+}
+
 /* What lacks something has a flow and no SA: dp drops. Two with the same SPI have none; a map on two links with one local address
  * has its SAs once. */
 static void t_manual_lacks(void **state)
@@ -1876,6 +1906,7 @@ int main(void)
         cmocka_unit_test(t_master_key_of_sections),
         cmocka_unit_test(t_complaints),
         cmocka_unit_test(t_manual),
+        cmocka_unit_test(t_compression),
         cmocka_unit_test(t_manual_lacks),
         cmocka_unit_test(t_hole_refused),
         cmocka_unit_test(t_one_link_one_name),

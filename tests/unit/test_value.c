@@ -109,6 +109,7 @@ static void key_daemon(void **state)
     SPOILED(ike_fault, m, child.encr, ENCR_NUM);
     SPOILED(ike_fault, m, child.auth, HASH_NUM);
     SPOILED(ike_fault, m, child.ah, HASH_NUM);
+    SPOILED(ike_fault, m, child.comp, COMP_NUM);
     SPOILED(ike_fault, m, child.mode, 3);
     SPOILED(ike_fault, m, child.sel.src.a.family, 3);
     SPOILED(ike_fault, m, child.local.a.family, 3);
