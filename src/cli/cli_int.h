@@ -138,7 +138,7 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ---- configuration handlers (cmd_conf_*.c) ---- */
 #define CFG_HANDLERS(H)                                                                              \
     H(hostname) H(keep) H(ipv6_routing) H(domain_lookup) H(enable_secret) H(isakmp_enable)          \
-    H(isakmp_policy) H(isakmp_key) H(invalid_spi) H(keepalive) H(transform_set) H(sa_lifetime) H(sa_replay) H(set_replay)      \
+    H(isakmp_policy) H(isakmp_key) H(invalid_spi) H(keepalive) H(transform_set) H(sa_lifetime) H(sa_replay) H(set_replay) H(sa_idle) H(set_idle)      \
     H(df_bit) H(fragmentation) H(profile) H(map) H(map_local) H(acl_numbered) H(acl_remark)          \
     H(acl_named) H(interface) H(ip_route) H(ipv6_route) H(router_ospf) H(line_mode) H(line_keep)\
     H(dialect) H(username) H(service) H(password_aes) H(master_key) \

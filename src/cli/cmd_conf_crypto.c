@@ -249,6 +249,7 @@ bool cfg_ts_mode(struct cfg *k, const struct match *m)
 {
     struct conf_transform_set *s = k->at;
     s->transport = !m->no && match_has(m, "transport");
+    s->require = !m->no && match_has(m, "require");
     return true;
 }
 
@@ -283,6 +284,12 @@ static u16 replay_window(const struct match *m)
 bool cfg_sa_replay(struct cfg *k, const struct match *m)
 {
     k->c->replay_window = m->no ? CONF_REPLAY_WINDOW : replay_window(m);
+    return true;
+}
+
+bool cfg_sa_idle(struct cfg *k, const struct match *m)
+{
+    k->c->idle_s = m->no ? 0 : (u32)match_number(m, "seconds", 0);
     return true;
 }
 
@@ -395,6 +402,17 @@ bool cfg_set_replay(struct cfg *k, const struct match *m)
     }
     p->has_replay = !m->no;
     p->replay_window = m->no ? 0 : replay_window(m);
+    return true;
+}
+
+bool cfg_set_idle(struct cfg *k, const struct match *m)
+{
+    struct conf_sa_params *p = params(k);
+    if (cfg_manual_refuses(k, m)) {
+        return false;
+    }
+    p->idle_s = m->no ? 0 : (u32)match_number(m, "seconds", 0);
+    p->idle_default = !m->no && match_has(m, "default");
     return true;
 }
 
@@ -516,15 +534,21 @@ bool cfg_map_peer(struct cfg *k, const struct match *m)
     struct addr a;
     if (!addr_parse(&a, match_text(m, "peer") ? match_text(m, "peer") : "")) {
         e->num_peers = m->no ? 0 : e->num_peers;
+        e->default_peer = e->default_peer && !m->no;
         return m->no || cfg_fail(k, m, "peer", "expected the peer's address");
     }
     u8 kept = 0;
+    bool first = e->num_peers && addr_equal(&e->peers[0], &a), none = !e->num_peers || (first && e->num_peers == 1);
+    if (!m->no && match_has(m, "default") && !none) {
+        return cfg_fail(k, m, "default", "only the first peer can be the default; take the others out first");
+    }
     for (u8 i = 0; i < e->num_peers; i++) {
         if (!addr_equal(&e->peers[i], &a)) {
             e->peers[kept++] = e->peers[i];
         }
     }
     e->num_peers = kept;
+    e->default_peer = m->no || first ? e->default_peer && !first : e->default_peer;
     if (m->no) {
         return true;
     }
@@ -535,6 +559,7 @@ bool cfg_map_peer(struct cfg *k, const struct match *m)
         return cfg_fail(k, m, "peer", "at most %d peers in one crypto map entry", CONF_MAX_PEERS);
     }
     e->peers[e->num_peers++] = a;
+    e->default_peer = e->default_peer || match_has(m, "default");
     return true;
 }
 

@@ -173,7 +173,7 @@ struct conf_transform_set {
     enum hash_id auth;
     enum hash_id ah; /* HASH_NONE: no AH */
     enum comp_id comp;
-    bool transport;
+    bool transport, require; /* mode transport [require] */
     bool esn; /* extended sequence numbers */
 };
 enum { CONF_MAX_SETS = 6, CONF_MAX_PEERS = 4, CONF_REPLAY_WINDOW = 64 };
@@ -185,6 +185,8 @@ struct conf_sa_params {
     u16 pfs_group; /* 0: off */
     u32 life_s;    /* 0: the global value */
     u64 life_kb;   /* 0: the global value */
+    u32 idle_s;    /* set security-association idle-time; 0: the global value */
+    bool idle_default; /* the next one begins with the first peer */
     bool has_replay; /* else the global value */
     u16 replay_window; /* 0: off */
     char isakmp_profile[CONF_NAME]; /* set isakmp-profile; "": any */
@@ -214,6 +216,7 @@ struct conf_map_entry {
     struct conf_src acl_src;
     struct addr peers[CONF_MAX_PEERS];
     u8 num_peers;
+    bool default_peer; /* set peer A default: the first */
     struct conf_sa_params sa;
     char description[CONF_NAME];
     char dynamic[CONF_NAME]; /* ipsec-isakmp dynamic: its dynamic map, and then nothing else of the entry counts; "": none */
@@ -404,6 +407,7 @@ struct conf {
     struct secret former
         [CONF_FORMER]; /* master keys before it, the last first, that something saved may need; empty: none */
     u32 life_s;        /* crypto ipsec security-association lifetime; 3600 */
+    u32 idle_s;        /* crypto ipsec security-association idle-time; 0: none */
     u64 life_kb;       /* 4608000 */
     u16 replay_window; /* 64; 0: off */
     enum conf_df df;

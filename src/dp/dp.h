@@ -195,6 +195,7 @@ struct dp_flow_value {
     bool manual;     /* ipsec-manual: its SAs come with the generation and go with it; IKE has no say in it and is not
                         asked */
     u16 path_mtu;    /* towards the peer */
+    u32 idle_s;      /* IKE hears when nothing has gone by its SAs for so long, 0: it does not */
     struct addr local, peer;
     char name[DP_NAME]; /* crypto map tag: "Tunnel0-head-0" */
 };
@@ -354,6 +355,7 @@ enum dp_msg_type {
     DP_SILENT,     /* to ike: u.life: packets go out by this SA and none has come back from its far end, by whichever
                       SA, for so long; told again as long as it stays so */
     DP_HEARD,      /* to ike: u.life: new packets came in by this SA, so its far end lives (RFC 3706 5) */
+    DP_IDLE,       /* to ike: u.number: the flow has SAs and nothing went by them for its idle_s; told again after as long */
 };
 
 struct dp_msg {

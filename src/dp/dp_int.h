@@ -220,6 +220,7 @@ struct flow {
     u64 encaps, decaps, send_errors, recv_errors, drops_in, drops_out;
     struct dp_comp comp;
     u64 seen_out;       /* encaps a second ago */
+    u64 seen_used, used_ms; /* encaps and decaps a second ago, and when that number changed last, or there was no SA */
     struct addr toward; /* the far end that packets go out to */
     u64 alone_ms;       /* since when they do and none comes back from there, 0: answered */
     bool silent;        /* DP_SILENT was said, and nothing has come in from there since */

@@ -495,6 +495,20 @@ static const struct sa *face(struct flow *f)
     return out;
 }
 
+/* tell_idle: nothing went by the flow's SAs for as long as the operator lets them be unused. */
+static void tell_idle(struct dp *dp, struct flow *f)
+{
+    u64 used = f->encaps + f->decaps, now = dp->w.now_ms;
+    struct dp_msg m = {.u.number = f->id};
+    if (used != f->seen_used || (!f->in && !f->out)) {
+        f->seen_used = used;
+        f->used_ms = now;
+    } else if (f->val.idle_s && now - f->used_ms >= (u64)f->val.idle_s * 1000) {
+        f->used_ms = now;
+        (void)dp_tell(dp, FROM_IKE, DP_IDLE, &m); /* lost: said again */
+    }
+}
+
 /* flow_tick: once a second: does anything come back? What goes out unanswered for silence_s is told to
  * IKE, which asks the peer whether it lives; again after as long, while packets still go out. What
  * comes in is told as well: it shows that the peer lives. */
@@ -505,6 +519,7 @@ void flow_tick(struct dp *dp)
         if (f->id == 0 || f->val.manual) { /* nobody to ask */
             continue;
         }
+        tell_idle(dp, f);
         const struct sa *out = face(f);
         bool sent = out && f->encaps != f->seen_out, heard = came_in(dp, f);
         f->seen_out = f->encaps;

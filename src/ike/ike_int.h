@@ -441,6 +441,7 @@ bool todo_pop(struct ike *ike, struct todo *out); /* the oldest; false: nothing 
 void session_settle(struct ike *ike);
 void session_tick(struct ike *ike, u64 now); /* everything that is due */
 void session_silent(struct ike *ike, const struct dp_life_value *l); /* DP_SILENT */
+void session_idle(struct ike *ike, u32 flow);                        /* DP_IDLE */
 void session_heard(struct ike *ike, const struct dp_life_value *l);  /* DP_HEARD */
 void session_refused(struct ike *ike, const struct dp_expire_value *e); /* DP_SA_REFUSED */
 void session_moved(struct ike *ike, const struct dp_moved_value *m);    /* DP_MOVED */

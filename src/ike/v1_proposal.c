@@ -226,8 +226,8 @@ static unsigned p2_compare(const struct sa_core *c, const struct ike_flow_value 
             natt_udp(c) ? "one in" : "none in",
             natt_udp(c) ? "a NAT stands between" : "no NAT stands between")
     /* around ESP, AH has no outer header of its own: some call that tunnel mode and some transport */
-    bool around = proto == PROTO_AH && set->encr;
-    DIFFERS(!around && o->mode && o->mode != set->mode && !f->any_mode,
+    bool around = proto == PROTO_AH && set->encr, either = (f->any_mode || set->mode == MODE_TRANSPORT) && !set->require;
+    DIFFERS(!around && o->mode && o->mode != set->mode && !either,
             "offered %s, transform set %s wants %s", mode_name(o->mode), set->name,
             mode_name(set->mode))
     DIFFERS(f->pfs_group && o->group != f->pfs_group,

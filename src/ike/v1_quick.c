@@ -337,8 +337,11 @@ static bool answer_ok(struct ike *ike, const struct ike_sa *sa, const struct flo
                       const struct isakmp_msg *answer, struct p2_choice *out, struct draft *d)
 {
     char detail[160];
-    struct ike_flow_value offer = f->v;
-    offer.any_mode = false; /* the answer must be what we offered */
+    struct ike_flow_value offer = f->v, all;
+    for (unsigned n = 0; n < offer.num_transforms; n++) {
+        offer.transform[n].require = true; /* the answer must be what we offered */
+    }
+    all = offer;
     struct isakmp_msg only = *answer;
     const struct isakmp_msg *m = &only;
     const struct isakmp_sa *a = &m->sa;
@@ -347,16 +350,14 @@ static bool answer_ok(struct ike *ike, const struct ike_sa *sa, const struct flo
         u8 proposal, transform;
         p2_place(&f->v, n, &proposal, &transform);
         if (a->proposal[0].number == proposal && a->transform[0].number == transform) {
-            offer.transform[0] = f->v.transform[n];
+            offer.transform[0] = all.transform[n];
             offer.num_transforms = 1;
             if (p2_select(ike, sa, &offer, m, out, d)) {
                 return true;
             }
         }
     }
-    offer = f->v;
-    offer.any_mode = false;
-    if (one && p2_select(ike, sa, &offer, m, out, d)) {
+    if (one && p2_select(ike, sa, &all, m, out, d)) {
         return true;
     }
     snprintf(detail, sizeof detail, "%.150s", d->why ? d->detail : "number of transforms");

@@ -98,6 +98,7 @@ struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct 
     v->life_s = p->life_s ? p->life_s : k->c->life_s;
     v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
     v->pfs_group = p->pfs_group;
+    v->idle_default = p->idle_s && p->idle_default;
     v->replay_window = p->has_replay ? p->replay_window : k->c->replay_window;
     str_copy(v->profile, sizeof v->profile, p->isakmp_profile);
     str_copy(v->map, sizeof v->map, tag);
@@ -113,9 +114,19 @@ struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct 
             t->comp = (u8)s->comp;
             t->esn = s->esn;
             t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
+            t->require = s->require;
         }
     }
     return v;
+}
+
+bool planner_between_peers(const struct conf_map_entry *e, const struct addr *local, const struct selector *s)
+{
+    bool peer = false;
+    for (unsigned n = 0; n < e->num_peers; n++) {
+        peer = peer || addr_equal(&s->dst.a, &e->peers[n]);
+    }
+    return peer && addr_equal(&s->src.a, local) && s->src.len == addr_bits(&s->src.a) && s->dst.len == addr_bits(&s->dst.a);
 }
 
 struct planner_flow planner_flow_ends(struct planner *k, u32 id, const char *tag, const char *iface, const struct addr *local,
@@ -150,6 +161,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
                                  const struct addr *peer, const struct selector *sel)
 {
     struct planner_flow ends = planner_flow_ends(k, id, tag, iface, local, peer, sel);
+    ends.dp->idle_s = p->idle_s ? p->idle_s : k->c->idle_s;
     ends.ike = planner_ike_flow(k, id, p, tag, iface, local, sel);
     ends.ike->peer[0] = *peer;
     ends.ike->num_peers = 1;
@@ -272,6 +284,7 @@ static void tunnel_flow(struct planner *k, const struct conf_if *i, struct dp_tu
     v->tunnel_if = true;
     v->any_mode = i->tun.mode != CTM_IPSEC_IPV4 && i->tun.mode != CTM_IPSEC_IPV6;
     v->always_up = !v->any_mode;
+    f.dp->idle_s = v->always_up ? 0 : f.dp->idle_s; /* what is always up is never idle */
     if (i->tun.source_if[0]) { /* IOS names the source interface here, with its own MTU */
         const struct conf_if *src = conf_if_find(k->c, i->tun.source_if);
         str_copy(f.cli->mtu_if, sizeof f.cli->mtu_if, i->tun.source_if);

@@ -70,6 +70,9 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
 /* planner_flow_ends: the same without ike, which has no part in it: .ike is NULL. */
 struct planner_flow planner_flow_ends(struct planner *k, u32 id, const char *tag, const char *iface, const struct addr *local,
                                       const struct addr *peer, const struct selector *sel);
+/* planner_between_peers: what the line covers is what the entry's two ends say to each other: transport mode is for that alone
+ * (RFC 4301 4.1), and IOS takes tunnel mode for everything else. */
+bool planner_between_peers(const struct conf_map_entry *e, const struct addr *local, const struct selector *s);
 /* planner_manual (plan_manual.c): the SAs of an entry with keys by hand, whose flow that is (borrowed until then). None: it
  * lacks something, and its flow drops. */
 void planner_manual(struct planner *k, const struct conf_map_entry *e, const struct selector *sel,

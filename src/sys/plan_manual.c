@@ -32,7 +32,7 @@ static void sa(struct planner *k, const struct pair *x, enum conf_way way, bool 
     v->conn_id = ++k->num_manual;
     v->dir = way == CONF_OUT ? SA_OUT : SA_IN;
     v->proto = ah ? 51 : 50;
-    v->mode = x->s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
+    v->mode = x->s->transport && planner_between_peers(x->e, &f.local, x->sel) ? MODE_TRANSPORT : MODE_TUNNEL;
     v->encr = (u8)(ah ? ENCR_NONE : x->s->encr);
     v->auth = (u8)auth;
     if (x->s->comp && !(ah && x->s->encr)) { /* of the innermost; nobody has negotiated a CPI (RFC 3173 3.3) */

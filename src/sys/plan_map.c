@@ -105,9 +105,13 @@ static u32 protect(struct lines *l, const struct conf_map_entry *e, const struct
     if (!e->sa.isakmp_profile[0]) {
         str_copy(f.ike->profile, sizeof f.ike->profile, l->map->isakmp_profile);
     }
+    f.ike->default_peer = e->default_peer;
     f.ike->num_peers = (u8)MIN(e->num_peers, IKE_MAX_PEERS);
     for (unsigned n = 0; n < f.ike->num_peers; n++) {
         f.ike->peer[n] = e->peers[n];
+    }
+    for (unsigned n = 0; n < f.ike->num_transforms && !planner_between_peers(e, &local, &ace->sel); n++) {
+        f.ike->transform[n].mode = MODE_TUNNEL;
     }
     planner_sa_ports(k, f.ike, e->peers[0].family);
     return flow;

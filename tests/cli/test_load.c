@@ -78,6 +78,7 @@ static void errors_say_where(void **state)
     rejects("crypto ipsec transform-set T ah-sha-hmac esp-sha-hmac\n",
             "R9.cfg:1:28: error:", "an ESP cipher is missing");
     rejects("crypto ipsec transform-set T ah-sha-hmac esp-null\n", "R9.cfg:1:28: error:", "protects nothing");
+    rejects("crypto map M 10 ipsec-isakmp\n set peer 9.9.9.8\n set peer 9.9.9.9 default\n", "R9.cfg:3:19: error:", "only the first peer");
     rejects("crypto ipsec transform-set T comp-lzs\n", "R9.cfg:1:28: error:", "protects nothing by itself");
     rejects("crypto ipsec transform-set T esp-aes esp-sha-hmac comp-lzs comp-deflate\n", "R9.cfg:1:60: error:", "one compression");
     rejects("crypto ipsec transform-set T esp-aes\n esn\n", "R9.cfg:2:2: error:", "need an authenticator");

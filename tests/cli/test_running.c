@@ -51,6 +51,10 @@ static void other_values(void **state)
     static const char *const texts[] = {
         "crypto ipsec security-association replay disable\n",
         "crypto ipsec security-association replay window-size 128\n",
+        "crypto ipsec security-association idle-time 600\n",
+        "crypto ipsec profile P\n set security-association idle-time 60 default\n",
+        "crypto ipsec transform-set T esp-aes esp-sha-hmac\n mode transport require\n",
+        "crypto map M 10 ipsec-isakmp \n set peer 9.9.9.9 default\n set peer 9.9.9.8\n set security-association idle-time 90\n",
         "crypto ipsec profile P\n set security-association replay disable\n",
         "crypto ipsec df-bit set\n",
         "crypto isakmp policy 1\n encr aes\n hash sha256\n group 19\n",

@@ -158,6 +158,7 @@ static void t_what_is_wrong(void **state)
         u8 bomb[1400] = {IPPROTO_IPIP_, 0, CPI >> 8, CPI & 0xff};
         text(&t, bomb, 3); /* no whole header */
         assert_int_equal(rig_drops(t.b, DROP_IPCOMP), 1);
+        assert_true(rig_said(t.b, "its header is cut short"));
         bomb[3] ^= 1;
         rig_quiet(t.b);
         text(&t, bomb, 40); /* another CPI */

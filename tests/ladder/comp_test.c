@@ -51,6 +51,7 @@ static void compressed(void **state)
             same_ends(w, inner, mode);
             const struct dp_sa_value *in = half_of(&w->s[A], inner, SA_IN), *out = half_of(&w->s[A], inner, SA_OUT);
             assert_int_equal(in->comp, comp);
+            assert_int_equal(in->cpi, CONTAINER_OF(w->s[A].ike->children.next, struct child, link)->cpi_in);
             assert_in_range(in->cpi, 256, 61439);
             assert_in_range(out->cpi, 256, 61439);
             assert_true(in->cpi != out->cpi);

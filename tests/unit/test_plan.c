@@ -278,7 +278,7 @@ static void t_map_lines(void **state)
     assert_int_equal(f->pfs_group, 5);
     assert_int_equal(g->pfs_group, 0);
     assert_int_equal(f->num_transforms, 2);
-    assert_int_equal(f->transform[0].mode, MODE_TRANSPORT);
+    assert_int_equal(f->transform[0].mode, MODE_TUNNEL); /* transport mode is for what the peers say to each other */
     assert_int_equal(f->transform[1].mode, MODE_TUNNEL);
     assert_int_equal(f->replay_window, 512);
     assert_int_equal(g->replay_window, 64);
@@ -939,11 +939,40 @@ static void t_manual(void **state)
         assert_int_equal(v->with_proto, ah ? 0 : 51);
         assert_int_equal(v->with_spi, ah ? 0u : 400u + way);
         assert_int_equal(v->inside, ah ? 50 : 0);
-        assert_int_equal(v->mode, MODE_TRANSPORT);
+        assert_int_equal(v->mode, ah ? MODE_TRANSPORT : MODE_TUNNEL); /* `mode transport` is for the peers' own packets */
         assert_int_equal(v->auth_key.len, ah ? 32 : 16);
         assert_int_equal(v->encr_key.len, 0);
     }
     assert_true(has_port(&p, AF_V4, 51));
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* Transport mode is for what the ends say to each other, whichever of the peers it is; and what else a flow is told. */
+static void t_flow_details(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of("crypto ipsec security-association idle-time 900\ncrypto ipsec transform-set T esp-aes esp-sha-hmac\n"
+                            " mode transport require\ncrypto ipsec transform-set U esp-3des esp-sha-hmac\n mode transport\n"
+                            "crypto map M 10 ipsec-isakmp\n set peer 9.9.9.9 default\n set peer 9.9.9.8\n set transform-set T U\n"
+                            " match address 100\n"
+                            "crypto map M 20 ipsec-isakmp\n set peer 9.9.9.9\n set transform-set U\n match address 101\n"
+                            " set security-association idle-time 60 default\n"
+                            "access-list 100 permit gre host 1.1.1.1 host 9.9.9.8\naccess-list 100 permit ip host 1.1.1.1 host 9.9.9.7\n"
+                            "access-list 101 permit ip 1.1.1.0 0.0.0.255 host 9.9.9.9\n" WAN " crypto map M\nend\n",
+                            &c);
+    const struct ike_flow_value *peers = ike_flow(&p, policy(&p, 0)->flow), *other = ike_flow(&p, policy(&p, 1)->flow),
+                                *net = ike_flow(&p, policy(&p, 2)->flow);
+    assert_int_equal(peers->transform[0].mode, MODE_TRANSPORT);
+    assert_int_equal(peers->transform[1].mode, MODE_TRANSPORT);
+    assert_true(peers->transform[0].require && !peers->transform[1].require);
+    assert_int_equal(other->transform[0].mode, MODE_TUNNEL);
+    assert_int_equal(net->transform[0].mode, MODE_TUNNEL);
+    assert_true(peers->default_peer && !net->default_peer);
+    assert_true(!peers->idle_default && net->idle_default);
+    assert_int_equal(dp_flow(&p, policy(&p, 0)->flow)->idle_s, 900);
+    assert_int_equal(dp_flow(&p, policy(&p, 2)->flow)->idle_s, 60);
     plan_free(&p);
     conf_free(c);
 }
@@ -1907,6 +1936,7 @@ int main(void)
         cmocka_unit_test(t_complaints),
         cmocka_unit_test(t_manual),
         cmocka_unit_test(t_compression),
+        cmocka_unit_test(t_flow_details),
         cmocka_unit_test(t_manual_lacks),
         cmocka_unit_test(t_hole_refused),
         cmocka_unit_test(t_one_link_one_name),
