@@ -154,7 +154,8 @@ static void running_entry(struct strbuf *o, const struct conf *c, const struct c
         sb_addf(o, " description %s\n", e->description);
     }
     for (unsigned i = 0; i < e->num_peers; i++) {
-        sb_addf(o, " set peer %s%s\n", addr_str(a, &e->peers[i]), i == 0 && e->default_peer ? " default" : "");
+        sb_addf(o, " set peer %s%s%s\n", cli_peer(a, &e->peers[i]), e->peers[i].dynamic ? " dynamic" : "",
+                i == 0 && e->default_peer ? " default" : "");
     }
     running_session_keys(o, c, e);
     running_params(o, &e->sa);
@@ -445,6 +446,15 @@ void cli_running(struct strbuf *o, const struct conf *c)
     sb_addf(o, "hostname %s\n!\n", c->hostname);
     running_secrets(o, c);
     sb_add(o, c->ip_domain_lookup_off ? "no ip domain lookup\n" : "");
+    CONF_FOR(struct conf_host, h, &c->hosts)
+    {
+        char a[ADDR_STR];
+        sb_addf(o, "ip host %s %s\n", h->name, addr_str(a, &h->a));
+    }
+    for (unsigned i = 0; i < c->num_name_servers; i++) {
+        char a[ADDR_STR];
+        sb_addf(o, "ip name-server %s\n", addr_str(a, &c->name_server[i]));
+    }
     if (c->domain[0]) {
         sb_addf(o, "ip domain name %s\n", c->domain);
     }

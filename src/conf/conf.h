@@ -206,6 +206,17 @@ struct conf_session_key {
     u32 spi; /* 0: none */
     char cipher[CONF_HEX], auth[CONF_HEX]; /* "": not said; of AH: auth alone */
 };
+enum { CONF_HOST = 64, CONF_MAX_NAMESERVERS = 6 };
+struct conf_peer { /* set peer */
+    struct addr a;        /* AF_NONE: the name's, whatever that is at the time */
+    char name[CONF_HOST]; /* "": none */
+    bool dynamic;         /* the word is kept; a name is followed with it or without */
+};
+struct conf_host { /* ip host */
+    struct list link;
+    char name[CONF_HOST];
+    struct addr a;
+};
 struct conf_map_entry {
     struct list link; /* ordered by seq */
     struct conf_src src;
@@ -214,7 +225,7 @@ struct conf_map_entry {
     struct conf_session_key esp[2], ah[2];
     char acl[CONF_NAME];
     struct conf_src acl_src;
-    struct addr peers[CONF_MAX_PEERS];
+    struct conf_peer peers[CONF_MAX_PEERS];
     u8 num_peers;
     bool default_peer; /* set peer A default: the first */
     struct conf_sa_params sa;
@@ -414,6 +425,9 @@ struct conf {
     bool frag_after;
     bool dialect_15; /* adit dialect 15: output in the 15.x form */
     bool ip_domain_lookup_off;
+    struct list hosts; /* conf_host */
+    struct addr name_server[CONF_MAX_NAMESERVERS];
+    unsigned num_name_servers;
     unsigned typing; /* consoles in configuration mode: conf_typing, conf_typed, conf_hung_up */
     u32 taken, held; /* lines ever taken from what is covered, and held for that (cover.c) */
     bool unfinished; /* a console hung up in the middle of a change: what is held stays until conf_whole */
@@ -444,6 +458,9 @@ struct conf_pool *conf_pool_find(const struct conf *c, const char *name);
 /* conf_list_local: a kept line `aaa WHAT NAME ...` says that this router's own users and groups answer; what: "authentication
  * login", "authorization network". */
 bool conf_list_local(const struct conf *c, const char *what, const char *name);
+/* conf_host_find: `ip host`, in whatever case (RFC 4343). conf_peer_equal: the same address, or the same name. */
+struct conf_host *conf_host_find(const struct conf *c, const char *name);
+bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b);
 /* conf_local_address: AF_NONE: any, or the interface has no address. */
 struct addr conf_local_address(const struct conf *c, const struct conf_local *l);
 /* conf_fqdn: host name and domain. Returns out. */

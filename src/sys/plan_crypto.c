@@ -120,15 +120,6 @@ struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct 
     return v;
 }
 
-bool planner_between_peers(const struct conf_map_entry *e, const struct addr *local, const struct selector *s)
-{
-    bool peer = false;
-    for (unsigned n = 0; n < e->num_peers; n++) {
-        peer = peer || addr_equal(&s->dst.a, &e->peers[n]);
-    }
-    return peer && addr_equal(&s->src.a, local) && s->src.len == addr_bits(&s->src.a) && s->dst.len == addr_bits(&s->dst.a);
-}
-
 struct planner_flow planner_flow_ends(struct planner *k, u32 id, const char *tag, const char *iface, const struct addr *local,
                                       const struct addr *peer, const struct selector *sel)
 {

@@ -131,6 +131,14 @@ static u8 link_number(void *ctx, const char *link)
     return strcmp(link, "Fa0-1") == 0 ? 3 : strcmp(link, "Fa1-0") == 0 ? 1 : 0;
 }
 
+static const char *known_name; /* to DNS: it is 9.9.9.7 */
+static bool resolve(void *ctx, const char *name, struct addr *out)
+{
+    (void)ctx;
+    *out = addr_v4(0x09090907);
+    return known_name && strcmp(name, known_name) == 0;
+}
+
 static struct plan_list met = {.size = sizeof(struct plan_client)}; /* the clients that the world knows */
 
 static struct plan derived(const struct conf *c)
@@ -140,6 +148,7 @@ static struct plan derived(const struct conf *c)
                            .console_name = console_name,
                            .flow_id = flow_id,
                            .clients = &met,
+                           .resolve = resolve,
                            .link_number = link_number};
     plan_init(&p);
     assert_int_equal(plan_derive(&p, c, &w), !routes_untold);
@@ -975,6 +984,46 @@ static void t_flow_details(void **state)
     assert_int_equal(dp_flow(&p, policy(&p, 2)->flow)->idle_s, 60);
     plan_free(&p);
     conf_free(c);
+}
+
+/* Peers by name: what nobody knows is no peer; with none at all the lines drop. A key of a name is found by its address as well. */
+static void t_names(void **state)
+{
+    (void)state;
+    static const char text[] = "crypto isakmp key one hostname far.example.net\ncrypto isakmp key two hostname near.example.net\n"
+                               "ip host NEAR.example.net 9.9.9.5\ncrypto ipsec transform-set T esp-aes esp-sha-hmac\n mode transport\n"
+                               "crypto map M 10 ipsec-isakmp\n set peer far.example.net dynamic default\n set peer %s\n set transform-set T\n"
+                               " match address 100\naccess-list 100 permit gre host 1.1.1.1 host 9.9.9.7\n" WAN " crypto map M\nend\n";
+    for (unsigned i = 0; i < 4; i++) {
+        struct conf *c;
+        char whole[2048];
+        snprintf(whole, sizeof whole, text, i & 1 ? "near.example.net" : "other.example.net");
+        known_name = i & 2 ? "far.example.net" : NULL;
+        struct plan p = plan_of(whole, &c);
+        const struct ike_flow_value *f = ike_flow(&p, policy(&p, 0)->flow);
+        if (i == 0) {
+            assert_null(f);
+            assert_int_equal(dp_flow(&p, policy(&p, 0)->flow)->peer.family, AF_NONE);
+        } else {
+            assert_non_null(f);
+            assert_int_equal(f->num_peers, i == 3 ? 2 : 1);
+            assert_int_equal(addr_v4_host(&f->peer[0]), i & 2 ? 0x09090907 : 0x09090905);
+            assert_int_equal(f->default_peer, i & 2 ? 1 : 0); /* it is the first that is */
+            assert_int_equal(f->transform[0].mode, i & 2 ? MODE_TRANSPORT : MODE_TUNNEL);
+        }
+        unsigned named = 0, placed = 0;
+        const struct ike_msg *m = p.ike.items;
+        for (size_t n = 0; n < p.ike.num; n++) {
+            bool psk = m[n].type == IKE_CFG_PSK;
+            named += psk && m[n].u.psk.name[0];
+            placed += psk && !m[n].u.psk.name[0] && m[n].u.psk.peer.len == 32;
+        }
+        assert_int_equal(named, 2);
+        assert_int_equal(placed, i & 2 ? 2 : 1);
+        plan_free(&p);
+        conf_free(c);
+    }
+    known_name = NULL;
 }
 
 /* Compression (RFC 3173) is offered by IKE; by hand it is of the innermost SA, by the algorithm's own CPI. */
@@ -1936,6 +1985,7 @@ int main(void)
         cmocka_unit_test(t_complaints),
         cmocka_unit_test(t_manual),
         cmocka_unit_test(t_compression),
+        cmocka_unit_test(t_names),
         cmocka_unit_test(t_flow_details),
         cmocka_unit_test(t_manual_lacks),
         cmocka_unit_test(t_hole_refused),
