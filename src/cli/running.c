@@ -267,7 +267,7 @@ static void running_tunnel(struct strbuf *o, const struct conf_if *i)
         sb_addf(o, " tunnel tos %u\n", t->tos);
     }
     if (t->profile[0]) {
-        sb_addf(o, " tunnel protection ipsec profile %s\n", t->profile);
+        sb_addf(o, " tunnel protection ipsec profile %s%s\n", t->profile, t->shared ? " shared" : "");
     }
 }
 

@@ -316,6 +316,7 @@ struct conf_tunnel {
     u32 key;
     u8 ttl, tos;             /* ttl 0: the default, 255 */
     char profile[CONF_NAME]; /* tunnel protection ipsec profile */
+    bool shared;             /* by the same SAs as all tunnels with these ends, that profile and the word */
     struct conf_src profile_src;
 };
 struct conf_if {

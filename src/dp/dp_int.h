@@ -210,7 +210,7 @@ struct flow {
     struct dp_flow_value val;
     struct sa *out, *in;               /* newest first; borrowed from dp->sas */
     struct addr met;                   /* the far end of the SA that came last, AF_NONE: none yet */
-    struct tunnel *tun;                /* the tunnel it protects, or NULL */
+    struct tunnel *tun;                /* the tunnel it protects, or the first of them (next_shared), or NULL */
     struct pkt *held_head, *held_tail; /* owned: packets that wait for an SA */
     u32 held;
     u64 asked_ms;    /* last ACQUIRE, 0: never */
@@ -234,6 +234,7 @@ struct tunnel {
     bool used;
     struct dp_tunnel_value val;
     struct flow *flow; /* or NULL */
+    struct tunnel *next_shared; /* borrowed: another one that goes by the same flow (tunnel protection ... shared), or NULL */
     u8 encap_len;      /* outer header and GRE */
     u8 proto;          /* outer protocol: 47, 4, 41; 0 for VTI */
     u16 gre_flags;

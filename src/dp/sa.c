@@ -50,14 +50,19 @@ static u16 plain_mtu(const struct sa *sa, u16 mtu)
                         v->mode == MODE_TRANSPORT);
 }
 
+static void tell_tunnels(struct flow *f)
+{
+    for (struct tunnel *t = f->tun; t; t = t->next_shared) {
+        mtu_tunnel(t);
+    }
+}
+
 void flow_remtu(struct flow *f)
 {
     for (struct sa *sa = f->out; sa; sa = sa->next_flow) {
         sa->h.plain_mtu = plain_mtu(sa, flow_path_mtu(f));
     }
-    if (f->tun) {
-        mtu_tunnel(f->tun);
-    }
+    tell_tunnels(f);
 }
 
 /* ---- looking up ------------------------------------------------------------------------------ */
@@ -386,8 +391,8 @@ void sa_expire(struct dp *dp, struct sa *sa, bool hard)
                                                          .spi = sa->val.spi,
                                                          .left = UINT32_MAX - sa->h.seq});
     }
-    if (hard && sa->h.flow->tun) {
-        mtu_tunnel(sa->h.flow->tun);
+    if (hard) {
+        tell_tunnels(sa->h.flow);
     }
 }
 

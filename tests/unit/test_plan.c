@@ -1026,6 +1026,40 @@ static void t_names(void **state)
     known_name = NULL;
 }
 
+/* `shared`: one flow for the tunnels between the same ends; without the word, with other ends or another profile, one each. */
+static void t_shared_tunnels(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(
+        HEAD "crypto ipsec profile P\n set transform-set T\ncrypto ipsec profile Q\n set transform-set T\n" WAN
+#define SHARED(n, dst, profile)                                                                                              \
+    "interface Tunnel" #n "\n tunnel source FastEthernet0/1\n tunnel destination " dst "\n tunnel key " #n "\n"            \
+    " tunnel protection ipsec profile " profile "\n"
+        SHARED(1, "9.9.9.9", "P shared") SHARED(2, "9.9.9.9", "P shared") SHARED(3, "9.9.9.8", "P shared") SHARED(4, "9.9.9.9", "Q shared")
+            SHARED(5, "9.9.9.9", "P") "end\n",
+        &c);
+    u32 flow[6] = {0};
+    unsigned flows = 0;
+    const struct dp_msg *m = p.dp.items;
+    for (size_t i = 0; i < p.dp.num; i++) {
+        if (m[i].type == DP_CFG_TUNNEL) {
+            flow[m[i].u.tunnel.key] = m[i].u.tunnel.flow;
+        }
+        flows += m[i].type == DP_CFG_FLOW;
+    }
+    assert_int_equal(flow[1], flow[2]);
+    for (unsigned i = 2; i < 6; i++) {
+        for (unsigned k = i + 1; k < 6; k++) {
+            assert_int_not_equal(flow[i], flow[k]);
+        }
+    }
+    assert_int_equal(flows, 4);
+    assert_non_null(ike_flow(&p, flow[1]));
+    plan_free(&p);
+    conf_free(c);
+}
+
 /* Compression (RFC 3173) is offered by IKE; by hand it is of the innermost SA, by the algorithm's own CPI. */
 static void t_compression(void **state)
 {
@@ -1985,6 +2019,7 @@ int main(void)
         cmocka_unit_test(t_complaints),
         cmocka_unit_test(t_manual),
         cmocka_unit_test(t_compression),
+        cmocka_unit_test(t_shared_tunnels),
         cmocka_unit_test(t_names),
         cmocka_unit_test(t_flow_details),
         cmocka_unit_test(t_manual_lacks),
