@@ -263,7 +263,11 @@ static void channel(struct dns *d, const struct conf *c)
         (void)ares_set_servers_csv(d->channel, servers);
     }
     LIST_FOR (it, &d->names) {
-        CONTAINER_OF(it, struct name, link)->due_ms = 0;
+        struct name *n = CONTAINER_OF(it, struct name, link);
+        n->due_ms = 0;
+        if (!d->open) { /* no memory, or a resolv.conf that cannot be read; tried again with the next look */
+            in_vain(d, n, "the resolver cannot be started");
+        }
     }
 }
 
