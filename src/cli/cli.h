@@ -169,6 +169,7 @@ struct cli_show {
     struct strbuf *out;
 };
 void cli_show_isakmp_sa(const struct cli_show *w);
+void cli_show_isakmp_sa_detail(const struct cli_show *w);
 void cli_show_isakmp_policy(const struct cli_show *w);
 void cli_show_isakmp_peers(const struct cli_show *w);
 void cli_show_isakmp_key(const struct cli_show *w);

@@ -116,7 +116,7 @@ struct conf_isakmp_peer { /* crypto isakmp peer address A */
     char endpoint_text[CONF_NAME], description[CONF_NAME];
 };
 
-enum { CONF_AUTH_ECDSA = 9 };
+enum { CONF_AUTH_ECDSA = 9, CONF_AUTH_HYBRID = 64221 };
 
 /* ---- certificates and keys (pki.c) --------------------------------------------------------------- */
 

@@ -124,7 +124,7 @@ static void too_many_guests(struct ike *ike, struct ike_sa *sa)
         oldest = CONTAINER_OF(ike->guests.next, struct ike_sa, guest_link);
     }
     report(ike, oldest, &oldest->remote.a, XCH_MAIN, WHY_LIMIT,
-           "more negotiations wait for message 5 than adit keeps; this one is the oldest");
+           "more negotiations wait for message 5, or for a user behind hybrid authentication, than adit keeps; this one is the oldest");
     struct half_open *half = oldest->half;
     sa_free(ike, oldest);
     half_open_left(ike, half);

@@ -25,7 +25,9 @@ enum {
     IKE_AUTH_ECDSA_256 = 9, /* RFC 4754; of a policy: any of the three */
     IKE_AUTH_ECDSA_384 = 10,
     IKE_AUTH_ECDSA_521 = 11,
-    IKE_AUTH_XAUTH_PSK = 65001 /* XAUTHInitPreShared: who begins proves a user, too (xauth-02) */
+    IKE_AUTH_HYBRID_RSA = 64221, /* HybridInitRSA: who answers signs, who begins proves a user alone (hybrid-auth-05) */
+    IKE_AUTH_XAUTH_PSK = 65001, /* XAUTHInitPreShared: who begins proves a user, too (xauth-02) */
+    IKE_AUTH_XAUTH_RSA = 65005  /* XAUTHInitRSA: the same with signatures */
 }; /* Authentication-Method values, RFC 2409 appendix A */
 
 /* A trustpoint; its certificates and key come as records (ike_ctl_parts). */
@@ -191,7 +193,7 @@ struct ike_sa_info {
     u16 auth, group;
     u32 life_s, left_s;
     char id[64];   /* the peer's phase 1 identity as text, "" before it is known */
-    bool dpd, nat; /* capabilities */
+    bool dpd, nat, xauth, config; /* capabilities; config: it was given an address, or asked for one of us */
     char profile[IKE_NAME];
     u32 policy;    /* priority of our policy that matched */
     u32 num_children;

@@ -581,7 +581,7 @@ struct far_end {
     char name[IKE_ID_TEXT]; /* what it calls itself, where that is known before the keys; "": it is not */
     const char *keyring; /* borrowed: the only one that counts; NULL: any */
     const char *profile; /* borrowed: of an isakmp profile, "": none */
-    bool we_begin;
+    bool we_begin, known; /* known: which profile it belongs to, or that it is of none */
 };
 /* far_end_of: of an SA, as far as its draft knows it. */
 struct far_end far_end_of(const struct ike *ike, const struct ike_sa *sa, const struct sa_core *c);
@@ -656,6 +656,8 @@ const struct ike_self *profile_self(const struct ike *ike, const char *profile, 
 const struct ike_peer_value *profile_peer(const struct ike *ike, const struct addr *peer); /* NULL: nothing is configured */
 /* profile_client: what who begins phase 1 with us there, and belongs to that profile, meets; NULL: nothing of its own. */
 const struct ike_client_value *profile_client(const struct ike *ike, const char *profile, const struct addr *local);
+/* profile_asks: a user is asked for there. known: of that profile; else of any that who begins with us may turn out to belong to. */
+bool profile_asks(const struct ike *ike, const char *profile, const struct addr *local, bool known);
 const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa); /* by the peer's name; NULL: none, or it is not to be told */
 bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer);
 

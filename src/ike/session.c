@@ -16,6 +16,14 @@ static struct ike_sa *live(struct ike *ike, u32 number)
 
 /* ---- phase 1 ---- */
 
+/* ready: whoever waited for it goes on. */
+static void ready(struct ike *ike, struct ike_sa *sa)
+{
+    sa->peer->contacted = true;
+    live_arm(ike, sa);
+    flow_p1_up(ike, sa);
+}
+
 static void p1_up(struct ike *ike, struct ike_sa *sa)
 {
     u64 now = env_now_ms(ike->clock);
@@ -26,14 +34,12 @@ static void p1_up(struct ike *ike, struct ike_sa *sa)
     sa->expire_ms = now + life;
     sa->rekey_ms = sa->expire_ms - MIN(early, life / 3);
     sa_arm(ike, sa);
-    live_arm(ike, sa);
     natt_keepalive(ike, sa);
-    sa->peer->contacted = true;
     sa->fail[0] = 0;
     trace_input(ike, sa, sa->c.conn_id, 0, "IKE_MESG_INTERNAL", "IKE_PHASE1_COMPLETE");
     trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_P1_COMPLETE, XS_P1_COMPLETE, false);
     if (sa_ready(sa)) {
-        flow_p1_up(ike, sa);
+        ready(ike, sa);
     } else if (sa->c.xauth == XAUTH_WANTED) {
         cfg_start(ike, sa, ASK_USER);
     } else if (sa->c.xauth == XAUTH_CLIENT) { /* the gateway asks now; if it does not, our last message may have got lost */
@@ -497,7 +503,7 @@ static void settle_sa(struct ike *ike, const struct todo *t, struct ike_sa *sa)
         if (sa->greeted) {
             initial_contact(ike, sa);
         }
-        flow_p1_up(ike, sa);
+        ready(ike, sa);
         break;
     case TODO_P1_SPENT: rekey(ike, sa); break;
     case TODO_CONTACT: initial_contact(ike, sa); break;
@@ -600,8 +606,9 @@ static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
     }
     if (sa->main.c.state == XS_I_MM5) {
         report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_UNHEARD,
-               sig_kind(sa->c.auth)
+               sig_we_sign(&sa->c)
                    ? "no answer to message 5, which proves who we are; does the peer accept our certificate?"
+               : sig_kind(sa->c.auth) ? "no answer to message 5, which says who we are; does the gateway take our identity?"
                    : "no answer to message 5, which proves who we are; do the pre-shared keys differ?");
     }
     return false;

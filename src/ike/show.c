@@ -39,6 +39,8 @@ static void show_sa(struct ike *ike, const struct ike_sa *sa, u32 tag)
     str_copy(i->id, sizeof i->id, sa_authed(sa) ? sa->c.peer_name : "");
     i->dpd = ike->conf->global.keepalive_s && live_speaks(sa);
     i->nat = sa->c.nat;
+    i->xauth = sa->c.xauth != XAUTH_NONE;
+    i->config = sa->c.client.family != AF_NONE;
     str_copy(i->profile, sizeof i->profile, sa->c.profile);
     i->policy = sa->c.policy;
     i->num_children = sa->deleted ? 0 : sa->peer->num_children;

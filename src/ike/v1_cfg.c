@@ -7,6 +7,7 @@
  *   XAUTH, we are the gateway:  REQUEST user, password -->  <-- REPLY   SET status -->  <-- ACK
  *   mode configuration:         <-- REQUEST address, ...    REPLY -->
  */
+#include "ike/unproved.h"
 #include "ike/v1.h"
 
 /* ---- reading ---- */
@@ -91,6 +92,10 @@ static enum verdict answered(struct ike *ike, const struct ike_sa *sa, const str
                              struct draft *d)
 {
     if (m->cfg.type == CFG_REPLY && sa->c.xauth == XAUTH_ASKED) {
+        if (core_unproved(&sa->c) && !budget_take(ike, &sa->remote.a)) { /* anybody may try passwords, and looking at one costs */
+            draft_why(d, WHY_LIMIT, "so many passwords came from this network, by hybrid authentication, that no more are looked at this second");
+            return V_DROP;
+        }
         bool ok = check_user(ike, sa, &m->cfg, d);
         d->sa.xauth = ok ? XAUTH_RIGHT : XAUTH_WRONG;
         if (ok) {

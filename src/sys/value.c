@@ -59,6 +59,8 @@ static const struct field ike_fields[] = {
     IKE(IKE_SA, TEXT, sa.id, ROOM(struct ike_msg, sa.id)),
     IKE(IKE_SA, TRUTH, sa.dpd, 0),
     IKE(IKE_SA, TRUTH, sa.nat, 0),
+    IKE(IKE_SA, TRUTH, sa.xauth, 0),
+    IKE(IKE_SA, TRUTH, sa.config, 0),
     IKE(IKE_SA, TEXT, sa.fail, ROOM(struct ike_msg, sa.fail)),
     IKE(IKE_SA, SECRET, sa.key_e, 0),
     IKE(IKE_SA, SECRET, sa.iv, 0),
