@@ -490,7 +490,7 @@ static const struct {
     {"nat", "Network address translation"}, {"nat-transparency", "Protection through a NAT"},
     {"udp-encapsulation", "In UDP, port 4500"}, {"aggressive", "Aggressive mode"}, {"aggressive-mode", "Aggressive mode"},
     {"client-endpoint", "Who this router says it is"}, {"fqdn", "A fully qualified domain name"},
-    {"initiate", "How phase 1 begins"}, {"ipv4-address", "An IPv4 address"}, {"isakmp-profile", "ISAKMP profile"},
+    {"initiate", "What is begun by us"}, {"ipv4-address", "An IPv4 address"}, {"isakmp-profile", "ISAKMP profile"},
     {"keyring", "Keyring"}, {"pre-shared-key", "A pre-shared key of this keyring"}, {"retry", "Between retries"},
     {"self-identity", "Who this router says it is"}, {"user", "A user's name"},
     {"user-fqdn", "A user at a fully qualified domain name"},

@@ -94,7 +94,7 @@ static void check_client(struct audit *a, const struct conf_client *k, struct co
                  k->authorization);
         say(a, k->authorization_src, false, whose, text);
     }
-    if (k->respond && !k->authorization[0]) {
+    if ((k->respond || k->initiate) && !k->authorization[0]) {
         say(a, src, false, whose, "gives clients no address: it has no `isakmp authorization list`");
     }
 }

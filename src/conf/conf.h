@@ -71,7 +71,7 @@ struct conf_match { /* match identity */
 struct conf_client {
     char authentication[CONF_NAME], authorization[CONF_NAME]; /* lists of aaa; "": none */
     struct conf_src authentication_src, authorization_src, address_src;
-    bool respond, initiate; /* client configuration address; initiate is kept, nothing is pushed */
+    bool respond, initiate; /* client configuration address: who asks is told; who belongs to a group is, unasked */
 };
 struct conf_pool { /* ip local pool: IPv4 */
     struct list link;

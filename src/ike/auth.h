@@ -5,7 +5,7 @@
 #ifndef ADIT_IKE_AUTH_H
 #define ADIT_IKE_AUTH_H
 
-#include "ike/ike_int.h"
+#include "ike/profile.h"
 
 /* auth.c */
 struct auth_method {

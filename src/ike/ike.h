@@ -91,6 +91,7 @@ struct ike_peer_value { /* crypto isakmp peer: how phase 1 with that address beg
     bool self_set;
     char user[IKE_ID_TEXT]; /* what we answer to extended authentication; "": nothing */
     struct secret password;
+    bool configured; /* it is our gateway: the address it pushes is taken, and nothing begun before */
 };
 /* What is wanted of those who begin phase 1 with us at an address of ours, or who belong to an isakmp profile: of a crypto map or
  * a profile, `client authentication list`, `client configuration address`. */
@@ -100,6 +101,7 @@ struct ike_client_value {
     bool xauth;             /* a user must prove himself */
     bool users;             /* as one of those given here; else nobody can */
     bool answer;            /* who asks to be configured is: client configuration address respond, and a list of groups */
+    bool push;              /* who belongs to a group is configured unasked: client configuration address initiate, and that list */
 };
 struct ike_user_value { /* username: for extended authentication */
     char name[IKE_ID_TEXT];

@@ -75,6 +75,8 @@ enum sa_phase { PHASE_HALF /* no keys yet */, PHASE_KEYED, PHASE_AUTHED, PHASE_R
 /* Extended authentication: not wanted; we are to ask; we have asked; the user was the right one, or not (told to it next);
  * it knows; and of a client: the gateway will ask. */
 enum xauth { XAUTH_NONE, XAUTH_WANTED, XAUTH_ASKED, XAUTH_RIGHT, XAUTH_WRONG, XAUTH_DONE, XAUTH_CLIENT };
+/* A configuration that is pushed: not; we have sent it; its far end, or we, took it; or did not. */
+enum push { PUSH_NONE, PUSH_SENT, PUSH_TAKEN, PUSH_REFUSED };
 
 /* What phase 1 agreed. */
 struct sa_core {
@@ -91,9 +93,9 @@ struct sa_core {
     struct bytes_id peer_id; /* body of the peer's ID payload */
     char peer_name[IKE_ID_TEXT]; /* the same as text */
     char profile[IKE_NAME];      /* the isakmp profile it belongs to, "": none */
-    u8 xauth;                    /* enum xauth */
+    u8 xauth, push;              /* enum xauth, enum push */
     char user[IKE_ID_TEXT];      /* who proved himself by it */
-    struct addr client;          /* the address we gave to it, AF_NONE: none */
+    struct addr client;          /* the address we gave to it, or, we began, it to us; AF_NONE: none */
     u64 authed_ms;           /* env time, 0 before PHASE_AUTHED */
 };
 /* What one exchange has learnt. The IV is here: of phase 1 while it runs, then the base for phase 2's. */
@@ -608,8 +610,8 @@ enum { START_WHY = 160 };
 struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote,
                         const char *profile, char why[START_WHY]);
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
-enum cfg_ask { ASK_USER, SAY_RIGHT, SAY_WRONG };
-void cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask); /* a transaction exchange of ours */
+enum cfg_ask { ASK_USER, SAY_RIGHT, SAY_WRONG, PUSH_CONFIG };
+bool cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask); /* a transaction exchange of ours; false: it has nothing to say */
 /* info_*: nothing is sent before the SA has keys. */
 void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
                  const void *data, size_t len);
@@ -642,24 +644,6 @@ bool budget_take(struct ike *ike, const struct addr *from); /* one answer to a f
 u64 psk_key(const struct ike *ike, const struct ike_psk_value *v); /* in ike_conf.psk_map */
 /* psk_find: by the name the far end gives itself, else by its address, the longest prefix; NULL: none. */
 const struct ike_psk_value *psk_find(const struct ike *ike, const struct far_end *who);
-
-/* profile.c */
-/* id_name: the name in the body of an ID payload; false: it is no name, or holds what does not print, or does not fit. */
-bool id_name(char out[IKE_ID_TEXT], const struct bytes_id *body);
-const struct ike_profile_value *profile_named(const struct ike *ike, const char *name); /* NULL: none, or "" */
-/* profile_for: the first that takes a peer with that identity (body of its ID payload) at our address; NULL: none does. */
-const struct ike_profile_value *profile_for(const struct ike *ike, const struct addr *local, const struct bytes_id *id);
-/* profile_takes: that one does; one without match lines takes everybody it was chosen for. */
-bool profile_takes(const struct ike *ike, const char *name, const struct bytes_id *id);
-/* profile_self: who we say we are to that peer. profile_aggressive: phase 1 with it begins in aggressive mode. */
-const struct ike_self *profile_self(const struct ike *ike, const char *profile, const struct addr *peer);
-const struct ike_peer_value *profile_peer(const struct ike *ike, const struct addr *peer); /* NULL: nothing is configured */
-/* profile_client: what who begins phase 1 with us there, and belongs to that profile, meets; NULL: nothing of its own. */
-const struct ike_client_value *profile_client(const struct ike *ike, const char *profile, const struct addr *local);
-/* profile_asks: a user is asked for there. known: of that profile; else of any that who begins with us may turn out to belong to. */
-bool profile_asks(const struct ike *ike, const char *profile, const struct addr *local, bool known);
-const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa); /* by the peer's name; NULL: none, or it is not to be told */
-bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer);
 
 /* vendor.c */
 u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);

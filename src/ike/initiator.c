@@ -105,16 +105,18 @@ bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
 
 /* ---- transaction ---- */
 
-void cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask)
+bool cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask)
 {
     struct xch *x =
         xch_new(ike, sa, exchange_of(sa->version, XCH_TRANSACTION), msgid_new(ike, sa), true);
     ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
                     &(struct evb_ike_node_new){.msgid = x->c.msgid});
     list_push_back(&sa->nodes, &x->link);
-    if (!engine_start(ike, sa, x, cfg_out_1, &ask, XS_CFG_ASKED, TM_RESEND)) {
+    bool said = engine_start(ike, sa, x, cfg_out_1, &ask, XS_CFG_ASKED, TM_RESEND);
+    if (!said) {
         xch_free(ike, x);
     }
+    return said;
 }
 
 /* ---- informational: one message, nothing comes back in it ---- */

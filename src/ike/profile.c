@@ -3,7 +3,7 @@
  * say we are, how phase 1 begins. Finds; decides nothing. On the walk: p1_identity -> [profile_for], p1_proved ->
  * [profile_takes], p1_write_identity -> [profile_self].
  */
-#include "ike/ike_int.h"
+#include "ike/profile.h"
 
 #include <strings.h>
 
@@ -167,10 +167,16 @@ bool profile_asks(const struct ike *ike, const char *profile, const struct addr 
     return false;
 }
 
-const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa)
+bool profile_configured(const struct ike *ike, const struct addr *gateway)
+{
+    const struct ike_peer_value *p = profile_peer(ike, gateway);
+    return p && p->configured;
+}
+
+const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa, bool push)
 {
     const struct ike_client_value *v = profile_client(ike, sa->c.profile, &sa->local.a);
-    if (!v || !v->answer) {
+    if (!v || !(push ? v->push : v->answer)) {
         return NULL;
     }
     char name[IKE_ID_TEXT];

@@ -40,6 +40,7 @@
     R(XAUTH, "extended authentication failed",                                                                         \
       "The user is not known or has another password, or nothing is configured to answer with.")                         \
     R(NO_ADDRESS, "no address for a client", "The client belongs to no group with a pool, or every address of it is in use.") \
+    R(CONFIG, "configuration refused", "The peer wants to configure this end, and nothing here says that it may, or not like that.") \
     R(CERT, "certificate refused", "The peer's certificate is not accepted; the detail says why, and of whom.")        \
     R(SIGNATURE, "signature wrong", "The peer's signature is not of the certificate it shows, or over something else.") \
     R(NO_CERT, "no certificate of our own",                                                                            \

@@ -6,7 +6,7 @@
  * On the walk: ike_input -> engine_run -> ... -> [session_settle].
  */
 #include "ike/auth.h"
-#include "ike/ike_int.h"
+#include "ike/client.h"
 
 static struct ike_sa *live(struct ike *ike, u32 number)
 {
@@ -16,11 +16,25 @@ static struct ike_sa *live(struct ike *ike, u32 number)
 
 /* ---- phase 1 ---- */
 
+/* push: a client of a group is told its address, and what else the group has, without having asked. One that there is none for goes. */
+static void push(struct ike *ike, struct ike_sa *sa)
+{
+    char why[128];
+    const struct conf_group *g = sa->c.initiator ? NULL : group_of(ike, sa, true);
+    if (g && !cfg_start(ike, sa, PUSH_CONFIG)) {
+        snprintf(why, sizeof why, "group %s has no pool, or every address of it is in use", g->v.name);
+        report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_NO_ADDRESS, why);
+        str_copy(sa->fail, sizeof sa->fail, why);
+        sa_delete(ike, sa, "no address for its client", true);
+    }
+}
+
 /* ready: whoever waited for it goes on. */
 static void ready(struct ike *ike, struct ike_sa *sa)
 {
     sa->peer->contacted = true;
     live_arm(ike, sa);
+    push(ike, sa);
     flow_p1_up(ike, sa);
 }
 
@@ -41,20 +55,23 @@ static void p1_up(struct ike *ike, struct ike_sa *sa)
     if (sa_ready(sa)) {
         ready(ike, sa);
     } else if (sa->c.xauth == XAUTH_WANTED) {
-        cfg_start(ike, sa, ASK_USER);
-    } else if (sa->c.xauth == XAUTH_CLIENT) { /* the gateway asks now; if it does not, our last message may have got lost */
+        (void)cfg_start(ike, sa, ASK_USER);
+    } else if (sa->c.initiator) { /* the gateway asks, or tells, now; if it does not, our last message may have got lost */
         sa->main.rt.next_ms = now + ASKED_SOON_MS;
         xch_arm(ike, &sa->main);
     }
 }
 
 /* xauth: extended authentication goes on: what we say to a user who is the right one, or is not, and that the SA of one who is
- * not goes when he has heard it. */
+ * not goes when he has heard it. And of a client that wants no address of ours. */
 static void xauth(struct ike *ike, struct ike_sa *sa)
 {
     char why[128];
-    if (sa->c.xauth == XAUTH_RIGHT) {
-        cfg_start(ike, sa, SAY_RIGHT);
+    if (sa->c.push == PUSH_REFUSED) {
+        report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_NO_ADDRESS, "the client does not take the address that it is given");
+        sa_delete(ike, sa, "the client takes no address", true);
+    } else if (sa->c.xauth == XAUTH_RIGHT) {
+        (void)cfg_start(ike, sa, SAY_RIGHT);
     } else if (sa->c.xauth == XAUTH_WRONG && sa->c.initiator) {
         report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_XAUTH, "the peer refuses the user and password we gave");
         sa_delete(ike, sa, "XAUTH failed", true);
@@ -65,7 +82,7 @@ static void xauth(struct ike *ike, struct ike_sa *sa)
         report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_XAUTH, why);
         str_copy(sa->fail, sizeof sa->fail, why);
         sa->wrong_said = true;
-        cfg_start(ike, sa, SAY_WRONG);
+        (void)cfg_start(ike, sa, SAY_WRONG);
     }
 }
 
@@ -163,6 +180,11 @@ static void quick_lost(struct ike *ike, const struct todo *t)
  * an old one gets one more try on a new one. */
 static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
 {
+    bool known = sa->c.push == PUSH_TAKEN || (sa->c.push == PUSH_SENT && client_uses(ike, sa));
+    if (x->c.exchange == XCH_TRANSACTION && known) { /* it did not hear it, and asked, or knew, by itself */
+        xch_free(ike, x);
+        return;
+    }
     if (x->c.exchange == XCH_TRANSACTION) {
         report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_TIMEOUT, "the peer did not answer a transaction of ours");
         xch_free(ike, x);
@@ -587,11 +609,11 @@ void session_settle(struct ike *ike)
 
 /* ---- time ---- */
 
-/* again: sends again when it is time; true when the tries are used up. */
-static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
+/* again: sends again when it is time; true when the tries are used up. heard: the far end has gone on since: it is only waited. */
+static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x, bool heard)
 {
     bool spent = false;
-    if (!retrans_due(ike, &x->rt, &spent)) {
+    if (!retrans_due(ike, &x->rt, &spent) || heard) {
         return spent;
     }
     ev_ike_retransmit(ike->log, sa->c.conn_id, &sa->remote.a,
@@ -617,8 +639,8 @@ static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
 static void xch_due(struct ike *ike, struct xch *x, u64 now)
 {
     struct ike_sa *sa = x->sa;
-    bool asked = x == &sa->main && sa_authed(sa) && (sa_ready(sa) || !list_empty(&sa->nodes));
-    if (asked) { /* what was waited for behind phase 1 has come */
+    bool asked = x == &sa->main && sa_authed(sa) && !list_empty(&sa->nodes);
+    if (x == &sa->main && sa_ready(sa)) { /* what was waited for behind phase 1 has come */
         x->rt.next_ms = 0;
         xch_arm(ike, x);
         return;
@@ -627,7 +649,7 @@ static void xch_due(struct ike *ike, struct xch *x, u64 now)
         ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
                           &(struct evb_ike_node_purge){.msgid = x->c.msgid});
         xch_free(ike, x);
-    } else if (!again(ike, sa, x)) {
+    } else if (!again(ike, sa, x, asked)) {
         xch_arm(ike, x);
     } else if (x == &sa->main) {
         phase1_timeout(ike, sa);

@@ -295,7 +295,7 @@ static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
                                                      .port = sa->remote.port,
                                                      .handle = peer_handle(sa->peer)});
     d->sa.xauth = wants_user(ike, sa, d);
-    d->hold = d->sa.xauth != XAUTH_NONE;
+    d->hold = d->sa.xauth != XAUTH_NONE || (sa->c.initiator && profile_configured(ike, &sa->remote.a));
     d->sa.authed_ms = env_now_ms(ike->clock);
     d->effects |= EF_P1_DONE;
     return V_NEXT;

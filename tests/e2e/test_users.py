@@ -96,13 +96,13 @@ class Gateway:
     def put(self, there, name):
         self.far.sh(f"cat >/etc/ipsec.d/{there} <<'E'\n{(self.pki / name).read_text()}E\n")
 
-    def start(self, aggressive=False, password="anna-s3cret", auth=None, more="", ca="ca.pem"):
+    def start(self, aggressive=False, password="anna-s3cret", auth=None, more="", ca="ca.pem", wait=True):
         self.put("cacerts/ca.pem", ca)
         conf = IPSEC_CONF.format(aggressive="yes" if aggressive else "no", local=LOCAL[auth or self.auth], more=more)
         self.far.sh(f"printf '%s\\n' ': RSA own.key' 'anna : XAUTH \"{password}\"' >/etc/ipsec.secrets\ncat >/etc/ipsec.conf <<'E'\n{conf}E\n"
                     "setsid /usr/lib/ipsec/starter --daemon charon --nofork >/tmp/starter.log 2>&1 &")
         until(lambda: "c: " in self.far.sh("ipsec statusall", check=False).replace("c:  ", "c: "), 20)
-        return self.far.sh("ipsec up c", check=False, timeout=120)
+        return self.far.sh("ipsec up c" if wait else "ipsec stroke up-nb c", check=False, timeout=120)
 
     def stop(self):
         self.far.sh("[ ! -e /run/charon.pid ] || { ipsec stop; while [ -e /run/charon.pid ] || [ -e /run/starter.charon.pid ]; do :; done; }\n"
@@ -187,3 +187,27 @@ def test_the_other_method(quiet):
     out = g.start(auth=other)
     assert "NO_PROPOSAL_CHOSEN" in out or "NO_PROP" in out, out + g.state()
     g.lab.wait_log("R1", r"offered authentication method %s, policy 10 wants %s" % ("64221" if other == "hybrid-rsa" else "65005", g.auth), 10)
+
+
+def test_pushed(quiet):
+    """The address and what its group has come unasked (`client configuration address initiate`), and strongSwan waits for them."""
+    g = quiet
+    lines = ["crypto map M client configuration address initiate", "no crypto map M client configuration address respond"]
+    assert g.lab.config("R1", *lines)[0] == 0
+    try:
+        out = g.start(more="    modeconfig=push\n")
+        assert "connection 'c' established successfully" in out, out + g.state()
+        assert "installing new virtual IP 10.3.0.1" in out and "CPA" in out.split("TRANSACTION")[-1], out
+        until(lambda: g.ping(), 20)
+        assert g.ping(5) and len(g.pairs()) == 2, g.state()
+        assert "10.1.1.53" in g.far.sh("cat /etc/resolv.conf /tmp/starter.log"), g.state()
+    finally:
+        g.lab.config("R1", *(line[3:] if line.startswith("no ") else "no " + line for line in lines))
+
+
+def test_nobody_pushes(quiet):
+    """A client that waits to be told by a gateway that answers only who asks: neither gets anything, and nothing stays."""
+    g = quiet
+    out = g.start(more="    modeconfig=push\n", wait=False)
+    g.lab.wait_log("R1", r"%CRYPTO-5-XAUTH_OK: user anna", 20)
+    assert not g.pairs() and "10.3.0.1" not in g.far.sh("ip addr"), out + g.state()

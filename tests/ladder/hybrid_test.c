@@ -547,7 +547,7 @@ static void group_by_unit(void **state)
     assert_int_equal(pairs_up(w), 1);
     struct ike *ike = w->s[A].ike;
     struct ike_sa *sa = sa_of(&w->s[A]);
-    const struct conf_group *g = group_of(w->s[B].ike, sa_of(&w->s[B]));
+    const struct conf_group *g = group_of(w->s[B].ike, sa_of(&w->s[B]), false);
     assert_non_null(g);
     assert_string_equal(g->v.name, "sales");
     struct xch *x = xch_new(ike, sa, exchange_of(&ike_v1, XCH_TRANSACTION), msgid_new(ike, sa), true);
@@ -560,7 +560,7 @@ static void group_by_unit(void **state)
     world_free(w);
     a = anna(false, false); /* no unit, no group */
     w = run(&a, &b);
-    assert_null(group_of(w->s[B].ike, sa_of(&w->s[B])));
+    assert_null(group_of(w->s[B].ike, sa_of(&w->s[B]), false));
     world_free(w);
 }
 
