@@ -88,6 +88,8 @@ const struct cmd cli_commands[] = {
     CFG(M_CONF, "crypto isakmp identity {address | hostname | dn}", isakmp_identity),
     CFG(M_CONF, "crypto isakmp aggressive-mode disable", aggressive_mode),
     CFG(M_CONF, "crypto isakmp fragmentation", isakmp_fragmentation),
+    CFG(M_CONF, "crypto call admission limit ike sa <1-99999:num>", call_limit),
+    CFG(M_CONF, "crypto call admission limit ike in-negotiation-sa <10-99999:num>", call_limit),
     CFG(M_CONF, "crypto isakmp nat keepalive <5-3600:secs>", nat_keepalive),
     CFG(M_CONF, "crypto ipsec nat-transparency udp-encapsulation", nat_transparency),
     CFG(M_CONF, "crypto isakmp peer address ADDR:peer", isakmp_peer),
@@ -260,6 +262,7 @@ const struct cmd cli_commands[] = {
     CFG(M_ROUTER, "auto-cost reference-bandwidth <1-4294967:mbit>", ospf_keep),
     /* ---- show ---- */
     LOOK(EX, "show crypto isakmp sa [detail]", show_isakmp_sa),
+    LOOK(EX, "show crypto call admission statistics", show_admission),
     LOOK(EX, "show crypto isakmp policy", show_isakmp_policy),
     LOOK(EX, "show crypto isakmp {peers | peer}", show_isakmp_peers),
     LOOK(EX, "show crypto isakmp key", show_isakmp_key),

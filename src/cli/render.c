@@ -71,6 +71,24 @@ void cli_show_isakmp_sa_detail(const struct cli_show *w)
     sb_add(w->out, fifteen ? "\nIPv6 Crypto ISAKMP SA\n\n" : "");
 }
 
+/* cli_show_admission: the part on IKE; adit's data plane has no such limit, nor has the machine. */
+void cli_show_admission(const struct cli_show *w)
+{
+    static const struct ike_calls_info none;
+    const struct ike_calls_info *c = w->snap->num_calls ? w->snap->calls : &none;
+    static const char rule[] = "---------------------------------------------------------------------\n";
+    u32 nego = w->c->limit_nego ? w->c->limit_nego : IKE_NEGO_DEFAULT;
+    sb_addf(w->out, "%s             Crypto Call Admission Control Statistics\n%s", rule, rule);
+    sb_addf(w->out, "System Resource Limit: %8d Max IKE SAs: %5u Max in nego: %5u\n", 0, w->c->limit_sa, nego);
+    sb_addf(w->out, "Total IKE SA Count:    %8u active:      %5u negotiating: %5u\n", c->active + c->negotiating, c->active, c->negotiating);
+    sb_addf(w->out, "Incoming IKE Requests: %8" PRIu64 " accepted:    %5" PRIu64 " rejected:    %5" PRIu64 "\n", c->in + c->in_denied, c->in,
+            c->in_denied);
+    sb_addf(w->out, "Outgoing IKE Requests: %8" PRIu64 " accepted:    %5" PRIu64 " rejected:    %5" PRIu64 "\n", c->out + c->out_denied, c->out,
+            c->out_denied);
+    sb_addf(w->out, "Rejected IKE Requests: %8" PRIu64 " rsrc low:    %5d Active SA limit: %" PRIu64 "\n%51sIn-neg SA limit: %" PRIu64 "\n",
+            c->denied_sa + c->denied_nego, 0, c->denied_sa, "", c->denied_nego);
+}
+
 void cli_show_isakmp_policy(const struct cli_show *w)
 {
     static const struct conf_isakmp_policy built_in = {

@@ -392,6 +392,7 @@ struct conf {
     bool frag_off;       /* no crypto isakmp fragmentation */
     bool natt_off;       /* no crypto ipsec nat-transparency udp-encapsulation */
     u16 nat_keepalive_s; /* crypto isakmp nat keepalive; 0: the default */
+    u32 limit_sa, limit_nego; /* crypto call admission limit ike sa, in-negotiation-sa; 0: none, the default */
     enum conf_self identity; /* crypto isakmp identity */
     char domain[64];         /* ip domain name */
     u16 keepalive_s, keepalive_retry_s; /* crypto isakmp keepalive; 0: not configured, 0: 2 seconds */

@@ -143,6 +143,7 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
     if (!sa_stranger(sa)) {
         sa_not_guest(ike, sa);
     }
+    sa_count(ike, sa);
     if (d->reply) {
         retrans_sent(ike, &x->rt, d->buf, wr_len(&d->out.w), timer);
     } else { /* theirs was the last: a duplicate of it answered, and two of us would never stop */

@@ -18,7 +18,7 @@
 
 /* ---- configuration values --------------------------------------------------------------------- */
 
-enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64, IKE_MAX_TRUSTS = 32, IKE_MAX_SPLITS = 32 };
+enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64, IKE_MAX_TRUSTS = 32, IKE_MAX_SPLITS = 32, IKE_NEGO_DEFAULT = 1000 };
 enum {
     IKE_AUTH_PSK = 1,
     IKE_AUTH_RSA_SIG = 3,
@@ -164,6 +164,7 @@ struct ike_global_value {
      * between retries, 0: 2; periodic: always, on demand otherwise */
     u16 keepalive_s, keepalive_retry_s;
     bool keepalive_periodic;
+    u32 limit_sa, limit_nego; /* crypto call admission limit ike sa, in-negotiation-sa; 0: none, GUESTS_MAX */
     char hostname[64];
     struct ike_self self; /* crypto isakmp identity */
 };
@@ -222,6 +223,13 @@ struct ike_flow_info {
     char last_error[192];
 };
 
+/* What crypto call admission has counted since we started. */
+struct ike_calls_info {
+    u32 active, negotiating; /* now */
+    u64 in, in_denied, out, out_denied; /* first messages of others that were answered, or not; negotiations of ours begun, or not */
+    u64 denied_sa, denied_nego;         /* for which limit, of either; an unfinished one that gave way to a newer is of the second */
+};
+
 /* ike_fail_name: what the counter of a failure's event is called, and its sentence; NULL: that event is no failure. */
 const char *ike_fail_name(u32 event, const char **out_text);
 
@@ -250,6 +258,7 @@ enum ike_msg_type {
     IKE_GET_SAS,
     IKE_GET_CHILDREN,
     IKE_GET_FLOWS,
+    IKE_GET_CALLS,
     IKE_GET_COUNTS,
     IKE_PING,
     IKE_DP_PEER, /* a new dp process: with the descriptor of the channel to it */
@@ -259,6 +268,7 @@ enum ike_msg_type {
     IKE_SA = 64,
     IKE_CHILD,
     IKE_FLOW,
+    IKE_CALLS,
     IKE_COUNT,
     IKE_END,
     IKE_PONG,
@@ -299,6 +309,7 @@ struct ike_msg {
         struct ike_sa_info sa;
         struct ike_child_info child;
         struct ike_flow_info flow_info;
+        struct ike_calls_info calls;
         struct dp_count_info count_info;
         struct ev_rec event;
     } u;

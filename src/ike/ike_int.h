@@ -16,7 +16,7 @@
  *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
  *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
  *   draft.c     what handlers write                      keys.c  SKEYID family, IVs, hashes, KEYMAT
- *   client.c    clients of dynamic crypto maps: what waits for its flow
+ *   client.c    clients of dynamic crypto maps: what waits for its flow      admission.c  how many SAs there may be
  *   retrans.c   duplicates and retransmission            vendor.c natt.c  vendor ids, NAT traversal
  *   budget.c    what strangers may make us compute
  *   todo.c      the queue of consequences                report.c  failure lines, debug lines used by many
@@ -153,12 +153,15 @@ struct xch {
     u64 born_ms, gone_ms; /* gone: when it may be forgotten, 0 = while it runs */
     u32 child;            /* number of the pair it made, 0 */
 };
+/* As what crypto call admission counts an SA: not, one of ours that is not ready, one that stands. */
+enum counted { COUNTED_NOT, COUNTED_OURS, COUNTED_ACTIVE };
 struct ike_sa {
     struct list link, peer_link, guest_link; /* in ike.sas, peer->sas, ike.guests once linked */
     struct list half_link;  /* a guest: among those of half */
     struct half_open *half; /* borrowed: what it came from, NULL when it is no guest (any more) */
     u64 keyed_ms;           /* a guest since */
     bool linked;
+    u8 counted; /* as what, in ike.calls: enum counted */
     bool known; /* linked, or a half-open one that came back: what is said about it is said once */
     struct timer timer;
     u32 number; /* ours, never reused */
@@ -328,6 +331,7 @@ struct ike {
     } budget[256], budget_all;
     u64 log_second, tell_second;
     unsigned log_used, tell_used;
+    struct ike_calls_info calls; /* admission.c: of negotiating those that we began */
     bool guess_told; /* that aggressive mode gives pre-shared keys to guess at */
     struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
     struct said said[256];
@@ -521,6 +525,7 @@ struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struc
 void sa_link(struct ike *ike, struct ike_sa *sa);
 void sa_findable(struct ike *ike, struct ike_sa *sa); /* by its cookies */
 void sa_free(struct ike *ike, struct ike_sa *sa);
+void sa_count(struct ike *ike, struct ike_sa *sa); /* it may have become, or ceased to be, one that is counted */
 void sa_arm(struct ike *ike, struct ike_sa *sa); /* its timer, after one of its times changed */
 void sa_not_guest(struct ike *ike, struct ike_sa *sa);
 u64 sa_half_open_end(const struct ike *ike, const struct ike_sa *sa);

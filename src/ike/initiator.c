@@ -4,6 +4,7 @@
  * (engine_start). Says why when it cannot begin; what follows from that is the caller's. RFC 2409
  * 5.4, 5.5, 5.7.
  */
+#include "ike/admission.h"
 #include "ike/v1.h"
 
 /* ---- phase 1 ---- */
@@ -44,6 +45,9 @@ struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
                  who.keyring ? " in keyring " : "", who.keyring ? who.keyring : "");
         report(ike, NULL, remote, aggressive ? XCH_AGGRESSIVE : XCH_MAIN,
                lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
+        return NULL;
+    }
+    if (!admission_begin(ike, local, remote, aggressive ? XCH_AGGRESSIVE : XCH_MAIN, why)) {
         return NULL;
     }
     const struct ike_sa *old = sa_usable(ike, local, remote);

@@ -27,6 +27,7 @@
     R(AUTH, "authentication failed", "The peer's authentication hash is wrong.")                                       \
     R(NOT_AUTH, "SA not authenticated", "A phase 2 message came before phase 1 was done.")                             \
     R(LIMIT, "too many half-open SAs", "More unfinished negotiations than adit keeps at a time.")                      \
+    R(ADMISSION, "admission limit", "As many ISAKMP SAs stand, or are negotiated, as crypto call admission limit allows.") \
     R(TIMEOUT, "no answer", "The peer did not answer any of the retransmissions.")                                     \
     R(REFUSED, "refused by the peer", "The peer sent an error notification.")                                          \
     R(DISABLED, "ISAKMP is off", "crypto isakmp enable is not set.")                                                   \

@@ -143,6 +143,25 @@ bool sa_half_open(const struct ike_sa *sa)
     return !sa_authed(sa) && !sa->deleted;
 }
 
+static void add_call(struct ike *ike, u8 as, int n)
+{
+    if (as == COUNTED_OURS) {
+        ike->calls.negotiating += (u32)n;
+    } else if (as == COUNTED_ACTIVE) {
+        ike->calls.active += (u32)n;
+    }
+}
+
+void sa_count(struct ike *ike, struct ike_sa *sa)
+{
+    u8 as = sa->deleted || !sa->linked ? COUNTED_NOT : sa_ready(sa) ? COUNTED_ACTIVE : sa->c.initiator ? COUNTED_OURS : COUNTED_NOT;
+    if (as != sa->counted) {
+        add_call(ike, sa->counted, -1);
+        add_call(ike, as, 1);
+        sa->counted = as;
+    }
+}
+
 static u64 our_cookie(const struct ike_sa *sa)
 {
     return be64(sa->c.initiator ? sa->c.cookie_i : sa->c.cookie_r);
@@ -173,6 +192,7 @@ void sa_link(struct ike *ike, struct ike_sa *sa)
     }
     xch_arm(ike, &sa->main);
     sa_arm(ike, sa);
+    sa_count(ike, sa);
 }
 
 void sa_findable(struct ike *ike, struct ike_sa *sa)
@@ -210,6 +230,7 @@ static void sa_unlink(struct ike *ike, struct ike_sa *sa)
         map_del(&ike->sa_first, key);
     }
     sa->linked = false;
+    sa_count(ike, sa);
 }
 
 u64 sa_half_open_end(const struct ike *ike, const struct ike_sa *sa)
@@ -268,6 +289,7 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
     timer_set(ike, &sa->live.timer, 0);
     timer_set(ike, &sa->natt_timer, 0);
     sa->deleted = true;
+    sa_count(ike, sa);
     sa->gone_ms = env_now_ms(ike->clock) + DELETED_LINGER_MS;
     sa_arm(ike, sa);
     if (!sa->fail[0]) {

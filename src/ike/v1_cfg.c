@@ -7,6 +7,7 @@
  *   XAUTH, we are the gateway:  REQUEST user, password -->  <-- REPLY   SET status -->  <-- ACK
  *   mode configuration:         <-- REQUEST address, ...    REPLY -->     or   SET address, ... -->  <-- ACK
  */
+#include "ike/admission.h"
 #include "ike/client.h"
 #include "ike/unproved.h"
 #include "ike/v1.h"
@@ -99,6 +100,9 @@ static enum verdict answered(struct ike *ike, const struct ike_sa *sa, const str
         }
         bool ok = check_user(ike, sa, &m->cfg, d);
         d->sa.xauth = ok ? XAUTH_RIGHT : XAUTH_WRONG;
+        if (ok && !admission_proved(ike, sa, &d->sa, d)) {
+            return V_DROP;
+        }
         if (ok) {
             ev_ike_xauth_ok(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_xauth_ok){.user = ev_str(d->sa.user)});
         }

@@ -3,6 +3,7 @@
  * identity and its proof. Functions read the SA and the message and write the draft; v1_main.c calls them in the order of main
  * mode's messages. The writing half: v1_phase1_out.c.
  */
+#include "ike/admission.h"
 #include "ike/unproved.h"
 #include "ike/v1.h"
 
@@ -268,6 +269,12 @@ static bool somebody_asks(const struct ike *ike, const struct ike_sa *sa, struct
     return false;
 }
 
+/* has_room: within the limit of ISAKMP SAs; whose user is still to come is looked at when he has proved himself. */
+static bool has_room(struct ike *ike, const struct ike_sa *sa, struct draft *d)
+{
+    return (!sa->c.initiator && wants_user(ike, sa, d) != XAUTH_NONE) || admission_proved(ike, sa, &d->sa, d);
+}
+
 static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
                                   const struct isakmp_msg *m, struct draft *d)
 {
@@ -312,6 +319,6 @@ enum verdict p1_proved(struct ike *ike, const struct ike_sa *sa, const struct is
     if (!auth_of(d->sa.auth)->check(ike, sa, m, d, want) || !notify_ok(m, d)) {
         return V_DROP;
     }
-    bool ok = isakmp_id_again(&id, who->b, who->len) && identity_ok(ike, sa, &id, d) && somebody_asks(ike, sa, d);
+    bool ok = isakmp_id_again(&id, who->b, who->len) && identity_ok(ike, sa, &id, d) && somebody_asks(ike, sa, d) && has_room(ike, sa, d);
     return ok ? authenticated(ike, sa, m, d) : V_DROP;
 }

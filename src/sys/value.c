@@ -75,6 +75,7 @@ static const struct field ike_fields[] = {
     IKE(IKE_CHILD, TRUTH, child.closing, 0),
     IKE(IKE_FLOW, TRUTH, flow_info.negotiating, 0),
     IKE(IKE_FLOW, TEXT, flow_info.last_error, ROOM(struct ike_msg, flow_info.last_error)),
+    IKE(IKE_CALLS, ANY, calls.active, 0),
     IKE(IKE_COUNT, BELOW_U32, count_info.id, EV_NUM),
     IKE(IKE_WANT_CLIENT, ADDR, want.local, 0),
     IKE(IKE_WANT_CLIENT, ADDR, want.peer, 0),

@@ -155,6 +155,26 @@ def test_comes_in(quiet, aggressive):
     detail = g.lab.exec("R1", "show crypto isakmp sa detail")
     assert re.search(r"^\d+ +192\.0\.2\.1 +192\.0\.2\.2 +aes  sha256 +%s +14 [\d:]+ C\w*X" % ("rsig" if g.auth == "rsa-sig" else "hyb"), detail, re.M), detail
     g.lab.wait_log("R1", r"%CRYPTO-5-XAUTH_OK: user anna at 192\.0\.2\.2")
+    calls = g.lab.exec("R1", "show crypto call admission statistics")
+    assert re.search(r"^Total IKE SA Count: +1 active: +1 negotiating: +0$", calls, re.M), calls
+
+
+def test_one_too_many(quiet):
+    """With the only place taken by somebody else, who comes hears nothing, and the log has a sentence; when there is room again he is in."""
+    g = quiet
+    far, other = "192.0.2.2", "192.0.2.22"
+    assert "established successfully" in g.start(), g.state()
+    assert g.lab.config("R1", "crypto call admission limit ike sa 1")[0] == 0
+    try:
+        g.far.sh(f"ip addr add {other}/24 dev eth0; sed -i s/left={far}$/left={other}/ /etc/ipsec.conf; ipsec update; ipsec stroke up-nb c", check=False)
+        g.lab.wait_log("R1", r"%%CRYPTO-4-IKE_DENY_SA_REQ: IKE denied an INCOMING SA request from %s to 192\.0\.2\.1 due to IKE SA LIMIT REACHED" % re.escape(other), 20)
+        assert re.search(r"rejected: +[1-9]", g.lab.exec("R1", "show crypto call admission statistics")), g.state()
+        assert other not in g.lab.exec("R1", "show crypto isakmp sa"), g.state()
+        assert g.lab.config("R1", "no crypto call admission limit ike sa")[0] == 0
+        until(lambda: other in g.lab.exec("R1", "show crypto isakmp sa"), 40)
+    finally:
+        g.lab.config("R1", "no crypto call admission limit ike sa")
+        g.far.sh(f"ip addr del {other}/24 dev eth0", check=False)
 
 
 def test_wrong_password(quiet):

@@ -1237,6 +1237,11 @@ static void t_client_values(void **state)
         conf_free(c);
         sb_free(&conf);
     }
+    /* crypto call admission limit */
+    p = plan_of("crypto call admission limit ike sa 500\ncrypto call admission limit ike in-negotiation-sa 50\nend\n", &c);
+    assert_true(ike_value(&p, IKE_CFG_GLOBAL, 0)->u.global.limit_sa == 500 && ike_value(&p, IKE_CFG_GLOBAL, 0)->u.global.limit_nego == 50);
+    plan_free(&p);
+    conf_free(c);
     /* pushed: where groups are listed, and whether who asks is answered, too, or not */
     for (unsigned i = 0; i < 3; i++) {
         struct strbuf conf = {0};
