@@ -7,6 +7,7 @@
  */
 #include "ike/auth.h"
 #include "ike/client.h"
+#include "ike/unproved.h"
 
 static struct ike_sa *live(struct ike *ike, u32 number)
 {
@@ -29,9 +30,16 @@ static void push(struct ike *ike, struct ike_sa *sa)
     }
 }
 
-/* ready: whoever waited for it goes on. */
+/* ready: it stands from now on; whoever waited for it goes on. */
 static void ready(struct ike *ike, struct ike_sa *sa)
 {
+    u64 life = (u64)sa->c.life_s * 1000, jitter = env_random_u32(ike->clock) % REKEY_JITTER_MS;
+    /* both ends would start a new main mode: the initiator is meant to be first; either has the
+     * time to try as long as a main mode may take */
+    u64 early = retrans_budget_ms(ike) + (sa->c.initiator ? 50000 : 20000) + jitter;
+    sa->expire_ms = sa->c.authed_ms + life;
+    sa->rekey_ms = sa->expire_ms - MIN(early, life / 3);
+    sa_arm(ike, sa);
     sa->peer->contacted = true;
     live_arm(ike, sa);
     push(ike, sa);
@@ -41,12 +49,7 @@ static void ready(struct ike *ike, struct ike_sa *sa)
 static void p1_up(struct ike *ike, struct ike_sa *sa)
 {
     u64 now = env_now_ms(ike->clock);
-    u64 life = (u64)sa->c.life_s * 1000, jitter = env_random_u32(ike->clock) % REKEY_JITTER_MS;
-    /* both ends would start a new main mode: the initiator is meant to be first; either has the
-     * time to try as long as a main mode may take */
-    u64 early = retrans_budget_ms(ike) + (sa->c.initiator ? 50000 : 20000) + jitter;
-    sa->expire_ms = now + life;
-    sa->rekey_ms = sa->expire_ms - MIN(early, life / 3);
+    sa->expire_ms = now + 2 * retrans_budget_ms(ike); /* so long it may take until it is ready: a question, and what follows from it */
     sa_arm(ike, sa);
     natt_keepalive(ike, sa);
     sa->fail[0] = 0;
@@ -87,10 +90,10 @@ static void xauth(struct ike *ike, struct ike_sa *sa)
 }
 
 /* same_peer: what belongs to `who` at that endpoint is of the same far end as the SA: who calls itself the same, and, where no
- * NAT stands between, whoever speaks from there. Behind one NAT there may be several. */
+ * NAT stands between, whoever speaks from there and has proved which machine he is. Behind one NAT there may be several. */
 static bool same_peer(u64 who, const struct endpoint *at, bool udp, u64 sa_is, const struct ike_sa *sa)
 {
-    return who == sa_is || (!udp && !natt_udp(&sa->c) && endpoint_equal(at, &sa->remote));
+    return who == sa_is || (!udp && !natt_udp(&sa->c) && !core_unproved(&sa->c) && endpoint_equal(at, &sa->remote));
 }
 
 /* initial_contact: the peer has just started: what it does not know any more goes. What was made
@@ -258,10 +261,17 @@ static u16 udp_port(const struct ike_sa *sa)
     return natt_udp(&sa->c) ? sa->remote.port : 0;
 }
 
+/* its_pair: the pair of the SA's far end with that outbound SPI; NULL: none, or it is another's. */
+static struct child *its_pair(struct ike *ike, const struct ike_sa *sa, u32 spi)
+{
+    struct child *c = child_by_spi(ike, spi, false, &sa->remote.a, udp_port(sa));
+    return c && same_peer(c->who, &c->remote, c->udp, sa_who(ike, sa), sa) ? c : NULL;
+}
+
 /* heard_gone: the peer has lost, or deletes, its inbound SA: ours towards it is of no use. */
 static void heard_gone(struct ike *ike, struct ike_sa *sa, u32 spi, bool tell)
 {
-    struct child *c = child_by_spi(ike, spi, false, &sa->remote.a, udp_port(sa));
+    struct child *c = its_pair(ike, sa, spi);
     if (c) { /* its Delete may be faster than the last packets it sent */
         c->heard_gone = true;
         child_delete(ike, c, tell);
@@ -270,7 +280,7 @@ static void heard_gone(struct ike *ike, struct ike_sa *sa, u32 spi, bool tell)
 
 static void heard_lifetime(struct ike *ike, struct ike_sa *sa, const struct todo *t)
 {
-    struct child *c = child_by_spi(ike, t->spi, false, &sa->remote.a, udp_port(sa));
+    struct child *c = its_pair(ike, sa, t->spi);
     if (c) {
         child_shorten(ike, c, t->seconds);
     }
@@ -281,7 +291,8 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
     LIST_FOR (it, &sa->peer->sas) { /* those with the same far end alone */
         struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
         if (!o->deleted && memcmp(o->c.cookie_i, t->bytes, 8) == 0 &&
-            memcmp(o->c.cookie_r, t->bytes + 8, 8) == 0) {
+            memcmp(o->c.cookie_r, t->bytes + 8, 8) == 0 &&
+            same_peer(sa_who(ike, o), &o->remote, natt_udp(&o->c), sa_who(ike, sa), sa)) {
             sa_delete(ike, o, "Receive delete from peer", false);
         }
     }
@@ -664,6 +675,9 @@ static void sa_due(struct ike *ike, struct ike_sa *sa, u64 now)
         sa_free(ike, sa);
     } else if (sa_half_open(sa) && !sa->c.initiator && now >= sa_half_open_end(ike, sa)) {
         phase1_timeout(ike, sa);
+    } else if (sa->expire_ms && now >= sa->expire_ms && !sa_ready(sa)) {
+        report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_XAUTH, "its user has not proved himself, or it was not configured, in time");
+        sa_delete(ike, sa, "not ready in time", true);
     } else if (sa->expire_ms && now >= sa->expire_ms) {
         sa_delete(ike, sa, "IKE SA Lifetime Exceeded", true);
     } else {

@@ -280,6 +280,30 @@ static bool ask_address(struct ike *ike, const struct ike_sa *sa, struct draft *
     return true;
 }
 
+/* A client that answers what nobody asked, so that nothing is open any more: it has so long and no longer. */
+static void not_ready_in_time(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct setup a = anna(true, false), b = gateway(true);
+        struct world *w = waiting(&a, &b);
+        struct side *s = &w->s[i ? A : B]; /* and the same of a gateway, as its client sees it */
+        struct ike_sa *sa = sa_of(s);
+        sa->main.rt.next_ms = 0;
+        xch_arm(s->ike, &sa->main);
+        LIST_FOR (it, &sa->nodes) {
+            xch_free(s->ike, CONTAINER_OF(it, struct xch, link));
+        }
+        w->net = all_lost;
+        world_run(w, 110000);
+        assert_false(sa->deleted);
+        world_run(w, 15000);
+        assert_true(sa->deleted);
+        assert_true(saw(s, "its user has not proved himself, or it was not configured, in time"));
+        world_free(w);
+    }
+}
+
 /* A client that goes on as if its user had proved himself: no address, no pair, and no word about what others have. */
 static void nothing_before(void **state)
 {
@@ -327,6 +351,57 @@ static void another_who(void **state)
     wrong.xauth = XAUTH_WRONG, right.xauth = XAUTH_DONE;
     assert_true(core_who(w->s[B].ike, &wrong) == sa_who(w->s[B].ike, sa));
     assert_true(core_who(w->s[B].ike, &right) != sa_who(w->s[B].ike, sa));
+    world_free(w);
+}
+
+/* What a site has at the address that a user speaks from is not his: not to forget with INITIAL-CONTACT, nor to delete. */
+static void nothing_of_the_site(void **state)
+{
+    (void)state;
+    struct setup site = setup_default(A), a = anna(true, false), b = gateway(true);
+    b.policy[1] = site.policy[0];
+    b.policy[1].priority = 20;
+    b.num_policies = 2;
+    b.psk = site.psk;
+    struct ike_psk_value *k = &other(&b, IKE_CFG_PSK)->u.psk; /* the site has no user */
+    k->peer = prefix_host(&a.flow.local);
+    k->no_xauth = true;
+    secret_set(&k->key, site.psk, strlen(site.psk));
+    b.more[0] = b.flow; /* for anna, who is given what she asks for */
+    b.more[0].flow = 8;
+    b.flow = setup_default(B).flow;
+    b.num_more = 1;
+    a.flow.sel.proto = b.more[0].sel.proto = 4;
+    struct world *w = world_at(CERTS_NOW, 1, &site, &b);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(pairs_up(w), 1);
+    u32 spi = w->s[B].sa[0].dir == SA_OUT ? w->s[B].sa[0].spi : w->s[B].sa[1].spi;
+    struct ike_sa *old = sa_of(&w->s[B]);
+    u8 cookies[16];
+    memcpy(cookies, old->c.cookie_i, 8);
+    memcpy(cookies + 8, old->c.cookie_r, 8);
+    world_restart(w, A); /* another machine at its address */
+    w->s[A].num_sas = 0;
+    world_config(w, A, &a);
+    world_acquire(w, A);
+    world_run(w, 3000);
+    assert_int_equal(count_of(&w->s[B], EV_IKE_XAUTH_OK), 1);
+    struct ike_sa *sa = CONTAINER_OF(w->s[A].ike->sas.next, struct ike_sa, link);
+    assert_true(sa_ready(sa));
+    assert_int_equal(count_of(&w->s[B], EV_IKE_INITIAL_CONTACT), 2); /* the site said so, and so does she */
+    assert_int_equal(w->s[B].num_sas, 4);
+    assert_false(old->deleted);
+    info_delete_spi(w->s[A].ike, sa, PROTO_ESP, spi);
+    info_notify(w->s[A].ike, sa, PROTO_ISAKMP, NTF_INVALID_SPI, NULL, 0, (u8[]){(u8)(spi >> 24), (u8)(spi >> 16), (u8)(spi >> 8), (u8)spi}, 4);
+    /* a Delete with the cookies of the site's */
+    struct xch *x = xch_new(w->s[A].ike, sa, exchange_of(&ike_v1, XCH_INFO), msgid_new(w->s[A].ike, sa), true);
+    struct info n = {.del = true, .proto = PROTO_ISAKMP, .spi = cookies, .spi_len = 16};
+    assert_true(engine_start(w->s[A].ike, sa, x, info_out, &n, XS_INFO, TM_NONE));
+    xch_free(w->s[A].ike, x);
+    world_run(w, 1000);
+    assert_int_equal(w->s[B].num_sas, 4);
+    assert_false(old->deleted);
     world_free(w);
 }
 
@@ -573,7 +648,9 @@ int main(void)
         cmocka_unit_test(under_loss),
         cmocka_unit_test(the_wrong_user),
         cmocka_unit_test(the_user_never_asked),
+        cmocka_unit_test(not_ready_in_time),
         cmocka_unit_test(nothing_before),
+        cmocka_unit_test(nothing_of_the_site),
         cmocka_unit_test(another_who),
         cmocka_unit_test(no_flow_of_a_peer),
         cmocka_unit_test(never_weaker),
