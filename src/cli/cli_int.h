@@ -185,7 +185,7 @@ const char *cli_key_purpose(char out[KEY_PURPOSE], const struct conf_key *of);
             H(show_ip_brief) H(show_running) H(show_startup) H(show_version) H(show_logging)       \
                 H(show_clock) H(show_debugging) H(show_privilege) H(show_ospf) H(show_drops)       \
                     H(show_ip_route) H(show_access_lists) H(clear_sa) H(clear_isakmp)              \
-                        H(clear_session) H(clear_counters) H(ping) H(debug) H(undebug_all)         \
+                        H(clear_session) H(clear_calls) H(clear_counters) H(ping) H(debug) H(undebug_all)         \
                             H(terminal) H(enable) H(disable) H(configure) H(write) H(copy) H(exit) \
                                 H(end) H(keylog) H(show_keys) H(show_history) H(show_holes)        \
                                     H(clear_holes) H(clear_unfinished) \

@@ -298,6 +298,7 @@ const struct cmd cli_commands[] = {
     EXE(M_PRIV, "clear crypto sa counters", clear_counters),
     EXE(M_PRIV, "clear crypto isakmp [<1-2147483647:conn>]", clear_isakmp),
     EXE(M_PRIV, "clear crypto session [remote ADDR:peer]", clear_session),
+    EXE(M_PRIV, "clear crypto call admission statistics", clear_calls),
     EXE(M_PRIV, "clear adit blackhole [WORD:net]", clear_holes),
     EXE(M_PRIV, "clear adit unfinished", clear_unfinished),
     EXE(EX, "ping [ip | ipv6] ADDR:dst [$pingopt] [$pingopt] [$pingopt] [$pingopt] [$pingopt]",

@@ -84,6 +84,11 @@ bool admission_crowded(const struct ike *ike)
     return limit ? ike->num_guests > 1 && ike->num_guests + ike->calls.negotiating > limit : ike->num_guests > GUESTS_MAX;
 }
 
+void admission_clear(struct ike *ike)
+{
+    ike->calls = (struct ike_calls_info){.active = ike->calls.active, .negotiating = ike->calls.negotiating};
+}
+
 struct ike_calls_info admission_calls(const struct ike *ike)
 {
     struct ike_calls_info c = ike->calls;

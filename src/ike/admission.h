@@ -15,6 +15,7 @@ bool admission_begin(struct ike *ike, const struct addr *local, const struct add
 bool admission_proved(struct ike *ike, const struct ike_sa *sa, const struct sa_core *c, struct draft *d);
 /* admission_crowded: more are negotiated than may be: one that is unfinished has to go (and is counted). */
 bool admission_crowded(const struct ike *ike);
+void admission_clear(struct ike *ike); /* what has been counted, not what is there */
 struct ike_calls_info admission_calls(const struct ike *ike);
 
 #endif

@@ -343,6 +343,7 @@ static void ctl(struct ike *ike, const struct ike_msg *m)
     case IKE_CLEAR_SA:
     case IKE_CLEAR_CHILD:
     case IKE_CLEAR_SESSION: clear_msg(ike, m); break;
+    case IKE_CLEAR_CALLS: admission_clear(ike); break;
     case IKE_INITIATE:
         if ((f = flow_find(ike, (u32)m->u.number)) != NULL) {
             flow_want(ike, f, false);

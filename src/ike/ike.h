@@ -223,7 +223,7 @@ struct ike_flow_info {
     char last_error[192];
 };
 
-/* What crypto call admission has counted since we started. */
+/* What crypto call admission has counted since we started, or since that was cleared. */
 struct ike_calls_info {
     u32 active, negotiating; /* now */
     u64 in, in_denied, out, out_denied; /* first messages of others that were answered, or not; negotiations of ours begun, or not */
@@ -254,6 +254,7 @@ enum ike_msg_type {
     IKE_CLEAR_SA,      /* clear crypto isakmp [conn-id]: u.clear */
     IKE_CLEAR_CHILD,   /* clear crypto sa [peer] [flow]: u.clear */
     IKE_CLEAR_SESSION, /* both */
+    IKE_CLEAR_CALLS,   /* clear crypto call admission statistics */
     IKE_INITIATE,      /* u.number = flow: as if traffic had come */
     IKE_GET_SAS,
     IKE_GET_CHILDREN,

@@ -170,6 +170,7 @@ def test_one_too_many(quiet):
         g.lab.wait_log("R1", r"%%CRYPTO-4-IKE_DENY_SA_REQ: IKE denied an INCOMING SA request from %s to 192\.0\.2\.1 due to IKE SA LIMIT REACHED" % re.escape(other), 20)
         assert re.search(r"rejected: +[1-9]", g.lab.exec("R1", "show crypto call admission statistics")), g.state()
         assert other not in g.lab.exec("R1", "show crypto isakmp sa"), g.state()
+        g.lab.exec("R1", "clear crypto call admission statistics")
         assert g.lab.config("R1", "no crypto call admission limit ike sa")[0] == 0
         until(lambda: other in g.lab.exec("R1", "show crypto isakmp sa"), 40)
     finally:

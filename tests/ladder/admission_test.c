@@ -82,6 +82,10 @@ static void one_too_many(void **state)
     assert_int_equal(c.denied_nego, 0);
     assert_int_equal(count_of(&w->s[B], EV_IKE_FAIL_ADMISSION), 6);
     counted(w);
+    ike_ctl(w->s[B].ike, &(struct ike_msg){.type = IKE_CLEAR_CALLS}); /* what was counted, not what is there */
+    c = admission_calls(w->s[B].ike);
+    assert_true(!c.in && !c.in_denied && !c.denied_sa && c.active == 1);
+    counted(w);
     ike_ctl(w->s[B].ike, &(struct ike_msg){.type = IKE_CLEAR_SESSION}); /* the place is free: it comes in */
     world_run(w, 100);
     world_acquire(w, C);
