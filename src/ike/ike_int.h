@@ -199,6 +199,7 @@ struct ike_peer {
     u32 number; /* as IOS counts them; 0: only configured */
     u32 ike_refs, ipsec_refs, num_children, num_up, num_old;
     bool contacted; /* an authenticated SA with it has existed since we started, or since it was found dead */
+    u64 renewed_ms;     /* when its pairs were last made anew because it had deleted the ISAKMP SA, 0: never */
     u64 unknown_spi_ms; /* when an SPI of its that we do not know made us do something, 0: never */
 };
 struct child {

@@ -36,6 +36,7 @@ enum {
     OLD_PAIR_GRACE_MS = 8000,     /* the old pair lives on that long after the new one is up */
     LEFT_PAIR_MS = 20000,         /* the far end renewed it and does not take it away: then we do */
     DUPLICATE_GRACE_MS = 12000,   /* two pairs made at once: the loser goes after that long */
+    RENEW_AGAIN_MS = 30000,       /* of a peer that deletes its ISAKMP SAs the pairs are made anew at most that often */
     BACKOFF_MIN_MS = 10000,
     BACKOFF_MAX_MS = 300000,
     LOG_BURST = 20,               /* failure lines per second; the rest is only counted */

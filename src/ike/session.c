@@ -300,11 +300,18 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
         return; /* there is a newer one */
     }
     /* without it the peer may have dropped the pairs as well, and need not have said so: new
-     * ones */
+     * ones; not at once when it was the same a moment ago: it may keep no ISAKMP SA, and neither end would come to rest */
+    u64 now = env_now_ms(ike->clock), last = sa->peer->renewed_ms;
+    bool again = last && now - last < RENEW_AGAIN_MS;
     LIST_FOR (it, &sa->peer->children) {
         const struct child *c = CONTAINER_OF(it, struct child, peer_link);
-        if (c->up_ms && !c->closing) {
+        struct flow *f = c->up_ms && !c->closing ? flow_find(ike, c->flow) : NULL;
+        if (f && !again) {
+            sa->peer->renewed_ms = now;
             todo_want(ike, c->flow, true);
+        } else if (f && !f->next_ms) {
+            f->rekey = true;
+            flow_arm(ike, f, last + RENEW_AGAIN_MS);
         }
     }
 }
