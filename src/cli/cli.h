@@ -61,10 +61,11 @@ struct cli_snapshot { /* one look at ike and dp */
     struct dp_flow_info *dp_flows;
     struct dp_tunnel_info *tunnels;
     struct dp_drop_info *drops;
+    struct ike_calls_info *calls;     /* one */
     struct dp_count_info *ike_counts; /* of ike's events */
     struct cli_flow *flows;
     size_t num_sas, num_children, num_ike_flows, num_dp_sas, num_dp_flows, num_tunnels, num_drops,
-        num_flows, num_ike_counts;
+        num_flows, num_ike_counts, num_calls;
     struct cli_refused refused[16];
     size_t num_refused;
     const char *error; /* a process did not answer; NULL: all did */
@@ -169,6 +170,8 @@ struct cli_show {
     struct strbuf *out;
 };
 void cli_show_isakmp_sa(const struct cli_show *w);
+void cli_show_isakmp_sa_detail(const struct cli_show *w);
+void cli_show_admission(const struct cli_show *w);
 void cli_show_isakmp_policy(const struct cli_show *w);
 void cli_show_isakmp_peers(const struct cli_show *w);
 void cli_show_isakmp_key(const struct cli_show *w);

@@ -152,7 +152,7 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
     H(if_tunnel_flag) H(if_tunnel_number) H(if_protection) H(if_crypto_map) H(if_blackhole) H(if_dot1q) H(if_rpf) H(if_ospf) \
     H(if_access_group) H(if_keep) H(pol_encr) H(pol_hash) H(pol_auth) H(pol_group) H(pol_life)       \
     H(ts_mode) H(ts_esn) H(set_ts) H(set_pfs) H(set_life) H(map_match) H(map_peer) H(map_description)          \
-    H(isakmp_fragmentation) H(nat_transparency) H(nat_keepalive) H(aggressive_mode) H(isakmp_identity) H(domain_name) H(keyring) H(ring_key) H(local_address) H(isakmp_text) \
+    H(isakmp_fragmentation) H(nat_transparency) H(nat_keepalive) H(call_limit) H(aggressive_mode) H(isakmp_identity) H(domain_name) H(keyring) H(ring_key) H(local_address) H(isakmp_text) \
     H(isakmp_profile) H(prof_keyring) H(prof_trust) H(prof_match) H(prof_self) H(prof_keepalive) H(prof_initiate) \
     H(set_isakmp_profile) H(session_key) H(isakmp_peer) H(peer_password) H(peer_endpoint) H(map_isakmp_profile) \
     H(ospf_network) H(ospf_keep) H(acl_ipv6) H(ace) H(ace_remark)                                    \
@@ -185,12 +185,12 @@ const char *cli_key_purpose(char out[KEY_PURPOSE], const struct conf_key *of);
 /* ---- exec handlers (cmd_show.c, cmd_exec.c) ---- */
 #define EXEC_HANDLERS(H)                                                                           \
     H(show_isakmp_sa)                                                                              \
-    H(show_isakmp_policy) H(show_isakmp_peers) H(show_isakmp_key) H(show_ipsec_sa)                 \
+    H(show_isakmp_policy) H(show_admission) H(show_isakmp_peers) H(show_isakmp_key) H(show_ipsec_sa)                 \
         H(show_transform_set) H(show_profile) H(show_session) H(show_map) H(show_interfaces)       \
             H(show_ip_brief) H(show_running) H(show_startup) H(show_version) H(show_logging)       \
                 H(show_clock) H(show_debugging) H(show_privilege) H(show_ospf) H(show_drops)       \
                     H(show_ip_route) H(show_access_lists) H(clear_sa) H(clear_isakmp)              \
-                        H(clear_session) H(clear_counters) H(ping) H(debug) H(undebug_all)         \
+                        H(clear_session) H(clear_calls) H(clear_counters) H(ping) H(debug) H(undebug_all)         \
                             H(terminal) H(enable) H(disable) H(configure) H(write) H(copy) H(exit) \
                                 H(end) H(keylog) H(show_keys) H(show_history) H(show_holes)        \
                                     H(clear_holes) H(clear_unfinished) \

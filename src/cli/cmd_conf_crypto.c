@@ -82,6 +82,7 @@ bool cfg_pol_auth(struct cfg *k, const struct match *m)
     p->auth = m->no                         ? IKE_AUTH_RSA_SIG
               : match_has(m, "pre-share")   ? IKE_AUTH_PSK
               : match_has(m, "ecdsa-sig")   ? CONF_AUTH_ECDSA
+              : match_has(m, "hybrid-rsa")  ? CONF_AUTH_HYBRID
                                             : IKE_AUTH_RSA_SIG;
     return true;
 }

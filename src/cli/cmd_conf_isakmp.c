@@ -26,6 +26,12 @@ bool cfg_isakmp_fragmentation(struct cfg *k, const struct match *m)
     return true;
 }
 
+bool cfg_call_limit(struct cfg *k, const struct match *m)
+{
+    *(match_has(m, "sa") ? &k->c->limit_sa : &k->c->limit_nego) = m->no ? 0 : (u32)match_number(m, "num", 0);
+    return true;
+}
+
 bool cfg_nat_keepalive(struct cfg *k, const struct match *m)
 {
     k->c->nat_keepalive_s = m->no ? 0 : (u16)match_number(m, "secs", 0);

@@ -107,6 +107,14 @@ bool exec_clear_session(struct session *s, const struct match *m)
     return true;
 }
 
+bool exec_clear_calls(struct session *s, const struct match *m)
+{
+    struct ike_clear_value v = {0};
+    (void)m;
+    s->host->clear(host_ctx(s), IKE_CLEAR_CALLS, &v);
+    return true;
+}
+
 bool exec_clear_holes(struct session *s, const struct match *m)
 {
     const char *text = match_text(m, "net");

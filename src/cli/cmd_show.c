@@ -31,7 +31,8 @@ static struct cli_show look(struct session *s)
         call;                                                                                      \
         return !w.snap->error;                                                                     \
     }
-LOOK_AND(show_isakmp_sa, cli_show_isakmp_sa(&w))
+LOOK_AND(show_isakmp_sa, (match_has(m, "detail") ? cli_show_isakmp_sa_detail : cli_show_isakmp_sa)(&w))
+LOOK_AND(show_admission, cli_show_admission(&w))
 LOOK_AND(show_isakmp_policy, cli_show_isakmp_policy(&w))
 LOOK_AND(show_isakmp_peers, cli_show_isakmp_peers(&w))
 LOOK_AND(show_isakmp_key, cli_show_isakmp_key(&w))

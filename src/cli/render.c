@@ -27,6 +27,68 @@ void cli_show_isakmp_sa(const struct cli_show *w)
     sb_add(w->out, fifteen ? "\nIPv6 Crypto ISAKMP SA\n\n" : "");
 }
 
+/* short_auth: as the column Auth has it: how phase 1 is authenticated; that a user comes behind it is a capability. */
+static const char *short_auth(u16 auth)
+{
+    return !auth                                                      ? ""
+           : auth == IKE_AUTH_PSK || auth == IKE_AUTH_XAUTH_PSK       ? "psk"
+           : auth == IKE_AUTH_RSA_SIG || auth == IKE_AUTH_XAUTH_RSA ? "rsig"
+           : auth == IKE_AUTH_HYBRID_RSA                              ? "hyb"
+                                                                      : "ecsg";
+}
+
+/* detail_sa: its line and the one below. What has no name in a column stays empty. */
+static void detail_sa(const struct cli_show *w, const struct ike_sa_info *s)
+{
+    bool fifteen = w->c->dialect_15;
+    const char *encr = s->encr ? encr_row(s->encr)->word : NULL, *hash = s->hash ? hash_row(s->hash)->word : NULL;
+    char l[ADDR_STR], r[ADDR_STR], status[12] = "";
+    encr = encr ? encr : "";
+    if (fifteen) {
+        snprintf(status, sizeof status, "%-7s", s->deleted ? "" : "ACTIVE");
+    }
+    sb_addf(w->out, "%-5u %-15s %-15s %-8s %s%-4.*s %-4s %-4s %-2u %02u:%02u:%02u %s%s%s%s%s\n", s->conn_id + (fifteen ? 1000 : 0),
+            addr_str(l, &s->local.a), addr_str(r, &s->remote.a), "", status, (int)strcspn(encr, " "), encr, hash ? hash : "",
+            short_auth(s->auth), s->group, s->left_s / 3600, s->left_s / 60 % 60, s->left_s % 60, s->config ? "C" : "",
+            s->dpd ? "D" : "", s->nat ? "N" : "", s->xauth ? "X" : "", s->deleted && !fifteen ? " (deleted)" : "");
+    sb_addf(w->out, fifteen ? "       Engine-id:Conn-id =  SW:%u\n" : "       Connection-id:Engine-id =  %u:1(software)\n", s->conn_id);
+}
+
+void cli_show_isakmp_sa_detail(const struct cli_show *w)
+{
+    bool fifteen = w->c->dialect_15;
+    sb_addf(w->out,
+            "Codes: C - IKE configuration mode, D - Dead Peer Detection\n"
+            "       K - Keepalives, N - NAT-traversal\n"
+            "       %sX - IKE Extended Authentication\n"
+            "       psk - Preshared key, rsig - RSA signature\n"
+            "       renc - RSA encryption\n%s\n"
+            "C-id  Local           Remote          I-VRF    %sEncr Hash Auth DH Lifetime Cap.\n\n",
+            fifteen ? "T - cTCP encapsulation, " : "", fifteen ? "IPv4 Crypto ISAKMP SA\n" : "", fifteen ? "Status " : "");
+    for (size_t i = 0; i < w->snap->num_sas; i++) {
+        detail_sa(w, &w->snap->sas[i]);
+    }
+    sb_add(w->out, fifteen ? "\nIPv6 Crypto ISAKMP SA\n\n" : "");
+}
+
+/* cli_show_admission: the part on IKE; adit's data plane has no such limit, nor has the machine. */
+void cli_show_admission(const struct cli_show *w)
+{
+    static const struct ike_calls_info none;
+    const struct ike_calls_info *c = w->snap->num_calls ? w->snap->calls : &none;
+    static const char rule[] = "---------------------------------------------------------------------\n";
+    u32 nego = w->c->limit_nego ? w->c->limit_nego : IKE_NEGO_DEFAULT;
+    sb_addf(w->out, "%s             Crypto Call Admission Control Statistics\n%s", rule, rule);
+    sb_addf(w->out, "System Resource Limit: %8d Max IKE SAs: %5u Max in nego: %5u\n", 0, w->c->limit_sa, nego);
+    sb_addf(w->out, "Total IKE SA Count:    %8u active:      %5u negotiating: %5u\n", c->active + c->negotiating, c->active, c->negotiating);
+    sb_addf(w->out, "Incoming IKE Requests: %8" PRIu64 " accepted:    %5" PRIu64 " rejected:    %5" PRIu64 "\n", c->in + c->in_denied, c->in,
+            c->in_denied);
+    sb_addf(w->out, "Outgoing IKE Requests: %8" PRIu64 " accepted:    %5" PRIu64 " rejected:    %5" PRIu64 "\n", c->out + c->out_denied, c->out,
+            c->out_denied);
+    sb_addf(w->out, "Rejected IKE Requests: %8" PRIu64 " rsrc low:    %5d Active SA limit: %" PRIu64 "\n%51sIn-neg SA limit: %" PRIu64 "\n",
+            c->denied_sa + c->denied_nego, 0, c->denied_sa, "", c->denied_nego);
+}
+
 void cli_show_isakmp_policy(const struct cli_show *w)
 {
     static const struct conf_isakmp_policy built_in = {
@@ -54,7 +116,9 @@ void cli_show_isakmp_policy(const struct cli_show *w)
         sb_addf(w->out, "    authentication method:  %s\n",
                 p->auth == IKE_AUTH_PSK      ? "Pre-Shared Key"
                 : p->auth == CONF_AUTH_ECDSA ? "Elliptic Curve Digital Signature Algorithm"
-                                             : "Rivest-Shamir-Adleman Signature");
+                : p->auth == CONF_AUTH_HYBRID
+                    ? "Hybrid: gateway by Rivest-Shamir-Adleman Signature, client by its user"
+                    : "Rivest-Shamir-Adleman Signature");
         sb_addf(w->out, "    Diffie-Hellman group:   #%u (%u bit)\n", p->group, g ? g->bits : 0);
         sb_addf(w->out, "    lifetime:               %u seconds, no volume limit\n", p->life_s);
     }
@@ -468,7 +532,7 @@ static void session_ike(const struct cli_show *w, const struct cli_flow *f, bool
                 s->state == ST_QM_IDLE ? "Active" : "Inactive");
         if (detail) {
             char caps[8];
-            snprintf(caps, sizeof caps, "%s%s", s->dpd ? "D" : "", s->nat ? "N" : "");
+            snprintf(caps, sizeof caps, "%s%s%s%s", s->config ? "C" : "", s->dpd ? "D" : "", s->nat ? "N" : "", s->xauth ? "X" : "");
             sb_addf(w->out, "          Capabilities:%s connid:%u lifetime:%02u:%02u:%02u\n",
                     caps[0] ? caps : "(none)", s->conn_id + (w->c->dialect_15 ? 1000 : 0),
                     s->left_s / 3600, s->left_s / 60 % 60, s->left_s % 60);

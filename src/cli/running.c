@@ -86,6 +86,8 @@ static void running_policies(struct strbuf *o, const struct conf *c)
             sb_add(o, " authentication pre-share\n");
         } else if (p->auth == CONF_AUTH_ECDSA) {
             sb_add(o, " authentication ecdsa-sig\n");
+        } else if (p->auth == CONF_AUTH_HYBRID) {
+            sb_add(o, " authentication hybrid-rsa\n");
         }
         if (p->group != 1) {
             sb_addf(o, " group %u\n", p->group);

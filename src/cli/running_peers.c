@@ -149,6 +149,12 @@ void running_peers(struct strbuf *o, const struct conf *c)
               : c->identity == CONF_SELF_ADDRESS ? "crypto isakmp identity address\n"
                                                  : "");
     sb_add(o, c->frag_off ? "no crypto isakmp fragmentation\n" : "");
+    if (c->limit_sa) {
+        sb_addf(o, "crypto call admission limit ike sa %u\n", c->limit_sa);
+    }
+    if (c->limit_nego) {
+        sb_addf(o, "crypto call admission limit ike in-negotiation-sa %u\n", c->limit_nego);
+    }
     if (c->nat_keepalive_s) {
         sb_addf(o, "crypto isakmp nat keepalive %u\n", c->nat_keepalive_s);
     }

@@ -94,7 +94,7 @@ static void check_client(struct audit *a, const struct conf_client *k, struct co
                  k->authorization);
         say(a, k->authorization_src, false, whose, text);
     }
-    if (k->respond && !k->authorization[0]) {
+    if ((k->respond || k->initiate) && !k->authorization[0]) {
         say(a, src, false, whose, "gives clients no address: it has no `isakmp authorization list`");
     }
 }
@@ -281,6 +281,24 @@ static bool proves(const struct conf *c, bool ec)
     return false;
 }
 
+/* asks_anybody: some crypto map or isakmp profile asks clients for a user. */
+static bool asks_anybody(const struct conf *c)
+{
+    CONF_FOR(struct conf_map, m, &c->maps)
+    {
+        if (m->client.authentication[0]) {
+            return true;
+        }
+    }
+    CONF_FOR(struct conf_isakmp_profile, p, &c->isakmp_profiles)
+    {
+        if (p->client.authentication[0]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_policy(struct audit *a, const struct conf_isakmp_policy *p)
 {
     char what[64];
@@ -290,6 +308,13 @@ static void check_policy(struct audit *a, const struct conf_isakmp_policy *p)
         say(a, p->src, false, what,
             ec ? "authenticates with ECDSA, and no trustpoint has a certificate with its EC key"
                : "authenticates with RSA, and no trustpoint has a certificate with its RSA key");
+    }
+    if (p->auth == CONF_AUTH_HYBRID) {
+        snprintf(what, sizeof what, "crypto isakmp policy %u", p->priority);
+        say(a, p->src, true, "authentication hybrid-rsa", "rsa-sig: machines without a certificate get to the question for a user, so anybody may try passwords");
+        if (!asks_anybody(a->c)) {
+            say(a, p->src, false, what, "takes hybrid authentication, and no crypto map and no isakmp profile has a `client authentication list`, so nobody gets in by it");
+        }
     }
 }
 

@@ -71,7 +71,7 @@ struct conf_match { /* match identity */
 struct conf_client {
     char authentication[CONF_NAME], authorization[CONF_NAME]; /* lists of aaa; "": none */
     struct conf_src authentication_src, authorization_src, address_src;
-    bool respond, initiate; /* client configuration address; initiate is kept, nothing is pushed */
+    bool respond, initiate; /* client configuration address: who asks is told; who belongs to a group is, unasked */
 };
 struct conf_pool { /* ip local pool: IPv4 */
     struct list link;
@@ -116,7 +116,7 @@ struct conf_isakmp_peer { /* crypto isakmp peer address A */
     char endpoint_text[CONF_NAME], description[CONF_NAME];
 };
 
-enum { CONF_AUTH_ECDSA = 9 };
+enum { CONF_AUTH_ECDSA = 9, CONF_AUTH_HYBRID = 64221 };
 
 /* ---- certificates and keys (pki.c) --------------------------------------------------------------- */
 
@@ -408,6 +408,7 @@ struct conf {
     bool frag_off;       /* no crypto isakmp fragmentation */
     bool natt_off;       /* no crypto ipsec nat-transparency udp-encapsulation */
     u16 nat_keepalive_s; /* crypto isakmp nat keepalive; 0: the default */
+    u32 limit_sa, limit_nego; /* crypto call admission limit ike sa, in-negotiation-sa; 0: none, the default */
     enum conf_self identity; /* crypto isakmp identity */
     char domain[64];         /* ip domain name */
     u16 keepalive_s, keepalive_retry_s; /* crypto isakmp keepalive; 0: not configured, 0: 2 seconds */

@@ -20,6 +20,7 @@ struct far_end far_end_of(const struct ike *ike, const struct ike_sa *sa, const 
     who.keyring = p && p->keyring[0] ? p->keyring : NULL;
     who.profile = c->profile;
     who.we_begin = c->initiator;
+    who.known = c->profile[0] || aggressive_responder(sa);
     if (!aggressive_responder(sa) || !id_name(who.name, &c->peer_id)) {
         who.name[0] = 0;
     }
@@ -102,13 +103,50 @@ static bool psk_check(struct ike *ike, const struct ike_sa *sa, const struct isa
     return false;
 }
 
-/* With extended authentication: we have a user to name, or want to be named one. */
-static bool psk_xauth_have(const struct ike *ike, const struct far_end *who)
+/* ---- with a user (extended authentication) ---- */
+
+/* user_there: we have a user to name, or want to be named one. */
+static bool user_there(const struct ike *ike, const struct far_end *who)
 {
     const struct ike_peer_value *p = who->we_begin ? profile_peer(ike, &who->addr) : NULL;
-    const struct ike_client_value *v = who->we_begin ? NULL : profile_client(ike, who->profile, &who->local);
-    bool user = who->we_begin ? p && p->user[0] : v && v->xauth;
-    return user && psk_have(ike, who);
+    return who->we_begin ? p && p->user[0] : profile_asks(ike, who->profile, &who->local, who->known);
+}
+
+static bool psk_xauth_have(const struct ike *ike, const struct far_end *who)
+{
+    return user_there(ike, who) && psk_have(ike, who);
+}
+
+static bool rsa_xauth_have(const struct ike *ike, const struct far_end *who)
+{
+    return user_there(ike, who) && sig_have(ike, PKI_RSA);
+}
+
+/* ---- hybrid (draft-ietf-ipsec-isakmp-hybrid-auth-05 3.2): SIG_R one way, a bare HASH_I the other ---- */
+
+static bool hybrid_have(const struct ike *ike, const struct far_end *who)
+{
+    return user_there(ike, who) && (who->we_begin ? sig_cas(ike) : sig_own(ike, PKI_RSA));
+}
+
+static bool hybrid_prove(struct ike *ike, const struct ike_sa *sa, struct draft *d, const u8 *hash)
+{
+    return d->sa.initiator ? psk_prove(ike, sa, d, hash) : sig_prove(ike, sa, d, hash);
+}
+
+/* hybrid_check: HASH_I says no more than that who sent it has made the keys with us. */
+static bool hybrid_check(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d,
+                         const u8 *hash)
+{
+    u8 len = hash_row(d->sa.hash)->len;
+    if (d->sa.initiator) {
+        return sig_check(ike, sa, m, d, hash);
+    }
+    if (m->hash.len != len || !mem_equal_ct(m->hash.p, hash, len)) {
+        draft_why(d, WHY_AUTH, "the HASH payload (%u bytes) is not over this very exchange (%u bytes)", m->hash.len, len);
+        return false;
+    }
+    return true;
 }
 
 /* ---- signatures (auth_sig.c): one row for each kind of key ---- */
@@ -142,27 +180,39 @@ static void not_told(struct ike *ike, const struct ike_sa *sa, u32 conn, bool fo
     (void)ike, (void)sa, (void)conn, (void)found; /* IOS has no line for it */
 }
 
+/* of one kind of proof those with a user stand first: auth_for takes the first that fits */
 static const struct auth_method methods[] = {
-    {IKE_AUTH_XAUTH_PSK, "pre-share", "user for extended authentication", BY_HASH, WHY_XAUTH, psk_xauth_have,
-     not_told, psk_skeyid, psk_prove, psk_check},
-    {IKE_AUTH_PSK, "pre-share", "pre-shared key", BY_HASH, WHY_NO_PSK, psk_have, psk_told,
+    {IKE_AUTH_XAUTH_PSK, "pre-share", "XAUTHInitPreShared", "user for extended authentication", true,
+     WHY_XAUTH, psk_xauth_have, not_told, psk_skeyid, psk_prove, psk_check},
+    {IKE_AUTH_PSK, "pre-share", "pre-share", "pre-shared key", false, WHY_NO_PSK, psk_have, psk_told,
      psk_skeyid, psk_prove, psk_check},
-    {IKE_AUTH_RSA_SIG, "rsa-sig", "certificate with its RSA key", BY_SIG, WHY_NO_CERT, rsa_have,
+    {IKE_AUTH_XAUTH_RSA, "rsa-sig", "XAUTHInitRSA", "user for extended authentication, beside a certificate with its RSA key",
+     true, WHY_XAUTH, rsa_xauth_have, not_told, sig_skeyid, sig_prove, sig_check},
+    {IKE_AUTH_RSA_SIG, "rsa-sig", "RSA sig", "certificate with its RSA key", false, WHY_NO_CERT, rsa_have,
      not_told, sig_skeyid, sig_prove, sig_check},
-    {IKE_AUTH_ECDSA_256, "ecdsa-sig", "certificate with its key on P-256", BY_SIG, WHY_NO_CERT,
+    {IKE_AUTH_HYBRID_RSA, "hybrid-rsa", "HybridInitRSA",
+     "hybrid authentication (gateway: RSA certificate and list of users; client: user and CA)", true, WHY_XAUTH,
+     hybrid_have, not_told, sig_skeyid, hybrid_prove, hybrid_check},
+    {IKE_AUTH_ECDSA_256, "ecdsa-sig", "ECDSA sig", "certificate with its key on P-256", false, WHY_NO_CERT,
      ec256_have, not_told, sig_skeyid, sig_prove, sig_check},
-    {IKE_AUTH_ECDSA_384, "ecdsa-sig", "certificate with its key on P-384", BY_SIG, WHY_NO_CERT,
+    {IKE_AUTH_ECDSA_384, "ecdsa-sig", "ECDSA sig", "certificate with its key on P-384", false, WHY_NO_CERT,
      ec384_have, not_told, sig_skeyid, sig_prove, sig_check},
-    {IKE_AUTH_ECDSA_521, "ecdsa-sig", "certificate with its key on P-521", BY_SIG, WHY_NO_CERT,
+    {IKE_AUTH_ECDSA_521, "ecdsa-sig", "ECDSA sig", "certificate with its key on P-521", false, WHY_NO_CERT,
      ec521_have, not_told, sig_skeyid, sig_prove, sig_check},
 };
+
+enum row_proof auth_proof(u16 auth, bool initiator)
+{
+    return !auth_of(auth) ? BY_ANY : sig_signs(auth, initiator) ? BY_SIG : BY_HASH;
+}
 
 bool auth_fits(u16 policy, u16 offered)
 {
     return policy == IKE_AUTH_ECDSA_256
                ? offered >= IKE_AUTH_ECDSA_256 && offered <= IKE_AUTH_ECDSA_521
-           : policy == IKE_AUTH_PSK ? offered == IKE_AUTH_PSK || offered == IKE_AUTH_XAUTH_PSK
-                                    : offered == policy;
+           : policy == IKE_AUTH_PSK     ? offered == IKE_AUTH_PSK || offered == IKE_AUTH_XAUTH_PSK
+           : policy == IKE_AUTH_RSA_SIG ? offered == IKE_AUTH_RSA_SIG || offered == IKE_AUTH_XAUTH_RSA
+                                        : offered == policy;
 }
 
 const struct auth_method *auth_for(u16 policy, u32 have)

@@ -9,10 +9,10 @@
 static const struct {
     u16 auth;
     u8 kind, hash; /* enum pki_kind, enum hash_id; HASH_NONE: the negotiated one */
-} sigs[] = {{IKE_AUTH_RSA_SIG, PKI_RSA, HASH_NONE},
-            {IKE_AUTH_ECDSA_256, PKI_EC256, HASH_SHA256},
-            {IKE_AUTH_ECDSA_384, PKI_EC384, HASH_SHA384},
-            {IKE_AUTH_ECDSA_521, PKI_EC521, HASH_SHA512}};
+    bool both;     /* who begins signs, too */
+} sigs[] = {{IKE_AUTH_RSA_SIG, PKI_RSA, HASH_NONE, true},       {IKE_AUTH_XAUTH_RSA, PKI_RSA, HASH_NONE, true},
+            {IKE_AUTH_HYBRID_RSA, PKI_RSA, HASH_NONE, false},   {IKE_AUTH_ECDSA_256, PKI_EC256, HASH_SHA256, true},
+            {IKE_AUTH_ECDSA_384, PKI_EC384, HASH_SHA384, true}, {IKE_AUTH_ECDSA_521, PKI_EC521, HASH_SHA512, true}};
 
 enum pki_kind sig_kind(u16 auth)
 {
@@ -22,6 +22,26 @@ enum pki_kind sig_kind(u16 auth)
         }
     }
     return PKI_NO_KIND;
+}
+
+bool sig_signs(u16 auth, bool initiator)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(sigs); i++) {
+        if (sigs[i].auth == auth) {
+            return sigs[i].both || !initiator;
+        }
+    }
+    return false;
+}
+
+bool sig_peer_signs(const struct sa_core *c)
+{
+    return sig_signs(c->auth, !c->initiator);
+}
+
+bool sig_we_sign(const struct sa_core *c)
+{
+    return sig_signs(c->auth, c->initiator);
 }
 
 enum hash_id sig_hash(const struct sa_core *sa)
@@ -64,13 +84,23 @@ static const struct conf_trust *ours_of(const struct ike *ike, const struct draf
     return ours(ike, d->sa.profile, sig_kind(d->sa.auth), d->x.asked);
 }
 
-bool sig_have(const struct ike *ike, enum pki_kind kind)
+bool sig_cas(const struct ike *ike)
 {
     bool cas = false;
     for (const struct conf_trust *t = ike->conf->trusts; t; t = t->next) {
         cas |= pki_trust_cas(t->t);
     }
-    return cas && ours(ike, "", kind, 0) != NULL;
+    return cas;
+}
+
+bool sig_own(const struct ike *ike, enum pki_kind kind)
+{
+    return ours(ike, "", kind, 0) != NULL;
+}
+
+bool sig_have(const struct ike *ike, enum pki_kind kind)
+{
+    return sig_cas(ike) && sig_own(ike, kind);
 }
 
 bool sig_skeyid(struct ike *ike, const struct ike_sa *sa, struct draft *d)
@@ -109,7 +139,7 @@ static bool holds_address(const struct conf_trust *t, const struct addr *a)
 bool sig_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d,
                   const struct ike_self *self, struct bytes_id *id)
 {
-    const struct conf_trust *t = sig_kind(d->sa.auth) ? ours_of(ike, d) : NULL;
+    const struct conf_trust *t = sig_we_sign(&d->sa) ? ours_of(ike, d) : NULL;
     u8 dn[ISAKMP_ID_MAX];
     /* an address that a NAT has changed is no name for anybody */
     bool no_address = (d->sa.nat & NAT_US) || !t || !holds_address(t, &sa->local.a);
@@ -140,7 +170,7 @@ static void name_of(char out[PKI_NAME], const struct isakmp_bytes *dn)
 void sig_asked(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                struct draft *d)
 {
-    enum pki_kind kind = sig_kind(d->sa.auth);
+    enum pki_kind kind = sig_we_sign(&d->sa) ? sig_kind(d->sa.auth) : PKI_NO_KIND;
     u32 before = d->x.asked;
     char name[PKI_NAME] = "";
     bool asked = false;
@@ -173,7 +203,7 @@ void sig_asked(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg
 void sig_ask(struct ike *ike, struct draft *d)
 {
     unsigned num = 0;
-    for (const struct conf_trust *t = ike->conf->trusts; t && sig_kind(d->sa.auth); t = t->next) {
+    for (const struct conf_trust *t = ike->conf->trusts; t && sig_peer_signs(&d->sa); t = t->next) {
         const u8 *dn;
         size_t len;
         for (unsigned i = 0; (dn = pki_trust_ca(t->t, i, &len)) && num < ISAKMP_MAX_CERTS; i++) {

@@ -82,6 +82,18 @@ void client_free(struct ike *ike)
     }
 }
 
+bool client_uses(const struct ike *ike, const struct ike_sa *sa)
+{
+    const struct ike_peer *p = sa->peer;
+    LIST_FOR (it, &p->children) {
+        const struct child *c = CONTAINER_OF(it, struct child, peer_link);
+        if (sa->c.client.family && addr_equal(&c->sel.dst.a, &sa->c.client) && c->who == sa_who(ike, sa)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void client_lost(struct ike *ike, const struct flow *f)
 {
     struct ike_msg m;

@@ -19,6 +19,8 @@ void client_park(struct ike *ike, const struct ike_sa *sa, const struct datagram
 struct parked *client_unpark(struct ike *ike);
 void client_since(struct ike *ike, const struct parked *was);
 void client_free(struct ike *ike);
+/* client_uses: a pair of the SA's far end goes to the address that we gave it. */
+bool client_uses(const struct ike *ike, const struct ike_sa *sa);
 /* client_lost: that flow has been without a pair too long. */
 void client_lost(struct ike *ike, const struct flow *f);
 

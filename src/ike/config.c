@@ -328,7 +328,7 @@ static void commit(struct ike *ike)
     restart_tell_dp(ike);
     LIST_FOR (it, &ike->sas) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
-        if (!sa->deleted && sa_authed(sa)) {
+        if (!sa->deleted && sa_ready(sa)) {
             live_arm(ike, sa);
         }
     }

@@ -10,6 +10,7 @@
  * IKE is to it stands in struct version_ops; RFC 2408 5.
  */
 #include "ike/client.h"
+#include "ike/unproved.h"
 #include "ike/v1.h"
 
 /* One message on its way through. */
@@ -40,13 +41,13 @@ const struct exchange *exchange_of(const struct version_ops *v, u8 type)
 const struct row *row_find(const struct ike_sa *sa, u8 state, bool initiator, u8 exchange,
                            bool encrypted)
 {
-    const struct auth_method *auth = auth_of(sa->c.auth);
+    enum row_proof proof = auth_proof(sa->c.auth, !sa->c.initiator); /* who writes it is the peer */
     for (size_t i = 0; i < sa->version->num_rows; i++) {
         const struct row *r = &sa->version->rows[i];
         if (r->state == state && r->exchange == exchange &&
             (r->cover & (encrypted ? ENCRYPTED : IN_CLEAR)) &&
             (r->role & (initiator ? ROLE_I : ROLE_R)) &&
-            (r->proof == BY_ANY || (auth && r->proof == auth->proof))) {
+            (r->proof == BY_ANY || r->proof == proof)) {
             return r;
         }
     }
@@ -138,8 +139,11 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
     }
     if (!sa_half_open(sa)) {
         half_open_proved(ike, sa);
+    }
+    if (!sa_stranger(sa)) {
         sa_not_guest(ike, sa);
     }
+    sa_count(ike, sa);
     if (d->reply) {
         retrans_sent(ike, &x->rt, d->buf, wr_len(&d->out.w), timer);
     } else { /* theirs was the last: a duplicate of it answered, and two of us would never stop */

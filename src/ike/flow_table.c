@@ -3,7 +3,7 @@
  * identities of a quick mode (RFC 2409 5.5). Finds; decides nothing. Who wants a negotiation is
  * flow.c's.
  */
-#include "ike/ike_int.h"
+#include "ike/unproved.h"
 
 #include <stdlib.h>
 
@@ -158,9 +158,12 @@ static bool another_has(const struct ike *ike, const struct flow *f, const struc
     return false;
 }
 
-/* not_this_client: why a client's flow is not for who asks; NULL: it is. */
+/* not_this_client: why a flow is not for who asks; NULL: it is. */
 static const char *not_this_client(const struct ike *ike, const struct flow *f, const struct ike_sa *sa, const struct selector *sel)
 {
+    if (!f->v.client && core_unproved(&sa->c)) {
+        return "a user with hybrid authentication gets what a dynamic map has for clients, and nothing of a peer's";
+    }
     return !f->v.client                   ? NULL
            : !may_claim(sa, &f->v, sel) ? "that is not the address which this client was given, or speaks from"
            : another_has(ike, f, sa)    ? "another client has it"

@@ -15,6 +15,7 @@
  *
  * RFC 2407, 2408, 2409. No socket, no clock, no file, no global.
  */
+#include "ike/admission.h"
 #include "ike/client.h"
 #include "ike/v1.h"
 
@@ -117,14 +118,16 @@ static void too_many_guests(struct ike *ike, struct ike_sa *sa)
             same++;
         }
     }
-    if (same < GUESTS_PER_ADDRESS && ike->num_guests <= GUESTS_MAX) {
+    bool crowded = same < GUESTS_PER_ADDRESS;
+    if (crowded && !admission_crowded(ike)) {
         return;
     }
-    if (same < GUESTS_PER_ADDRESS) {
+    if (crowded) {
         oldest = CONTAINER_OF(ike->guests.next, struct ike_sa, guest_link);
+        ike->calls.denied_nego++;
     }
     report(ike, oldest, &oldest->remote.a, XCH_MAIN, WHY_LIMIT,
-           "more negotiations wait for message 5 than adit keeps; this one is the oldest");
+           "more negotiations wait for message 5, or for a user behind hybrid authentication, than adit keeps; this one is the oldest");
     struct half_open *half = oldest->half;
     sa_free(ike, oldest);
     half_open_left(ike, half);
@@ -160,12 +163,15 @@ static void first_message(struct ike *ike, const struct datagram *in, const stru
         snprintf(why, sizeof why, "%s with cookies %s %s", isakmp_exchange_name(h->exchange),
                  hex_str(ci, sizeof ci, h->cookie_i, 8), hex_str(cr, sizeof cr, h->cookie_r, 8));
         report(ike, NULL, &from->a, h->exchange, WHY_NO_SA, why);
-    } else {
+    } else if (admission_first(ike, from, to)) {
         rx_trace(ike, NULL, from, to);
         struct ike_sa *sa = sa_new(ike, to, from);
         sa->main.c.exchange = e->type;
         sa->main.c.state = e->begin_r;
         engine_run(ike, sa, in, h);
+        if (sa->c.phase == PHASE_KEYED || sa->main.c.state == XS_R_MM2) {
+            admission_answered(ike);
+        }
         if (sa->c.phase == PHASE_KEYED) { /* aggressive mode: it has cost us already what a guest costs */
             sa_link(ike, sa);
             sa_findable(ike, sa);
@@ -337,6 +343,7 @@ static void ctl(struct ike *ike, const struct ike_msg *m)
     case IKE_CLEAR_SA:
     case IKE_CLEAR_CHILD:
     case IKE_CLEAR_SESSION: clear_msg(ike, m); break;
+    case IKE_CLEAR_CALLS: admission_clear(ike); break;
     case IKE_INITIATE:
         if ((f = flow_find(ike, (u32)m->u.number)) != NULL) {
             flow_want(ike, f, false);
@@ -345,6 +352,7 @@ static void ctl(struct ike *ike, const struct ike_msg *m)
     case IKE_GET_SAS:
     case IKE_GET_CHILDREN:
     case IKE_GET_FLOWS:
+    case IKE_GET_CALLS:
     case IKE_GET_COUNTS: show_answer(ike, m); break;
     case IKE_PING:
         memset(&pong, 0, sizeof pong);

@@ -18,14 +18,16 @@
 
 /* ---- configuration values --------------------------------------------------------------------- */
 
-enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64, IKE_MAX_TRUSTS = 32, IKE_MAX_SPLITS = 32 };
+enum { IKE_MAX_TRANSFORMS = 6, IKE_MAX_PEERS = 4, IKE_PSK_MAX = 128, IKE_NAME = 64, IKE_ID_TEXT = 64, IKE_MAX_TRUSTS = 32, IKE_MAX_SPLITS = 32, IKE_NEGO_DEFAULT = 1000 };
 enum {
     IKE_AUTH_PSK = 1,
     IKE_AUTH_RSA_SIG = 3,
     IKE_AUTH_ECDSA_256 = 9, /* RFC 4754; of a policy: any of the three */
     IKE_AUTH_ECDSA_384 = 10,
     IKE_AUTH_ECDSA_521 = 11,
-    IKE_AUTH_XAUTH_PSK = 65001 /* XAUTHInitPreShared: who begins proves a user, too (xauth-02) */
+    IKE_AUTH_HYBRID_RSA = 64221, /* HybridInitRSA: who answers signs, who begins proves a user alone (hybrid-auth-05) */
+    IKE_AUTH_XAUTH_PSK = 65001, /* XAUTHInitPreShared: who begins proves a user, too (xauth-02) */
+    IKE_AUTH_XAUTH_RSA = 65005  /* XAUTHInitRSA: the same with signatures */
 }; /* Authentication-Method values, RFC 2409 appendix A */
 
 /* A trustpoint; its certificates and key come as records (ike_ctl_parts). */
@@ -89,6 +91,7 @@ struct ike_peer_value { /* crypto isakmp peer: how phase 1 with that address beg
     bool self_set;
     char user[IKE_ID_TEXT]; /* what we answer to extended authentication; "": nothing */
     struct secret password;
+    bool configured; /* it is our gateway: the address it pushes is taken, and nothing begun before */
 };
 /* What is wanted of those who begin phase 1 with us at an address of ours, or who belong to an isakmp profile: of a crypto map or
  * a profile, `client authentication list`, `client configuration address`. */
@@ -98,6 +101,7 @@ struct ike_client_value {
     bool xauth;             /* a user must prove himself */
     bool users;             /* as one of those given here; else nobody can */
     bool answer;            /* who asks to be configured is: client configuration address respond, and a list of groups */
+    bool push;              /* who belongs to a group is configured unasked: client configuration address initiate, and that list */
 };
 struct ike_user_value { /* username: for extended authentication */
     char name[IKE_ID_TEXT];
@@ -164,6 +168,7 @@ struct ike_global_value {
      * between retries, 0: 2; periodic: always, on demand otherwise */
     u16 keepalive_s, keepalive_retry_s;
     bool keepalive_periodic;
+    u32 limit_sa, limit_nego; /* crypto call admission limit ike sa, in-negotiation-sa; 0: none, GUESTS_MAX */
     char hostname[64];
     struct ike_self self; /* crypto isakmp identity */
 };
@@ -195,7 +200,7 @@ struct ike_sa_info {
     u16 auth, group;
     u32 life_s, left_s;
     char id[64];   /* the peer's phase 1 identity as text, "" before it is known */
-    bool dpd, nat; /* capabilities */
+    bool dpd, nat, xauth, config; /* capabilities; config: it was given an address, or asked for one of us */
     char profile[IKE_NAME];
     u32 policy;    /* priority of our policy that matched */
     u32 num_children;
@@ -222,6 +227,13 @@ struct ike_flow_info {
     char last_error[192];
 };
 
+/* What crypto call admission has counted since we started, or since that was cleared. */
+struct ike_calls_info {
+    u32 active, negotiating; /* now */
+    u64 in, in_denied, out, out_denied; /* first messages of others that were answered, or not; negotiations of ours begun, or not */
+    u64 denied_sa, denied_nego;         /* for which limit, of either; an unfinished one that gave way to a newer is of the second */
+};
+
 /* ike_fail_name: what the counter of a failure's event is called, and its sentence; NULL: that event is no failure. */
 const char *ike_fail_name(u32 event, const char **out_text);
 
@@ -246,10 +258,12 @@ enum ike_msg_type {
     IKE_CLEAR_SA,      /* clear crypto isakmp [conn-id]: u.clear */
     IKE_CLEAR_CHILD,   /* clear crypto sa [peer] [flow]: u.clear */
     IKE_CLEAR_SESSION, /* both */
+    IKE_CLEAR_CALLS,   /* clear crypto call admission statistics */
     IKE_INITIATE,      /* u.number = flow: as if traffic had come */
     IKE_GET_SAS,
     IKE_GET_CHILDREN,
     IKE_GET_FLOWS,
+    IKE_GET_CALLS,
     IKE_GET_COUNTS,
     IKE_PING,
     IKE_DP_PEER, /* a new dp process: with the descriptor of the channel to it */
@@ -259,6 +273,7 @@ enum ike_msg_type {
     IKE_SA = 64,
     IKE_CHILD,
     IKE_FLOW,
+    IKE_CALLS,
     IKE_COUNT,
     IKE_END,
     IKE_PONG,
@@ -299,6 +314,7 @@ struct ike_msg {
         struct ike_sa_info sa;
         struct ike_child_info child;
         struct ike_flow_info flow_info;
+        struct ike_calls_info calls;
         struct dp_count_info count_info;
         struct ev_rec event;
     } u;

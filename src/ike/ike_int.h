@@ -16,7 +16,7 @@
  *   child.c     pairs of IPsec SAs                       sa_table.c  SAs, exchanges, far ends
  *   flow_table.c inherit.c spi.c  flows, SAs of a predecessor, SPIs as tables
  *   draft.c     what handlers write                      keys.c  SKEYID family, IVs, hashes, KEYMAT
- *   client.c    clients of dynamic crypto maps: what waits for its flow
+ *   client.c    clients of dynamic crypto maps: what waits for its flow      admission.c  how many SAs there may be
  *   retrans.c   duplicates and retransmission            vendor.c natt.c  vendor ids, NAT traversal
  *   budget.c    what strangers may make us compute
  *   todo.c      the queue of consequences                report.c  failure lines, debug lines used by many
@@ -75,6 +75,8 @@ enum sa_phase { PHASE_HALF /* no keys yet */, PHASE_KEYED, PHASE_AUTHED, PHASE_R
 /* Extended authentication: not wanted; we are to ask; we have asked; the user was the right one, or not (told to it next);
  * it knows; and of a client: the gateway will ask. */
 enum xauth { XAUTH_NONE, XAUTH_WANTED, XAUTH_ASKED, XAUTH_RIGHT, XAUTH_WRONG, XAUTH_DONE, XAUTH_CLIENT };
+/* A configuration that is pushed: not; we have sent it; its far end, or we, took it; or did not. */
+enum push { PUSH_NONE, PUSH_SENT, PUSH_TAKEN, PUSH_REFUSED };
 
 /* What phase 1 agreed. */
 struct sa_core {
@@ -91,9 +93,9 @@ struct sa_core {
     struct bytes_id peer_id; /* body of the peer's ID payload */
     char peer_name[IKE_ID_TEXT]; /* the same as text */
     char profile[IKE_NAME];      /* the isakmp profile it belongs to, "": none */
-    u8 xauth;                    /* enum xauth */
+    u8 xauth, push;              /* enum xauth, enum push */
     char user[IKE_ID_TEXT];      /* who proved himself by it */
-    struct addr client;          /* the address we gave to it, AF_NONE: none */
+    struct addr client;          /* the address we gave to it, or, we began, it to us; AF_NONE: none */
     u64 authed_ms;           /* env time, 0 before PHASE_AUTHED */
 };
 /* What one exchange has learnt. The IV is here: of phase 1 while it runs, then the base for phase 2's. */
@@ -152,12 +154,15 @@ struct xch {
     u64 born_ms, gone_ms; /* gone: when it may be forgotten, 0 = while it runs */
     u32 child;            /* number of the pair it made, 0 */
 };
+/* As what crypto call admission counts an SA: not, one of ours that is not ready, one that stands. */
+enum counted { COUNTED_NOT, COUNTED_OURS, COUNTED_ACTIVE };
 struct ike_sa {
     struct list link, peer_link, guest_link; /* in ike.sas, peer->sas, ike.guests once linked */
     struct list half_link;  /* a guest: among those of half */
     struct half_open *half; /* borrowed: what it came from, NULL when it is no guest (any more) */
     u64 keyed_ms;           /* a guest since */
     bool linked;
+    u8 counted; /* as what, in ike.calls: enum counted */
     bool known; /* linked, or a half-open one that came back: what is said about it is said once */
     struct timer timer;
     u32 number; /* ours, never reused */
@@ -195,6 +200,7 @@ struct ike_peer {
     u32 number; /* as IOS counts them; 0: only configured */
     u32 ike_refs, ipsec_refs, num_children, num_up, num_old;
     bool contacted; /* an authenticated SA with it has existed since we started, or since it was found dead */
+    u64 renewed_ms;     /* when its pairs were last made anew because it had deleted the ISAKMP SA, 0: never */
     u64 unknown_spi_ms; /* when an SPI of its that we do not know made us do something, 0: never */
 };
 struct child {
@@ -328,6 +334,7 @@ struct ike {
     } budget[256], budget_all;
     u64 log_second, tell_second;
     unsigned log_used, tell_used;
+    struct ike_calls_info calls; /* admission.c: of negotiating those that we began */
     bool guess_told; /* that aggressive mode gives pre-shared keys to guess at */
     struct grave graves[SPI_GRAVES]; /* inbound SPIs we deleted lately */
     struct said said[256];
@@ -522,6 +529,7 @@ struct ike_sa *sa_new(struct ike *ike, const struct endpoint *local, const struc
 void sa_link(struct ike *ike, struct ike_sa *sa);
 void sa_findable(struct ike *ike, struct ike_sa *sa); /* by its cookies */
 void sa_free(struct ike *ike, struct ike_sa *sa);
+void sa_count(struct ike *ike, struct ike_sa *sa); /* it may have become, or ceased to be, one that is counted */
 void sa_arm(struct ike *ike, struct ike_sa *sa); /* its timer, after one of its times changed */
 void sa_not_guest(struct ike *ike, struct ike_sa *sa);
 u64 sa_half_open_end(const struct ike *ike, const struct ike_sa *sa);
@@ -584,7 +592,7 @@ struct far_end {
     char name[IKE_ID_TEXT]; /* what it calls itself, where that is known before the keys; "": it is not */
     const char *keyring; /* borrowed: the only one that counts; NULL: any */
     const char *profile; /* borrowed: of an isakmp profile, "": none */
-    bool we_begin;
+    bool we_begin, known; /* known: which profile it belongs to, or that it is of none */
 };
 /* far_end_of: of an SA, as far as its draft knows it. */
 struct far_end far_end_of(const struct ike *ike, const struct ike_sa *sa, const struct sa_core *c);
@@ -611,8 +619,8 @@ enum { START_WHY = 160 };
 struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local, const struct addr *remote,
                         const char *profile, char why[START_WHY]);
 bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f);
-enum cfg_ask { ASK_USER, SAY_RIGHT, SAY_WRONG };
-void cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask); /* a transaction exchange of ours */
+enum cfg_ask { ASK_USER, SAY_RIGHT, SAY_WRONG, PUSH_CONFIG };
+bool cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask); /* a transaction exchange of ours; false: it has nothing to say */
 /* info_*: nothing is sent before the SA has keys. */
 void info_notify(struct ike *ike, struct ike_sa *sa, u8 proto, u16 type, const void *spi, u8 spi_len,
                  const void *data, size_t len);
@@ -645,22 +653,6 @@ bool budget_take(struct ike *ike, const struct addr *from); /* one answer to a f
 u64 psk_key(const struct ike *ike, const struct ike_psk_value *v); /* in ike_conf.psk_map */
 /* psk_find: by the name the far end gives itself, else by its address, the longest prefix; NULL: none. */
 const struct ike_psk_value *psk_find(const struct ike *ike, const struct far_end *who);
-
-/* profile.c */
-/* id_name: the name in the body of an ID payload; false: it is no name, or holds what does not print, or does not fit. */
-bool id_name(char out[IKE_ID_TEXT], const struct bytes_id *body);
-const struct ike_profile_value *profile_named(const struct ike *ike, const char *name); /* NULL: none, or "" */
-/* profile_for: the first that takes a peer with that identity (body of its ID payload) at our address; NULL: none does. */
-const struct ike_profile_value *profile_for(const struct ike *ike, const struct addr *local, const struct bytes_id *id);
-/* profile_takes: that one does; one without match lines takes everybody it was chosen for. */
-bool profile_takes(const struct ike *ike, const char *name, const struct bytes_id *id);
-/* profile_self: who we say we are to that peer. profile_aggressive: phase 1 with it begins in aggressive mode. */
-const struct ike_self *profile_self(const struct ike *ike, const char *profile, const struct addr *peer);
-const struct ike_peer_value *profile_peer(const struct ike *ike, const struct addr *peer); /* NULL: nothing is configured */
-/* profile_client: what who begins phase 1 with us there, and belongs to that profile, meets; NULL: nothing of its own. */
-const struct ike_client_value *profile_client(const struct ike *ike, const char *profile, const struct addr *local);
-const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa); /* by the peer's name; NULL: none, or it is not to be told */
-bool profile_aggressive(const struct ike *ike, const char *profile, const struct addr *peer);
 
 /* vendor.c */
 u32 vendor_read(struct ike *ike, const struct ike_sa *sa, u32 conn, const struct isakmp_msg *m);

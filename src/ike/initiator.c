@@ -4,6 +4,7 @@
  * (engine_start). Says why when it cannot begin; what follows from that is the caller's. RFC 2409
  * 5.4, 5.5, 5.7.
  */
+#include "ike/admission.h"
 #include "ike/v1.h"
 
 /* ---- phase 1 ---- */
@@ -44,6 +45,9 @@ struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
                  who.keyring ? " in keyring " : "", who.keyring ? who.keyring : "");
         report(ike, NULL, remote, aggressive ? XCH_AGGRESSIVE : XCH_MAIN,
                lacks ? lacks->lacks : WHY_NO_PROPOSAL, why);
+        return NULL;
+    }
+    if (!admission_begin(ike, local, remote, aggressive ? XCH_AGGRESSIVE : XCH_MAIN, why)) {
         return NULL;
     }
     const struct ike_sa *old = sa_usable(ike, local, remote);
@@ -105,16 +109,18 @@ bool qm_start(struct ike *ike, struct ike_sa *sa, struct flow *f)
 
 /* ---- transaction ---- */
 
-void cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask)
+bool cfg_start(struct ike *ike, struct ike_sa *sa, enum cfg_ask ask)
 {
     struct xch *x =
         xch_new(ike, sa, exchange_of(sa->version, XCH_TRANSACTION), msgid_new(ike, sa), true);
     ev_ike_node_new(ike->log, sa->c.conn_id, &sa->remote.a,
                     &(struct evb_ike_node_new){.msgid = x->c.msgid});
     list_push_back(&sa->nodes, &x->link);
-    if (!engine_start(ike, sa, x, cfg_out_1, &ask, XS_CFG_ASKED, TM_RESEND)) {
+    bool said = engine_start(ike, sa, x, cfg_out_1, &ask, XS_CFG_ASKED, TM_RESEND);
+    if (!said) {
         xch_free(ike, x);
     }
+    return said;
 }
 
 /* ---- informational: one message, nothing comes back in it ---- */

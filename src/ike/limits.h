@@ -8,7 +8,7 @@ enum {
     HALF_OPEN_BYTES = 32 << 20,   /* first messages whose address is not proved: room for them */
     HALF_OPEN_WRONG = 512,        /* wrong messages of one unfinished negotiation that are looked at at once, */
     HALF_OPEN_WRONG_PER_S = 256,  /* and how many more in each second after */
-    GUESTS_MAX = 1000,            /* address proved, identity not: as IOS, call admission limit in-negotiation-sa */
+    GUESTS_MAX = IKE_NEGO_DEFAULT, /* address proved, identity not: as IOS, call admission limit in-negotiation-sa */
     GUESTS_PER_ADDRESS = 24,
     GUESTS_PER_NEGOTIATION = 4,   /* under one pair of cookies: a message 3 may have been forged */
     GUEST_STAY_MS = 2000,         /* for message 5 to come, before another may take its place */
@@ -36,6 +36,7 @@ enum {
     OLD_PAIR_GRACE_MS = 8000,     /* the old pair lives on that long after the new one is up */
     LEFT_PAIR_MS = 20000,         /* the far end renewed it and does not take it away: then we do */
     DUPLICATE_GRACE_MS = 12000,   /* two pairs made at once: the loser goes after that long */
+    RENEW_AGAIN_MS = 30000,       /* of a peer that deletes its ISAKMP SAs the pairs are made anew at most that often */
     BACKOFF_MIN_MS = 10000,
     BACKOFF_MAX_MS = 300000,
     LOG_BURST = 20,               /* failure lines per second; the rest is only counted */

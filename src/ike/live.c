@@ -5,7 +5,7 @@
  * answers nothing is dead: session.c takes its SAs away. One R-U-THERE at a time; the same
  * sequence number until it is answered (RFC 3706 5.4).
  */
-#include "ike/ike_int.h"
+#include "ike/profile.h"
 
 /* own: the isakmp profile of the SA, when it has a keepalive of its own; NULL: what is configured for all. */
 static const struct ike_profile_value *own(const struct ike *ike, const struct ike_sa *sa)

@@ -3,7 +3,7 @@
  * say we are, how phase 1 begins. Finds; decides nothing. On the walk: p1_identity -> [profile_for], p1_proved ->
  * [profile_takes], p1_write_identity -> [profile_self].
  */
-#include "ike/ike_int.h"
+#include "ike/profile.h"
 
 #include <strings.h>
 
@@ -40,6 +40,13 @@ bool id_name(char out[IKE_ID_TEXT], const struct bytes_id *body)
     return true;
 }
 
+/* group_name: the group that an identity says it belongs to: a name, or the organizational unit of a certificate's subject. */
+static bool group_name(char out[IKE_ID_TEXT], const struct bytes_id *body)
+{
+    bool subject = body->len > 4 && body->b[0] == ID_DER_ASN1_DN;
+    return subject ? pki_dn_unit(out, IKE_ID_TEXT, body->b + 4, body->len - 4u) : id_name(out, body);
+}
+
 /* in_domain: text is a name below that domain. */
 static bool in_domain(const char *text, const char *domain)
 {
@@ -57,7 +64,7 @@ static bool match_name(const struct ike_match_value *m, u8 type, const char *tex
     case IKE_MATCH_USER: return type == ID_USER_FQDN && strcasecmp(text, m->text) == 0;
     case IKE_MATCH_USER_DOMAIN:
         return type == ID_USER_FQDN && at && strcasecmp(at + 1, m->text) == 0;
-    case IKE_MATCH_GROUP: return type == ID_KEY_ID && strcmp(text, m->text) == 0;
+    case IKE_MATCH_GROUP: return (type == ID_KEY_ID || type == ID_DER_ASN1_DN) && strcmp(text, m->text) == 0;
     case IKE_MATCH_ADDRESS:
     case IKE_MATCH_NUM: break;
     }
@@ -69,7 +76,7 @@ static bool takes(const struct conf_profile *p, const struct bytes_id *body)
     char text[IKE_ID_TEXT];
     struct isakmp_id id;
     struct prefix net;
-    bool named = id_name(text, body);
+    bool named = group_name(text, body);
     bool address = isakmp_id_again(&id, body->b, body->len) &&
                    (id.type == ID_IPV4_ADDR || id.type == ID_IPV6_ADDR) && isakmp_id_prefix(&net, &id);
     for (const struct conf_match *m = p->matches; m; m = m->next) {
@@ -139,14 +146,41 @@ const struct ike_client_value *profile_client(const struct ike *ike, const char 
     return NULL;
 }
 
-const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa)
+/* may_be: whoever reached us there may turn out to belong to that profile. */
+static bool may_be(const struct ike *ike, const char *profile, const struct addr *local)
+{
+    const struct ike_profile_value *p = profile_named(ike, profile);
+    return p && (p->local.family == AF_NONE || addr_equal(&p->local, local));
+}
+
+bool profile_asks(const struct ike *ike, const char *profile, const struct addr *local, bool known)
+{
+    const struct ike_client_value *v = profile_client(ike, profile, local);
+    if (known || (v && v->xauth)) {
+        return v && v->xauth;
+    }
+    for (const struct conf_client *c = ike->conf->clients; c; c = c->next) {
+        if (c->v.xauth && may_be(ike, c->v.profile, local)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool profile_configured(const struct ike *ike, const struct addr *gateway)
+{
+    const struct ike_peer_value *p = profile_peer(ike, gateway);
+    return p && p->configured;
+}
+
+const struct conf_group *group_of(const struct ike *ike, const struct ike_sa *sa, bool push)
 {
     const struct ike_client_value *v = profile_client(ike, sa->c.profile, &sa->local.a);
-    if (!v || !v->answer) {
+    if (!v || !(push ? v->push : v->answer)) {
         return NULL;
     }
     char name[IKE_ID_TEXT];
-    for (const struct conf_group *g = id_name(name, &sa->c.peer_id) ? ike->conf->groups : NULL; g; g = g->next) {
+    for (const struct conf_group *g = group_name(name, &sa->c.peer_id) ? ike->conf->groups : NULL; g; g = g->next) {
         if (strcmp(g->v.name, name) == 0) {
             return g;
         }

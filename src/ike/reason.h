@@ -27,6 +27,7 @@
     R(AUTH, "authentication failed", "The peer's authentication hash is wrong.")                                       \
     R(NOT_AUTH, "SA not authenticated", "A phase 2 message came before phase 1 was done.")                             \
     R(LIMIT, "too many half-open SAs", "More unfinished negotiations than adit keeps at a time.")                      \
+    R(ADMISSION, "admission limit", "As many ISAKMP SAs stand, or are negotiated, as crypto call admission limit allows.") \
     R(TIMEOUT, "no answer", "The peer did not answer any of the retransmissions.")                                     \
     R(REFUSED, "refused by the peer", "The peer sent an error notification.")                                          \
     R(DISABLED, "ISAKMP is off", "crypto isakmp enable is not set.")                                                   \
@@ -40,6 +41,7 @@
     R(XAUTH, "extended authentication failed",                                                                         \
       "The user is not known or has another password, or nothing is configured to answer with.")                         \
     R(NO_ADDRESS, "no address for a client", "The client belongs to no group with a pool, or every address of it is in use.") \
+    R(CONFIG, "configuration refused", "The peer wants to configure this end, and nothing here says that it may, or not like that.") \
     R(CERT, "certificate refused", "The peer's certificate is not accepted; the detail says why, and of whom.")        \
     R(SIGNATURE, "signature wrong", "The peer's signature is not of the certificate it shows, or over something else.") \
     R(NO_CERT, "no certificate of our own",                                                                            \

@@ -6,7 +6,7 @@
  * repeated, by a keyed hash of the initiator's cookie and address. On the walk: isakmp_hdr_read ->
  * sa_find -> retrans_check.
  */
-#include "ike/ike_int.h"
+#include "ike/unproved.h"
 
 #include <stdlib.h>
 
@@ -143,6 +143,25 @@ bool sa_half_open(const struct ike_sa *sa)
     return !sa_authed(sa) && !sa->deleted;
 }
 
+static void add_call(struct ike *ike, u8 as, int n)
+{
+    if (as == COUNTED_OURS) {
+        ike->calls.negotiating += (u32)n;
+    } else if (as == COUNTED_ACTIVE) {
+        ike->calls.active += (u32)n;
+    }
+}
+
+void sa_count(struct ike *ike, struct ike_sa *sa)
+{
+    u8 as = sa->deleted || !sa->linked ? COUNTED_NOT : sa_ready(sa) ? COUNTED_ACTIVE : sa->c.initiator ? COUNTED_OURS : COUNTED_NOT;
+    if (as != sa->counted) {
+        add_call(ike, sa->counted, -1);
+        add_call(ike, as, 1);
+        sa->counted = as;
+    }
+}
+
 static u64 our_cookie(const struct ike_sa *sa)
 {
     return be64(sa->c.initiator ? sa->c.cookie_i : sa->c.cookie_r);
@@ -173,6 +192,7 @@ void sa_link(struct ike *ike, struct ike_sa *sa)
     }
     xch_arm(ike, &sa->main);
     sa_arm(ike, sa);
+    sa_count(ike, sa);
 }
 
 void sa_findable(struct ike *ike, struct ike_sa *sa)
@@ -210,6 +230,7 @@ static void sa_unlink(struct ike *ike, struct ike_sa *sa)
         map_del(&ike->sa_first, key);
     }
     sa->linked = false;
+    sa_count(ike, sa);
 }
 
 u64 sa_half_open_end(const struct ike *ike, const struct ike_sa *sa)
@@ -268,6 +289,7 @@ void sa_delete(struct ike *ike, struct ike_sa *sa, const char *reason, bool tell
     timer_set(ike, &sa->live.timer, 0);
     timer_set(ike, &sa->natt_timer, 0);
     sa->deleted = true;
+    sa_count(ike, sa);
     sa->gone_ms = env_now_ms(ike->clock) + DELETED_LINGER_MS;
     sa_arm(ike, sa);
     if (!sa->fail[0]) {
@@ -291,11 +313,12 @@ void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t le
 
 u64 core_who(const struct ike *ike, const struct sa_core *c)
 {
-    u8 b[ISAKMP_ID_MAX + IKE_ID_TEXT];
-    size_t n = strnlen(c->user, sizeof c->user);
+    u8 b[ISAKMP_ID_MAX + IKE_ID_TEXT + 1];
+    size_t n = c->xauth == XAUTH_WRONG ? 0 : strnlen(c->user, sizeof c->user); /* whose password was wrong is nobody */
     memcpy(b, c->peer_id.b, c->peer_id.len);
     memcpy(b + c->peer_id.len, c->user, n);
-    return keyed_hash(ike->seed, b, c->peer_id.len + n);
+    b[c->peer_id.len + n] = core_unproved(c); /* who only says that identity is not who proved it */
+    return keyed_hash(ike->seed, b, c->peer_id.len + n + 1);
 }
 
 u64 sa_who(const struct ike *ike, const struct ike_sa *sa)
@@ -371,16 +394,16 @@ bool sa_serves(const struct ike_sa *sa, const struct addr *local, const struct a
            (!local || local->family == AF_NONE || addr_equal(&sa->local.a, local));
 }
 
-/* newest: ended: one that is deleted will do while it has its keys. */
+/* newest: ended: one that is deleted will do while it has its keys. proved: its far end has proved which machine it is. */
 static struct ike_sa *newest(const struct ike *ike, const struct addr *local, const struct addr *remote, const char *profile,
-                             u64 who, bool ended)
+                             u64 who, bool ended, bool proved)
 {
     struct ike_sa *best = NULL;
     struct ike_peer *p = peer_find(ike, remote);
     for (struct list *it = p ? p->sas.next : NULL; p && it != &p->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
         if ((ended ? sa->c.key.len != 0 : !sa->deleted) && sa_ready(sa) &&
-            sa_serves(sa, local, remote) && sa_of_profile(sa, profile) && (!who || sa_who(ike, sa) == who) &&
+            sa_serves(sa, local, remote) && sa_of_profile(sa, profile) && (!who || sa_who(ike, sa) == who) && !(proved && core_unproved(&sa->c)) &&
             (!best || (best->deleted && !sa->deleted) ||
              (sa->deleted == best->deleted &&
               sa->c.authed_ms >= best->c.authed_ms))) {
@@ -392,22 +415,22 @@ static struct ike_sa *newest(const struct ike *ike, const struct addr *local, co
 
 struct ike_sa *sa_usable(const struct ike *ike, const struct addr *local, const struct addr *remote)
 {
-    return newest(ike, local, remote, NULL, 0, false);
+    return newest(ike, local, remote, NULL, 0, false, false);
 }
 
 struct ike_sa *sa_under(const struct ike *ike, const struct addr *local, const struct addr *remote, const char *profile)
 {
-    return newest(ike, local, remote, profile, 0, false);
+    return newest(ike, local, remote, profile, 0, false, true);
 }
 
 struct ike_sa *sa_of_pair(const struct ike *ike, const struct child *c)
 {
-    return newest(ike, &c->local.a, &c->remote.a, NULL, c->udp ? c->who : 0, false);
+    return newest(ike, &c->local.a, &c->remote.a, NULL, c->udp ? c->who : 0, false, false);
 }
 
 struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local, const struct addr *remote, u64 who)
 {
-    return newest(ike, local, remote, NULL, who, true);
+    return newest(ike, local, remote, NULL, who, true, false);
 }
 
 struct ike_sa *sa_negotiating(const struct ike *ike, const struct addr *local,

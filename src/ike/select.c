@@ -78,11 +78,7 @@ static void trace_attr(struct ike *ike, const struct ike_sa *sa, u32 conn,
     case P1_AUTH:
         ev_ike_p1_auth(
             log, conn, peer,
-            &(struct evb_ike_p1_auth){.name = ev_str(a->value == IKE_AUTH_PSK       ? "pre-share"
-                                                     : a->value == IKE_AUTH_RSA_SIG ? "RSA sig"
-                                                     : auth_fits(IKE_AUTH_ECDSA_256, (u16)a->value)
-                                                         ? "ECDSA sig"
-                                                         : "unknown")});
+            &(struct evb_ike_p1_auth){.name = ev_str(auth_of((u16)a->value) ? auth_of((u16)a->value)->debug : "unknown")});
         break;
     case P1_LIFE_TYPE:
         ev_ike_p1_life_type(

@@ -6,7 +6,8 @@
  * On the walk: ike_input -> engine_run -> ... -> [session_settle].
  */
 #include "ike/auth.h"
-#include "ike/ike_int.h"
+#include "ike/client.h"
+#include "ike/unproved.h"
 
 static struct ike_sa *live(struct ike *ike, u32 number)
 {
@@ -16,39 +17,64 @@ static struct ike_sa *live(struct ike *ike, u32 number)
 
 /* ---- phase 1 ---- */
 
-static void p1_up(struct ike *ike, struct ike_sa *sa)
+/* push: a client of a group is told its address, and what else the group has, without having asked. One that there is none for goes. */
+static void push(struct ike *ike, struct ike_sa *sa)
 {
-    u64 now = env_now_ms(ike->clock);
+    char why[128];
+    const struct conf_group *g = sa->c.initiator ? NULL : group_of(ike, sa, true);
+    if (g && !cfg_start(ike, sa, PUSH_CONFIG)) {
+        snprintf(why, sizeof why, "group %s has no pool, or every address of it is in use", g->v.name);
+        report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_NO_ADDRESS, why);
+        str_copy(sa->fail, sizeof sa->fail, why);
+        sa_delete(ike, sa, "no address for its client", true);
+    }
+}
+
+/* ready: it stands from now on; whoever waited for it goes on. */
+static void ready(struct ike *ike, struct ike_sa *sa)
+{
     u64 life = (u64)sa->c.life_s * 1000, jitter = env_random_u32(ike->clock) % REKEY_JITTER_MS;
     /* both ends would start a new main mode: the initiator is meant to be first; either has the
      * time to try as long as a main mode may take */
     u64 early = retrans_budget_ms(ike) + (sa->c.initiator ? 50000 : 20000) + jitter;
-    sa->expire_ms = now + life;
+    sa->expire_ms = sa->c.authed_ms + life;
     sa->rekey_ms = sa->expire_ms - MIN(early, life / 3);
     sa_arm(ike, sa);
-    live_arm(ike, sa);
-    natt_keepalive(ike, sa);
     sa->peer->contacted = true;
+    live_arm(ike, sa);
+    push(ike, sa);
+    flow_p1_up(ike, sa);
+}
+
+static void p1_up(struct ike *ike, struct ike_sa *sa)
+{
+    u64 now = env_now_ms(ike->clock);
+    sa->expire_ms = now + 2 * retrans_budget_ms(ike); /* so long it may take until it is ready: a question, and what follows from it */
+    sa_arm(ike, sa);
+    natt_keepalive(ike, sa);
     sa->fail[0] = 0;
     trace_input(ike, sa, sa->c.conn_id, 0, "IKE_MESG_INTERNAL", "IKE_PHASE1_COMPLETE");
     trace_state(ike, sa->c.conn_id, &sa->remote.a, XS_P1_COMPLETE, XS_P1_COMPLETE, false);
     if (sa_ready(sa)) {
-        flow_p1_up(ike, sa);
+        ready(ike, sa);
     } else if (sa->c.xauth == XAUTH_WANTED) {
-        cfg_start(ike, sa, ASK_USER);
-    } else if (sa->c.xauth == XAUTH_CLIENT) { /* the gateway asks now; if it does not, our last message may have got lost */
+        (void)cfg_start(ike, sa, ASK_USER);
+    } else if (sa->c.initiator) { /* the gateway asks, or tells, now; if it does not, our last message may have got lost */
         sa->main.rt.next_ms = now + ASKED_SOON_MS;
         xch_arm(ike, &sa->main);
     }
 }
 
 /* xauth: extended authentication goes on: what we say to a user who is the right one, or is not, and that the SA of one who is
- * not goes when he has heard it. */
+ * not goes when he has heard it. And of a client that wants no address of ours. */
 static void xauth(struct ike *ike, struct ike_sa *sa)
 {
     char why[128];
-    if (sa->c.xauth == XAUTH_RIGHT) {
-        cfg_start(ike, sa, SAY_RIGHT);
+    if (sa->c.push == PUSH_REFUSED) {
+        report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_NO_ADDRESS, "the client does not take the address that it is given");
+        sa_delete(ike, sa, "the client takes no address", true);
+    } else if (sa->c.xauth == XAUTH_RIGHT) {
+        (void)cfg_start(ike, sa, SAY_RIGHT);
     } else if (sa->c.xauth == XAUTH_WRONG && sa->c.initiator) {
         report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_XAUTH, "the peer refuses the user and password we gave");
         sa_delete(ike, sa, "XAUTH failed", true);
@@ -59,15 +85,15 @@ static void xauth(struct ike *ike, struct ike_sa *sa)
         report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_XAUTH, why);
         str_copy(sa->fail, sizeof sa->fail, why);
         sa->wrong_said = true;
-        cfg_start(ike, sa, SAY_WRONG);
+        (void)cfg_start(ike, sa, SAY_WRONG);
     }
 }
 
 /* same_peer: what belongs to `who` at that endpoint is of the same far end as the SA: who calls itself the same, and, where no
- * NAT stands between, whoever speaks from there. Behind one NAT there may be several. */
+ * NAT stands between, whoever speaks from there and has proved which machine he is. Behind one NAT there may be several. */
 static bool same_peer(u64 who, const struct endpoint *at, bool udp, u64 sa_is, const struct ike_sa *sa)
 {
-    return who == sa_is || (!udp && !natt_udp(&sa->c) && endpoint_equal(at, &sa->remote));
+    return who == sa_is || (!udp && !natt_udp(&sa->c) && !core_unproved(&sa->c) && endpoint_equal(at, &sa->remote));
 }
 
 /* initial_contact: the peer has just started: what it does not know any more goes. What was made
@@ -161,6 +187,11 @@ static void quick_lost(struct ike *ike, const struct todo *t)
  * an old one gets one more try on a new one. */
 static void quick_timeout(struct ike *ike, struct ike_sa *sa, struct xch *x)
 {
+    bool known = sa->c.push == PUSH_TAKEN || (sa->c.push == PUSH_SENT && client_uses(ike, sa));
+    if (x->c.exchange == XCH_TRANSACTION && known) { /* it did not hear it, and asked, or knew, by itself */
+        xch_free(ike, x);
+        return;
+    }
     if (x->c.exchange == XCH_TRANSACTION) {
         report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_TIMEOUT, "the peer did not answer a transaction of ours");
         xch_free(ike, x);
@@ -242,10 +273,17 @@ static u16 udp_port(const struct ike_sa *sa)
     return natt_udp(&sa->c) ? sa->remote.port : 0;
 }
 
+/* its_pair: the pair of the SA's far end with that outbound SPI; NULL: none, or it is another's. */
+static struct child *its_pair(struct ike *ike, const struct ike_sa *sa, u32 spi)
+{
+    struct child *c = child_by_spi(ike, spi, false, &sa->remote.a, udp_port(sa));
+    return c && same_peer(c->who, &c->remote, c->udp, sa_who(ike, sa), sa) ? c : NULL;
+}
+
 /* heard_gone: the peer has lost, or deletes, its inbound SA: ours towards it is of no use. */
 static void heard_gone(struct ike *ike, struct ike_sa *sa, u32 spi, bool tell)
 {
-    struct child *c = child_by_spi(ike, spi, false, &sa->remote.a, udp_port(sa));
+    struct child *c = its_pair(ike, sa, spi);
     if (c) { /* its Delete may be faster than the last packets it sent */
         c->heard_gone = true;
         child_delete(ike, c, tell);
@@ -254,7 +292,7 @@ static void heard_gone(struct ike *ike, struct ike_sa *sa, u32 spi, bool tell)
 
 static void heard_lifetime(struct ike *ike, struct ike_sa *sa, const struct todo *t)
 {
-    struct child *c = child_by_spi(ike, t->spi, false, &sa->remote.a, udp_port(sa));
+    struct child *c = its_pair(ike, sa, t->spi);
     if (c) {
         child_shorten(ike, c, t->seconds);
     }
@@ -265,7 +303,8 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
     LIST_FOR (it, &sa->peer->sas) { /* those with the same far end alone */
         struct ike_sa *o = CONTAINER_OF(it, struct ike_sa, peer_link);
         if (!o->deleted && memcmp(o->c.cookie_i, t->bytes, 8) == 0 &&
-            memcmp(o->c.cookie_r, t->bytes + 8, 8) == 0) {
+            memcmp(o->c.cookie_r, t->bytes + 8, 8) == 0 &&
+            same_peer(sa_who(ike, o), &o->remote, natt_udp(&o->c), sa_who(ike, sa), sa)) {
             sa_delete(ike, o, "Receive delete from peer", false);
         }
     }
@@ -273,11 +312,18 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
         return; /* there is a newer one */
     }
     /* without it the peer may have dropped the pairs as well, and need not have said so: new
-     * ones */
+     * ones; not at once when it was the same a moment ago: it may keep no ISAKMP SA, and neither end would come to rest */
+    u64 now = env_now_ms(ike->clock), last = sa->peer->renewed_ms;
+    bool again = last && now - last < RENEW_AGAIN_MS;
     LIST_FOR (it, &sa->peer->children) {
         const struct child *c = CONTAINER_OF(it, struct child, peer_link);
-        if (c->up_ms && !c->closing) {
+        struct flow *f = c->up_ms && !c->closing ? flow_find(ike, c->flow) : NULL;
+        if (f && !again) {
+            sa->peer->renewed_ms = now;
             todo_want(ike, c->flow, true);
+        } else if (f && !f->next_ms) {
+            f->rekey = true;
+            flow_arm(ike, f, last + RENEW_AGAIN_MS);
         }
     }
 }
@@ -523,7 +569,7 @@ static void settle_sa(struct ike *ike, const struct todo *t, struct ike_sa *sa)
         if (sa->greeted) {
             initial_contact(ike, sa);
         }
-        flow_p1_up(ike, sa);
+        ready(ike, sa);
         break;
     case TODO_P1_SPENT: rekey(ike, sa); break;
     case TODO_CONTACT: initial_contact(ike, sa); break;
@@ -607,11 +653,11 @@ void session_settle(struct ike *ike)
 
 /* ---- time ---- */
 
-/* again: sends again when it is time; true when the tries are used up. */
-static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
+/* again: sends again when it is time; true when the tries are used up. heard: the far end has gone on since: it is only waited. */
+static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x, bool heard)
 {
     bool spent = false;
-    if (!retrans_due(ike, &x->rt, &spent)) {
+    if (!retrans_due(ike, &x->rt, &spent) || heard) {
         return spent;
     }
     ev_ike_retransmit(ike->log, sa->c.conn_id, &sa->remote.a,
@@ -626,8 +672,9 @@ static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
     }
     if (sa->main.c.state == XS_I_MM5) {
         report(ike, sa, &sa->remote.a, XCH_MAIN, WHY_UNHEARD,
-               sig_kind(sa->c.auth)
+               sig_we_sign(&sa->c)
                    ? "no answer to message 5, which proves who we are; does the peer accept our certificate?"
+               : sig_kind(sa->c.auth) ? "no answer to message 5, which says who we are; does the gateway take our identity?"
                    : "no answer to message 5, which proves who we are; do the pre-shared keys differ?");
     }
     return false;
@@ -636,8 +683,8 @@ static bool again(struct ike *ike, struct ike_sa *sa, struct xch *x)
 static void xch_due(struct ike *ike, struct xch *x, u64 now)
 {
     struct ike_sa *sa = x->sa;
-    bool asked = x == &sa->main && sa_authed(sa) && (sa_ready(sa) || !list_empty(&sa->nodes));
-    if (asked) { /* what was waited for behind phase 1 has come */
+    bool asked = x == &sa->main && sa_authed(sa) && !list_empty(&sa->nodes);
+    if (x == &sa->main && sa_ready(sa)) { /* what was waited for behind phase 1 has come */
         x->rt.next_ms = 0;
         xch_arm(ike, x);
         return;
@@ -646,7 +693,7 @@ static void xch_due(struct ike *ike, struct xch *x, u64 now)
         ev_ike_node_purge(ike->log, sa->c.conn_id, &sa->remote.a,
                           &(struct evb_ike_node_purge){.msgid = x->c.msgid});
         xch_free(ike, x);
-    } else if (!again(ike, sa, x)) {
+    } else if (!again(ike, sa, x, asked)) {
         xch_arm(ike, x);
     } else if (x == &sa->main) {
         phase1_timeout(ike, sa);
@@ -661,6 +708,9 @@ static void sa_due(struct ike *ike, struct ike_sa *sa, u64 now)
         sa_free(ike, sa);
     } else if (sa_half_open(sa) && !sa->c.initiator && now >= sa_half_open_end(ike, sa)) {
         phase1_timeout(ike, sa);
+    } else if (sa->expire_ms && now >= sa->expire_ms && !sa_ready(sa)) {
+        report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_XAUTH, "its user has not proved himself, or it was not configured, in time");
+        sa_delete(ike, sa, "not ready in time", true);
     } else if (sa->expire_ms && now >= sa->expire_ms) {
         sa_delete(ike, sa, "IKE SA Lifetime Exceeded", true);
     } else {

@@ -2,7 +2,7 @@
  * show.c: snapshots for the console, and the clear commands. Reads; what it clears it hands to
  * sa_delete and child_delete.
  */
-#include "ike/ike_int.h"
+#include "ike/admission.h"
 
 static void answer(struct ike *ike, const struct ike_msg *m)
 {
@@ -39,6 +39,8 @@ static void show_sa(struct ike *ike, const struct ike_sa *sa, u32 tag)
     str_copy(i->id, sizeof i->id, sa_authed(sa) ? sa->c.peer_name : "");
     i->dpd = ike->conf->global.keepalive_s && live_speaks(sa);
     i->nat = sa->c.nat;
+    i->xauth = sa->c.xauth != XAUTH_NONE;
+    i->config = sa->c.client.family != AF_NONE;
     str_copy(i->profile, sizeof i->profile, sa->c.profile);
     i->policy = sa->c.policy;
     i->num_children = sa->deleted ? 0 : sa->peer->num_children;
@@ -126,6 +128,13 @@ void show_answer(struct ike *ike, const struct ike_msg *q)
         LIST_FOR (it, &ike->flows) {
             show_flow(ike, CONTAINER_OF(it, struct flow, link), q->tag);
         }
+    } else if (q->type == IKE_GET_CALLS) {
+        struct ike_msg m;
+        memset(&m, 0, sizeof m);
+        m.type = IKE_CALLS;
+        m.tag = q->tag;
+        m.u.calls = admission_calls(ike);
+        answer(ike, &m);
     } else if (q->type == IKE_GET_COUNTS) {
         show_counts(ike, q->tag);
     }

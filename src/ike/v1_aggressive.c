@@ -9,7 +9,8 @@
 /* warn_once: that a hash under a pre-shared key goes out to whoever asked. */
 static void warn_once(struct ike *ike, const struct ike_sa *sa, const struct draft *d)
 {
-    if (!ike->guess_told && auth_of(d->sa.auth)->proof == BY_HASH) {
+    if (!ike->guess_told && auth_proof(d->sa.auth, true) == BY_HASH &&
+        auth_proof(d->sa.auth, false) == BY_HASH) { /* hybrid's is under no key */
         ike->guess_told = true;
         ev_ike_guessable(ike->log, d->sa.conn_id, &sa->remote.a,
                          &(struct evb_ike_guessable){.role = ev_str(sa_role(sa))});

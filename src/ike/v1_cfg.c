@@ -5,8 +5,11 @@
  * is proved by its hash. Rows: v1_table.c; who begins one: initiator.c, session.c.
  *
  *   XAUTH, we are the gateway:  REQUEST user, password -->  <-- REPLY   SET status -->  <-- ACK
- *   mode configuration:         <-- REQUEST address, ...    REPLY -->
+ *   mode configuration:         <-- REQUEST address, ...    REPLY -->     or   SET address, ... -->  <-- ACK
  */
+#include "ike/admission.h"
+#include "ike/client.h"
+#include "ike/unproved.h"
 #include "ike/v1.h"
 
 /* ---- reading ---- */
@@ -91,8 +94,15 @@ static enum verdict answered(struct ike *ike, const struct ike_sa *sa, const str
                              struct draft *d)
 {
     if (m->cfg.type == CFG_REPLY && sa->c.xauth == XAUTH_ASKED) {
+        if (core_unproved(&sa->c) && !budget_take(ike, &sa->remote.a)) { /* anybody may try passwords, and looking at one costs */
+            draft_why(d, WHY_LIMIT, "so many passwords came from this network, by hybrid authentication, that no more are looked at this second");
+            return V_DROP;
+        }
         bool ok = check_user(ike, sa, &m->cfg, d);
         d->sa.xauth = ok ? XAUTH_RIGHT : XAUTH_WRONG;
+        if (ok && !admission_proved(ike, sa, &d->sa, d)) {
+            return V_DROP;
+        }
         if (ok) {
             ev_ike_xauth_ok(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_xauth_ok){.user = ev_str(d->sa.user)});
         }
@@ -109,7 +119,11 @@ static enum verdict answered(struct ike *ike, const struct ike_sa *sa, const str
         d->effects = EF_XAUTH; /* it has heard it: the SA goes */
         return V_NEXT;
     }
-    if (m->cfg.type == CFG_ACK) { /* to a configuration that we pushed */
+    if (m->cfg.type == CFG_ACK && sa->c.push != PUSH_NONE) { /* what it takes stands in it, without a value (mode-cfg 3.2) */
+        struct isakmp_cfg_attr a;
+        bool taken = find(&m->cfg, CA_IP4_ADDRESS, &a) || client_uses(ike, sa);
+        d->sa.push = taken ? PUSH_TAKEN : PUSH_REFUSED;
+        d->effects = d->sa.push == PUSH_REFUSED ? EF_XAUTH : 0;
         return V_NEXT;
     }
     draft_why(d, WHY_UNEXPECTED, "a transaction of type %u is no answer to ours", m->cfg.type);
@@ -122,32 +136,60 @@ enum verdict cfg_i2(struct ike *ike, const struct ike_sa *sa, const struct isakm
     return hash_ok(m, d) ? answered(ike, sa, m, d) : V_DROP;
 }
 
-bool cfg_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
-{
-    enum cfg_ask ask = *(const enum cfg_ask *)arg;
-    bool request = ask == ASK_USER;
-    keys_iv_phase2(&d->x.iv, &d->sa, &sa->main.c.iv, d->x.msgid);
-    size_t start = draft_begin_hashed(d);
-    isakmp_out_cfg(&d->out, request ? CFG_REQUEST : CFG_SET, (u16)env_random_u32(ike->clock));
-    if (request) {
-        isakmp_out_attr(&d->out.w, CA_XAUTH_TYPE, 0); /* generic */
-        isakmp_out_cfg_bytes(&d->out.w, CA_XAUTH_USER, NULL, 0);
-        isakmp_out_cfg_bytes(&d->out.w, CA_XAUTH_PASSWORD, NULL, 0);
-        d->sa.xauth = XAUTH_ASKED;
-    } else {
-        isakmp_out_attr(&d->out.w, CA_XAUTH_STATUS, ask == SAY_RIGHT);
-    }
-    isakmp_out_end(&d->out);
-    draft_end_hashed(d, start, NULL);
-    return true;
-}
-
 /* ---- the peer begins ---- */
 
 static const struct ike_peer_value *credentials(const struct ike *ike, const struct ike_sa *sa)
 {
     const struct ike_peer_value *p = profile_peer(ike, &sa->remote.a);
     return p && p->user[0] && sa->c.xauth == XAUTH_CLIENT ? p : NULL;
+}
+
+/* give_address: its client's, of the pool of the group; false: none is free. */
+static bool give_address(struct ike *ike, const struct ike_sa *sa, struct draft *d, const struct conf_group *g)
+{
+    if (!lease_take(ike, &g->v, sa, &d->sa, &d->sa.client)) {
+        return false;
+    }
+    ev_ike_client(ike->log, sa->c.conn_id, &sa->remote.a,
+                  &(struct evb_ike_client){.address = d->sa.client, .user = ev_str(d->sa.user)});
+    return true;
+}
+
+/* pushed: the address of a set; false: it has none, or one that nobody can have. */
+static bool pushed(const struct isakmp_cfg *c, struct addr *out)
+{
+    struct isakmp_cfg_attr a;
+    if (!find(c, CA_IP4_ADDRESS, &a) || a.basic || a.data.len != 4) {
+        return false;
+    }
+    *out = addr_v4(be32(a.data.p));
+    return a.data.p[0] != 0 && a.data.p[0] != 127 && a.data.p[0] < 224;
+}
+
+/* configured: a configuration is pushed to us. What is not taken is not acknowledged; it stays one that we have. */
+static enum verdict configured(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m, struct draft *d)
+{
+    struct addr a;
+    const char *why = !sa->c.initiator || !profile_configured(ike, &sa->remote.a) ? "the peer wants to configure this end, and nothing says that it is our gateway"
+                      : !pushed(&m->cfg, &a)                                       ? "the gateway gives no address, or one that nobody can have"
+                      : sa->c.client.family && !addr_equal(&sa->c.client, &a)      ? "the gateway gives another address than before"
+                                                                                   : NULL;
+    if (sa->c.xauth == XAUTH_CLIENT) {
+        draft_why(d, WHY_UNEXPECTED, "the gateway wants to configure us before it has said that our user is the right one");
+        return V_DROP;
+    }
+    if (why) { /* an answer it gets all the same: that nothing was taken */
+        report(ike, NULL, &sa->remote.a, XCH_TRANSACTION, WHY_CONFIG, why);
+        return V_NEXT;
+    }
+    d->sa.client = a;
+    d->sa.push = PUSH_TAKEN;
+    if (!sa_ready(sa)) {
+        ev_ike_configured(ike->log, sa->c.conn_id, &sa->remote.a, &(struct evb_ike_configured){.address = a});
+        d->sa.phase = PHASE_READY;
+        d->effects = EF_READY;
+    }
+    return V_NEXT;
 }
 
 enum verdict cfg_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
@@ -167,25 +209,27 @@ enum verdict cfg_r1(struct ike *ike, const struct ike_sa *sa, const struct isakm
         return V_DROP;
     }
     if (m->cfg.type == CFG_SET && xauth && sa->c.xauth == XAUTH_CLIENT && find(&m->cfg, CA_XAUTH_STATUS, &a)) {
-        bool ok = a.basic && a.value == 1;
+        bool ok = a.basic && a.value == 1, ready = ok && !profile_configured(ike, &sa->remote.a);
         d->sa.xauth = ok ? XAUTH_DONE : XAUTH_WRONG;
-        d->sa.phase = ok ? PHASE_READY : d->sa.phase;
-        d->effects = ok ? EF_READY : EF_XAUTH;
+        d->sa.phase = ready ? PHASE_READY : d->sa.phase;
+        d->effects = ready ? EF_READY : ok ? 0 : EF_XAUTH;
         return V_NEXT;
+    }
+    if (m->cfg.type == CFG_SET && !xauth) {
+        return configured(ike, sa, m, d);
     }
     if (m->cfg.type != CFG_REQUEST && m->cfg.type != CFG_SET) {
         draft_why(d, WHY_UNEXPECTED, "a transaction of type %u begins nothing", m->cfg.type);
         return V_DROP;
     }
     if (m->cfg.type == CFG_REQUEST && !xauth && find(&m->cfg, CA_IP4_ADDRESS, &a)) {
-        const struct conf_group *g = group_of(ike, sa);
-        if (!g || !lease_take(ike, &g->v, sa, &d->sa, &d->sa.client)) {
+        const struct conf_group *g = group_of(ike, sa, false);
+        if (!g || !give_address(ike, sa, d, g)) {
             draft_why(d, WHY_NO_ADDRESS, g ? "every address of the pool of group %s is in use" : "no client configuration group is called %s, or none is answered there",
                       g ? g->v.name : d->sa.peer_name);
             return V_DROP;
         }
-        ev_ike_client(ike->log, sa->c.conn_id, &sa->remote.a,
-                      &(struct evb_ike_client){.address = d->sa.client, .user = ev_str(d->sa.user)});
+        d->sa.push = sa->c.push == PUSH_SENT ? PUSH_TAKEN : sa->c.push; /* it knows it now */
     }
     return V_NEXT;
 }
@@ -249,10 +293,50 @@ static void write_one(struct wr *w, u16 type, const struct conf_group *g, const 
     }
 }
 
+/* write_push: all that the group has; Unity's to whom speaks of it. False: there is no address. */
+static bool write_push(struct ike *ike, const struct ike_sa *sa, struct draft *d)
+{
+    static const u16 told[] = {CA_IP4_ADDRESS, CA_IP4_NETMASK, CA_IP4_DNS, CA_IP4_NBNS, CA_BANNER, CA_SAVE_PASSWD, CA_DEF_DOMAIN,
+                               CA_SPLIT_INCLUDE, CA_LOCAL_LAN, CA_PFS};
+    const struct conf_group *g = group_of(ike, sa, true);
+    if (!g || !give_address(ike, sa, d, g)) {
+        return false;
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(told); i++) {
+        if (told[i] < CA_BANNER || (sa->c.vids & VB_UNITY)) {
+            write_one(&d->out.w, told[i], g, d);
+        }
+    }
+    d->sa.push = PUSH_SENT;
+    return true;
+}
+
+bool cfg_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *arg)
+{
+    enum cfg_ask ask = *(const enum cfg_ask *)arg;
+    bool request = ask == ASK_USER;
+    keys_iv_phase2(&d->x.iv, &d->sa, &sa->main.c.iv, d->x.msgid);
+    size_t start = draft_begin_hashed(d);
+    isakmp_out_cfg(&d->out, request ? CFG_REQUEST : CFG_SET, (u16)env_random_u32(ike->clock));
+    if (request) {
+        isakmp_out_attr(&d->out.w, CA_XAUTH_TYPE, 0); /* generic */
+        isakmp_out_cfg_bytes(&d->out.w, CA_XAUTH_USER, NULL, 0);
+        isakmp_out_cfg_bytes(&d->out.w, CA_XAUTH_PASSWORD, NULL, 0);
+        d->sa.xauth = XAUTH_ASKED;
+    } else if (ask != PUSH_CONFIG) {
+        isakmp_out_attr(&d->out.w, CA_XAUTH_STATUS, ask == SAY_RIGHT);
+    } else if (!write_push(ike, sa, d)) {
+        return false;
+    }
+    isakmp_out_end(&d->out);
+    draft_end_hashed(d, start, NULL);
+    return true;
+}
+
 /* write_reply: what was asked for, each thing once. */
 static void write_reply(struct ike *ike, const struct ike_sa *sa, struct draft *d, const struct isakmp_cfg *c)
 {
-    const struct conf_group *g = group_of(ike, sa);
+    const struct conf_group *g = group_of(ike, sa, false);
     struct rd r = rd_init(c->attrs.p, c->attrs.len);
     struct isakmp_cfg_attr a, before;
     while (g && isakmp_cfg_next(&a, &r)) {
@@ -272,17 +356,20 @@ static void write_credentials(struct draft *d, const struct isakmp_cfg *c, const
     isakmp_out_cfg_bytes(&d->out.w, CA_XAUTH_PASSWORD, p->password.b, p->password.len);
 }
 
-/* acknowledge: a set: every attribute that was taken, without a value. */
+/* acknowledge: a set: every attribute that was taken, without a value. Of a configuration that is the address. */
 static void acknowledge(struct draft *d, const struct isakmp_cfg *c)
 {
     struct rd r = rd_init(c->attrs.p, c->attrs.len);
     struct isakmp_cfg_attr a;
+    struct addr given;
+    bool address = d->sa.push == PUSH_TAKEN && pushed(c, &given) && addr_equal(&given, &d->sa.client);
     while (isakmp_cfg_next(&a, &r)) {
-        if (a.basic) {
-            isakmp_out_attr(&d->out.w, a.type, a.type == CA_XAUTH_STATUS ? a.value : 0);
-        } else {
-            isakmp_out_cfg_bytes(&d->out.w, a.type, NULL, 0);
+        if (a.type == CA_XAUTH_STATUS && a.basic) {
+            isakmp_out_attr(&d->out.w, a.type, a.value);
         }
+    }
+    if (address) {
+        isakmp_out_cfg_bytes(&d->out.w, CA_IP4_ADDRESS, NULL, 0);
     }
 }
 

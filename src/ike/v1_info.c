@@ -15,11 +15,34 @@ static bool proved(const struct isakmp_msg *m, struct draft *d)
     return draft_hash_is(m, want, d);
 }
 
+/* of_others: it is about more than this SA. Before his user has proved himself a client may end this one and say that he lives. */
+static bool of_others(const struct ike_sa *sa, const struct isakmp_msg *m)
+{
+    for (unsigned i = 0; i < m->num_notify; i++) {
+        if (m->notify[i].type == NTF_INVALID_SPI || m->notify[i].type == NTF_RESPONDER_LIFETIME) {
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < m->num_delete; i++) {
+        const struct isakmp_delete *del = &m->del[i];
+        bool own = del->proto == PROTO_ISAKMP && del->spi_len == 16 && del->num == 1 &&
+                   memcmp(del->spis, sa->c.cookie_i, 8) == 0 && memcmp(del->spis + 8, sa->c.cookie_r, 8) == 0;
+        if (!own) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum verdict info_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                      struct draft *d)
 {
     trace_payload(ike, sa, sa->c.conn_id, "HASH", m->hdr.msgid);
     if (!proved(m, d)) {
+        return V_DROP;
+    }
+    if (!sa_ready(sa) && !sa->c.initiator && of_others(sa, m)) {
+        draft_why(d, WHY_NOT_AUTH, "it speaks of other SAs before its user has proved himself");
         return V_DROP;
     }
     for (unsigned i = 0; i < m->num_notify; i++) {

@@ -3,6 +3,8 @@
  * identity and its proof. Functions read the SA and the message and write the draft; v1_main.c calls them in the order of main
  * mode's messages. The writing half: v1_phase1_out.c.
  */
+#include "ike/admission.h"
+#include "ike/unproved.h"
 #include "ike/v1.h"
 
 /* ---- the policy ---- */
@@ -140,7 +142,7 @@ static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct i
                   id->proto, id->port);
         return false;
     }
-    bool signs = auth_of(d->sa.auth)->proof == BY_SIG; /* then the certificate holds the identity (auth_sig.c) */
+    bool signs = sig_peer_signs(&d->sa); /* then the certificate holds the identity (auth_sig.c) */
     if (signs && id->type == ID_DER_ASN1_DN) {
         return true;
     }
@@ -156,7 +158,7 @@ static bool identity_ok(struct ike *ike, const struct ike_sa *sa, const struct i
     if (!isakmp_id_prefix(&p, id)) {
         return false;
     }
-    if (addr_equal(&p.a, &sa->remote.a)) {
+    if (addr_equal(&p.a, &sa->remote.a) || core_unproved(&d->sa)) { /* hybrid: a name like any other, nothing proves it */
         return true;
     }
     if (signs) { /* RFC 4945 3.1.1 */
@@ -246,15 +248,31 @@ static bool notify_ok(const struct isakmp_msg *m, struct draft *d)
  * whoever begins, but of those whose key says that they have no user. */
 static enum xauth wants_user(const struct ike *ike, const struct ike_sa *sa, const struct draft *d)
 {
-    bool agreed = d->sa.auth == IKE_AUTH_XAUTH_PSK;
+    bool agreed = auth_of(d->sa.auth)->xauth;
     if (sa->c.initiator) {
         return agreed ? XAUTH_CLIENT : XAUTH_NONE;
     }
     const struct far_end who = far_end_of(ike, sa, &d->sa);
     const struct ike_psk_value *k = d->sa.auth == IKE_AUTH_PSK ? psk_find(ike, &who) : NULL;
-    const struct ike_client_value *v = profile_client(ike, d->sa.profile, &sa->local.a);
-    bool wanted = v && v->xauth && !(k && k->no_xauth);
+    bool wanted = profile_asks(ike, d->sa.profile, &sa->local.a, true) && !(k && k->no_xauth);
     return agreed || wanted ? XAUTH_WANTED : XAUTH_NONE;
+}
+
+/* somebody_asks: a method with a user was agreed, maybe before the identity told the isakmp profile: is one asked for there? */
+static bool somebody_asks(const struct ike *ike, const struct ike_sa *sa, struct draft *d)
+{
+    if (sa->c.initiator || !auth_of(d->sa.auth)->xauth || profile_asks(ike, d->sa.profile, &sa->local.a, true)) {
+        return true;
+    }
+    draft_why(d, WHY_XAUTH, "%s is to prove a user, and %s%s asks for none", d->sa.peer_name,
+              d->sa.profile[0] ? "isakmp profile " : "who belongs to no isakmp profile", d->sa.profile);
+    return false;
+}
+
+/* has_room: within the limit of ISAKMP SAs; whose user is still to come is looked at when he has proved himself. */
+static bool has_room(struct ike *ike, const struct ike_sa *sa, struct draft *d)
+{
+    return (!sa->c.initiator && wants_user(ike, sa, d) != XAUTH_NONE) || admission_proved(ike, sa, &d->sa, d);
 }
 
 static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
@@ -284,7 +302,7 @@ static enum verdict authenticated(struct ike *ike, const struct ike_sa *sa,
                                                      .port = sa->remote.port,
                                                      .handle = peer_handle(sa->peer)});
     d->sa.xauth = wants_user(ike, sa, d);
-    d->hold = d->sa.xauth != XAUTH_NONE;
+    d->hold = d->sa.xauth != XAUTH_NONE || (sa->c.initiator && profile_configured(ike, &sa->remote.a));
     d->sa.authed_ms = env_now_ms(ike->clock);
     d->effects |= EF_P1_DONE;
     return V_NEXT;
@@ -301,5 +319,6 @@ enum verdict p1_proved(struct ike *ike, const struct ike_sa *sa, const struct is
     if (!auth_of(d->sa.auth)->check(ike, sa, m, d, want) || !notify_ok(m, d)) {
         return V_DROP;
     }
-    return isakmp_id_again(&id, who->b, who->len) && identity_ok(ike, sa, &id, d) ? authenticated(ike, sa, m, d) : V_DROP;
+    bool ok = isakmp_id_again(&id, who->b, who->len) && identity_ok(ike, sa, &id, d) && somebody_asks(ike, sa, d) && has_room(ike, sa, d);
+    return ok ? authenticated(ike, sa, m, d) : V_DROP;
 }

@@ -78,7 +78,6 @@ void p1_our_value(struct ike *ike, const struct dh *dh, struct draft *d, struct 
 void p1_write_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d,
                        struct bytes_id *id)
 {
-    const struct auth_method *auth = auth_of(d->sa.auth);
     const struct ike_self *self = profile_self(ike, d->sa.profile, &sa->remote.a);
     struct wr w = wr_init(id->b, sizeof id->b);
     bool plain = self->type && self->type != IKE_SELF_DN; /* a name that is said */
@@ -91,7 +90,7 @@ void p1_write_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d
         wr_bytes(&w, sa->local.a.b, addr_len(&sa->local.a));
     }
     id->len = (u16)wr_len(&w);
-    if (sig_kind(d->sa.auth)) {
+    if (sig_we_sign(&d->sa)) {
         (void)sig_identity(ike, sa, d, self, id);
         ev_ike_id_sig(ike->log, d->sa.conn_id, &sa->remote.a,
                       &(struct evb_ike_id_sig){.method = ev_str(sig_kind(d->sa.auth) == PKI_RSA ? "RSA signature" : "ECDSA signature"),
@@ -100,7 +99,7 @@ void p1_write_identity(struct ike *ike, const struct ike_sa *sa, struct draft *d
         ev_ike_id_ours(ike->log, d->sa.conn_id, &sa->remote.a,
                        &(struct evb_ike_id_ours){.type = ev_str(isakmp_id_name(id->b[0]))});
     }
-    trace_id(ike, sa, id->b, id->len, auth && auth->proof == BY_SIG ? PL_CERT : PL_HASH);
+    trace_id(ike, sa, id->b, id->len, sig_we_sign(&d->sa) ? PL_CERT : PL_HASH);
     ev_ike_id_length(ike->log, d->sa.conn_id, &sa->remote.a,
                      &(struct evb_ike_id_length){.length = id->len + 4u});
     isakmp_out_payload(&d->out, PL_ID, id->b, id->len);

@@ -69,6 +69,25 @@ bool pki_dn_text(char out[PKI_NAME], const u8 *der, size_t len)
     return ok;
 }
 
+bool pki_dn_unit(char *out, size_t cap, const u8 *der, size_t len)
+{
+    const unsigned char *p = der;
+    unsigned char *text = NULL;
+    X509_NAME *n = len ? d2i_X509_NAME(NULL, &p, (long)len) : NULL;
+    int at = n && p == der + len ? X509_NAME_get_index_by_NID(n, NID_organizationalUnitName, -1) : -1;
+    int got = at < 0 ? 0 : ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(n, at)));
+    bool ok = got > 0 && (size_t)got < cap;
+    for (int i = 0; ok && i < got; i++) {
+        ok = text[i] > ' ' && text[i] <= '~';
+        out[i] = (char)text[i];
+    }
+    out[ok ? got : 0] = 0;
+    OPENSSL_free(text);
+    X509_NAME_free(n);
+    ERR_clear_error();
+    return ok;
+}
+
 bool pki_unstructured(const X509 *x, int nid, char out[PKI_NAME])
 {
     const X509_NAME *n = X509_get_subject_name(x);

@@ -95,6 +95,9 @@ const char *pki_time_text(char out[PKI_TIME], int64_t s);
 size_t pki_subject(u8 *out, size_t cap, const u8 *der, size_t len);
 /* pki_dn_text: a distinguished name in DER as text; false: it is none. */
 NODISCARD bool pki_dn_text(char out[PKI_NAME], const u8 *der, size_t len);
+/* pki_dn_unit: its first organizational unit (OU), which IOS takes for the group of a client; false: it has none, or one that does not fit
+ * or print. */
+NODISCARD bool pki_dn_unit(char *out, size_t cap, const u8 *der, size_t len);
 
 /* ---- private keys (key.c); owned by whoever made them, wiped by pki_key_free ---- */
 

@@ -13,7 +13,7 @@ enum { ASK_MS = 2000, ASK_MAX = 1 << 15 }; /* more values than a child can have 
 static const struct kind {
     u32 what, value;
     size_t size;
-} kinds[CHILD_NUM][4] = {
+} kinds[CHILD_NUM][5] = {
     [CHILD_DP] = {{DP_GET_SAS, DP_SA, sizeof(struct dp_sa_info)},
                   {DP_GET_FLOWS, DP_FLOW, sizeof(struct dp_flow_info)},
                   {DP_GET_TUNNELS, DP_TUNNEL, sizeof(struct dp_tunnel_info)},
@@ -21,6 +21,7 @@ static const struct kind {
     [CHILD_IKE] = {{IKE_GET_SAS, IKE_SA, sizeof(struct ike_sa_info)},
                    {IKE_GET_CHILDREN, IKE_CHILD, sizeof(struct ike_child_info)},
                    {IKE_GET_FLOWS, IKE_FLOW, sizeof(struct ike_flow_info)},
+                   {IKE_GET_CALLS, IKE_CALLS, sizeof(struct ike_calls_info)},
                    {IKE_GET_COUNTS, IKE_COUNT, sizeof(struct dp_count_info)}},
 };
 

@@ -1,5 +1,5 @@
 /*
- * look.c: one look at ike and dp for the console: eight questions (ask.c) at once, and when the last is answered the
+ * look.c: one look at ike and dp for the console: nine questions (ask.c) at once, and when the last is answered the
  * session goes on with the snapshot. A process that did not answer is said in the snapshot; its part is then empty.
  */
 #include "sys/router_int.h"
@@ -19,6 +19,7 @@ static const struct {
     PART(CHILD_IKE, IKE_GET_SAS, sas, num_sas, ike_sa_info),
     PART(CHILD_IKE, IKE_GET_CHILDREN, children, num_children, ike_child_info),
     PART(CHILD_IKE, IKE_GET_FLOWS, ike_flows, num_ike_flows, ike_flow_info),
+    PART(CHILD_IKE, IKE_GET_CALLS, calls, num_calls, ike_calls_info),
     PART(CHILD_IKE, IKE_GET_COUNTS, ike_counts, num_ike_counts, dp_count_info),
     PART(CHILD_DP, DP_GET_SAS, dp_sas, num_dp_sas, dp_sa_info),
     PART(CHILD_DP, DP_GET_FLOWS, dp_flows, num_dp_flows, dp_flow_info),

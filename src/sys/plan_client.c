@@ -17,11 +17,12 @@ static void add_client(struct planner *k, const struct conf_client *c, const str
     v->xauth = c->authentication[0] != 0;
     v->users = asks_local(k, c);
     v->answer = c->authorization[0] && c->respond;
+    v->push = c->authorization[0] && c->initiate;
 }
 
 static bool asks(const struct conf_client *c)
 {
-    return c->authentication[0] || c->authorization[0] || c->respond;
+    return c->authentication[0] || c->authorization[0] || c->respond || c->initiate;
 }
 
 /* clients_of_maps: whoever begins at an address that a map speaks from. True: a list of this router's users is asked. */

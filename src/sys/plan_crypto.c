@@ -73,6 +73,8 @@ void planner_ike_global(struct planner *k)
     g->natt_off = k->c->natt_off;
     g->frag_off = k->c->frag_off;
     g->nat_keepalive_s = k->c->nat_keepalive_s;
+    g->limit_sa = k->c->limit_sa;
+    g->limit_nego = k->c->limit_nego;
     planner_self(k, k->c->identity, "", &g->self);
     CONF_FOR(struct conf_isakmp_policy, p, &k->c->policies)
     {

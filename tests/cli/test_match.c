@@ -19,7 +19,7 @@ static const char *row(u32 mode, const char *line)
 static void abbreviations(void **state)
 {
     (void)state;
-    assert_string_equal(row(M_PRIV, "sh cry isa sa"), "show crypto isakmp sa");
+    assert_string_equal(row(M_PRIV, "sh cry isa sa"), "show crypto isakmp sa [detail]");
     assert_string_equal(row(M_PRIV, "show int tun0"), "show interfaces [IF:if]");
     assert_string_equal(match_text(&m, "if"), "Tunnel0");
     assert_string_equal(row(M_PRIV, "conf t"), "configure terminal");

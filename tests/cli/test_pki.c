@@ -365,6 +365,20 @@ static void findings(void **state)
     assert_non_null(strstr(said.s, "crypto isakmp policy 20 authenticates with RSA, and no "
                                    "trustpoint has a certificate with its RSA key\n"));
     sb_free(&said);
+    assert_true(cli_load(f->c, "R1.cfg", "crypto isakmp policy 20\n authentication hybrid-rsa\n", &errors));
+    conf_audit(f->c, on_finding, &said);
+    assert_non_null(strstr(said.s, "crypto isakmp policy 20 authenticates with RSA, and no trustpoint"));
+    assert_non_null(strstr(said.s, "crypto isakmp policy 20 takes hybrid authentication, and no crypto map and no isakmp profile has a"));
+    assert_non_null(strstr(said.s, "authentication hybrid-rsa rsa-sig: machines without a certificate get to the question for a user"));
+    sb_free(&said);
+    for (unsigned i = 0; i < 2; i++) { /* somebody asks for users */
+        assert_true(cli_load(f->c, "R1.cfg", i ? "crypto map M client authentication list L\n" : "crypto isakmp profile P\n client authentication list L\n", &errors));
+        conf_audit(f->c, on_finding, &said);
+        assert_null(strstr(said.s, "nobody gets in by it"));
+        sb_free(&said);
+        assert_true(cli_load(f->c, "R1.cfg", i ? "no crypto map M client authentication list L\n" : "no crypto isakmp profile P\n", &errors));
+    }
+    assert_true(cli_load(f->c, "R1.cfg", "crypto isakmp policy 20\n authentication rsa-sig\n", &errors));
     assert_true(cli_load(f->c, "R1.cfg", "crypto pki import T pem url file:r1.pem\n", &errors));
     conf_audit(f->c, on_finding, &said);
     assert_null(strstr(said.s, "policy 10 auth"));

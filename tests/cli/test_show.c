@@ -365,6 +365,60 @@ static void manual_map(void **state)
     conf_free(c);
 }
 
+/* The columns of `show crypto isakmp sa detail`, in both dialects: how it was authenticated, and what was done with it. */
+static void isakmp_sa_detail(void **state)
+{
+    struct seed0 s;
+    struct strbuf out = {0};
+    struct conf *c = load("examples/gre-ipv6/R1.cfg");
+    struct ike_sa_info sas[4];
+    struct cli_show w = {.c = c, .snap = &s.snap, .out = &out};
+    (void)state;
+    seed0_fill(&s);
+    for (unsigned i = 0; i < 4; i++) {
+        sas[i] = s.sa;
+        sas[i].conn_id = i + 1;
+        sas[i].encr = ENCR_AES256, sas[i].hash = HASH_SHA1, sas[i].group = 14;
+    }
+    sas[0].encr = ENCR_3DES, sas[0].hash = HASH_MD5, sas[0].group = 2, sas[0].auth = IKE_AUTH_PSK;
+    sas[1].auth = IKE_AUTH_XAUTH_RSA, sas[1].xauth = sas[1].config = sas[1].dpd = sas[1].nat = true;
+    sas[2].auth = IKE_AUTH_HYBRID_RSA, sas[2].xauth = true;
+    sas[3].auth = IKE_AUTH_ECDSA_256, sas[3].deleted = true;
+    s.snap.sas = sas;
+    s.snap.num_sas = 4;
+    cli_show_isakmp_sa_detail(&w);
+    same_as(&out, "isakmp_sa_detail.txt");
+    c->dialect_15 = true;
+    cli_show_isakmp_sa_detail(&w);
+    same_as(&out, "isakmp_sa_detail_15.txt");
+    conf_free(c);
+}
+
+/* show crypto call admission statistics: with limits and without, and when ike has not answered. */
+static void admission(void **state)
+{
+    struct seed0 s;
+    struct strbuf out = {0};
+    struct conf *c = load("examples/gre-ipv6/R1.cfg");
+    struct ike_calls_info calls = {.active = 3, .negotiating = 12, .in = 40, .in_denied = 5, .out = 7, .out_denied = 1, .denied_sa = 4, .denied_nego = 2};
+    struct cli_show w = {.c = c, .snap = &s.snap, .out = &out};
+    (void)state;
+    seed0_fill(&s);
+    s.snap.calls = &calls;
+    s.snap.num_calls = 1;
+    c->limit_sa = 500;
+    c->limit_nego = 50;
+    cli_show_admission(&w);
+    same_as(&out, "admission.txt");
+    c->limit_sa = c->limit_nego = 0;
+    s.snap.num_calls = 0;
+    cli_show_admission(&w);
+    assert_non_null(strstr(out.s, "System Resource Limit:        0 Max IKE SAs:     0 Max in nego:  1000\n"));
+    assert_non_null(strstr(out.s, "Incoming IKE Requests:        0 accepted:        0 rejected:        0\n"));
+    sb_free(&out);
+    conf_free(c);
+}
+
 static void dialect_15(void **state)
 {
     struct seed0 s;
@@ -474,7 +528,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(isakmp_sa),    cmocka_unit_test(ipsec_sa), cmocka_unit_test(ah_sas),
         cmocka_unit_test(session),      cmocka_unit_test(models), cmocka_unit_test(manual_map),
-        cmocka_unit_test(dialect_15),   cmocka_unit_test(negotiating_beside_a_deleted_sa),
+        cmocka_unit_test(isakmp_sa_detail), cmocka_unit_test(admission), cmocka_unit_test(dialect_15),   cmocka_unit_test(negotiating_beside_a_deleted_sa),
         cmocka_unit_test(what_is_left), cmocka_unit_test(what_a_tunnel_lacks),
         cmocka_unit_test(interface_lines)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,7 @@ def certificates(folder, kind):
     issue("mid", "ca", "/C=ZZ/O=peers/CN=mid", "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,cRLSign\n")
     issue("r1", "mid", "/C=ZZ/O=peers/CN=R1", "subjectAltName=DNS:R1.example\nkeyUsage=digitalSignature\n")
     issue("far", "ca", "/C=ZZ/O=peers/CN=far", "subjectAltName=DNS:far.example,IP:192.0.2.2\nkeyUsage=digitalSignature\n")
+    issue("seller", "ca", "/C=ZZ/O=peers/OU=sales/CN=anna", "keyUsage=digitalSignature\n")
     run(f"openssl req -x509 -newkey {alg} -nodes -keyout other.key -out other.pem -days 30 -sha256 -subj '/C=ZZ/O=others/CN=ca' "
         "-addext keyUsage=critical,keyCertSign,cRLSign")
     issue("stranger", "other", "/C=ZZ/O=others/CN=far", "subjectAltName=DNS:far.example\nkeyUsage=digitalSignature\n")

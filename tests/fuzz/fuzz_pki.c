@@ -48,6 +48,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     memcpy(p, data, len);
     as_cert(p, len);
     (void)!pki_dn_text(name, p, len);
+    (void)!pki_dn_unit(name, sizeof name, p, len);
     (void)pki_each_cert(p, len, nothing, NULL);
     (void)pki_each_crl(p, len, nothing, NULL);
     pki_key_free(pki_key_open(p, len));

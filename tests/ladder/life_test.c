@@ -629,6 +629,31 @@ static void a_longer_phase_1_life_was_not_offered(void **state)
     world_free(w);
 }
 
+/* A peer that deletes its ISAKMP SA as soon as its pair is up: new ones, once, then now and then; it does not go round and round. */
+static void a_peer_that_keeps_no_isakmp_sa(void **state)
+{
+    (void)state;
+    struct setup a = setup_default(A), b = setup_default(B);
+    struct world *w = world_of(77, &a, &b);
+    world_acquire(w, A);
+    for (unsigned i = 0; i < 90000; i += 50) {
+        world_run(w, 50);
+        LIST_FOR (it, &w->s[B].ike->sas) {
+            struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
+            if (!sa->deleted && sa_ready(sa) && !list_empty(&sa->nodes)) {
+                const struct xch *x = CONTAINER_OF(sa->nodes.next, struct xch, link);
+                if (x->c.state == XS_QM_PHASE2_COMPLETE) {
+                    sa_delete(w->s[B].ike, sa, "test", true);
+                    session_settle(w->s[B].ike);
+                }
+            }
+        }
+    }
+    assert_true(w->s[B].ike->next_conn >= 4 && w->s[B].ike->next_conn <= 7);
+    assert_true(pairs_up(w) >= 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -652,6 +677,7 @@ int main(void)
         cmocka_unit_test(the_shorter_life_and_volume_win),
         cmocka_unit_test(answers_fit_what_was_offered),
         cmocka_unit_test(a_longer_phase_1_life_was_not_offered),
+        cmocka_unit_test(a_peer_that_keeps_no_isakmp_sa),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,7 @@ struct made *made_new(const struct cert_spec *s, const struct made *issuer)
     X509_NAME *n = X509_get_subject_name(m->x);
     MUST(X509_NAME_add_entry_by_txt(n, "C", MBSTRING_ASC, (const u8 *)"ZZ", -1, -1, 0) == 1);
     MUST(X509_NAME_add_entry_by_txt(n, "O", MBSTRING_ASC, (const u8 *)"peers", -1, -1, 0) == 1);
+    MUST(!s->ou || X509_NAME_add_entry_by_txt(n, "OU", MBSTRING_UTF8, (const u8 *)s->ou, -1, -1, 0) == 1);
     MUST(X509_NAME_add_entry_by_txt(n, "CN", MBSTRING_ASC, (const u8 *)s->cn, -1, -1, 0) == 1);
     X509 *by = issuer ? issuer->x : m->x;
     MUST(X509_set_issuer_name(m->x, X509_get_subject_name(by)) == 1);

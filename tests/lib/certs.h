@@ -21,6 +21,7 @@ struct cert_spec {
     enum pki_kind kind;
     unsigned bits;       /* RSA; 0: 2048 */
     const char *cn, *san; /* san: "DNS:gw,IP:192.0.2.1"; NULL: none */
+    const char *ou;       /* NULL: none */
     const char *usage, *eku, *extra; /* as openssl x509v3_config has them; extra: "1.2.3=critical,DER:0500" */
     bool ca;
     long serial;

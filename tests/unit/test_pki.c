@@ -406,6 +406,20 @@ static void our_side(void **state)
     char text[PKI_NAME];
     assert_true(ca && pki_dn_text(text, ca, n));
     assert_string_equal(text, "cn=mid,o=peers,c=ZZ");
+    assert_false(pki_dn_unit(text, sizeof text, ca, n)); /* it has none */
+    static const struct {
+        const char *ou;
+        bool good;
+    } units[] = {{"sales", true}, {"two words", false}, {"\xc3\xa4", false}, {"0123456789abcdef", false}};
+    for (unsigned i = 0; i < ARRAY_LEN(units); i++) {
+        struct made *m = made_new(&(struct cert_spec){.kind = PKI_EC256, .cn = "ou=admin", .ou = units[i].ou, .serial = 90}, root);
+        char unit[16];
+        n = pki_subject(dn, sizeof dn, m->der, m->len);
+        assert_int_equal(pki_dn_unit(unit, sizeof unit, dn, n), units[i].good);
+        assert_string_equal(unit, units[i].good ? units[i].ou : "");
+        assert_false(pki_dn_unit(unit, sizeof unit, dn, n - 1));
+        made_free(m);
+    }
     made_free(leaf);
     made_free(not_ours);
     pki_trust_free(t);

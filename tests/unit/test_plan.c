@@ -1347,7 +1347,7 @@ static void t_client_values(void **state)
     assert_int_equal(ike_value(&p, IKE_CFG_CLIENT, 1)->u.client.local.family, AF_V6); /* the map's other address */
     v = &ike_value(&p, IKE_CFG_CLIENT, 2)->u.client;
     assert_string_equal(v->profile, "A");
-    assert_true(v->local.family == AF_NONE && !v->xauth && v->answer);
+    assert_true(v->local.family == AF_NONE && !v->xauth && v->answer && !v->push);
     const struct ike_user_value *u = &ike_value(&p, IKE_CFG_USER, 0)->u.user;
     assert_string_equal(u->name, "anna");
     assert_true(u->type == 0 && strcmp(u->text, "hers") == 0);
@@ -1375,6 +1375,23 @@ static void t_client_values(void **state)
         sb_add(&conf, all[i] ? all[i] : "end\n");
         p = plan_of(conf.s, &c);
         assert_int_equal(num_ike(&p, IKE_CFG_SPLIT), 0);
+        plan_free(&p);
+        conf_free(c);
+        sb_free(&conf);
+    }
+    /* crypto call admission limit */
+    p = plan_of("crypto call admission limit ike sa 500\ncrypto call admission limit ike in-negotiation-sa 50\nend\n", &c);
+    assert_true(ike_value(&p, IKE_CFG_GLOBAL, 0)->u.global.limit_sa == 500 && ike_value(&p, IKE_CFG_GLOBAL, 0)->u.global.limit_nego == 50);
+    plan_free(&p);
+    conf_free(c);
+    /* pushed: where groups are listed, and whether who asks is answered, too, or not */
+    for (unsigned i = 0; i < 3; i++) {
+        struct strbuf conf = {0};
+        sb_addf(&conf, "aaa authorization network G local\ncrypto isakmp profile A\n match identity group sales\n client configuration address initiate\n%s%send\n",
+                i ? " isakmp authorization list G\n" : "", i == 2 ? " client configuration address respond\n" : "");
+        p = plan_of(conf.s, &c);
+        v = &ike_value(&p, IKE_CFG_CLIENT, 0)->u.client;
+        assert_true(v->push == (i > 0) && v->answer == (i == 2) && !v->xauth);
         plan_free(&p);
         conf_free(c);
         sb_free(&conf);

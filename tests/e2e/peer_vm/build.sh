@@ -1,12 +1,13 @@
 #!/bin/bash
-# build.sh: makes the far end's files, once, under ${ADIT_VM_CACHE:-/var/cache/adit-peer-vm}:
+# build.sh: makes the far end's files, once, under ${ADIT_VM_CACHE:-/var/cache/adit-peer-vm}, in a folder for each version of
+# this file, so that two checkouts do not take away what the other one's guests run on:
 #   root/       a small Debian 12 tree: iproute2, ping, tcpdump, strongSwan, and the guest kernel's modules
 #   linux.uml   Debian's User Mode Linux kernel: a whole Linux, XFRM and all, that runs as one process
 # Root, and Debian's packages within reach, are all it needs; about a minute. Delete the folder to build it anew.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-cache=${ADIT_VM_CACHE:-/var/cache/adit-peer-vm}
 stamp=$(sha256sum <"$here/build.sh" | cut -c1-16)
+cache=${ADIT_VM_CACHE:-/var/cache/adit-peer-vm}/$stamp
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9 # two test runs at once build it once
@@ -26,7 +27,7 @@ work=$(mktemp -d "$cache/new.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 packages=iproute2,iputils-ping,kmod,tcpdump,procps
 packages+=,strongswan-starter,strongswan-charon
-packages+=,libstrongswan-standard-plugins,libstrongswan-extra-plugins,libcharon-extra-plugins
+packages+=,libstrongswan-standard-plugins,libstrongswan-extra-plugins,libcharon-extra-plugins,libcharon-extauth-plugins
 mmdebstrap -q --variant=minbase --include="$packages" bookworm "$work/root" >&2
 
 # the kernel is not installed here, only unpacked

@@ -5,7 +5,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 ns=$1 link=$2 folder=$(cd "$3" && pwd) cpu=${4:-}
-cache=${ADIT_VM_CACHE:-/var/cache/adit-peer-vm}
+cache=${ADIT_VM_CACHE:-/var/cache/adit-peer-vm}/$(sha256sum <"$here/build.sh" | cut -c1-16)
 # a packet socket sees what a virtual link's sender left undone: checksums and segmentation
 ip netns exec "$ns" ethtool -K "$link" tx off tso off gso off gro off >/dev/null 2>&1 || true
 mkdir -p "$folder/uml"
