@@ -466,7 +466,7 @@ void datagram_hash(u8 out[32], const u8 *data, size_t len);
 enum dup retrans_check(struct retrans *rt, const u8 hash[32]);
 void retrans_saw(struct retrans *rt, const u8 hash[32]);
 void retrans_sent(struct ike *ike, struct retrans *rt, const u8 *data, size_t len, enum row_timer timer);
-/* retrans_again: a duplicate came; true: answer it with rt->tx now (not more often than RESEND_MIN_MS). */
+/* retrans_again: a duplicate came; true: answer it with rt->tx now (not too often: RESEND_MIN_MS). */
 bool retrans_again(struct ike *ike, struct retrans *rt);
 void retrans_free(struct retrans *rt);
 /* retrans_due: true: send rt->tx again now; *out_spent: the tries are used up. */
