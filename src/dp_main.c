@@ -25,7 +25,7 @@ struct dp_proc {
 static enum outbox_value kind(u32 type)
 {
     bool lossy = type == DP_EVENT || type == DP_UNKNOWN_SPI || type == DP_ACQUIRE ||
-                 type == DP_EXPIRE || type == DP_SILENT || type == DP_HEARD;
+                 type == DP_EXPIRE || type == DP_SILENT || type == DP_HEARD || type == DP_IDLE;
     return lossy ? OUTBOX_LOSSY : OUTBOX_KEPT;
 }
 

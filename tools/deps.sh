@@ -2,7 +2,7 @@
 # deps.sh SET... : installs what is missing of Debian's packages. Sets: build, run, test.
 set -euo pipefail
 declare -A sets
-sets[build]="gcc libc6-dev make meson ninja-build pkg-config libipsec-mb-dev libssl-dev libcrypt-dev libuv1-dev libnl-route-3-dev
+sets[build]="gcc libc6-dev make meson ninja-build pkg-config libipsec-mb-dev libdeflate-dev libssl-dev libcrypt-dev libuv1-dev libc-ares-dev libnl-route-3-dev
   libjansson-dev libedit-dev libyaml-dev libseccomp-dev libcap-ng-dev libcmocka-dev
   clang libbpf-dev bpftool linux-libc-dev"
 sets[run]="iproute2 frr frr-pythontools tcpdump tshark iputils-ping"

@@ -80,6 +80,11 @@ extern const struct cmd cli_commands[];
 extern const size_t cli_num_commands;
 const struct grammar *cli_grammar(void);
 /* cli_help: one line about a keyword, "" when there is none. */
+/* cli_peer: a peer as it was typed: its name or its address. */
+static inline const char *cli_peer(char out[ADDR_STR], const struct conf_peer *p)
+{
+    return p->name[0] ? p->name : addr_str(out, &p->a);
+}
 const char *cli_help(const char *keyword);
 
 /* cfg_tidy: in place: blanks as they are meant, none at the end. */
@@ -138,7 +143,7 @@ void s_printf(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ---- configuration handlers (cmd_conf_*.c) ---- */
 #define CFG_HANDLERS(H)                                                                              \
     H(hostname) H(keep) H(ipv6_routing) H(domain_lookup) H(enable_secret) H(isakmp_enable)          \
-    H(isakmp_policy) H(isakmp_key) H(invalid_spi) H(keepalive) H(transform_set) H(sa_lifetime) H(sa_replay) H(set_replay)      \
+    H(isakmp_policy) H(isakmp_key) H(invalid_spi) H(keepalive) H(transform_set) H(sa_lifetime) H(sa_replay) H(set_replay) H(sa_idle) H(set_idle) H(ip_host) H(name_server)      \
     H(df_bit) H(fragmentation) H(profile) H(map) H(map_local) H(acl_numbered) H(acl_remark)          \
     H(acl_named) H(interface) H(ip_route) H(ipv6_route) H(router_ospf) H(line_mode) H(line_keep)\
     H(dialect) H(username) H(service) H(password_aes) H(master_key) \

@@ -178,11 +178,22 @@ static bool take_transform(struct cfg *k, const struct match *m, int i, struct c
             s->ah = h;
         }
     }
+    for (enum comp_id c = COMP_DEFLATE; c < COMP_NUM; c++) {
+        if (strcmp(comp_row(c)->ts, w) == 0) {
+            if (s->comp) {
+                return cfg_fail(k, m, m->arg[i].name, "a transform set has one compression at most");
+            }
+            s->comp = c;
+        }
+    }
     return true;
 }
 
 static bool set_fits(struct cfg *k, const struct match *m, const struct conf_transform_set *s)
 {
+    if (!s->encr && !s->ah && s->comp) {
+        return cfg_fail(k, m, "name", "%s protects nothing by itself; an ESP or AH transform is missing", comp_row(s->comp)->ts);
+    }
     if (!s->encr && (s->auth || !s->ah)) {
         return cfg_fail(k, m, "name",
                         "an ESP cipher is missing; write esp-null for authentication alone");
@@ -228,6 +239,7 @@ bool cfg_transform_set(struct cfg *k, const struct match *m)
     s->encr = want.encr;
     s->auth = want.auth;
     s->ah = want.ah;
+    s->comp = want.comp;
     s->esn = s->esn && (!s->encr || s->auth || encr_row(s->encr)->icv_len);
     cfg_enter(k, M_TRANS, s);
     return true;
@@ -237,6 +249,7 @@ bool cfg_ts_mode(struct cfg *k, const struct match *m)
 {
     struct conf_transform_set *s = k->at;
     s->transport = !m->no && match_has(m, "transport");
+    s->require = !m->no && match_has(m, "require");
     return true;
 }
 
@@ -271,6 +284,12 @@ static u16 replay_window(const struct match *m)
 bool cfg_sa_replay(struct cfg *k, const struct match *m)
 {
     k->c->replay_window = m->no ? CONF_REPLAY_WINDOW : replay_window(m);
+    return true;
+}
+
+bool cfg_sa_idle(struct cfg *k, const struct match *m)
+{
+    k->c->idle_s = m->no ? 0 : (u32)match_number(m, "seconds", 0);
     return true;
 }
 
@@ -386,6 +405,17 @@ bool cfg_set_replay(struct cfg *k, const struct match *m)
     return true;
 }
 
+bool cfg_set_idle(struct cfg *k, const struct match *m)
+{
+    struct conf_sa_params *p = params(k);
+    if (cfg_manual_refuses(k, m)) {
+        return false;
+    }
+    p->idle_s = m->no ? 0 : (u32)match_number(m, "seconds", 0);
+    p->idle_default = !m->no && match_has(m, "default");
+    return true;
+}
+
 /* map_user: an interface that names the map; NULL: none. */
 static const struct conf_if *map_user(const struct conf *c, const struct conf_map *map)
 {
@@ -498,31 +528,68 @@ bool cfg_map_match(struct cfg *k, const struct match *m)
     return true;
 }
 
+/* like_host: what DNS may know (RFC 1123 2.1); not what is all digits and dots, which is an address gone wrong. */
+static bool like_host(const char *t)
+{
+    bool letter = false;
+    for (const char *c = t; *c; c++) {
+        bool alpha = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+        letter = letter || alpha;
+        if (!alpha && !(*c >= '0' && *c <= '9') && *c != '-' && *c != '.' && *c != '_') {
+            return false;
+        }
+    }
+    return letter && strlen(t) < CONF_HOST;
+}
+
+/* read_peer: the peer a line names. */
+static bool read_peer(struct cfg *k, const struct match *m, struct conf_peer *out)
+{
+    const char *host = match_text(m, "host");
+    memset(out, 0, sizeof *out);
+    if (!host) {
+        return addr_parse(&out->a, match_text(m, "peer")) || cfg_fail(k, m, "peer", "expected the peer's address");
+    }
+    str_copy(out->name, sizeof out->name, host);
+    out->dynamic = match_has(m, "dynamic");
+    return like_host(host) || cfg_fail(k, m, "host", "expected the peer's address, or its name of letters, digits, `-`, `_` and `.`");
+}
+
 bool cfg_map_peer(struct cfg *k, const struct match *m)
 {
     struct conf_map_entry *e = k->at;
-    struct addr a;
-    if (!addr_parse(&a, match_text(m, "peer") ? match_text(m, "peer") : "")) {
-        e->num_peers = m->no ? 0 : e->num_peers;
-        return m->no || cfg_fail(k, m, "peer", "expected the peer's address");
+    struct conf_peer p;
+    if (m->no && !match_text(m, "peer") && !match_text(m, "host")) {
+        e->num_peers = 0;
+        e->default_peer = false;
+        return true;
+    }
+    if (!read_peer(k, m, &p)) {
+        return false;
+    }
+    bool first = e->num_peers && conf_peer_equal(&e->peers[0], &p), none = !e->num_peers || (first && e->num_peers == 1);
+    if (!m->no && match_has(m, "default") && !none) {
+        return cfg_fail(k, m, "default", "only the first peer can be the default; take the others out first");
     }
     u8 kept = 0;
     for (u8 i = 0; i < e->num_peers; i++) {
-        if (!addr_equal(&e->peers[i], &a)) {
+        if (!conf_peer_equal(&e->peers[i], &p)) {
             e->peers[kept++] = e->peers[i];
         }
     }
     e->num_peers = kept;
+    e->default_peer = e->default_peer && !first;
     if (m->no) {
         return true;
     }
     if (kept && e->manual) {
-        return cfg_fail(k, m, "peer", "an ipsec-manual entry has one peer; take the other out first");
+        return cfg_fail(k, m, p.name[0] ? "host" : "peer", "an ipsec-manual entry has one peer; take the other out first");
     }
     if (kept == CONF_MAX_PEERS) {
-        return cfg_fail(k, m, "peer", "at most %d peers in one crypto map entry", CONF_MAX_PEERS);
+        return cfg_fail(k, m, p.name[0] ? "host" : "peer", "at most %d peers in one crypto map entry", CONF_MAX_PEERS);
     }
-    e->peers[e->num_peers++] = a;
+    e->peers[e->num_peers++] = p;
+    e->default_peer = e->default_peer || match_has(m, "default");
     return true;
 }
 

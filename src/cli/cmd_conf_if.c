@@ -257,11 +257,18 @@ bool cfg_if_protection(struct cfg *k, const struct match *m)
     if (!m->no && !conf_profile_find(k->c, name)) {
         return cfg_fail(k, m, "profile", "ipsec profile %.60s does not exist", name);
     }
+    bool vti = t->mode == CTM_IPSEC_IPV4 || t->mode == CTM_IPSEC_IPV6;
+    if (!m->no && match_has(m, "shared") && vti) {
+        return cfg_fail(k, m, "shared", "a VTI has SAs of its own; nothing in its packets says which tunnel they are of");
+    }
     char was[CONF_NAME];
+    bool was_shared = t->shared;
     str_copy(was, sizeof was, t->profile);
     str_copy(t->profile, sizeof t->profile, m->no ? "" : name);
+    t->shared = !m->no && match_has(m, "shared");
     if (!cfg_fits(k, m, "profile")) {
         str_copy(t->profile, sizeof t->profile, was);
+        t->shared = was_shared;
         return false;
     }
     t->profile_src = k->src;

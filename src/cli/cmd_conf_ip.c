@@ -27,6 +27,71 @@ bool cfg_ipv6_routing(struct cfg *k, const struct match *m)
     return true;
 }
 
+bool cfg_ip_host(struct cfg *k, const struct match *m)
+{
+    struct conf_host *h = conf_host_find(k->c, match_text(m, "host"));
+    if (m->no) {
+        if (h) {
+            list_remove(&h->link);
+        }
+        return true;
+    }
+    struct addr a;
+    if (!addr_parse(&a, match_text(m, "addr")) || addr_is_any(&a) || addr_is_multicast(&a)) {
+        return cfg_fail(k, m, "addr", "expected the address of one host");
+    }
+    if (strlen(match_text(m, "host")) >= CONF_HOST) {
+        return cfg_fail(k, m, "host", "expected a name of %d characters at most", CONF_HOST - 1);
+    }
+    if (!h) {
+        h = arena_alloc(&k->c->arena, sizeof *h);
+        str_copy(h->name, sizeof h->name, match_text(m, "host"));
+        list_push_back(&k->c->hosts, &h->link);
+    }
+    h->a = a;
+    return true;
+}
+
+/* name_server: the line at `a`: goes, and comes last again unless it is to go. */
+static bool name_server(struct cfg *k, const struct match *m, const struct match_arg *arg)
+{
+    struct conf *c = k->c;
+    struct addr a;
+    unsigned kept = 0;
+    if (!addr_parse(&a, arg->text)) {
+        return cfg_fail(k, m, arg->name, "expected an address");
+    }
+    for (unsigned i = 0; i < c->num_name_servers; i++) {
+        if (!addr_equal(&c->name_server[i], &a)) {
+            c->name_server[kept++] = c->name_server[i];
+        }
+    }
+    c->num_name_servers = kept;
+    if (m->no) {
+        return true;
+    }
+    if (kept == CONF_MAX_NAMESERVERS) {
+        return cfg_fail(k, m, arg->name, "at most %d name servers", CONF_MAX_NAMESERVERS);
+    }
+    c->name_server[c->num_name_servers++] = a;
+    return true;
+}
+
+bool cfg_name_server(struct cfg *k, const struct match *m)
+{
+    bool any = false;
+    for (int i = 0; i < m->num; i++) {
+        if (m->arg[i].name && strcmp(m->arg[i].name, "server") == 0) {
+            any = true;
+            if (!name_server(k, m, &m->arg[i])) {
+                return false;
+            }
+        }
+    }
+    k->c->num_name_servers = any ? k->c->num_name_servers : 0; /* `no ip name-server` */
+    return true;
+}
+
 bool cfg_domain_lookup(struct cfg *k, const struct match *m)
 {
     k->c->ip_domain_lookup_off = m->no;

@@ -114,8 +114,8 @@ void cli_show_isakmp_key(const struct cli_show *w)
 
 static void set_names(struct strbuf *o, const struct conf_transform_set *s)
 {
-    sb_addf(o, "{ %s%s%s %s  }", s->ah ? hash_row(s->ah)->ah : "", s->ah && s->encr ? " " : "",
-            encr_row(s->encr)->shown, hash_row(s->auth)->ts);
+    sb_addf(o, "{ %s%s%s %s%s%s  }", s->ah ? hash_row(s->ah)->ah : "", s->ah && s->encr ? " " : "",
+            encr_row(s->encr)->shown, hash_row(s->auth)->ts, s->comp ? " " : "", comp_row(s->comp)->ts);
 }
 
 void cli_show_transform_set(const struct cli_show *w)
@@ -296,6 +296,14 @@ static void sa_lists(const struct cli_show *w, const struct cli_flow *f, u8 dir)
     sb_add(w->out, "\n");
     sa_list(w, f, way, "ah", list, num, PROTO_OF_AH);
     sb_addf(w->out, "\n     %s pcp sas:\n", way);
+    for (size_t i = 0; i < num; i++) {
+        const struct dp_sa_value *v = &list[i]->sa;
+        if (v->comp) {
+            sb_addf(w->out, "      spi: 0x%X(%u)\n        transform: %s ,\n        in use settings ={%s%s, }\n", v->cpi, v->cpi,
+                    comp_row((enum comp_id)v->comp)->ts, v->mode == MODE_TRANSPORT ? "Transport" : "Tunnel",
+                    v->encap_dst.port ? " UDP-Encaps" : "");
+        }
+    }
 }
 
 static void flow_detail(const struct cli_show *w, const struct cli_flow *f)
@@ -340,9 +348,10 @@ static void flow_block(const struct cli_show *w, const struct cli_flow *f, bool 
     sb_addf(
         o, "    #pkts decaps: %" PRIu64 ", #pkts decrypt: %" PRIu64 ", #pkts verify: %" PRIu64 "\n",
         d->decaps, d->decaps, d->decaps);
-    sb_add(o, "    #pkts compressed: 0, #pkts decompressed: 0\n"
-              "    #pkts not compressed: 0, #pkts compr. failed: 0\n"
-              "    #pkts not decompressed: 0, #pkts decompress failed: 0\n");
+    sb_addf(o, "    #pkts compressed: %" PRIu64 ", #pkts decompressed: %" PRIu64 "\n", d->comp.packed, d->comp.unpacked);
+    sb_addf(o, "    #pkts not compressed: %" PRIu64 ", #pkts compr. failed: %" PRIu64 "\n", d->comp.plain, d->comp.failed);
+    sb_addf(o, "    #pkts not decompressed: %" PRIu64 ", #pkts decompress failed: %" PRIu64 "\n", d->comp.was_plain,
+            d->comp.bad);
     if (detail) {
         flow_detail(w, f);
     } else {

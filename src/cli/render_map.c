@@ -96,14 +96,14 @@ static void show_entry(const struct cli_show *w, const struct conf_map *m,
         return;
     }
     for (unsigned i = 0; i < e->num_peers; i++) {
-        sb_addf(w->out, "        Peer = %s\n", addr_str(a, &e->peers[i]));
+        sb_addf(w->out, "        Peer = %s\n", cli_peer(a, &e->peers[i]));
     }
     sb_addf(w->out, "        Extended IP access list %s\n", e->acl);
     if (acl) {
         show_rules(w, e->acl, &acl->aces);
     }
     if (e->num_peers) {
-        sb_addf(w->out, "        Current peer: %s\n", addr_str(a, &e->peers[0]));
+        sb_addf(w->out, "        Current peer: %s\n", cli_peer(a, &e->peers[0]));
     }
     if (e->manual) {
         show_manual(w, e);

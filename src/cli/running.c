@@ -126,6 +126,9 @@ static void running_params(struct strbuf *o, const struct conf_sa_params *p)
         sb_addf(o, " set security-association lifetime kilobytes %llu\n",
                 (unsigned long long)p->life_kb);
     }
+    if (p->idle_s) {
+        sb_addf(o, " set security-association idle-time %u%s\n", p->idle_s, p->idle_default ? " default" : "");
+    }
     if (p->has_replay) {
         running_replay(o, " set", p->replay_window);
     }
@@ -151,7 +154,8 @@ static void running_entry(struct strbuf *o, const struct conf *c, const struct c
         sb_addf(o, " description %s\n", e->description);
     }
     for (unsigned i = 0; i < e->num_peers; i++) {
-        sb_addf(o, " set peer %s\n", addr_str(a, &e->peers[i]));
+        sb_addf(o, " set peer %s%s%s\n", cli_peer(a, &e->peers[i]), e->peers[i].dynamic ? " dynamic" : "",
+                i == 0 && e->default_peer ? " default" : "");
     }
     running_session_keys(o, c, e);
     running_params(o, &e->sa);
@@ -173,6 +177,9 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
         sb_addf(o, "crypto ipsec security-association lifetime kilobytes %llu\n",
                 (unsigned long long)c->life_kb);
     }
+    if (c->idle_s) {
+        sb_addf(o, "crypto ipsec security-association idle-time %u\n", c->idle_s);
+    }
     if (c->replay_window != CONF_REPLAY_WINDOW) {
         running_replay(o, "crypto ipsec", c->replay_window);
     }
@@ -184,10 +191,10 @@ static void running_ipsec(struct strbuf *o, const struct conf *c)
     sb_add(o, "!\n");
     CONF_FOR(struct conf_transform_set, s, &c->sets)
     {
-        sb_addf(o, "crypto ipsec transform-set %s %s%s%s %s\n", s->name,
+        sb_addf(o, "crypto ipsec transform-set %s %s%s%s %s%s%s\n", s->name,
                 s->ah ? hash_row(s->ah)->ah : "", s->ah && s->encr ? " " : "", encr_row(s->encr)->ts,
-                hash_row(s->auth)->ts);
-        sb_add(o, s->transport ? " mode transport\n" : "");
+                hash_row(s->auth)->ts, s->comp ? " " : "", comp_row(s->comp)->ts);
+        sb_add(o, s->require ? " mode transport require\n" : s->transport ? " mode transport\n" : "");
         sb_add(o, s->esn ? " esn\n" : "");
     }
     sb_add(o, "!\n");
@@ -260,7 +267,7 @@ static void running_tunnel(struct strbuf *o, const struct conf_if *i)
         sb_addf(o, " tunnel tos %u\n", t->tos);
     }
     if (t->profile[0]) {
-        sb_addf(o, " tunnel protection ipsec profile %s\n", t->profile);
+        sb_addf(o, " tunnel protection ipsec profile %s%s\n", t->profile, t->shared ? " shared" : "");
     }
 }
 
@@ -439,6 +446,15 @@ void cli_running(struct strbuf *o, const struct conf *c)
     sb_addf(o, "hostname %s\n!\n", c->hostname);
     running_secrets(o, c);
     sb_add(o, c->ip_domain_lookup_off ? "no ip domain lookup\n" : "");
+    CONF_FOR(struct conf_host, h, &c->hosts)
+    {
+        char a[ADDR_STR];
+        sb_addf(o, "ip host %s %s\n", h->name, addr_str(a, &h->a));
+    }
+    for (unsigned i = 0; i < c->num_name_servers; i++) {
+        char a[ADDR_STR];
+        sb_addf(o, "ip name-server %s\n", addr_str(a, &c->name_server[i]));
+    }
     if (c->domain[0]) {
         sb_addf(o, "ip domain name %s\n", c->domain);
     }

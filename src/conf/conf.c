@@ -33,7 +33,7 @@ struct conf *conf_new(void)
     struct list *lists[] = {&c->policies, &c->keys,        &c->sets,     &c->profiles, &c->maps,
                             &c->acls,     &c->ifs,         &c->routes,   &c->ospfs,    &c->kept,
                             &c->users,    &c->trustpoints, &c->keypairs, &c->keyrings, &c->isakmp_profiles,
-                            &c->peers,    &c->groups,      &c->pools,    &c->dynamics};
+                            &c->peers,    &c->groups,      &c->pools,    &c->dynamics, &c->hosts};
     for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
         list_init(lists[i]);
     }
@@ -302,6 +302,22 @@ struct conf_map_entry *conf_map_entry_get(struct conf *c, struct conf_map *m, u3
     n->seq = seq;
     list_push_back(before, &n->link);
     return n;
+}
+
+struct conf_host *conf_host_find(const struct conf *c, const char *name)
+{
+    CONF_FOR(struct conf_host, h, &c->hosts)
+    {
+        if (name && strcasecmp(h->name, name) == 0) {
+            return h;
+        }
+    }
+    return NULL;
+}
+
+bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b)
+{
+    return a->name[0] || b->name[0] ? strcasecmp(a->name, b->name) == 0 : addr_equal(&a->a, &b->a);
 }
 
 struct conf_acl *conf_acl_find(const struct conf *c, const char *name)

@@ -172,7 +172,8 @@ struct conf_transform_set {
     enum encr_id encr; /* ENCR_NONE: AH alone */
     enum hash_id auth;
     enum hash_id ah; /* HASH_NONE: no AH */
-    bool transport;
+    enum comp_id comp;
+    bool transport, require; /* mode transport [require] */
     bool esn; /* extended sequence numbers */
 };
 enum { CONF_MAX_SETS = 6, CONF_MAX_PEERS = 4, CONF_REPLAY_WINDOW = 64 };
@@ -184,6 +185,8 @@ struct conf_sa_params {
     u16 pfs_group; /* 0: off */
     u32 life_s;    /* 0: the global value */
     u64 life_kb;   /* 0: the global value */
+    u32 idle_s;    /* set security-association idle-time; 0: the global value */
+    bool idle_default; /* the next one begins with the first peer */
     bool has_replay; /* else the global value */
     u16 replay_window; /* 0: off */
     char isakmp_profile[CONF_NAME]; /* set isakmp-profile; "": any */
@@ -203,6 +206,17 @@ struct conf_session_key {
     u32 spi; /* 0: none */
     char cipher[CONF_HEX], auth[CONF_HEX]; /* "": not said; of AH: auth alone */
 };
+enum { CONF_HOST = 64, CONF_MAX_NAMESERVERS = 6 };
+struct conf_peer { /* set peer */
+    struct addr a;        /* AF_NONE: the name's, whatever that is at the time */
+    char name[CONF_HOST]; /* "": none */
+    bool dynamic;         /* the word is kept; a name is followed with it or without */
+};
+struct conf_host { /* ip host */
+    struct list link;
+    char name[CONF_HOST];
+    struct addr a;
+};
 struct conf_map_entry {
     struct list link; /* ordered by seq */
     struct conf_src src;
@@ -211,8 +225,9 @@ struct conf_map_entry {
     struct conf_session_key esp[2], ah[2];
     char acl[CONF_NAME];
     struct conf_src acl_src;
-    struct addr peers[CONF_MAX_PEERS];
+    struct conf_peer peers[CONF_MAX_PEERS];
     u8 num_peers;
+    bool default_peer; /* set peer A default: the first */
     struct conf_sa_params sa;
     char description[CONF_NAME];
     char dynamic[CONF_NAME]; /* ipsec-isakmp dynamic: its dynamic map, and then nothing else of the entry counts; "": none */
@@ -301,6 +316,7 @@ struct conf_tunnel {
     u32 key;
     u8 ttl, tos;             /* ttl 0: the default, 255 */
     char profile[CONF_NAME]; /* tunnel protection ipsec profile */
+    bool shared;             /* by the same SAs as all tunnels with these ends, that profile and the word */
     struct conf_src profile_src;
 };
 struct conf_if {
@@ -403,12 +419,16 @@ struct conf {
     struct secret former
         [CONF_FORMER]; /* master keys before it, the last first, that something saved may need; empty: none */
     u32 life_s;        /* crypto ipsec security-association lifetime; 3600 */
+    u32 idle_s;        /* crypto ipsec security-association idle-time; 0: none */
     u64 life_kb;       /* 4608000 */
     u16 replay_window; /* 64; 0: off */
     enum conf_df df;
     bool frag_after;
     bool dialect_15; /* adit dialect 15: output in the 15.x form */
     bool ip_domain_lookup_off;
+    struct list hosts; /* conf_host */
+    struct addr name_server[CONF_MAX_NAMESERVERS];
+    unsigned num_name_servers;
     unsigned typing; /* consoles in configuration mode: conf_typing, conf_typed, conf_hung_up */
     u32 taken, held; /* lines ever taken from what is covered, and held for that (cover.c) */
     bool unfinished; /* a console hung up in the middle of a change: what is held stays until conf_whole */
@@ -439,6 +459,9 @@ struct conf_pool *conf_pool_find(const struct conf *c, const char *name);
 /* conf_list_local: a kept line `aaa WHAT NAME ...` says that this router's own users and groups answer; what: "authentication
  * login", "authorization network". */
 bool conf_list_local(const struct conf *c, const char *what, const char *name);
+/* conf_host_find: `ip host`, in whatever case (RFC 4343). conf_peer_equal: the same address, or the same name. */
+struct conf_host *conf_host_find(const struct conf *c, const char *name);
+bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b);
 /* conf_local_address: AF_NONE: any, or the interface has no address. */
 struct addr conf_local_address(const struct conf *c, const struct conf_local *l);
 /* conf_fqdn: host name and domain. Returns out. */

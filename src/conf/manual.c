@@ -129,7 +129,7 @@ const struct conf_map_entry *conf_manual_taken(const struct conf *c, const struc
             /* RFC 4301 4.1: inbound the SPI is ours to choose; outbound it is the peer's */
             bool same = o->manual && (ah ? o->ah[way].spi : o->esp[way].spi) == spi &&
                         (way == CONF_IN ||
-                         (o->num_peers && e->num_peers && addr_equal(&o->peers[0], &e->peers[0])));
+                         (o->num_peers && e->num_peers && conf_peer_equal(&o->peers[0], &e->peers[0])));
             if (o != e && same) {
                 *out_map = m;
                 return o;

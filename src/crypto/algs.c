@@ -79,6 +79,12 @@ static const struct hash_row hashes[HASH_NUM] = {
                    "ANY 96 bit authentication [no checking]"},
 };
 
+static const struct comp_row comps[COMP_NUM] = {
+    [COMP_NONE] = {0, "", "none", "no compression"},
+    [COMP_DEFLATE] = {2, "comp-deflate", "DEFLATE", "DEFLATE"},
+    [COMP_LZS] = {3, "comp-lzs", "LZS", "LZS"},
+};
+
 static const struct group_row groups[] = {
     {1, 768, false, 96, STRONG_GROUP},   {2, 1024, false, 128, STRONG_GROUP},
     {5, 1536, false, 192, STRONG_GROUP}, {14, 2048, false, 256, NULL},
@@ -96,6 +102,11 @@ const struct encr_row *encr_row(enum encr_id id)
 const struct hash_row *hash_row(enum hash_id id)
 {
     return &hashes[id < HASH_NUM ? id : HASH_NONE];
+}
+
+const struct comp_row *comp_row(enum comp_id id)
+{
+    return &comps[id < COMP_NUM ? id : COMP_NONE];
 }
 
 const struct group_row *group_at(unsigned index)
@@ -166,6 +177,16 @@ enum hash_id hash_from_ah(u8 ah_id)
         }
     }
     return HASH_NONE;
+}
+
+enum comp_id comp_from_ipcomp(u8 id)
+{
+    for (enum comp_id i = COMP_DEFLATE; i < COMP_NUM; i++) {
+        if (comps[i].id == id) {
+            return i;
+        }
+    }
+    return COMP_NONE;
 }
 
 unsigned ah_hdr_len(enum hash_id auth, u8 family)

@@ -49,6 +49,13 @@ enum hash_id {
     HASH_XCBC,
     HASH_NUM
 };
+/* IP payload compression (RFC 3173). */
+enum comp_id {
+    COMP_NONE,
+    COMP_DEFLATE,
+    COMP_LZS,
+    COMP_NUM
+};
 /* What a cipher does with its IV; from ENCR_MODE_CTR on it is a counter that must never repeat under a key (RFC 3686 2.1,
  * RFC 4106 3.1), below that it has to be unpredictable (RFC 3602 3). */
 enum encr_mode {
@@ -95,6 +102,12 @@ struct hash_row {
     const char *weak;
     const char *wireshark;
 };
+struct comp_row {
+    u8 id;             /* IPSEC IPCOMP transform identifier (RFC 2407 4.4.5), and the CPI that needs no negotiation (RFC 3173 3.3) */
+    const char *ts;    /* "comp-lzs" */
+    const char *debug; /* "LZS" */
+    const char *human;
+};
 struct group_row {
     u16 id;   /* IKE group number */
     u16 bits; /* of the modulus or curve */
@@ -106,6 +119,7 @@ struct group_row {
 /* Rows by our id; every id below *_NUM has one. */
 const struct encr_row *encr_row(enum encr_id id);
 const struct hash_row *hash_row(enum hash_id id);
+const struct comp_row *comp_row(enum comp_id id);
 /* esp_suite_fault: why ESP may not go with this cipher and authenticator (RFC 4303 3.2, RFC 3686 4, RFC 4106); NULL: it may. */
 const char *esp_suite_fault(enum encr_id encr, enum hash_id auth);
 /* group_row: NULL when adit does not know the group. */
@@ -117,6 +131,7 @@ enum encr_id encr_from_esp(u16 esp_id, u16 attr_bits);
 enum hash_id hash_from_p1(u16 p1_id);
 enum hash_id hash_from_auth(u16 auth_id);
 enum hash_id hash_from_ah(u8 ah_id);
+enum comp_id comp_from_ipcomp(u8 id);
 /* ah_hdr_len: bytes of an AH header with that ICV, padded to whole words, of 8 bytes in IPv6 (RFC 4302 2.6, 3.3.3.2.1). */
 unsigned ah_hdr_len(enum hash_id auth, u8 family);
 /* esp_plain_mtu: the largest packet, in bytes, that ESP with these transforms makes at most mtu bytes of, the outer header of

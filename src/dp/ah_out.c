@@ -13,7 +13,7 @@
 
 static void build_tunnel(const struct sa_hot *h, struct pkt *p)
 {
-    u8 next = p->v.version == 4 ? IPPROTO_IPIP_ : IPPROTO_IPV6_;
+    u8 next = h->comp ? p->text_proto : p->v.version == 4 ? IPPROTO_IPIP_ : IPPROTO_IPV6_;
     p->data -= h->align + h->encap_len;
     p->len = (u16)(p->len + h->align + h->encap_len);
     p->esp_at = h->encap_len;

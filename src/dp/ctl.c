@@ -127,6 +127,7 @@ static void tunnel_set(struct dp *dp, struct tunnel *t, const struct dp_tunnel_v
     t->down = addr_is_any(&v->src) || addr_is_any(&v->dst) || ((v->flow || !t->proto) && !t->flow);
     if (t->flow) {
         t->flow->configured = true;
+        t->next_shared = t->flow->tun;
         t->flow->tun = t;
         if (t->flow->val.peer.family == AF_NONE) {
             t->flow->val.local = v->src;

@@ -38,6 +38,7 @@ struct dp *dp_new(const struct dp_env *env)
     dp->sas = big_alloc(MAX_SAS * sizeof *dp->sas);
     dp->w.dp = dp;
     dp->w.bulk = bulk;
+    dp->w.comp = ipcomp_new();
     dp->w.log = env->log;
     dp->w.now_ms = env_now_ms(&dp->env.env);
     dp->last_second_ms = dp->last_rate_ms = dp->w.now_ms;
@@ -73,6 +74,7 @@ void dp_free(struct dp *dp)
     }
     bulk_rng_free(&dp->w.rng);
     bulk_free(dp->w.bulk);
+    ipcomp_free(dp->w.comp);
     free(dp->sas);
     free(dp->bufs);
     free(dp);

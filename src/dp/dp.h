@@ -59,6 +59,9 @@
     DP_DROP(BAD_PADDING, "ESP padding wrong", "The decrypted padding is not 1, 2, 3, ...")         \
     DP_DROP(BAD_NEXT_HEADER, "next header wrong",                                                  \
             "The protected protocol does not fit the SA's mode.")                                  \
+    DP_DROP(IPCOMP, "IPComp wrong",                                                                \
+            "The IPComp header is cut short or has another CPI than was negotiated, or what follows " \
+            "it is not the compression of one packet.")                                              \
     DP_DROP(BAD_IDENTITY, "outside the proxy identity",                                            \
             "The inner packet is not covered by what the SA negotiated.")                          \
     DP_DROP(CLEAR_PROTECTED, "clear text that must be protected",                                  \
@@ -192,6 +195,7 @@ struct dp_flow_value {
     bool manual;     /* ipsec-manual: its SAs come with the generation and go with it; IKE has no say in it and is not
                         asked */
     u16 path_mtu;    /* towards the peer */
+    u32 idle_s;      /* IKE hears when nothing has gone by its SAs for so long, 0: it does not */
     struct addr local, peer;
     char name[DP_NAME]; /* crypto map tag: "Tunnel0-head-0" */
 };
@@ -209,6 +213,8 @@ struct dp_sa_value {
     u8 encr, auth;        /* enum encr_id, enum hash_id */
     u16 replay_window;    /* packets, 0 = off */
     bool esn;             /* extended sequence numbers (RFC 4303 2.2.1, RFC 4302 2.5.1); needs an ICV */
+    u8 comp;              /* enum comp_id: what it carries is compressed (RFC 3173); of the innermost SA of a bundle only */
+    u16 cpi;              /* with comp: the CPI in this direction */
     struct addr src, dst; /* outer endpoints in the direction of travel */
     struct selector sel; /* what it may carry: src = the sender's side in the direction of travel */
     struct endpoint encap_src, encap_dst; /* UDP encapsulation (RFC 3948), port 0 = none */
@@ -274,10 +280,16 @@ struct dp_sa_info {
     u64 replay_bitmap;
     bool current; /* outbound: the one in use */
 };
+/* Packets by SAs with compression. */
+struct dp_comp {
+    u64 packed, plain, failed;    /* out: compressed; not tried; tried and not smaller (both went as they were) */
+    u64 unpacked, was_plain, bad; /* in: expanded; came as they were; dropped */
+};
 struct dp_flow_info {
     u32 flow;
     u64 encaps, decaps, send_errors, recv_errors; /* over all SAs of the flow since it exists */
     u64 drops_in, drops_out;
+    struct dp_comp comp;
     u32 held;
     u16 plaintext_mtu; /* largest inner packet that fits unfragmented, 0 while there is no SA */
     u16 path_mtu;
@@ -343,6 +355,7 @@ enum dp_msg_type {
     DP_SILENT,     /* to ike: u.life: packets go out by this SA and none has come back from its far end, by whichever
                       SA, for so long; told again as long as it stays so */
     DP_HEARD,      /* to ike: u.life: new packets came in by this SA, so its far end lives (RFC 3706 5) */
+    DP_IDLE,       /* to ike: u.number: the flow has SAs and nothing went by them for its idle_s; told again after as long */
 };
 
 struct dp_msg {

@@ -79,6 +79,7 @@ enum node_id {
     N_GRE_OUT,
     N_POLICY_OUT,
     N_ESP_ADMIT,
+    N_IPCOMP,
     N_ESP_BUILD,
     N_ESP_SEAL,
     N_ESP_FINISH,
@@ -126,6 +127,7 @@ struct pkt {
     bool pass;            /* the link's map lets it pass in clear */
     bool again;           /* in: no SA has this SPI; looked for once more */
     u16 udp_port;         /* ESP in: it came in UDP from that port, 0: it did not */
+    u8 text_proto;        /* out, by an SA with compression in tunnel mode: what the text is */
     struct sa *via;       /* borrowed; bundled: the SA it came by */
     _Alignas(64) u8 room[HEADROOM + PKT_MAX + TAILROOM];
 };
@@ -155,6 +157,7 @@ struct sa_hot {
     bool linked : 1;        /* val.with_proto is set */
     bool esn : 1;           /* sequence numbers have 64 bits, of which 32 travel */
     bool sel_any : 1, sel_fast : 1; /* in: selector covers all; selector is IPv4 without ports */
+    bool comp : 1;          /* val.comp is set */
     u16 plain_mtu;          /* out: largest packet that fits path_mtu when protected */
     u16 window;             /* in: replay window, 0 = off */
     u16 ring_mask;          /* in: words of the bitmap ring - 1 */
@@ -187,6 +190,7 @@ struct sa {
     struct sa *next_free;
     struct sa *with, *inner; /* borrowed, NULL: none, or not there: val.with_spi, and who has it there */
     bool used, soft_told;
+    u8 comp_failed, comp_skip; /* out: how many in a row did not shrink (at most 5); how many are not tried because of it */
     u32 seen_seq; /* in: highest number received a second ago */
     u64 heard_ms; /* in: when DP_HEARD was said last */
     u64 moved_ms; /* in: when DP_MOVED was said last, 0: not yet */
@@ -206,7 +210,7 @@ struct flow {
     struct dp_flow_value val;
     struct sa *out, *in;               /* newest first; borrowed from dp->sas */
     struct addr met;                   /* the far end of the SA that came last, AF_NONE: none yet */
-    struct tunnel *tun;                /* the tunnel it protects, or NULL */
+    struct tunnel *tun;                /* the tunnel it protects, or the first of them (next_shared), or NULL */
     struct pkt *held_head, *held_tail; /* owned: packets that wait for an SA */
     u32 held;
     u64 asked_ms;    /* last ACQUIRE, 0: never */
@@ -214,7 +218,9 @@ struct flow {
     u64 learned_ms;
     u16 ip_id; /* next IPv4 identification of tunnel-mode packets */
     u64 encaps, decaps, send_errors, recv_errors, drops_in, drops_out;
+    struct dp_comp comp;
     u64 seen_out;       /* encaps a second ago */
+    u64 seen_used, used_ms; /* encaps and decaps a second ago, and when that number changed last, or there was no SA */
     struct addr toward; /* the far end that packets go out to */
     u64 alone_ms;       /* since when they do and none comes back from there, 0: answered */
     bool silent;        /* DP_SILENT was said, and nothing has come in from there since */
@@ -228,6 +234,7 @@ struct tunnel {
     bool used;
     struct dp_tunnel_value val;
     struct flow *flow; /* or NULL */
+    struct tunnel *next_shared; /* borrowed: another one that goes by the same flow (tunnel protection ... shared), or NULL */
     u8 encap_len;      /* outer header and GRE */
     u8 proto;          /* outer protocol: 47, 4, 41; 0 for VTI */
     u16 gre_flags;
@@ -344,6 +351,7 @@ struct drop_log {
 struct worker {
     struct dp *dp;       /* borrowed */
     struct bulk *bulk;   /* owned */
+    struct ipcomp *comp; /* owned */
     struct bulk_rng rng; /* CBC IVs */
     struct evlog *log;   /* borrowed */
     u64 now_ms;          /* read once a turn */
@@ -480,6 +488,7 @@ void route_out(struct worker *w, struct vec *v);
 void gre_out(struct worker *w, struct vec *v);
 void policy_out(struct worker *w, struct vec *v);
 void esp_out_admit(struct worker *w, struct vec *v);
+void ipcomp_out(struct worker *w, struct vec *v);
 void esp_out_build(struct worker *w, struct vec *v);
 void esp_out_seal(struct worker *w, struct vec *v);
 void esp_out_finish(struct worker *w, struct vec *v);
@@ -581,6 +590,13 @@ static inline unsigned ah_esn(const struct pkt *p, u8 *behind)
     put32(behind, p->seq_hi);
     return p->sa->h.esn ? 4 : 0;
 }
+
+/* ---- ipcomp.c: compression (RFC 3173) ---------------------------------------------------------- */
+struct ipcomp *ipcomp_new(void); /* what a worker needs, all of it */
+void ipcomp_free(struct ipcomp *c);
+/* ipcomp_in: what p->sa, an SA with compression, opened: len bytes at `at`. When it is IPComp it is expanded in place, and len
+ * and next_header are those of what was inside. False: the verdict is set. */
+NODISCARD bool ipcomp_in(struct worker *w, struct pkt *p, unsigned at, unsigned *len, u8 *next_header);
 
 /* ---- hold.c: packets that wait for an SA ----------------------------------------------------- */
 void hold_add(struct worker *w, struct flow *f, struct pkt *p);

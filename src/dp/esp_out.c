@@ -68,7 +68,7 @@ void esp_out_admit(struct worker *w, struct vec *v)
         sa_out_number(p, h);
         h->packets++;
         h->bytes += p->len;
-        p->next = LIKELY(h->proto == IPPROTO_ESP_) ? N_ESP_BUILD : N_AH_BUILD;
+        p->next = UNLIKELY(h->comp) ? N_IPCOMP : LIKELY(h->proto == IPPROTO_ESP_) ? N_ESP_BUILD : N_AH_BUILD;
         struct tunnel *t = p->tun;
         if (t && !t->proto) { /* VTI: ESP is the only encapsulation, so it is counted here */
             t->tx_packets++;
@@ -106,7 +106,7 @@ static inline void esp_header(struct worker *w, const struct sa_hot *h, u8 *esp,
 
 static inline void build_tunnel(struct worker *w, const struct sa_hot *h, struct pkt *p)
 {
-    u8 nh = p->v.version == 4 ? IPPROTO_IPIP_ : IPPROTO_IPV6_;
+    u8 nh = UNLIKELY(h->comp) ? p->text_proto : p->v.version == 4 ? IPPROTO_IPIP_ : IPPROTO_IPV6_;
     p->crypt_len = trailer(p->data, p->len, h->align, nh);
     u8 *esp = p->data - 8 - h->iv_len;
     esp_header(w, h, esp, pkt_seq(p));

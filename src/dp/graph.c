@@ -8,6 +8,7 @@
  *  in clear     port rx -> ip_in -> clear_in (may it come in like this?) -> port_tx
  *
  *  AH           esp_out_admit -> ah_out {build, seal, finish} -> ip_out; ip_in -> ah_in {find, open, commit}
+ *  IPComp       esp_out_admit -> ipcomp_out -> esp_out_build or ah_out_build; inwards what esp_in or ah_in opened is expanded
  *  AH and ESP   esp_out, then ah_out; ah_in, then esp_in (an SA bundle, RFC 4301 appendix E)
  *
  *  Tunnel protection  route_out, gre_out, then the SA bound to the tunnel's flow: gre_out goes to
@@ -47,7 +48,8 @@ static const struct node {
     [N_ROUTE_OUT] = {"route_out", route_out},            /* -> gre_out esp_admit */
     [N_GRE_OUT] = {"gre_out", gre_out},                  /* -> policy_out esp_admit */
     [N_POLICY_OUT] = {"policy_out", policy_out},         /* -> esp_admit ip_out */
-    [N_ESP_ADMIT] = {"esp_out_admit", esp_out_admit},    /* -> esp_build ah_build (or held) */
+    [N_ESP_ADMIT] = {"esp_out_admit", esp_out_admit},    /* -> ipcomp esp_build ah_build (or held) */
+    [N_IPCOMP] = {"ipcomp_out", ipcomp_out},             /* -> esp_build ah_build */
     [N_ESP_BUILD] = {"esp_out_build", esp_out_build},    /* -> esp_seal */
     [N_ESP_SEAL] = {"esp_out_seal", esp_out_seal},       /* -> esp_finish */
     [N_ESP_FINISH] = {"esp_out_finish", esp_out_finish}, /* -> ah_build ip_out */

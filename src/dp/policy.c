@@ -324,7 +324,7 @@ static void in_tunnel(struct worker *w, const struct config *c, struct pkt *p)
 {
     struct tunnel *t = p->tun;
     if (p->sa) {
-        if (UNLIKELY(p->flow->tun ? p->flow->tun != t : t->flow != NULL)) {
+        if (UNLIKELY(t->flow != (p->flow->tun ? p->flow : NULL))) {
             rewind_outer(p);
             pkt_drop(p, DROP_BAD_IDENTITY, "protected by the SA of another tunnel", 0, p->v.l4);
             return;

@@ -50,14 +50,19 @@ static u16 plain_mtu(const struct sa *sa, u16 mtu)
                         v->mode == MODE_TRANSPORT);
 }
 
+static void tell_tunnels(struct flow *f)
+{
+    for (struct tunnel *t = f->tun; t; t = t->next_shared) {
+        mtu_tunnel(t);
+    }
+}
+
 void flow_remtu(struct flow *f)
 {
     for (struct sa *sa = f->out; sa; sa = sa->next_flow) {
         sa->h.plain_mtu = plain_mtu(sa, flow_path_mtu(f));
     }
-    if (f->tun) {
-        mtu_tunnel(f->tun);
-    }
+    tell_tunnels(f);
 }
 
 /* ---- looking up ------------------------------------------------------------------------------ */
@@ -111,7 +116,7 @@ bool look_again(struct worker *w, struct pkt *p)
 static bool same_keys(const struct dp_sa_value *a, const struct dp_sa_value *b)
 {
     return a->flow == b->flow && a->mode == b->mode && a->with_spi == b->with_spi &&
-           a->with_proto == b->with_proto && a->inside == b->inside && a->esn == b->esn && a->encr == b->encr && a->auth == b->auth &&
+           a->with_proto == b->with_proto && a->inside == b->inside && a->esn == b->esn && a->comp == b->comp && a->cpi == b->cpi && a->encr == b->encr && a->auth == b->auth &&
            a->encr_key.len == b->encr_key.len && a->auth_key.len == b->auth_key.len &&
            mem_equal_ct(a->encr_key.b, b->encr_key.b, a->encr_key.len) &&
            mem_equal_ct(a->auth_key.b, b->auth_key.b, a->auth_key.len);
@@ -132,10 +137,11 @@ static bool acceptable(const struct dp_sa_value *v)
                    ((v->with_proto == IPPROTO_ESP_ || v->with_proto == IPPROTO_AH_) && !v->encap_dst.port)) &&
                   (!v->inside || (v->inside == IPPROTO_ESP_ && v->proto == IPPROTO_AH_ &&
                                   v->mode == MODE_TRANSPORT));
+    bool comp = v->comp < COMP_NUM && !v->comp == !v->cpi && !(v->comp && v->inside);
     bool numbers = !v->esn || v->auth != HASH_NONE || encr_row((enum encr_id)v->encr)->icv_len;
     bool could_be = selector_valid(&v->sel) && v->sel.src.a.family == v->sel.dst.a.family &&
                     addr_valid(&v->encap_src.a) && addr_valid(&v->encap_dst.a);
-    return could_be && protocol && bundle && numbers && v->flow && v->spi && families && mode && udp &&
+    return could_be && protocol && bundle && comp && numbers && v->flow && v->spi && families && mode && udp &&
            v->dir <= SA_OUT && v->replay_window <= 4096;
 }
 
@@ -189,6 +195,7 @@ static void prebuild(struct dp *dp, struct sa *sa)
                          .inside = v->inside,
                          .linked = v->with_proto != 0,
                          .esn = v->esn,
+                         .comp = v->comp != COMP_NONE,
                          .aside = v->inside || v->with_proto,
                          .mode = v->mode,
                          .family = v->dst.family,
@@ -384,8 +391,8 @@ void sa_expire(struct dp *dp, struct sa *sa, bool hard)
                                                          .spi = sa->val.spi,
                                                          .left = UINT32_MAX - sa->h.seq});
     }
-    if (hard && sa->h.flow->tun) {
-        mtu_tunnel(sa->h.flow->tun);
+    if (hard) {
+        tell_tunnels(sa->h.flow);
     }
 }
 
@@ -493,6 +500,20 @@ static const struct sa *face(struct flow *f)
     return out;
 }
 
+/* tell_idle: nothing went by the flow's SAs for as long as the operator lets them be unused. */
+static void tell_idle(struct dp *dp, struct flow *f)
+{
+    u64 used = f->encaps + f->decaps, now = dp->w.now_ms;
+    struct dp_msg m = {.u.number = f->id};
+    if (used != f->seen_used || (!f->in && !f->out)) {
+        f->seen_used = used;
+        f->used_ms = now;
+    } else if (f->val.idle_s && now - f->used_ms >= (u64)f->val.idle_s * 1000) {
+        f->used_ms = now;
+        (void)dp_tell(dp, FROM_IKE, DP_IDLE, &m); /* lost: said again */
+    }
+}
+
 /* flow_tick: once a second: does anything come back? What goes out unanswered for silence_s is told to
  * IKE, which asks the peer whether it lives; again after as long, while packets still go out. What
  * comes in is told as well: it shows that the peer lives. */
@@ -503,6 +524,7 @@ void flow_tick(struct dp *dp)
         if (f->id == 0 || f->val.manual) { /* nobody to ask */
             continue;
         }
+        tell_idle(dp, f);
         const struct sa *out = face(f);
         bool sent = out && f->encaps != f->seen_out, heard = came_in(dp, f);
         f->seen_out = f->encaps;

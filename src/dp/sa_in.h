@@ -125,6 +125,9 @@ static inline void sa_in_deliver(struct worker *w, struct pkt *p, unsigned text_
         pkt_drop(p, DROP_BUNDLE, NULL, 0, p->esp_at);
         return;
     }
+    if (UNLIKELY(h->comp && !ipcomp_in(w, p, text_at, &len, &next_header))) {
+        return;
+    }
     if (UNLIKELY(h->udp && !udp_is_there(p->sa, p))) {
         udp_moved(w->dp, p->sa, p);
     }

@@ -43,6 +43,7 @@ static void one_flow(struct dp *dp, enum dp_origin to, u32 tag, const struct flo
                                        .recv_errors = f->recv_errors,
                                        .drops_in = f->drops_in,
                                        .drops_out = f->drops_out,
+                                       .comp = f->comp,
                                        .held = f->held,
                                        .plaintext_mtu = out ? out->h.plain_mtu : 0,
                                        .path_mtu = flow_path_mtu(f)}};

@@ -212,6 +212,8 @@ static void make_add(const struct ike_sa *sa, const struct xch *x, const struct 
     if (p->around) {
         v->inside = IPPROTO_ESP_;
     } else {
+        v->comp = c->comp;
+        v->cpi = !c->comp ? 0 : in ? c->cpi_in : c->cpi_out;
         v->hard_kb = x->c.life_kb;
         /* room for what is under way while the next pair is negotiated */
         v->soft_kb = x->c.life_kb - x->c.life_kb / 4;
@@ -254,6 +256,9 @@ static struct child *child_new(struct ike *ike, struct ike_sa *sa, struct xch *x
     c->encr = x->c.encr;
     c->auth = x->c.auth;
     c->ah = x->c.ah;
+    c->comp = x->c.comp;
+    c->cpi_in = x->c.cpi_in;
+    c->cpi_out = x->c.cpi_out;
     c->esn = x->c.esn;
     c->mode = x->c.mode;
     c->initiator = x->c.initiator;

@@ -189,7 +189,7 @@ static void add_flow(struct ike_conf *c, const struct ike_flow_value *v)
 
 static bool same_transform(const struct ike_transform *a, const struct ike_transform *b)
 {
-    return a->encr == b->encr && a->auth == b->auth && a->ah == b->ah && a->esn == b->esn && a->mode == b->mode;
+    return a->encr == b->encr && a->auth == b->auth && a->ah == b->ah && a->comp == b->comp && a->esn == b->esn && a->mode == b->mode && a->require == b->require;
 }
 
 /* same_flow: nothing changed that the SAs of the flow depend on. */

@@ -213,7 +213,11 @@ void flow_lost_child(struct ike *ike, struct flow *f)
         }
         return;
     }
-    if (!child_of_flow(ike, f->v.flow) && f->v.always_up && !f->next_ms) {
+    bool none = !child_of_flow(ike, f->v.flow);
+    if (none && f->v.default_peer && !flow_negotiating(f)) {
+        f->peer = 0;
+    }
+    if (none && f->v.always_up && !f->next_ms) {
         flow_arm(ike, f, env_now_ms(ike->clock) + 1000 + env_random_u32(ike->clock) % 1000);
     }
 }

@@ -374,6 +374,7 @@ static void from_dp(struct ike *ike, const struct dp_msg *m)
         break;
     case DP_MOVED: session_moved(ike, &m->u.moved); break;
     case DP_SILENT: session_silent(ike, &m->u.life); break;
+    case DP_IDLE: session_idle(ike, (u32)m->u.number); break;
     case DP_HEARD: session_heard(ike, &m->u.life); break;
     case DP_SA_REFUSED: session_refused(ike, &m->u.expire); break;
     case DP_UNKNOWN_SPI: session_unknown_spi(ike, &m->u.unknown_spi); break;

@@ -121,6 +121,8 @@ struct ike_transform { /* one transform set */
     u8 mode;       /* enum dp_mode: what we propose, and what a responder wants */
     u8 ah;         /* AH: enum hash_id, HASH_NONE: no AH; with ESP as well: an SA bundle */
     bool esn;      /* extended sequence numbers (RFC 4304) */
+    bool require;  /* no other mode than that; else who wants transport mode takes tunnel mode, too, when it answers */
+    u8 comp;       /* enum comp_id: compression of what the innermost SA carries (RFC 3173) */
 };
 /* One per flow: what IKE negotiates for it. */
 struct ike_flow_value {
@@ -138,6 +140,8 @@ struct ike_flow_value {
     bool
         any_mode; /* tunnel protection on GRE: as responder, tunnel and transport mode are both fine */
     bool always_up;     /* ipsec VTI: negotiate without waiting for traffic */
+    bool default_peer;  /* the first peer is the one to begin with whenever there is no pair, whoever had the last one */
+    bool idle_default;  /* the same when the last pair went because nothing used it */
     bool dynamic;       /* of a dynamic crypto map: a template. It has no peer; who fits it is asked for by IKE_WANT_CLIENT */
     bool client;        /* made of a template for one client (any peer: a NAT may move it); the client begins, never we */
     bool listed;        /* of either: sel is a line of an access list, else anything (flow_may_claim) */
@@ -203,7 +207,7 @@ struct ike_child_info { /* one pair of IPsec SAs, installed */
     u32 flow, spi_in, spi_out; /* of ESP, or of AH alone */
     u32 conn_in, conn_out; /* 2001, 2002 */
     u32 isakmp_conn;
-    u8 encr, auth, ah, mode;
+    u8 encr, auth, ah, mode, comp;
     struct selector sel; /* src = ours */
     struct endpoint local, remote;
     u32 left_s;

@@ -96,8 +96,9 @@ struct xch_head {
     /* quick mode */
     u32 flow, spi_in, spi_out; /* of ESP, or of AH alone */
     u32 ah_in, ah_out;         /* of the AH around ESP, 0: none */
-    u8 encr, auth, ah, mode;   /* as in struct ike_transform */
+    u8 encr, auth, ah, mode, comp; /* as in struct ike_transform */
     bool esn;
+    u16 cpi_in, cpi_out; /* with comp (RFC 3173 3.3) */
     u16 group;
     u32 life_s;
     u64 life_kb;
@@ -200,7 +201,8 @@ struct child {
     struct flow *of;       /* borrowed: lives as long as this, NULL: none */
     struct timer timer;
     u32 number, flow, spi_in, spi_out, ah_in, ah_out, conn_in, isakmp_conn; /* as in struct xch_head */
-    u8 encr, auth, ah, mode;
+    u8 encr, auth, ah, mode, comp;
+    u16 cpi_in, cpi_out;
     bool esn, initiator, in_up, out_up, closing, said; /* said: Delete was said */
     bool heard_gone; /* the peer said it */
     bool udp;        /* in UDP (RFC 3948), from local's to remote's port */
@@ -437,6 +439,7 @@ bool todo_pop(struct ike *ike, struct todo *out); /* the oldest; false: nothing 
 void session_settle(struct ike *ike);
 void session_tick(struct ike *ike, u64 now); /* everything that is due */
 void session_silent(struct ike *ike, const struct dp_life_value *l); /* DP_SILENT */
+void session_idle(struct ike *ike, u32 flow);                        /* DP_IDLE */
 void session_heard(struct ike *ike, const struct dp_life_value *l);  /* DP_HEARD */
 void session_refused(struct ike *ike, const struct dp_expire_value *e); /* DP_SA_REFUSED */
 void session_moved(struct ike *ike, const struct dp_moved_value *m);    /* DP_MOVED */

@@ -342,6 +342,20 @@ void session_silent(struct ike *ike, const struct dp_life_value *l)
     }
 }
 
+void session_idle(struct ike *ike, u32 flow)
+{
+    struct flow *f = flow_find(ike, flow);
+    if (!f || !child_of_flow(ike, flow) || flow_negotiating(f)) {
+        return;
+    }
+    const struct child *c = child_of_flow(ike, flow);
+    ev_ipsec_idle(ike->log, c->isakmp_conn, &c->remote.a, &(struct evb_ipsec_idle){.map = ev_str(f->v.map)});
+    LIST_FOR (it, &f->children) {
+        child_delete(ike, CONTAINER_OF(it, struct child, flow_link), true);
+    }
+    f->peer = f->v.idle_default ? 0 : f->peer;
+}
+
 void session_heard(struct ike *ike, const struct dp_life_value *l)
 {
     const struct child *c = child_on(ike, l->flow, SA_IN, l->spi, &l->dst);

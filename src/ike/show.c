@@ -60,6 +60,7 @@ static void show_child(struct ike *ike, const struct child *c, u32 tag)
     m.u.child = (struct ike_child_info){
         .flow = c->flow,
         .ah = c->ah,
+        .comp = c->comp,
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,
         .conn_in = c->conn_in,

@@ -122,7 +122,7 @@ struct p2_choice {
     struct p2_part {
         bool there;
         unsigned proposal, transform;
-        u32 spi;
+        u32 spi; /* of IPComp: the CPI */
     } part[P2_PROTOS]; /* by enum isakmp_proto */
     struct p2_offer offer; /* of all of them, the shorter lives */
     struct ike_transform set;
@@ -132,8 +132,13 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
 /* p2_trace: the debug lines of an offer. */
 void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer, unsigned proposal,
               unsigned transform);
-/* p2_write: our offer. spi: of ESP, and of AH that is alone; ah: of AH around ESP. */
-void p2_write(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f, u32 spi, u32 ah);
+/* Our inbound SPIs. spi: of ESP, and of AH that is alone; ah: of AH around ESP, 0: none; cpi: of IPComp. */
+struct p2_spis {
+    u32 spi, ah;
+    u16 cpi;
+};
+/* p2_write: our offer. */
+void p2_write(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f, struct p2_spis s);
 /* p2_is_bundle: AH around ESP. */
 static inline bool p2_is_bundle(const struct ike_transform *t)
 {
@@ -143,7 +148,7 @@ static inline bool p2_is_bundle(const struct ike_transform *t)
 void p2_place(const struct ike_flow_value *f, unsigned n, u8 *out_proposal, u8 *out_transform);
 /* p2_keep: the chosen transforms, word for word; p2_repeat: as the answer, with our SPIs. False: too long. */
 NODISCARD bool p2_keep(struct bytes_sa *out, const struct isakmp_sa *sa, const struct p2_choice *c);
-void p2_repeat(struct isakmp_out *o, const struct bytes_sa *kept, u32 spi, u32 ah);
+void p2_repeat(struct isakmp_out *o, const struct bytes_sa *kept, struct p2_spis s);
 /* proxy_read: the proxy identities of a message as our selector; false with why in the draft. */
 bool proxy_read(struct selector *out, const struct isakmp_msg *m, bool we_initiated, struct draft *d);
 void proxy_write(struct isakmp_out *o, struct bytes_id *idi, struct bytes_id *idr, const struct selector *sel);

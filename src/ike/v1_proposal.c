@@ -93,7 +93,8 @@ static const char *transform_name(u8 proto, u8 id, u16 key_bits)
 {
     enum encr_id e = proto == PROTO_ESP ? encr_from_esp(id, key_bits) : ENCR_NONE;
     enum hash_id h = proto == PROTO_AH ? hash_from_ah(id) : HASH_NONE;
-    return e ? encr_row(e)->debug_p2 : h ? hash_row(h)->debug_ah : "unknown";
+    enum comp_id c = proto == PROTO_IPCOMP ? comp_from_ipcomp(id) : COMP_NONE;
+    return e ? encr_row(e)->debug_p2 : h ? hash_row(h)->debug_ah : c ? comp_row(c)->debug : "unknown";
 }
 
 void p2_trace(struct ike *ike, const struct ike_sa *sa, const struct isakmp_sa *offer,
@@ -130,12 +131,18 @@ static const char *mode_name(unsigned mode)
 /* needs: does the set have an SA of that protocol? */
 static bool needs(const struct ike_transform *set, unsigned proto)
 {
-    return proto == PROTO_ESP ? set->encr != ENCR_NONE : proto == PROTO_AH && set->ah != HASH_NONE;
+    return proto == PROTO_ESP      ? set->encr != ENCR_NONE
+           : proto == PROTO_AH     ? set->ah != HASH_NONE
+           : proto == PROTO_IPCOMP ? set->comp != COMP_NONE
+                                   : false;
 }
 
 static const char *protocols(const struct ike_transform *set)
 {
-    return p2_is_bundle(set) ? "AH and ESP" : set->encr ? "ESP" : "AH";
+    return p2_is_bundle(set) ? set->comp ? "AH, ESP and IPComp" : "AH and ESP"
+           : set->encr       ? set->comp ? "ESP and IPComp" : "ESP"
+           : set->comp       ? "AH and IPComp"
+                             : "AH";
 }
 
 /* differ: counts what is wrong in an offered transform; the first is written out. */
@@ -177,6 +184,16 @@ static void compare_ah(struct differ *d, const struct ike_transform *set, u8 id,
     DIFFERS(o->key_bits, "offered AH with a key length, transform set %s wants none", set->name)
 }
 
+/* The algorithm is all there is to it (RFC 2407 4.4.5): no group, no key, and its life is that of the SA around it. */
+static void compare_comp(struct differ *d, const struct ike_transform *set, u8 id)
+{
+    enum comp_id c = comp_from_ipcomp(id);
+    char raw[40];
+    snprintf(raw, sizeof raw, "compression %u", id);
+    DIFFERS(c != set->comp, "offered %s, transform set %s wants %s", c ? comp_row(c)->human : raw, set->name,
+            comp_row((enum comp_id)set->comp)->human)
+}
+
 /* read_mode: the mode that an offered transform means: in UDP or not, as the ISAKMP SA has it; 0: none that fits. */
 static u8 read_mode(const struct sa_core *c, u8 proto, u16 encaps)
 {
@@ -195,6 +212,10 @@ static unsigned p2_compare(const struct sa_core *c, const struct ike_flow_value 
 {
     struct differ differ = {.why = why}, *d = &differ;
     why[0] = 0;
+    if (proto == PROTO_IPCOMP) {
+        compare_comp(d, set, id);
+        return differ.wrong;
+    }
     if (proto == PROTO_ESP) {
         compare_esp(d, set, id, o);
     } else {
@@ -205,8 +226,8 @@ static unsigned p2_compare(const struct sa_core *c, const struct ike_flow_value 
             natt_udp(c) ? "one in" : "none in",
             natt_udp(c) ? "a NAT stands between" : "no NAT stands between")
     /* around ESP, AH has no outer header of its own: some call that tunnel mode and some transport */
-    bool around = proto == PROTO_AH && set->encr;
-    DIFFERS(!around && o->mode && o->mode != set->mode && !f->any_mode,
+    bool around = proto == PROTO_AH && set->encr, either = (f->any_mode || set->mode == MODE_TRANSPORT) && !set->require;
+    DIFFERS(!around && o->mode && o->mode != set->mode && !either,
             "offered %s, transform set %s wants %s", mode_name(o->mode), set->name,
             mode_name(set->mode))
     DIFFERS(f->pfs_group && o->group != f->pfs_group,
@@ -230,6 +251,16 @@ static unsigned p2_compare(const struct sa_core *c, const struct ike_flow_value 
 }
 #undef DIFFERS
 
+/* read_spi: a CPI may come in four bytes; those below 256 but the algorithm's own are nobody's to use (RFC 3173 3.3, 4.1). */
+static bool read_spi(u32 *out, const struct isakmp_proposal *p, const struct ike_transform *set)
+{
+    *out = p->spi_len == 4 ? be32(p->spi) : p->spi_len == 2 ? be16(p->spi) : 0;
+    if (p->proto == PROTO_IPCOMP) {
+        return (*out >= 256 && *out < 0x10000) || (*out && *out == comp_row((enum comp_id)set->comp)->id);
+    }
+    return p->spi_len == 4 && *out >= 256;
+}
+
 /* gather: the proposals of one number are offered together (RFC 2408 4.2): are they exactly the
  * protocols of the set, with SPIs? */
 static bool gather(struct p2_choice *c, const struct ike_transform *set, const struct isakmp_sa *sa,
@@ -242,11 +273,10 @@ static bool gather(struct p2_choice *c, const struct ike_transform *set, const s
         if (p->number != number) {
             continue;
         }
-        fits = fits && needs(set, p->proto) && !c->part[p->proto].there && p->spi_len == 4 &&
-               be32(p->spi) >= 256;
+        u32 spi;
+        fits = fits && needs(set, p->proto) && !c->part[p->proto].there && read_spi(&spi, p, set);
         if (fits) {
-            c->part[p->proto] =
-                (struct p2_part){.there = true, .proposal = i, .spi = be32(p->spi)};
+            c->part[p->proto] = (struct p2_part){.there = true, .proposal = i, .spi = spi};
         }
     }
     for (unsigned proto = 0; fits && proto < P2_PROTOS; proto++) {
@@ -255,7 +285,7 @@ static bool gather(struct p2_choice *c, const struct ike_transform *set, const s
     return fits;
 }
 
-/* merge: what the transforms of one number say about the pair as a whole. */
+/* merge: what the transforms of one number say about the pair as a whole; IPComp's nothing. */
 static bool merge(struct p2_offer *all, const struct p2_offer *o, unsigned num)
 {
     if (num == 0) {
@@ -301,12 +331,12 @@ static bool p2_try_set(const struct ike_flow_value *f, const struct ike_transfor
         bool fits = (i == 0 || m->sa.proposal[i - 1].number != number) &&
                     gather(out, set, &m->sa, number);
         unsigned num = 0;
-        /* ESP first: its mode is the pair's */
+        /* ESP before AH: its mode is the pair's */
         for (unsigned proto = P2_PROTOS; fits && proto-- > 0;) {
             struct p2_offer o;
             if (out->part[proto].there) {
                 fits = try_part(f, set, m, &out->part[proto], &o, best, d) &&
-                       merge(&out->offer, &o, num++);
+                       (proto == PROTO_IPCOMP || merge(&out->offer, &o, num++));
             }
         }
         if (fits) {
@@ -323,9 +353,20 @@ static u8 chosen_number(const struct isakmp_sa *sa, const struct p2_choice *c)
     return sa->proposal[c->part[proto].proposal].number;
 }
 
-static void wanted(const struct ike_flow_value *f, struct draft *d)
+static void wanted(const struct ike_flow_value *f, const struct isakmp_sa *sa, struct draft *d)
 {
     const char *what = f->num_transforms ? protocols(&f->transform[0]) : "ESP";
+    bool offered = false, taken = false;
+    for (unsigned i = 0; i < sa->num_proposals; i++) {
+        offered |= sa->proposal[i].proto == PROTO_IPCOMP;
+    }
+    for (unsigned i = 0; i < f->num_transforms; i++) {
+        taken |= f->transform[i].comp != COMP_NONE;
+    }
+    if (offered && !taken) {
+        draft_why(d, WHY_NO_TRANSFORM, "offered %s with IPComp (compression), flow %s wants %s without it", what, f->map, what);
+        return;
+    }
     draft_why(d, WHY_NO_TRANSFORM, "offered no %s proposal with an SPI, flow %s wants %s", what,
               f->map, what);
 }
@@ -334,7 +375,7 @@ bool p2_select(struct ike *ike, const struct ike_sa *sa, const struct ike_flow_v
                const struct isakmp_msg *m, struct p2_choice *out, struct draft *d)
 {
     unsigned best = 99;
-    wanted(f, d);
+    wanted(f, &m->sa, d);
     for (unsigned i = 0; i < f->num_transforms; i++) {
         if (p2_try_set(f, &f->transform[i], m, out, &best, d)) {
             for (unsigned proto = 0; proto < P2_PROTOS; proto++) {
@@ -367,6 +408,10 @@ static void write_attrs(struct wr *w, const struct sa_core *c, const struct ike_
     u16 key_bits = proto == PROTO_AH ? 0 : encr_row(t->encr)->attr_bits, group = f->pfs_group;
     u32 life_s = f->life_s;
     u64 life_kb = f->life_kb;
+    if (proto == PROTO_IPCOMP) {
+        auth = HASH_NONE;
+        key_bits = group = 0;
+    }
     isakmp_out_attr(w, P2_ENCAPS, proto == PROTO_AH ? t->mode : natt_encaps(c, t->mode));
     isakmp_out_attr(w, P2_LIFE_TYPE, LIFE_SECONDS);
     if (life_s < 0x10000) {
@@ -388,7 +433,7 @@ static void write_attrs(struct wr *w, const struct sa_core *c, const struct ike_
     if (group) {
         isakmp_out_attr(w, P2_GROUP, group);
     }
-    if (t->esn) {
+    if (t->esn && proto != PROTO_IPCOMP) {
         isakmp_out_attr(w, P2_ESN, 1);
     }
 }
@@ -396,7 +441,7 @@ static void write_attrs(struct wr *w, const struct sa_core *c, const struct ike_
 /* shares: two sets are alternatives in one proposal: both of one protocol, the same. */
 static bool shares(const struct ike_transform *a, const struct ike_transform *b)
 {
-    return !p2_is_bundle(a) && !p2_is_bundle(b) && (a->encr != 0) == (b->encr != 0);
+    return !p2_is_bundle(a) && !p2_is_bundle(b) && !a->comp && !b->comp && (a->encr != 0) == (b->encr != 0);
 }
 
 void p2_place(const struct ike_flow_value *f, unsigned n, u8 *out_proposal, u8 *out_transform)
@@ -409,43 +454,54 @@ void p2_place(const struct ike_flow_value *f, unsigned n, u8 *out_proposal, u8 *
     }
 }
 
-/* write_one: a proposal of one protocol with the sets from n on that share it; how many. */
+/* begin_proposal: of that protocol, with our SPI of it; a CPI is sent in its two bytes (RFC 3173 4.1). */
+static void begin_proposal(struct isakmp_out *o, struct isakmp_prop_out *p, u8 number, unsigned proto, bool around,
+                           const struct p2_spis *s)
+{
+    u8 b[4];
+    if (proto == PROTO_IPCOMP) {
+        put16(b, s->cpi);
+    } else {
+        put32(b, proto == PROTO_AH && around ? s->ah : s->spi);
+    }
+    isakmp_out_proposal(o, p, number, (u8)proto, b, proto == PROTO_IPCOMP ? 2 : 4);
+}
+
+/* write_one: a proposal of one protocol with the sets from n on that share it; how many. last: of those that the set has. */
 static unsigned write_one(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f,
-                          unsigned n, unsigned proto, u32 spi)
+                          unsigned n, unsigned proto, const struct p2_spis *s, bool last)
 {
     struct isakmp_prop_out p;
-    u8 s[4], number, transform;
+    u8 number, transform;
     unsigned done = 0;
-    put32(s, spi);
     p2_place(f, n, &number, &transform);
-    isakmp_out_proposal(o, &p, number, (u8)proto, s, 4);
+    begin_proposal(o, &p, number, proto, p2_is_bundle(&f->transform[n]), s);
     do {
         const struct ike_transform *t = &f->transform[n + done];
-        u8 id = proto == PROTO_AH ? hash_row(t->ah)->ah_id : (u8)encr_row(t->encr)->esp_id;
+        u8 id = proto == PROTO_AH       ? hash_row(t->ah)->ah_id
+                : proto == PROTO_IPCOMP ? comp_row((enum comp_id)t->comp)->id
+                                        : (u8)encr_row(t->encr)->esp_id;
         isakmp_out_transform(o, &p, id);
         write_attrs(&o->w, c, f, t, proto);
         isakmp_out_transform_end(o, &p);
         done++;
     } while (n + done < f->num_transforms && shares(&f->transform[n], &f->transform[n + done]));
-    /* the last one of all is known by what comes behind it */
-    bool more_of_set = proto == PROTO_AH && f->transform[n].encr;
-    isakmp_out_proposal_end(o, &p, !more_of_set && n + done == f->num_transforms);
+    isakmp_out_proposal_end(o, &p, last && n + done == f->num_transforms);
     return done;
 }
 
-void p2_write(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f, u32 spi, u32 ah)
+void p2_write(struct isakmp_out *o, const struct sa_core *c, const struct ike_flow_value *f, struct p2_spis s)
 {
     isakmp_out_sa(o);
     for (unsigned n = 0; n < f->num_transforms;) {
         const struct ike_transform *t = &f->transform[n];
-        unsigned done = 0;
-        if (t->ah) {
-            done = write_one(o, c, f, n, PROTO_AH, t->encr ? ah : spi);
+        unsigned done = 0, last = t->comp ? PROTO_IPCOMP : t->encr ? PROTO_ESP : PROTO_AH;
+        for (unsigned proto = 0; proto < P2_PROTOS; proto++) {
+            if (needs(t, proto)) {
+                done = write_one(o, c, f, n, proto, &s, proto == last);
+            }
         }
-        if (t->encr) {
-            done = write_one(o, c, f, n, PROTO_ESP, spi);
-        }
-        n += done;
+        n += done ? done : 1;
     }
     isakmp_out_end(o);
 }
@@ -468,16 +524,15 @@ bool p2_keep(struct bytes_sa *out, const struct isakmp_sa *sa, const struct p2_c
     return !w.bad;
 }
 
-void p2_repeat(struct isakmp_out *o, const struct bytes_sa *kept, u32 spi, u32 ah)
+void p2_repeat(struct isakmp_out *o, const struct bytes_sa *kept, struct p2_spis s)
 {
     struct rd r = rd_init(kept->b, kept->len);
     isakmp_out_sa(o);
     while (rd_left(&r)) {
         struct isakmp_prop_out p;
-        u8 proto = rd_u8(&r), number = rd_u8(&r), transform = rd_u8(&r), id = rd_u8(&r), s[4];
+        u8 proto = rd_u8(&r), number = rd_u8(&r), transform = rd_u8(&r), id = rd_u8(&r);
         u16 len = rd_u16(&r);
-        put32(s, proto == PROTO_AH && ah ? ah : spi);
-        isakmp_out_proposal(o, &p, number, proto, s, 4);
+        begin_proposal(o, &p, number, proto, s.ah != 0, &s);
         isakmp_out_transform_number(o, &p, transform, id);
         wr_bytes(&o->w, rd_bytes(&r, len), len);
         isakmp_out_transform_end(o, &p);

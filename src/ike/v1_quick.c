@@ -21,9 +21,9 @@ static void trace_ipsec(struct ike *ike, const struct ike_sa *sa, const struct i
     if (!ev_on(ike->log, EV_IPSEC_SA_REQUEST)) {
         return;
     }
-    snprintf(name, sizeof name, "%s%s%s %s", t->ah ? hash_row(t->ah)->ah : "",
+    snprintf(name, sizeof name, "%s%s%s %s%s%s", t->ah ? hash_row(t->ah)->ah : "",
              p2_is_bundle(t) ? " " : "", t->encr ? encr_row(t->encr)->shown : "",
-             t->auth ? hash_row(t->auth)->ts : "");
+             t->auth ? hash_row(t->auth)->ts : "", t->comp ? " " : "", comp_row((enum comp_id)t->comp)->ts);
     struct evb_ipsec_sa_request r = {.local = sa->local.a,
                                      .remote = sa->remote.a,
                                      .transform = ev_str(name),
@@ -51,6 +51,8 @@ static void take_choice(struct draft *d, const struct ike_flow_value *f, const s
     d->x.auth = c->set.auth;
     d->x.ah = c->set.ah;
     d->x.esn = c->set.esn;
+    d->x.comp = c->set.comp;
+    d->x.cpi_out = (u16)c->part[PROTO_IPCOMP].spi;
     d->x.mode = c->offer.mode;
     d->x.group = c->offer.group;
     d->x.spi_out = c->part[c->set.encr ? PROTO_ESP : PROTO_AH].spi;
@@ -65,6 +67,20 @@ static void take_choice(struct draft *d, const struct ike_flow_value *f, const s
     d->x.peer_life_s = c->offer.life_s;
     d->x.flow = f->flow;
     d->x.replay_window = f->replay_window;
+}
+
+/* ---- our SPIs ---- */
+
+static struct p2_spis our_spis(const struct draft *d)
+{
+    return (struct p2_spis){d->x.spi_in, d->x.ah_in, d->x.cpi_in};
+}
+
+/* cpi_new: of those that are negotiated (RFC 3173 3.3). It need not be the only one: it is looked at behind the SA's SPI. */
+static u16 cpi_new(struct ike *ike)
+{
+    enum { FIRST = 256, LAST = 61439 };
+    return (u16)(FIRST + env_random_u32(ike->clock) % (LAST - FIRST + 1));
 }
 
 /* ---- message 1, as responder ---- */
@@ -194,6 +210,7 @@ enum verdict qm_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
     }
     d->x.spi_in = spi_new(ike);
     d->x.ah_in = d->x.ah_out ? spi_other(ike, d->x.spi_in) : 0;
+    d->x.cpi_in = d->x.comp ? cpi_new(ike) : 0;
     d->x.nr.len = 20;
     env_random(ike->clock, d->x.nr.b, 20);
     d->effects = EF_INSTALL_IN;
@@ -221,7 +238,7 @@ void qm_out_2(struct ike *ike, const struct ike_sa *sa, struct draft *d)
     (void)ike;
     (void)sa;
     size_t start = draft_begin_hashed(d);
-    p2_repeat(&d->out, &d->x.sa_i, d->x.spi_in, d->x.ah_in);
+    p2_repeat(&d->out, &d->x.sa_i, our_spis(d));
     isakmp_out_payload(&d->out, PL_NONCE, d->x.nr.b, d->x.nr.len);
     if (d->dh) {
         dh_public(d->dh, d->x.gr.b);
@@ -300,34 +317,47 @@ static void responder_lifetime(const struct isakmp_msg *m, struct draft *d)
     }
 }
 
+/* chosen: how many proposals, from the first, the peer chose: they have one number and one transform each; 0: that is no choice.
+ * With IPComp strongSwan says what it did not choose as well, the same without IPComp under the next number: it does not count. */
+static unsigned chosen(const struct isakmp_sa *a)
+{
+    unsigned n = 0;
+    bool comp = false, one = true;
+    for (; n < a->num_proposals && a->proposal[n].number == a->proposal[0].number; n++) {
+        one = one && a->proposal[n].num == 1;
+        comp = comp || a->proposal[n].proto == PROTO_IPCOMP;
+    }
+    return one && (n == a->num_proposals || comp) ? n : 0;
+}
+
 /* answer_ok: exactly one transform, of a bundle one of each protocol, with the terms of what we offered under its number; under
  * another number it may have those of any transform of ours (RFC 2408 4.2: the number SHOULD be
  * kept). */
 static bool answer_ok(struct ike *ike, const struct ike_sa *sa, const struct flow *f,
-                      const struct isakmp_msg *m, struct p2_choice *out, struct draft *d)
+                      const struct isakmp_msg *answer, struct p2_choice *out, struct draft *d)
 {
     char detail[160];
-    struct ike_flow_value offer = f->v;
-    offer.any_mode = false; /* the answer must be what we offered */
-    const struct isakmp_sa *a = &m->sa;
-    bool one = a->num_transforms == a->num_proposals;
-    for (unsigned i = 0; i < a->num_proposals; i++) {
-        one = one && a->proposal[i].number == a->proposal[0].number && a->proposal[i].num == 1;
+    struct ike_flow_value offer = f->v, all;
+    for (unsigned n = 0; n < offer.num_transforms; n++) {
+        offer.transform[n].require = true; /* the answer must be what we offered */
     }
+    all = offer;
+    struct isakmp_msg only = *answer;
+    const struct isakmp_msg *m = &only;
+    const struct isakmp_sa *a = &m->sa;
+    bool one = (only.sa.num_proposals = chosen(&answer->sa)) != 0;
     for (unsigned n = 0; one && n < f->v.num_transforms; n++) {
         u8 proposal, transform;
         p2_place(&f->v, n, &proposal, &transform);
         if (a->proposal[0].number == proposal && a->transform[0].number == transform) {
-            offer.transform[0] = f->v.transform[n];
+            offer.transform[0] = all.transform[n];
             offer.num_transforms = 1;
             if (p2_select(ike, sa, &offer, m, out, d)) {
                 return true;
             }
         }
     }
-    offer = f->v;
-    offer.any_mode = false;
-    if (one && p2_select(ike, sa, &offer, m, out, d)) {
+    if (one && p2_select(ike, sa, &all, m, out, d)) {
         return true;
     }
     snprintf(detail, sizeof detail, "%.150s", d->why ? d->detail : "number of transforms");
@@ -397,10 +427,11 @@ bool qm_out_1(struct ike *ike, const struct ike_sa *sa, struct draft *d, void *a
     for (unsigned i = 0; i < f->v.num_transforms && !d->x.ah_in; i++) {
         d->x.ah_in = p2_is_bundle(&f->v.transform[i]) ? spi_other(ike, d->x.spi_in) : 0;
     }
+    d->x.cpi_in = cpi_new(ike);
     d->x.ni.len = 20;
     env_random(ike->clock, d->x.ni.b, 20);
     size_t start = draft_begin_hashed(d);
-    p2_write(&d->out, &d->sa, &f->v, d->x.spi_in, d->x.ah_in);
+    p2_write(&d->out, &d->sa, &f->v, our_spis(d));
     isakmp_out_payload(&d->out, PL_NONCE, d->x.ni.b, 20);
     if (f->v.pfs_group) {
         if (!draft_dh(ike, d, f->v.pfs_group)) {

@@ -53,6 +53,12 @@ static void on_vlan(void *ctx, const char *link, const char *why)
     apply_complain_once(ctx, "interface", link, why);
 }
 
+static bool resolve(void *ctx, const char *name, struct addr *out)
+{
+    const struct router *r = ctx;
+    return dns_get(r->dns, name, out);
+}
+
 /* offer: derives what has to be so now, and gives it to dp and ike. */
 static enum plan_state offer(struct router *r)
 {
@@ -64,6 +70,7 @@ static enum plan_state offer(struct router *r)
                            .console_name = router_console_name,
                            .flow_id = router_flow_id,
                            .link_number = router_link_number,
+                           .resolve = resolve,
                            .clients = &r->clients,
                            .natt = r->udp[2] >= 0,
                            .ctx = r};
@@ -85,6 +92,7 @@ static enum plan_state offer(struct router *r)
     complaints_begin(r, "interface");
     vlan_add(r->kern, r->conf, &(struct vlan_names){router_kernel_name, on_vlan, r});
     complaints_end(r, "interface");
+    dns_want(r->dns, r->conf);
     plan_init(&next);
     bool whole = plan_derive(&next, r->conf, &w);
     apply_complain_once(r, "routes", "",

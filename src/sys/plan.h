@@ -72,6 +72,7 @@ struct plan_world {
     void (*console_name)(void *ctx, char out[CONF_IFNAME], const char *link);
     u32 (*flow_id)(void *ctx,
                    const char *key); /* the same key has the same id for as long as adit runs */
+    bool (*resolve)(void *ctx, const char *name, struct addr *out); /* false: nobody knows the name (yet); NULL: nobody is asked */
     u8 (*link_number)(void *ctx, const char *link); /* the same for map links; 0: none is free */
     const struct plan_list *clients; /* struct plan_client, borrowed; NULL: none */
     bool natt; /* UDP port 4500 is ours */

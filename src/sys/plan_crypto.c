@@ -98,6 +98,7 @@ struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct 
     v->life_s = p->life_s ? p->life_s : k->c->life_s;
     v->life_kb = p->life_kb ? p->life_kb : k->c->life_kb;
     v->pfs_group = p->pfs_group;
+    v->idle_default = p->idle_s && p->idle_default;
     v->replay_window = p->has_replay ? p->replay_window : k->c->replay_window;
     str_copy(v->profile, sizeof v->profile, p->isakmp_profile);
     str_copy(v->map, sizeof v->map, tag);
@@ -110,8 +111,10 @@ struct ike_flow_value *planner_ike_flow(struct planner *k, u32 id, const struct 
             t->encr = (u8)s->encr;
             t->auth = (u8)s->auth;
             t->ah = (u8)s->ah;
+            t->comp = (u8)s->comp;
             t->esn = s->esn;
             t->mode = s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
+            t->require = s->require;
         }
     }
     return v;
@@ -149,6 +152,7 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
                                  const struct addr *peer, const struct selector *sel)
 {
     struct planner_flow ends = planner_flow_ends(k, id, tag, iface, local, peer, sel);
+    ends.dp->idle_s = p->idle_s ? p->idle_s : k->c->idle_s;
     ends.ike = planner_ike_flow(k, id, p, tag, iface, local, sel);
     ends.ike->peer[0] = *peer;
     ends.ike->num_peers = 1;
@@ -254,23 +258,42 @@ static void tunnel_raw_ports(struct planner *k, const struct conf_if *i, u8 fami
     }
 }
 
+/* planned: the flow is in the plan already. */
+static bool planned(const struct planner *k, u32 flow)
+{
+    const struct cli_flow *f = k->p->flows.items;
+    for (size_t n = 0; n < k->p->flows.num; n++) {
+        if (f[n].id == flow) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void tunnel_flow(struct planner *k, const struct conf_if *i, struct dp_tunnel_value *t)
 {
     const struct conf_profile *p = conf_profile_find(k->c, i->tun.profile);
-    char key[96], tag[CONF_NAME];
-    snprintf(key, sizeof key, "tunnel %s", i->name);
+    char key[2 * ADDR_STR + CONF_NAME + 32], tag[CONF_NAME], from[ADDR_STR], to[ADDR_STR];
+    bool vti = i->tun.mode == CTM_IPSEC_IPV4 || i->tun.mode == CTM_IPSEC_IPV6;
+    if (i->tun.shared && !vti) { /* one pair for all that have it: their selectors are the same */
+        snprintf(key, sizeof key, "tunnels %u %s %s %s", (unsigned)i->tun.mode, addr_str(from, &t->src), addr_str(to, &t->dst),
+                 i->tun.profile);
+    } else {
+        snprintf(key, sizeof key, "tunnel %s", i->name);
+    }
     snprintf(tag, sizeof tag, "%.40s-head-0", i->name);
     t->flow = k->w->flow_id(k->w->ctx, key);
-    if (!p || !t->src.family || !t->dst.family) {
-        return; /* the flow id without a flow: dp drops what would have to be protected */
+    if (!p || !t->src.family || !t->dst.family || planned(k, t->flow)) {
+        return; /* it came with another tunnel; or there is the id and no flow: dp drops what would have to be protected */
     }
     struct selector sel = tunnel_selector(i, &t->src, &t->dst);
     u32 flow = t->flow;
     struct planner_flow f = planner_flow(k, flow, &p->sa, tag, i->name, &t->src, &t->dst, &sel);
     struct ike_flow_value *v = f.ike;
     v->tunnel_if = true;
-    v->any_mode = i->tun.mode != CTM_IPSEC_IPV4 && i->tun.mode != CTM_IPSEC_IPV6;
+    v->any_mode = !vti;
     v->always_up = !v->any_mode;
+    f.dp->idle_s = v->always_up ? 0 : f.dp->idle_s; /* what is always up is never idle */
     if (i->tun.source_if[0]) { /* IOS names the source interface here, with its own MTU */
         const struct conf_if *src = conf_if_find(k->c, i->tun.source_if);
         str_copy(f.cli->mtu_if, sizeof f.cli->mtu_if, i->tun.source_if);

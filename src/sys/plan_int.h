@@ -1,5 +1,5 @@
 /*
- * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_client.c, plan_pki.c, plan_map.c, plan_manual.c, plan_dynamic.c, plan_hole.c.
+ * plan_int.h: between plan.c and its parts: plan_crypto.c, plan_isakmp.c, plan_client.c, plan_pki.c, plan_map.c, plan_peer.c, plan_manual.c, plan_dynamic.c, plan_hole.c.
  */
 #ifndef ADIT_SYS_PLAN_INT_H
 #define ADIT_SYS_PLAN_INT_H
@@ -70,6 +70,18 @@ struct planner_flow planner_flow(struct planner *k, u32 id, const struct conf_sa
 /* planner_flow_ends: the same without ike, which has no part in it: .ike is NULL. */
 struct planner_flow planner_flow_ends(struct planner *k, u32 id, const char *tag, const char *iface, const struct addr *local,
                                       const struct addr *peer, const struct selector *sel);
+/* planner_host: the address of a name: `ip host`, or what DNS says. False: nobody knows it, yet. */
+NODISCARD bool planner_host(const struct planner *k, const char *name, struct addr *out);
+/* planner_peers: the addresses of an entry's peers; a name that nobody knows yet has none. False: there is none at all. */
+struct planner_peers {
+    struct addr a[CONF_MAX_PEERS];
+    unsigned num;
+    bool first; /* the first of the entry is among them */
+};
+NODISCARD bool planner_peers(const struct planner *k, const struct conf_map_entry *e, struct planner_peers *out);
+/* planner_between_peers: what the line covers is what the entry's two ends say to each other: transport mode is for that alone
+ * (RFC 4301 4.1), and IOS takes tunnel mode for everything else. */
+bool planner_between_peers(const struct planner_peers *peers, const struct addr *local, const struct selector *s);
 /* planner_manual (plan_manual.c): the SAs of an entry with keys by hand, whose flow that is (borrowed until then). None: it
  * lacks something, and its flow drops. */
 void planner_manual(struct planner *k, const struct conf_map_entry *e, const struct selector *sel,

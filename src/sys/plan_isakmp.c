@@ -23,15 +23,29 @@ static struct ike_psk_value *add_key(struct planner *k, const struct prefix *pee
     return v;
 }
 
+static void add_one(struct planner *k, const struct conf_key *key, const struct conf_keyring *r, const struct prefix *peer, const char *name)
+{
+    struct ike_psk_value *v = add_key(k, peer, key->key);
+    str_copy(v->name, sizeof v->name, name);
+    str_copy(v->keyring, sizeof v->keyring, r ? r->name : "");
+    v->no_xauth = key->no_xauth;
+    v->local = r ? conf_local_address(k->c, &r->local) : (struct addr){0};
+}
+
+/* add_keys: main mode finds a key by the address: a name that is known has that one, too, behind the lines that say addresses. */
 static void add_keys(struct planner *k, const struct list *keys, const struct conf_keyring *r)
 {
     CONF_FOR(struct conf_key, key, keys)
     {
-        struct ike_psk_value *v = add_key(k, &key->peer, key->key);
-        str_copy(v->name, sizeof v->name, key->name);
-        str_copy(v->keyring, sizeof v->keyring, r ? r->name : "");
-        v->no_xauth = key->no_xauth;
-        v->local = r ? conf_local_address(k->c, &r->local) : (struct addr){0};
+        add_one(k, key, r, &key->peer, key->name);
+    }
+    CONF_FOR(struct conf_key, key, keys)
+    {
+        struct addr a;
+        if (key->name[0] && planner_host(k, key->name, &a)) {
+            const struct prefix host = prefix_host(&a);
+            add_one(k, key, r, &host, "");
+        }
     }
 }
 

@@ -19,6 +19,7 @@ struct pair {
     const struct conf_transform_set *s;
     const struct dp_flow_value *flow;
     const struct selector *sel;
+    bool between_peers;
 };
 
 static void sa(struct planner *k, const struct pair *x, enum conf_way way, bool ah)
@@ -32,9 +33,13 @@ static void sa(struct planner *k, const struct pair *x, enum conf_way way, bool 
     v->conn_id = ++k->num_manual;
     v->dir = way == CONF_OUT ? SA_OUT : SA_IN;
     v->proto = ah ? 51 : 50;
-    v->mode = x->s->transport ? MODE_TRANSPORT : MODE_TUNNEL;
+    v->mode = x->s->transport && x->between_peers ? MODE_TRANSPORT : MODE_TUNNEL;
     v->encr = (u8)(ah ? ENCR_NONE : x->s->encr);
     v->auth = (u8)auth;
+    if (x->s->comp && !(ah && x->s->encr)) { /* of the innermost; nobody has negotiated a CPI (RFC 3173 3.3) */
+        v->comp = (u8)x->s->comp;
+        v->cpi = comp_row(x->s->comp)->id;
+    }
     v->src = way == CONF_OUT ? f.local : f.peer;
     v->dst = way == CONF_OUT ? f.peer : f.local;
     v->sel = way == CONF_OUT ? *x->sel : selector_mirror(x->sel);
@@ -71,7 +76,9 @@ void planner_manual(struct planner *k, const struct conf_map_entry *e, const str
 {
     char why[CONF_WHY];
     const struct dp_flow_value f = *flow;
-    const struct pair x = {e, e->sa.num_sets ? conf_set_find(k->c, e->sa.sets[0]) : NULL, &f, sel};
+    const struct planner_peers peer = {.a = {f.peer}, .num = 1};
+    const struct pair x = {e, e->sa.num_sets ? conf_set_find(k->c, e->sa.sets[0]) : NULL, &f, sel,
+                           planner_between_peers(&peer, &f.local, sel)};
     if (!x.s || !f.local.family || f.local.family != f.peer.family ||
         conf_manual_fault(k->c, e, why) || taken(k, &x)) {
         return; /* a flow without SAs: what it covers is dropped, and audit.c has said why */

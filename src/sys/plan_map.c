@@ -83,52 +83,56 @@ static u32 drop_flow(struct lines *l)
 }
 
 /* protect: the flow of a line in force. */
-static u32 protect(struct lines *l, const struct conf_map_entry *e, const struct conf_ace *ace,
+static u32 protect(struct lines *l, const struct conf_map_entry *e, const struct planner_peers *peers, const struct conf_ace *ace,
                    struct dp_policy_value *pol)
 {
     struct planner *k = l->k;
     char key[384], link[NL_NAME];
     const char *local_if = l->map->local_if[0] ? l->map->local_if : l->m->iface;
-    struct addr local = conf_if_address(k->c, local_if, e->peers[0].family);
+    struct addr local = conf_if_address(k->c, local_if, peers->a[0].family);
     snprintf(key, sizeof key, "map %s %s %u %s", l->m->iface, l->map->name, e->seq, ace->text);
     u32 flow = k->w->flow_id(k->w->ctx, key);
-    pol->path_mtu = planner_egress(k, &e->peers[0], link);
+    pol->path_mtu = planner_egress(k, &peers->a[0], link);
     struct planner_flow f = planner_flow(k, flow, &e->sa, l->map->name, l->m->iface, &local,
-                                         &e->peers[0], &ace->sel);
+                                         &peers->a[0], &ace->sel);
     f.dp->link = l->m->number;
     f.cli->seq = e->seq;
     str_copy(f.cli->acl, sizeof f.cli->acl, e->acl);
     f.ike->seq = e->seq;
     if (e->reverse) {
-        planner_reverse(k, &ace->sel.dst, &e->peers[0]);
+        planner_reverse(k, &ace->sel.dst, &peers->a[0]);
     }
     if (!e->sa.isakmp_profile[0]) {
         str_copy(f.ike->profile, sizeof f.ike->profile, l->map->isakmp_profile);
     }
-    f.ike->num_peers = (u8)MIN(e->num_peers, IKE_MAX_PEERS);
+    f.ike->default_peer = e->default_peer && peers->first;
+    f.ike->num_peers = (u8)MIN(peers->num, (unsigned)IKE_MAX_PEERS);
     for (unsigned n = 0; n < f.ike->num_peers; n++) {
-        f.ike->peer[n] = e->peers[n];
+        f.ike->peer[n] = peers->a[n];
     }
-    planner_sa_ports(k, f.ike, e->peers[0].family);
+    for (unsigned n = 0; n < f.ike->num_transforms && !planner_between_peers(peers, &local, &ace->sel); n++) {
+        f.ike->transform[n].mode = MODE_TUNNEL;
+    }
+    planner_sa_ports(k, f.ike, peers->a[0].family);
     return flow;
 }
 
 /* by_hand: the flow of a line in force of an entry with manual keys. */
-static u32 by_hand(struct lines *l, const struct conf_map_entry *e, const struct conf_ace *ace,
+static u32 by_hand(struct lines *l, const struct conf_map_entry *e, const struct planner_peers *peers, const struct conf_ace *ace,
                    struct dp_policy_value *pol)
 {
     struct planner *k = l->k;
     char key[384], link[NL_NAME];
     const char *local_if = l->map->local_if[0] ? l->map->local_if : l->m->iface;
-    struct addr local = conf_if_address(k->c, local_if, e->peers[0].family);
+    struct addr local = conf_if_address(k->c, local_if, peers->a[0].family);
     if (l->manual == e) { /* the keys are of the first line that permits; audit.c says so */
         return drop_flow(l);
     }
     l->manual = e;
     snprintf(key, sizeof key, "map %s %s %u manual %s", l->m->iface, l->map->name, e->seq, ace->text);
     u32 flow = k->w->flow_id(k->w->ctx, key);
-    pol->path_mtu = planner_egress(k, &e->peers[0], link);
-    struct planner_flow f = planner_flow_ends(k, flow, l->map->name, l->m->iface, &local, &e->peers[0], &ace->sel);
+    pol->path_mtu = planner_egress(k, &peers->a[0], link);
+    struct planner_flow f = planner_flow_ends(k, flow, l->map->name, l->m->iface, &local, &peers->a[0], &ace->sel);
     f.dp->link = l->m->number;
     f.dp->manual = true;
     f.cli->seq = e->seq;
@@ -148,9 +152,10 @@ static void on_line(void *ctx, const struct conf_map_entry *e, const struct conf
                                   .entry = block,
                                   .sel = ace->sel};
     if (ace->permit) {
-        pol.flow = !e || !e->num_peers ? drop_flow(l)
-                   : e->manual         ? by_hand(l, e, ace, &pol)
-                                       : protect(l, e, ace, &pol);
+        struct planner_peers peers;
+        pol.flow = !e || !planner_peers(l->k, e, &peers) ? drop_flow(l)
+                   : e->manual                           ? by_hand(l, e, &peers, ace, &pol)
+                                                         : protect(l, e, &peers, ace, &pol);
         *(struct selector *)plan_add(&l->k->p->covered) = ace->sel;
         l->m->num++;
     }

@@ -47,6 +47,21 @@ static void on_kernel(uv_poll_t *p, int status, int events)
     }
 }
 
+static void on_name(void *ctx, const char *name, const struct addr *a, const char *why)
+{
+    struct router *r = ctx;
+    if (why) {
+        ev_peer_unknown(&r->log, 0, NULL,
+                        &(struct evb_peer_unknown){.name = ev_str(name),
+                                                   .why = ev_textf("%s", why),
+                                                   .meanwhile = ev_str(a->family ? "its last address holds"
+                                                                                 : "what the map covers is dropped")});
+        return;
+    }
+    ev_peer_name(&r->log, 0, NULL, &(struct evb_peer_name){.name = ev_str(name), .address = *a});
+    router_touch(r);
+}
+
 /* on_look: now and then, whatever the kernel said or failed to say. */
 static void on_look(uv_timer_t *t)
 {
@@ -176,6 +191,7 @@ static bool start(struct router *r, const char *from)
     uv_timer_init(&r->loop, &r->patience);
     r->patience.data = r;
     ask_init(r);
+    r->dns = dns_new(&r->loop, on_name, r);
     list_init(&r->looks);
     list_init(&r->vtyshs);
     startup_loaded(r, from);
@@ -223,7 +239,7 @@ static bool start(struct router *r, const char *from)
         &(struct evb_isakmp_on_off){.state = ev_str(r->conf->isakmp_off ? "OFF" : "ON")});
     snprintf(path, sizeof path, "%s/sock", r->opt->run_dir);
     r->api = api_new(r, path);
-    return r->api != NULL;
+    return r->api != NULL && r->dns != NULL;
 }
 
 static void watch(struct router *r)
@@ -283,10 +299,12 @@ static void finish(struct router *r)
     ask_cancel(r, r);
     end_children(r);
     frr_free(r->frr);
+    dns_end(r->dns);
     uv_walk(&r->loop, on_walk, NULL);
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_loop_close(&r->loop);
     free(r->frr);
+    dns_free(r->dns);
     ports_free(r);
     close(r->identity);
     plan_free(&r->plan);

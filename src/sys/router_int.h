@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "steer/steer.h"
+#include "sys/dns.h"
 #include "sys/plan.h"
 #include "sys/sys.h"
 #include "sys/value.h"
@@ -176,6 +177,7 @@ struct router {
     struct cli_host host;
     struct api *api;    /* owned */
     struct frr *frr;    /* owned */
+    struct dns *dns;    /* owned */
     struct ping *ping;  /* the one that runs, owned */
     struct complaint *complaints; /* owned: those said once (complaint.c) */
     bool typed; /* lines were typed since the model was followed last */

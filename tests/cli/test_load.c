@@ -78,6 +78,14 @@ static void errors_say_where(void **state)
     rejects("crypto ipsec transform-set T ah-sha-hmac esp-sha-hmac\n",
             "R9.cfg:1:28: error:", "an ESP cipher is missing");
     rejects("crypto ipsec transform-set T ah-sha-hmac esp-null\n", "R9.cfg:1:28: error:", "protects nothing");
+    rejects("crypto map M 10 ipsec-isakmp\n set peer 9.9.9\n", "R9.cfg:2:11: error:", "expected the peer's address, or its name");
+    rejects("crypto map M 10 ipsec-isakmp\n set peer far_end!\n", "R9.cfg:2:11: error:", "expected the peer's address, or its name");
+    rejects("crypto ipsec transform-set T esp-aes esp-sha-hmac\ncrypto ipsec profile P\n set transform-set T\ninterface Tunnel0\n"
+            " tunnel mode ipsec ipv4\n tunnel protection ipsec profile P shared\n", "R9.cfg:6:36: error:", "a VTI has SAs of its own");
+    rejects("ip host far 0.0.0.0\n", "R9.cfg:1:13: error:", "the address of one host");
+    rejects("crypto map M 10 ipsec-isakmp\n set peer 9.9.9.8\n set peer 9.9.9.9 default\n", "R9.cfg:3:19: error:", "only the first peer");
+    rejects("crypto ipsec transform-set T comp-lzs\n", "R9.cfg:1:28: error:", "protects nothing by itself");
+    rejects("crypto ipsec transform-set T esp-aes esp-sha-hmac comp-lzs comp-deflate\n", "R9.cfg:1:60: error:", "one compression");
     rejects("crypto ipsec transform-set T esp-aes\n esn\n", "R9.cfg:2:2: error:", "need an authenticator");
     rejects("crypto ipsec transform-set T esp-ctr\n", "R9.cfg:1:28: error:", "without an authenticator");
     rejects("crypto ipsec transform-set T esp-ccm 192 esp-xcbc-mac\n",

@@ -51,6 +51,13 @@ static void other_values(void **state)
     static const char *const texts[] = {
         "crypto ipsec security-association replay disable\n",
         "crypto ipsec security-association replay window-size 128\n",
+        "crypto ipsec security-association idle-time 600\n",
+        "crypto ipsec profile P\n!\ninterface Tunnel0\n no ip address\n tunnel protection ipsec profile P shared\n",
+        "ip host far.example.net 192.0.2.9\nip host six 2001:DB8::1\nip name-server 192.0.2.53\nip name-server 2001:DB8::53\n",
+        "crypto map M 10 ipsec-isakmp \n set peer far.example.net dynamic default\n set peer near.example.net\n set peer 9.9.9.8\n",
+        "crypto ipsec profile P\n set security-association idle-time 60 default\n",
+        "crypto ipsec transform-set T esp-aes esp-sha-hmac\n mode transport require\n",
+        "crypto map M 10 ipsec-isakmp \n set peer 9.9.9.9 default\n set peer 9.9.9.8\n set security-association idle-time 90\n",
         "crypto ipsec profile P\n set security-association replay disable\n",
         "crypto ipsec df-bit set\n",
         "crypto isakmp policy 1\n encr aes\n hash sha256\n group 19\n",

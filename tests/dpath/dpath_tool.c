@@ -2,9 +2,9 @@
  * dpath_tool: the data plane as a filter, for test_scapy.py. One request per line on stdin, one
  * answer on stdout:
  *
- *   seal|open tunnel|transport ENCR AUTH SPI SRC DST KEYHEX|- AUTHHEX|- PACKETHEX
+ *   seal|open tunnel|transport[/COMP/CPI] ENCR AUTH SPI SRC DST KEYHEX|- AUTHHEX|- PACKETHEX
  *
- * ENCR and AUTH are enum encr_id and enum hash_id; SRC and DST the outer endpoints in the direction
+ * ENCR, AUTH and COMP are enum encr_id, enum hash_id and enum comp_id; SRC and DST the outer endpoints in the direction
  * of travel. The answer is the packet in hex, or "drop NAME".
  */
 #include <stdlib.h>
@@ -45,9 +45,9 @@ int main(void)
     static char line[20000], packet[18000];
     static u8 b[9000];
     while (fgets(line, sizeof line, stdin)) {
-        char what[8], mode[16], src[64], dst[64], ek[300], ak[300];
+        char what[8], mode[32], src[64], dst[64], ek[300], ak[300];
         unsigned encr, auth, spi;
-        if (sscanf(line, "%7s %15s %u %u %u %63s %63s %299s %299s %17999s", what, mode, &encr,
+        if (sscanf(line, "%7s %31s %u %u %u %63s %63s %299s %299s %17999s", what, mode, &encr,
                    &auth, &spi, src, dst, ek, ak, packet) != 10) {
             printf("drop bad request\n");
             fflush(stdout);
@@ -57,8 +57,12 @@ int main(void)
         bool seal = strcmp(what, "seal") == 0;
         struct dp_sa_value v =
             rig_sa_value(7, spi, seal ? SA_OUT : SA_IN,
-                         strcmp(mode, "tunnel") == 0 ? MODE_TUNNEL : MODE_TRANSPORT, (u8)encr,
+                         strncmp(mode, "tunnel", 6) == 0 ? MODE_TUNNEL : MODE_TRANSPORT, (u8)encr,
                          (u8)auth, src, dst);
+        unsigned comp = 0, cpi = 0;
+        if (strchr(mode, '/') && sscanf(strchr(mode, '/'), "/%u/%u", &comp, &cpi) == 2) {
+            v.comp = (u8)comp, v.cpi = (u16)cpi;
+        }
         key(&v.encr_key, ek);
         key(&v.auth_key, ak);
         rig_begin(r);

@@ -262,6 +262,8 @@ void rig_commit(struct rig *r)
 }
 
 bool rig_esn;
+u8 rig_comp;
+u16 rig_cpi;
 
 struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 auth,
                                 const char *src, const char *dst)
@@ -276,6 +278,8 @@ struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 
                             .auth = auth,
                             .replay_window = 64,
                             .esn = rig_esn,
+                            .comp = rig_comp,
+                            .cpi = rig_cpi,
                             .src = rig_addr(src),
                             .dst = rig_addr(dst),
                             .sel = selector_any(AF_NONE)};
@@ -335,6 +339,7 @@ void rig_bundle(struct rig *a, struct rig *b, u8 mode, u8 encr, u8 auth, u8 ah, 
                            around = rig_sa_value(7, spi + 0x100, dir, MODE_TRANSPORT, ENCR_NONE, ah,
                                                  end[way], end[!way]);
         around.inside = 50;
+        around.comp = COMP_NONE, around.cpi = 0;
         esp.with_spi = spi + 0x100;
         esp.with_proto = 51;
         rig_sa(rig[i % 2], around);

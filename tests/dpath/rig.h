@@ -95,6 +95,8 @@ void rig_policy(struct rig *r, struct dp_policy_value p);
 void rig_commit(struct rig *r);
 /* rig_sa: installs an SA; key bytes are made from the SPI so that both ends agree. ENCR_NONE: an SA of AH. */
 extern bool rig_esn; /* of the SAs that are made from now on: extended sequence numbers */
+extern u8 rig_comp;  /* and compression, by this CPI */
+extern u16 rig_cpi;
 struct dp_sa_value rig_sa_value(u32 flow, u32 spi, u8 dir, u8 mode, u8 encr, u8 auth,
                                 const char *src, const char *dst);
 void rig_sa(struct rig *r, struct dp_sa_value v);

@@ -607,6 +607,45 @@ static void t_addresses_that_cannot_be(void **state)
     rig_free(r);
 }
 
+/* Nothing goes by the SAs of a flow for idle_s: told, and again after as long; packets of either way, or no SA, begin it anew. */
+static void t_idleness_is_told(void **state)
+{
+    (void)state;
+    struct two t = two_new(MODE_TUNNEL, ENCR_AES128, HASH_SHA1);
+    struct rig_pkt p;
+    u8 b[200];
+    for (unsigned s = 0; s < 200; s++) {
+        rig_later(t.a, 1000);
+    }
+    assert_null(rig_told(t.a, DP_IDLE, 0)); /* nobody wants to know */
+    flow_get(t.a->dp, 7)->val.idle_s = flow_get(t.b->dp, 7)->val.idle_s = 60;
+    for (unsigned s = 0; s < 100; s++) {
+        if (s < 30) {
+            seal_ping(&t, &p, 100);
+            rig_ping(b, "10.2.0.1", "10.1.0.1", 100, false);
+        } else if (s < 35) { /* only what comes in */
+            rig_in(t.b, CRYPTO, b, 100);
+            rig_run(t.b);
+            struct rig_pkt *back = rig_out(t.b, SEND4);
+            rig_in(t.a, RAW4_ESP, back->b, back->len);
+            rig_run(t.a);
+        }
+        rig_later(t.a, 1000);
+        assert_int_equal(told(t.a, DP_IDLE), s >= 94);
+    }
+    assert_int_equal(rig_told(t.a, DP_IDLE, 0)->u.number, 7);
+    for (unsigned s = 0; s < 60; s++) {
+        rig_later(t.a, 1000);
+    }
+    assert_int_equal(told(t.a, DP_IDLE), 2);
+    sa_del_flow(t.a->dp, flow_get(t.a->dp, 7));
+    for (unsigned s = 0; s < 200; s++) {
+        rig_later(t.a, 1000);
+    }
+    assert_int_equal(told(t.a, DP_IDLE), 2);
+    two_free(t);
+}
+
 /* packets go out and nothing comes back: told after 20 s of traffic, not of idleness, and not when answered */
 static void t_silence_is_told(void **state)
 {
@@ -1484,6 +1523,7 @@ int main(void)
         cmocka_unit_test(t_refused_sa_is_told),
         cmocka_unit_test(t_addresses_that_cannot_be),
         cmocka_unit_test(t_silence_is_told),
+        cmocka_unit_test(t_idleness_is_told),
         cmocka_unit_test(t_heard_is_told),
         cmocka_unit_test(t_silence_of_one_of_two),
         cmocka_unit_test(t_replay_is_no_life),

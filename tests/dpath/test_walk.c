@@ -318,6 +318,40 @@ static void t_wrong_flow(void **state)
     two_free(t);
 }
 
+/* Tunnels that share a flow go by one pair of SAs; their keys say whose a packet is; an SA that all could send by is counted for all. */
+static void t_shared_flow(void **state)
+{
+    (void)state;
+    struct two t = joined(TUN_GRE_IP, TF_KEY, MODE_TRANSPORT, ENCR_AES128, HASH_SHA1);
+    u8 b[200];
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig *r = i ? t.b : t.a;
+        const char *l = i ? "2.2.2.2" : "1.1.1.1", *p = i ? "1.1.1.1" : "2.2.2.2";
+        rig_begin(r);
+        rig_flow(r, (struct dp_flow_value){.flow = 5, .path_mtu = 1500, .local = rig_addr(l), .peer = rig_addr(p)});
+        for (unsigned k = 0; k < 2; k++) {
+            struct dp_tunnel_value v = side(TUN_GRE_IP, l, p, 5);
+            v.flags = TF_KEY, v.key = 77 + k, v.id = k, v.port = k ? TUN1 : TUN0;
+            rig_tunnel(r, v);
+        }
+        rig_commit(r);
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        unsigned port = k ? TUN1 : TUN0;
+        rig_ping(b, "10.1.0.1", "10.2.0.1", 100, false);
+        rig_in(t.a, port, b, 100);
+        rig_run(t.a);
+        assert_int_equal(rig_wire(t.a, t.b), 1);
+        struct rig_pkt *o = rig_out(t.b, port);
+        assert_non_null(o);
+        assert_memory_equal(o->b, b, 100);
+        assert_null(rig_out(t.b, k ? TUN0 : TUN1));
+        assert_in_range(t.a->dp->tunnel[k].eff_mtu, 1400, 1450); /* it knows what the SA takes */
+    }
+    assert_int_equal(rig_drops(t.b, DROP_BAD_IDENTITY), 0);
+    two_free(t);
+}
+
 /* A GRE tunnel without protection whose outer packet a crypto map covers. */
 static void t_gre_under_crypto_map(void **state)
 {
@@ -745,6 +779,7 @@ int main(void)
         cmocka_unit_test(t_gre_refused),
         cmocka_unit_test(t_clear_is_refused),
         cmocka_unit_test(t_wrong_flow),
+        cmocka_unit_test(t_shared_flow),
         cmocka_unit_test(t_gre_under_crypto_map),
         cmocka_unit_test(t_rpf),
         cmocka_unit_test(t_rpf_in_clear),

@@ -122,7 +122,7 @@ class Site:
             for node, link in (("R1", "Fa0-0"), ("R1", "Fa0-1"), ("H1", "eth0")):
                 self.lab.shell(node, f"ethtool -K {link} tx off tso off gso off gro off")
             self.far = FarEnd(self.lab.ns("Far"), "eth0", folder / "job")
-            self.far.sh("set -e; modprobe -aq xcbc ccm ah4 authencesn; ip addr add 192.0.2.2/24 dev eth0; echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf\n"
+            self.far.sh("set -e; modprobe -aq xcbc ccm ah4 authencesn ipcomp deflate xfrm4_tunnel; ip addr add 192.0.2.2/24 dev eth0; echo 'charon { delete_rekeyed = yes }' >/etc/strongswan.d/adit.conf\n"
                         "echo '192.0.2.2 192.0.2.1 : PSK \"a-s3cret\"' >/etc/ipsec.secrets")
             if kind == "map":
                 self.far.sh("set -e; ip addr add 10.2.2.1/24 dev lo; ip route add 10.1.1.0/24 via 192.0.2.1 src 10.2.2.1")
@@ -276,6 +276,50 @@ def test_ah(quiet, tmp_path, hash, first):
     finally:
         s.stop()
         s.lab.config("R1", use, "set transform-set T1 T2 T3 T4 T5 T6", "exit", "no crypto ipsec transform-set AH")
+
+
+@pytest.mark.parametrize("first", ["adit", "strongswan"])
+def test_compressed(quiet, tmp_path, first):
+    """IPComp by DEFLATE inside ESP (RFC 3173, RFC 2394), and its limits: what is short or noise goes as it is."""
+    s = quiet
+    use = "crypto map M 10" if s.kind == "map" else "crypto ipsec profile P"
+    mode = "tunnel" if s.kind == "map" else "transport"
+    s.lab.config("R1", "crypto ipsec transform-set COMP esp-aes esp-sha-hmac comp-deflate", f"mode {mode}", "exit", use, "set transform-set COMP")
+    cap = Capture(s.lab.ns("R1"), "Fa0-0", tmp_path / "wan.pcap")
+    node, dst, src = ("H1", "10.2.2.1", "10.1.1.10") if s.kind == "map" else ("R1", "10.9.0.2", "10.9.0.1")
+    try:
+        s.start("aes128-sha1", more="compress=yes")
+        if first == "strongswan":
+            out = s.far.sh("ipsec up c", check=False)
+            assert "connection 'c' established successfully" in out, out + s.state()
+        else:
+            s.up()
+        counts = ("compressed", "decompressed", "not compressed", "not decompressed", "decompress failed")
+
+        def count():
+            sa = s.lab.exec("R1", "show crypto ipsec sa")
+            return [number(rf"#pkts {c}: (\d+)", sa) for c in counts]
+
+        before = count()
+        for size, pattern in ((1000, "00"), (1000, "6164697420"), (40, "00")):
+            out = s.lab.shell(node, f"ping -n -c 5 -l 5 -i 2 -W 8 -s {size} -p {pattern} {dst}", False)
+            assert " 0% packet loss" in out, out + s.state()
+            out = s.far.sh(f"ping -n -c 5 -l 5 -i 2 -W 8 -s {size} -p {pattern} {src}", check=False)
+            assert " 0% packet loss" in out, out + s.state()
+        sa = s.lab.exec("R1", "show crypto ipsec sa")
+        done = dict(zip(counts, (b - a for a, b in zip(before, count()))))
+        assert done["compressed"] >= 20 and done["decompressed"] >= 20 and not done["decompress failed"], (done, sa)
+        assert done["not compressed"] >= 10 and done["not decompressed"] >= 10, (done, sa)
+        for way in ("inbound", "outbound"):
+            block = sa.split(f"{way} pcp sas:")[1].split("outbound esp sas:")[0]
+            assert block.count("transform: comp-deflate ,") == 1, sa
+        assert "IPCOMP CPIs" in s.far.sh("ipsec statusall"), s.state()
+        packets = cap.close("ip.proto", "frame.len")
+        assert {p[0] for p in packets if p[0]} <= {"17", "50", "2"}, packets
+        assert all(int(p[1]) < 400 for p in packets if p[0] == "50"), packets
+    finally:
+        s.stop()
+        s.lab.config("R1", use, "set transform-set T1 T2 T3 T4 T5 T6", "exit", "no crypto ipsec transform-set COMP")
 
 
 @pytest.mark.parametrize("first", ["adit", "strongswan"])

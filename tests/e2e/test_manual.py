@@ -6,14 +6,15 @@ import subprocess
 
 import pytest
 
-from conftest import ADIT, Capture, Lab, until
+from conftest import ADIT, Capture, Lab, number, until
 from far_end import FarEnd
 from test_tunnels import V4, V6, capture, drops, pair, ping, reaches  # noqa: F401 (pair is a fixture)
 
 KEY = {n: bytes((n * 37 + i * 11) % 256 for i in range(64)).hex() for n in range(8)}
 # transform set, bytes of the cipher's key, of the authenticator's, of AH's; mode of both sides' set
 SETS = {"esp": ("esp-aes 256 esp-sha256-hmac", 32, 32, 0), "ah": ("ah-sha-hmac", None, 0, 20),
-        "bundle": ("ah-sha256-hmac esp-3des esp-md5-hmac", 24, 16, 32), "null": ("esp-null esp-sha-hmac", 0, 20, 0)}
+        "bundle": ("ah-sha256-hmac esp-3des esp-md5-hmac", 24, 16, 32), "null": ("esp-null esp-sha-hmac", 0, 20, 0),
+        "lzs": ("esp-aes esp-sha-hmac comp-lzs", 16, 20, 0)}
 
 
 def keys(n, kind):
@@ -46,7 +47,7 @@ def manual(pair, kind, six=False, transport=False):
     return pair(mode=None, r1=side[1], r2=side[2])
 
 
-@pytest.mark.parametrize("kind,six", [("esp", False), ("ah", False), ("bundle", False), ("null", True), ("bundle", True)])
+@pytest.mark.parametrize("kind,six", [("esp", False), ("ah", False), ("bundle", False), ("null", True), ("bundle", True), ("lzs", False)])
 def test_between_two_routers(pair, tmp_path, kind, six):
     l = manual(pair, kind, six)
     cap = capture(l, tmp_path)
@@ -59,6 +60,13 @@ def test_between_two_routers(pair, tmp_path, kind, six):
     sa = l.exec("R1", "show crypto ipsec sa")
     spis = [s for s in (1000, 1004) if SETS[kind][1] is not None] + [s for s in (2000, 2004) if SETS[kind][3]]
     assert all(f"({s})" in sa for s in spis) and "no sa timing" in sa and "replay detection support: N" in sa, sa
+    if kind == "lzs":
+        assert sa.count("transform: comp-lzs ,") == 2 and sa.count("spi: 0x3(3)") == 2, sa  # its own CPI: nobody negotiated one
+        before = number(r"#pkts compressed: (\d+)", sa), number(r"#pkts decompressed: (\d+)", sa)
+        assert " 0% packet loss" in ping(l, V4, "-c 5 -l 5 -i 2 -W 8 -s 1000")
+        sa = l.exec("R1", "show crypto ipsec sa")
+        after = number(r"#pkts compressed: (\d+)", sa), number(r"#pkts decompressed: (\d+)", sa)
+        assert after == (before[0] + 5, before[1] + 5), sa
     shown = l.exec("R1", "show crypto map")
     assert 'Crypto Map "VPN" 10 ipsec-manual' in shown and "(hidden)" in shown, shown
     assert not [k for k in KEY.values() if k[:16] in shown + sa + l.log("R1")]

@@ -142,6 +142,29 @@ MODES = [  # mode, protection, outer protocol on the wire, what it carries
 ]
 
 
+def test_two_tunnels_share_a_pair(pair, tmp_path):
+    """tunnel protection ... shared: two GRE tunnels between the same ends, told apart by their keys, go by one pair of SAs."""
+    second = """interface Tunnel1
+ ip address 172.16.1.{n} 255.255.255.252
+ tunnel source FastEthernet0/1
+ tunnel destination {dst}
+ tunnel key 2
+ tunnel protection ipsec profile TRANSPORT shared
+"""
+    side = {n: {"routes": ROUTES + second.replace("{n}", str(n)).replace("{dst}", dst)} for n, dst in ((1, "192.0.2.6"), (2, "192.0.2.1"))}
+    l = pair(lines=" tunnel key 1", protection="TRANSPORT shared", r1=side[1], r2=side[2])
+    reaches(l, V4)
+    cap = capture(l, tmp_path)
+    for node, dst in (("R1", "172.16.1.2"), ("R2", "172.16.1.1"), ("R1", "172.16.0.2")):
+        assert " 0% packet loss" in ping(l, dst, node=node), l.log("R1") + l.log("R2")
+    reaches(l, V4, V6)
+    assert {p[0] for p in cap.close("ip.proto") if p[0]} <= {"50", "17", "1"}
+    for node in ("R1", "R2"):
+        sa = l.exec(node, "show crypto ipsec sa")
+        assert sa.count("transform: esp-aes esp-sha-hmac ,") == 2, sa
+        assert drops(l, node, "outside the proxy identity") == 0
+
+
 @pytest.mark.parametrize("mode,protection,proto,inside", MODES, ids=[f"{m}-{p or 'clear'}".replace(" ", "_") for m, p, _, _ in MODES])
 def test_mode(pair, tmp_path, mode, protection, proto, inside):
     """Both inner protocols cross, and only the outer protocol (and IKE) is seen outside."""

@@ -467,6 +467,49 @@ static void a_refused_sa_is_not_up(void **state)
     }
 }
 
+static struct flow *flow_of(const struct world *w)
+{
+    return CONTAINER_OF(w->s[A].ike->flows.next, struct flow, link);
+}
+
+/* What nobody uses goes on both sides, and comes back by a packet: with the peer it had, or with the first one where that is the
+ * default: of all that goes, or of what was idle. */
+static void idle(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 4; k++) {
+        struct setup a = setup_default(A), b = setup_default(B);
+        a.flow.peer[1] = a.flow.peer[0];
+        a.flow.peer[0] = addr_v4(0x0a0a0a0a); /* nobody */
+        a.flow.num_peers = 2;
+        a.flow.default_peer = k == 1;
+        a.flow.idle_default = k == 2;
+        struct world *w = world_begun(400 + k, &a, &b);
+        world_run(w, 70000);
+        assert_int_equal(pairs_up(w), 1);
+        assert_int_equal(flow_of(w)->peer, 1);
+        ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_IDLE, .u.number = 99});
+        world_run(w, 1000);
+        assert_int_equal(pairs_up(w), 1);
+        u64 gone = count_of(&w->s[A], EV_IPSEC_IDLE);
+        if (k == 3) {
+            ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_CHILD});
+        } else {
+            ike_from_dp(w->s[A].ike, &(struct dp_msg){.type = DP_IDLE, .u.number = a.flow.flow});
+            assert_int_equal(count_of(&w->s[A], EV_IPSEC_IDLE), gone + 1);
+        }
+        world_run(w, 5000);
+        assert_int_equal(w->s[A].num_sas, 0);
+        assert_int_equal(w->s[B].num_sas, 0);
+        assert_int_equal(flow_of(w)->peer, k == 1 || k == 2 ? 0 : 1);
+        world_acquire(w, A);
+        world_run(w, 70000);
+        assert_int_equal(pairs_up(w), 1);
+        assert_int_equal(flow_of(w)->peer, 1);
+        world_free(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +526,7 @@ int main(void)
         cmocka_unit_test(started_again_by_the_peers_packets),
         cmocka_unit_test(a_spoofed_peer_hides_no_other),
         cmocka_unit_test(a_peer_is_met_by_any_of_its_flows),
+        cmocka_unit_test(idle),
         cmocka_unit_test(a_refused_sa_is_not_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

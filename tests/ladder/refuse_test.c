@@ -715,6 +715,15 @@ static void proxy_shapes(void **state)
     assert_int_equal(negotiate(&a, &b, A), 0);
     b.flow.any_mode = true;
     assert_int_equal(negotiate(&a, &b, A), 1);
+    b.flow.transform[0].require = true;
+    assert_int_equal(negotiate(&a, &b, A), 0);
+    b.flow.any_mode = b.flow.transform[0].require = false;
+    /* who wants transport mode takes tunnel mode, too, unless it says `require` */
+    a.flow.transform[0].mode = MODE_TUNNEL;
+    b.flow.transform[0].mode = MODE_TRANSPORT;
+    assert_int_equal(negotiate(&a, &b, A), 1);
+    b.flow.transform[0].require = true;
+    assert_int_equal(negotiate(&a, &b, A), 0);
 }
 
 static void ipv6_outside(void **state)

@@ -352,7 +352,7 @@ static void reserved_spis_are_not_taken(void **state)
     for (u32 spi = 0; spi < 300; spi += 17) {
         h.cookie_i[0] = 1;
         isakmp_out_init(&o, buf, sizeof buf, &h);
-        p2_write(&o, &sa->c, &f, spi, 0);
+        p2_write(&o, &sa->c, &f, (struct p2_spis){.spi = spi});
         assert_true(isakmp_out_finish(&o));
         struct isakmp_hdr got;
         assert_int_equal(isakmp_hdr_read(&got, buf, wr_len(&o.w)).reason, IW_OK);

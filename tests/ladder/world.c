@@ -591,3 +591,38 @@ void send_from(struct world *w, int to, const struct addr *from, const u8 *data,
     struct endpoint src = {*from, 500}, dst = {w->s[to].addr, 500};
     ike_input(w->s[to].ike, data, len, &src, &dst);
 }
+
+const struct dp_sa_value *half_of(const struct side *s, u8 proto, u8 dir)
+{
+    const struct dp_sa_value *found = NULL;
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->num_sas; i++) {
+        if (s->sa[i].proto == proto && s->sa[i].dir == dir) {
+            found = &s->sa[i];
+            n++;
+        }
+    }
+    return n == 1 ? found : NULL;
+}
+
+void same_ends(const struct world *w, u8 proto, u8 mode)
+{
+    for (int i = A; i <= B; i++) {
+        const struct dp_sa_value *out = half_of(&w->s[i], proto, SA_OUT),
+                                 *in = half_of(&w->s[!i], proto, SA_IN);
+        assert_true(out && in);
+        assert_int_equal(out->spi, in->spi);
+        assert_int_equal(out->mode, mode);
+        assert_int_equal(in->mode, mode);
+        assert_int_equal(out->auth, in->auth);
+        assert_true((out->auth_key.len || out->encr_key.len) && out->auth_key.len == in->auth_key.len);
+        assert_memory_equal(out->auth_key.b, in->auth_key.b, out->auth_key.len);
+        assert_int_equal(out->encr_key.len, in->encr_key.len);
+        assert_memory_equal(out->encr_key.b, in->encr_key.b, out->encr_key.len);
+        assert_int_equal(out->with_spi, in->with_spi);
+        assert_int_equal(out->with_proto, in->with_proto);
+        assert_int_equal(out->inside, in->inside);
+        assert_int_equal(out->comp, in->comp);
+        assert_int_equal(out->cpi, in->cpi);
+    }
+}

@@ -144,4 +144,9 @@ void send_raw(struct world *w, int to, const u8 *data, size_t len);
 /* send_from: the same with any source address; port 500. */
 void send_from(struct world *w, int to, const struct addr *from, const u8 *data, size_t len);
 
+/* half_of: the SA of that protocol and direction; NULL: none, or more than one. same_ends: what one end seals with the other opens
+ * with. */
+const struct dp_sa_value *half_of(const struct side *s, u8 proto, u8 dir);
+void same_ends(const struct world *w, u8 proto, u8 mode);
+
 #endif

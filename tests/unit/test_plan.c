@@ -131,6 +131,14 @@ static u8 link_number(void *ctx, const char *link)
     return strcmp(link, "Fa0-1") == 0 ? 3 : strcmp(link, "Fa1-0") == 0 ? 1 : 0;
 }
 
+static const char *known_name; /* to DNS: it is 9.9.9.7 */
+static bool resolve(void *ctx, const char *name, struct addr *out)
+{
+    (void)ctx;
+    *out = addr_v4(0x09090907);
+    return known_name && strcmp(name, known_name) == 0;
+}
+
 static struct plan_list met = {.size = sizeof(struct plan_client)}; /* the clients that the world knows */
 
 static struct plan derived(const struct conf *c)
@@ -140,6 +148,7 @@ static struct plan derived(const struct conf *c)
                            .console_name = console_name,
                            .flow_id = flow_id,
                            .clients = &met,
+                           .resolve = resolve,
                            .link_number = link_number};
     plan_init(&p);
     assert_int_equal(plan_derive(&p, c, &w), !routes_untold);
@@ -278,7 +287,7 @@ static void t_map_lines(void **state)
     assert_int_equal(f->pfs_group, 5);
     assert_int_equal(g->pfs_group, 0);
     assert_int_equal(f->num_transforms, 2);
-    assert_int_equal(f->transform[0].mode, MODE_TRANSPORT);
+    assert_int_equal(f->transform[0].mode, MODE_TUNNEL); /* transport mode is for what the peers say to each other */
     assert_int_equal(f->transform[1].mode, MODE_TUNNEL);
     assert_int_equal(f->replay_window, 512);
     assert_int_equal(g->replay_window, 64);
@@ -939,11 +948,144 @@ static void t_manual(void **state)
         assert_int_equal(v->with_proto, ah ? 0 : 51);
         assert_int_equal(v->with_spi, ah ? 0u : 400u + way);
         assert_int_equal(v->inside, ah ? 50 : 0);
-        assert_int_equal(v->mode, MODE_TRANSPORT);
+        assert_int_equal(v->mode, ah ? MODE_TRANSPORT : MODE_TUNNEL); /* `mode transport` is for the peers' own packets */
         assert_int_equal(v->auth_key.len, ah ? 32 : 16);
         assert_int_equal(v->encr_key.len, 0);
     }
     assert_true(has_port(&p, AF_V4, 51));
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* Transport mode is for what the ends say to each other, whichever of the peers it is; and what else a flow is told. */
+static void t_flow_details(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of("crypto ipsec security-association idle-time 900\ncrypto ipsec transform-set T esp-aes esp-sha-hmac\n"
+                            " mode transport require\ncrypto ipsec transform-set U esp-3des esp-sha-hmac\n mode transport\n"
+                            "crypto map M 10 ipsec-isakmp\n set peer 9.9.9.9 default\n set peer 9.9.9.8\n set transform-set T U\n"
+                            " match address 100\n"
+                            "crypto map M 20 ipsec-isakmp\n set peer 9.9.9.9\n set transform-set U\n match address 101\n"
+                            " set security-association idle-time 60 default\n"
+                            "access-list 100 permit gre host 1.1.1.1 host 9.9.9.8\naccess-list 100 permit ip host 1.1.1.1 host 9.9.9.7\n"
+                            "access-list 101 permit ip 1.1.1.0 0.0.0.255 host 9.9.9.9\n" WAN " crypto map M\nend\n",
+                            &c);
+    const struct ike_flow_value *peers = ike_flow(&p, policy(&p, 0)->flow), *other = ike_flow(&p, policy(&p, 1)->flow),
+                                *net = ike_flow(&p, policy(&p, 2)->flow);
+    assert_int_equal(peers->transform[0].mode, MODE_TRANSPORT);
+    assert_int_equal(peers->transform[1].mode, MODE_TRANSPORT);
+    assert_true(peers->transform[0].require && !peers->transform[1].require);
+    assert_int_equal(other->transform[0].mode, MODE_TUNNEL);
+    assert_int_equal(net->transform[0].mode, MODE_TUNNEL);
+    assert_true(peers->default_peer && !net->default_peer);
+    assert_true(!peers->idle_default && net->idle_default);
+    assert_int_equal(dp_flow(&p, policy(&p, 0)->flow)->idle_s, 900);
+    assert_int_equal(dp_flow(&p, policy(&p, 2)->flow)->idle_s, 60);
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* Peers by name: what nobody knows is no peer; with none at all the lines drop. A key of a name is found by its address as well. */
+static void t_names(void **state)
+{
+    (void)state;
+    static const char text[] = "crypto isakmp key one hostname far.example.net\ncrypto isakmp key two hostname near.example.net\n"
+                               "ip host NEAR.example.net 9.9.9.5\ncrypto ipsec transform-set T esp-aes esp-sha-hmac\n mode transport\n"
+                               "crypto map M 10 ipsec-isakmp\n set peer far.example.net dynamic default\n set peer %s\n set transform-set T\n"
+                               " match address 100\naccess-list 100 permit gre host 1.1.1.1 host 9.9.9.7\n" WAN " crypto map M\nend\n";
+    for (unsigned i = 0; i < 4; i++) {
+        struct conf *c;
+        char whole[2048];
+        snprintf(whole, sizeof whole, text, i & 1 ? "near.example.net" : "other.example.net");
+        known_name = i & 2 ? "far.example.net" : NULL;
+        struct plan p = plan_of(whole, &c);
+        const struct ike_flow_value *f = ike_flow(&p, policy(&p, 0)->flow);
+        if (i == 0) {
+            assert_null(f);
+            assert_int_equal(dp_flow(&p, policy(&p, 0)->flow)->peer.family, AF_NONE);
+        } else {
+            assert_non_null(f);
+            assert_int_equal(f->num_peers, i == 3 ? 2 : 1);
+            assert_int_equal(addr_v4_host(&f->peer[0]), i & 2 ? 0x09090907 : 0x09090905);
+            assert_int_equal(f->default_peer, i & 2 ? 1 : 0); /* it is the first that is */
+            assert_int_equal(f->transform[0].mode, i & 2 ? MODE_TRANSPORT : MODE_TUNNEL);
+        }
+        unsigned named = 0, placed = 0;
+        const struct ike_msg *m = p.ike.items;
+        for (size_t n = 0; n < p.ike.num; n++) {
+            bool psk = m[n].type == IKE_CFG_PSK;
+            named += psk && m[n].u.psk.name[0];
+            placed += psk && !m[n].u.psk.name[0] && m[n].u.psk.peer.len == 32;
+        }
+        assert_int_equal(named, 2);
+        assert_int_equal(placed, i & 2 ? 2 : 1);
+        plan_free(&p);
+        conf_free(c);
+    }
+    known_name = NULL;
+}
+
+/* `shared`: one flow for the tunnels between the same ends; without the word, with other ends or another profile, one each. */
+static void t_shared_tunnels(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of(
+        HEAD "crypto ipsec profile P\n set transform-set T\ncrypto ipsec profile Q\n set transform-set T\n" WAN
+#define SHARED(n, dst, profile)                                                                                              \
+    "interface Tunnel" #n "\n tunnel source FastEthernet0/1\n tunnel destination " dst "\n tunnel key " #n "\n"            \
+    " tunnel protection ipsec profile " profile "\n"
+        SHARED(1, "9.9.9.9", "P shared") SHARED(2, "9.9.9.9", "P shared") SHARED(3, "9.9.9.8", "P shared") SHARED(4, "9.9.9.9", "Q shared")
+            SHARED(5, "9.9.9.9", "P") "end\n",
+        &c);
+    u32 flow[6] = {0};
+    unsigned flows = 0;
+    const struct dp_msg *m = p.dp.items;
+    for (size_t i = 0; i < p.dp.num; i++) {
+        if (m[i].type == DP_CFG_TUNNEL) {
+            flow[m[i].u.tunnel.key] = m[i].u.tunnel.flow;
+        }
+        flows += m[i].type == DP_CFG_FLOW;
+    }
+    assert_int_equal(flow[1], flow[2]);
+    for (unsigned i = 2; i < 6; i++) {
+        for (unsigned k = i + 1; k < 6; k++) {
+            assert_int_not_equal(flow[i], flow[k]);
+        }
+    }
+    assert_int_equal(flows, 4);
+    assert_non_null(ike_flow(&p, flow[1]));
+    plan_free(&p);
+    conf_free(c);
+}
+
+/* Compression (RFC 3173) is offered by IKE; by hand it is of the innermost SA, by the algorithm's own CPI. */
+static void t_compression(void **state)
+{
+    (void)state;
+    struct conf *c;
+    struct plan p = plan_of("crypto ipsec transform-set L ah-sha256-hmac esp-null esp-md5-hmac comp-lzs\n"
+                            MANUAL(" set session-key inbound esp 300 authenticator " BYTES16
+                                   "\n set session-key outbound esp 301 authenticator " BYTES16 "\n set session-key inbound ah 400 " BYTES32
+                                   "\n set session-key outbound ah 401 " BYTES32 "\n set transform-set L\n", ""),
+                            &c);
+    for (unsigned n = 0; n < 4; n++) {
+        const struct dp_sa_value *v = manual_sa(&p, n);
+        assert_non_null(v);
+        assert_int_equal(v->comp, v->proto == 50 ? COMP_LZS : COMP_NONE);
+        assert_int_equal(v->cpi, v->proto == 50 ? 3 : 0);
+    }
+    plan_free(&p);
+    conf_free(c);
+    p = plan_of("crypto ipsec transform-set D esp-aes esp-sha-hmac comp-deflate\ncrypto ipsec transform-set N esp-aes esp-sha-hmac\n"
+                "crypto map M 10 ipsec-isakmp\n set peer 9.9.9.9\n set transform-set D N\n match address 100\n"
+                "access-list 100 permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255\n" WAN " crypto map M\nend\n",
+                &c);
+    const struct ike_flow_value *f = ike_flow(&p, policy(&p, 0)->flow);
+    assert_int_equal(f->num_transforms, 2);
+    assert_int_equal(f->transform[0].comp, COMP_DEFLATE);
+    assert_int_equal(f->transform[1].comp, COMP_NONE);
     plan_free(&p);
     conf_free(c);
 }
@@ -1876,6 +2018,10 @@ int main(void)
         cmocka_unit_test(t_master_key_of_sections),
         cmocka_unit_test(t_complaints),
         cmocka_unit_test(t_manual),
+        cmocka_unit_test(t_compression),
+        cmocka_unit_test(t_shared_tunnels),
+        cmocka_unit_test(t_names),
+        cmocka_unit_test(t_flow_details),
         cmocka_unit_test(t_manual_lacks),
         cmocka_unit_test(t_hole_refused),
         cmocka_unit_test(t_one_link_one_name),

@@ -55,6 +55,7 @@ static void data_plane(void **state)
     SPOILED(dp_fault, m, sa_info.sa.mode, 3);
     SPOILED(dp_fault, m, sa_info.sa.encr, ENCR_NUM);
     SPOILED(dp_fault, m, sa_info.sa.esn, 2);
+    SPOILED(dp_fault, m, sa_info.sa.comp, COMP_NUM);
     SPOILED(dp_fault, m, sa_info.sa.auth, HASH_NUM);
     SPOILED(dp_fault, m, sa_info.sa.src.family, 5);
     SPOILED(dp_fault, m, sa_info.sa.dst.family, 1);
@@ -108,6 +109,7 @@ static void key_daemon(void **state)
     SPOILED(ike_fault, m, child.encr, ENCR_NUM);
     SPOILED(ike_fault, m, child.auth, HASH_NUM);
     SPOILED(ike_fault, m, child.ah, HASH_NUM);
+    SPOILED(ike_fault, m, child.comp, COMP_NUM);
     SPOILED(ike_fault, m, child.mode, 3);
     SPOILED(ike_fault, m, child.sel.src.a.family, 3);
     SPOILED(ike_fault, m, child.local.a.family, 3);
