@@ -73,4 +73,8 @@ struct ike_conf { /* one generation; owns everything in it */
     struct conf_flow *templates, *last_template; /* of dynamic crypto maps, in their order */
 };
 
+/* offered.c: what we offer in phase 1, and for a flow in phase 2, as a list for people; as much of it as fits. */
+void offered_policies(char *out, size_t cap, const struct ike *ike);
+void offered_sets(char *out, size_t cap, const struct ike_flow_value *f);
+
 #endif

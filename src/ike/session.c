@@ -129,8 +129,12 @@ static void phase1_timeout(struct ike *ike, struct ike_sa *sa)
 {
     char why[256], seen[160];
     str_copy(seen, sizeof seen, sa->fail);
-    snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s",
-             ike_state_name(sa->main.c.state), seen[0] ? "; last seen: " : "", seen);
+    bool first = sa->main.c.state == XS_I_MM1 || sa->main.c.state == XS_I_AM1;
+    snprintf(why, sizeof why, "Death by retransmission P1 in %s%s%s", ike_state_name(sa->main.c.state),
+             seen[0] ? "; last seen: "
+             : first ? "; nothing came back at all: is the peer there, does it speak IKE, does UDP port 500 get through?"
+                     : "",
+             seen);
     report(ike, sa, &sa->remote.a, sa->main.c.exchange, WHY_TIMEOUT, why);
     str_copy(sa->fail, sizeof sa->fail, why);
     sa_delete(ike, sa, "Death by retransmission P1", false);
@@ -210,14 +214,22 @@ static struct xch *refused_quick(const struct ike_sa *sa, const struct todo *t)
 
 static void heard_error(struct ike *ike, struct ike_sa *sa, const struct todo *t)
 {
-    char why[128];
+    char why[256], what[SELECTOR_STR];
     struct xch *x = refused_quick(sa, t);
     if (!x) {
         return;
     }
-    snprintf(why, sizeof why, "the peer answered %s", isakmp_notify_name(t->type));
-    report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_REFUSED, why);
     struct flow *f = flow_find(ike, x->c.flow);
+    if (f && t->type == NTF_INVALID_ID_INFORMATION) {
+        snprintf(why, sizeof why, "the peer answered %s; we asked for (ours -> theirs) %s, and its line has to be the mirror of that",
+                 isakmp_notify_name(t->type), selector_str(what, &x->c.sel));
+    } else if (f && t->type == NTF_NO_PROPOSAL_CHOSEN) {
+        offered_sets(what, sizeof what, &f->v);
+        snprintf(why, sizeof why, "the peer answered %s; we offered %s", isakmp_notify_name(t->type), what);
+    } else {
+        snprintf(why, sizeof why, "the peer answered %s", isakmp_notify_name(t->type));
+    }
+    report(ike, sa, &sa->remote.a, XCH_QUICK, WHY_REFUSED, why);
     xch_free(ike, x);
     if (f) {
         flow_failed(ike, f, why);

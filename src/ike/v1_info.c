@@ -56,14 +56,18 @@ enum verdict ngm_in(struct ike *ike, const struct ike_sa *sa, const struct isakm
 enum verdict info_clear_in(struct ike *ike, const struct ike_sa *sa, const struct isakmp_msg *m,
                            struct draft *d)
 {
-    (void)ike;
     if (sa_authed(sa) || m->num_notify == 0) {
         draft_why(d, WHY_NOT_ENCRYPTED, "an informational message in clear");
     } else {
         /* it may be forged: the negotiation goes on, but the operator reads what the peer seems to
          * say */
-        draft_why(d, WHY_SAID, "the peer says %s (unprotected)",
-                  isakmp_notify_name(m->notify[0].type));
+        char what[160] = "";
+        bool offer = m->notify[0].type == NTF_NO_PROPOSAL_CHOSEN && sa->c.initiator;
+        if (offer) {
+            offered_policies(what, sizeof what, ike);
+        }
+        draft_why(d, WHY_SAID, "the peer says %s (unprotected)%s%s", isakmp_notify_name(m->notify[0].type),
+                  offer ? "; we offered " : "", what);
     }
     return V_DROP;
 }

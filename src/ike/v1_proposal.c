@@ -230,7 +230,8 @@ static unsigned p2_compare(const struct sa_core *c, const struct ike_flow_value 
     DIFFERS(!around && o->mode && o->mode != set->mode && !either,
             "offered %s, transform set %s wants %s", mode_name(o->mode), set->name,
             mode_name(set->mode))
-    DIFFERS(f->pfs_group && o->group != f->pfs_group,
+    DIFFERS(f->pfs_group && !o->group, "offered no PFS, flow %s wants PFS group %u", f->map, f->pfs_group)
+    DIFFERS(f->pfs_group && o->group && o->group != f->pfs_group,
             "offered PFS group %u, flow %s wants group %u", o->group, f->map, f->pfs_group)
     DIFFERS(o->group && !group_row(o->group), "offered PFS group %u, wanted a group adit knows",
             o->group)

@@ -349,6 +349,10 @@ static void t_shared_flow(void **state)
         assert_in_range(t.a->dp->tunnel[k].eff_mtu, 1400, 1450); /* it knows what the SA takes */
     }
     assert_int_equal(rig_drops(t.b, DROP_BAD_IDENTITY), 0);
+    u16 before = t.a->dp->tunnel[0].eff_mtu;
+    rig_sa(t.a, rig_sa_value(5, 0x3000, SA_OUT, MODE_TUNNEL, ENCR_AES128, HASH_SHA512, "1.1.1.1", "2.2.2.2"));
+    assert_true(t.a->dp->tunnel[0].eff_mtu < before);
+    assert_int_equal(t.a->dp->tunnel[1].eff_mtu, t.a->dp->tunnel[0].eff_mtu);
     two_free(t);
 }
 

@@ -471,7 +471,7 @@ static void refusals(void **state)
             "wants AES 128",
             "the peer answered PROPOSAL_NOT_CHOSEN");
     refused(other_pfs, EV_IKE_FAIL_NO_TRANSFORM,
-            "offered PFS group 0, flow Tunnel0-head-0 wants group 2", NULL);
+            "offered no PFS, flow Tunnel0-head-0 wants PFS group 2", NULL);
     refused(other_proxy, EV_IKE_FAIL_PROXY, "Tunnel0-head-0 wants",
             "the peer answered INVALID_ID_INFORMATION");
     refused(no_flow, EV_IKE_FAIL_PROXY, "nothing is configured with this peer", NULL);
