@@ -40,7 +40,7 @@ help:
 	@echo "make demo   two routers of the first seed, an IPv6-in-IPv4 GRE tunnel under IPsec, live"
 	@echo "make test   all tests, with sanitizers"
 	@echo "make mutate FAULTS=REGEX   puts faults into a copy, one at a time: is there a test that notices?"
-	@echo "make bench  measurements beside the raw cipher and plain forwarding"
+	@echo "make bench  measurements beside the raw cipher, plain forwarding and strongSwan"
 	@echo "make install PREFIX=$(PREFIX)"
 
 .PHONY: all deps deps-run deps-test demo test bench mutate install clean help

@@ -1,6 +1,7 @@
 #!/bin/bash
-# bench.sh [BUILD [ROUNDS]]: measurements. First the engine on the fake port beside the raw cipher, then one TCP stream
-# from LAN to LAN through two adit gateways beside plain forwarding over the same namespaces, offloads off:
+# bench.sh [BUILD [ROUNDS]]: measurements. First the engine on the fake port beside the raw cipher; the key daemon's messages, memory and
+# floods; handshakes beside strongSwan's (bench_hands.py). Then one TCP stream from LAN to LAN through two adit gateways beside
+# plain forwarding over the same namespaces, offloads off:
 #
 #   lanA 10.1.x.10 --- gwA 192.0.2.1 --- 192.0.2.2 gwB --- 10.2.x.10 lanB       MTU 1500 on every link
 #        x = 0  Tunnel0, VTI esp-gcm           1.1.1.1 - 2.2.2.1
@@ -110,6 +111,9 @@ if [ "${ENGINE:-1}" = 1 ]; then
     echo
     [ -x "$build/tests/bench/bench_ike" ] || ninja -C "$build" tests/bench/bench_ike >/dev/null
     "$build/tests/bench/bench_ike"
+    echo
+    [ -x "$build/tests/bench/bench_hands" ] || ninja -C "$build" tests/bench/bench_hands >/dev/null
+    "$here/tools/bench_hands.py" "$build"
     echo
 fi
 

@@ -18,12 +18,20 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
+/* What all exchanges of a group share; made when the group is first asked for, and kept: a curve takes longer to set up than a
+ * multiplication on it. Nothing here is secret. One thread. */
+struct field {
+    BIGNUM *p, *g;     /* MODP modulus and generator */
+    BIGNUM *q;         /* order of the generator where p is no safe prime; or NULL */
+    BN_MONT_CTX *mont; /* of p */
+    EC_GROUP *curve;   /* ECP */
+};
+enum { GROUP_IDS = 32 };
+
 struct dh {
     const struct group_row *row; /* borrowed from algs.c */
+    const struct field *field;   /* borrowed from fields */
     BIGNUM *x;                   /* owned, wiped: the private exponent or scalar */
-    BIGNUM *p, *g;               /* owned: MODP modulus and generator */
-    BIGNUM *q;                   /* owned: order of the generator where p is no safe prime; or NULL */
-    EC_GROUP *curve;             /* owned: ECP */
     BN_CTX *ctx;                 /* owned */
     u8 pub[DH_MAX];
 };
@@ -62,20 +70,53 @@ static bool modp_subgroup(BIGNUM **p, BIGNUM **g, BIGNUM **q)
     return ok;
 }
 
-/* modp_open: the numbers of a group; what is made is the caller's, also when it fails. */
-static bool modp_open(u16 group, BIGNUM **p, BIGNUM **g, BIGNUM **q)
-{
-    if (group == 24) {
-        return modp_subgroup(p, g, q);
-    }
-    *p = modp_prime(group);
-    *g = BN_new();
-    return *p && *g && BN_set_word(*g, 2) == 1;
-}
-
 static int curve_nid(u16 group)
 {
     return group == 19 ? NID_X9_62_prime256v1 : group == 20 ? NID_secp384r1 : NID_secp521r1;
+}
+
+/* modp_open: the numbers of a group; what is made stays where it is, also when it fails. */
+static bool modp_open(struct field *f, u16 group)
+{
+    bool ok;
+    if (group == 24) {
+        ok = modp_subgroup(&f->p, &f->g, &f->q);
+    } else {
+        f->p = modp_prime(group);
+        f->g = BN_new();
+        ok = f->p && f->g && BN_set_word(f->g, 2) == 1;
+    }
+    f->mont = BN_MONT_CTX_new();
+    BN_CTX *ctx = BN_CTX_new();
+    ok = ok && f->mont && ctx && BN_MONT_CTX_set(f->mont, f->p, ctx) == 1;
+    BN_CTX_free(ctx);
+    return ok;
+}
+
+static void field_close(struct field *f)
+{
+    BN_free(f->p);
+    BN_free(f->g);
+    BN_free(f->q);
+    BN_MONT_CTX_free(f->mont);
+    EC_GROUP_free(f->curve);
+    *f = (struct field){0};
+}
+
+/* field_of: NULL: no memory, or the library does not know it. */
+static const struct field *field_of(const struct group_row *row)
+{
+    static struct field fields[GROUP_IDS];
+    struct field *f = row->id < GROUP_IDS ? &fields[row->id] : NULL;
+    if (!f || f->curve || f->mont) {
+        return f;
+    }
+    if (row->ecp) {
+        f->curve = EC_GROUP_new_by_curve_name(curve_nid(row->id));
+    } else if (!modp_open(f, row->id)) {
+        field_close(f);
+    }
+    return f->curve || f->mont ? f : NULL;
 }
 
 /* ECP takes more than its order has, so reducing it leaves no bias to speak of. */
@@ -105,8 +146,8 @@ static bool make_private(struct dh *dh, const u8 *secret, size_t len)
     dh->x = BN_secure_new();
     bool ok = dh->x && BN_bin2bn(secret, (int)len, dh->x);
     mem_wipe(fresh, sizeof fresh);
-    if (ok && dh->curve) {
-        const BIGNUM *order = EC_GROUP_get0_order(dh->curve);
+    if (ok && dh->field->curve) {
+        const BIGNUM *order = EC_GROUP_get0_order(dh->field->curve);
         if (BN_cmp(dh->x, order) >= 0) {
             ok = BN_mod(dh->x, dh->x, order, dh->ctx) == 1;
         }
@@ -120,7 +161,7 @@ static bool make_private(struct dh *dh, const u8 *secret, size_t len)
 static bool modp_power(const struct dh *dh, u8 *out, const BIGNUM *base)
 {
     BIGNUM *y = BN_new();
-    bool ok = y && BN_mod_exp_mont_consttime(y, base, dh->x, dh->p, dh->ctx, NULL) == 1 &&
+    bool ok = y && BN_mod_exp_mont_consttime(y, base, dh->x, dh->field->p, dh->ctx, dh->field->mont) == 1 &&
               BN_bn2binpad(y, out, dh->row->public_len) == dh->row->public_len;
     BN_clear_free(y);
     return ok;
@@ -131,7 +172,7 @@ static bool ecp_write(const struct dh *dh, u8 *out, const EC_POINT *pt, bool wit
 {
     int half = dh->row->public_len / 2;
     BIGNUM *x = BN_new(), *y = BN_new();
-    bool ok = x && y && EC_POINT_get_affine_coordinates(dh->curve, pt, x, y, dh->ctx) == 1 &&
+    bool ok = x && y && EC_POINT_get_affine_coordinates(dh->field->curve, pt, x, y, dh->ctx) == 1 &&
               BN_bn2binpad(x, out, half) == half &&
               (!with_y || BN_bn2binpad(y, out + half, half) == half);
     BN_clear_free(x);
@@ -143,12 +184,12 @@ static bool make_public(struct dh *dh)
 {
     bool ok = false;
     if (dh->row->ecp) {
-        EC_POINT *pt = EC_POINT_new(dh->curve);
-        ok = pt && EC_POINT_mul(dh->curve, pt, dh->x, NULL, NULL, dh->ctx) == 1 &&
+        EC_POINT *pt = EC_POINT_new(dh->field->curve);
+        ok = pt && EC_POINT_mul(dh->field->curve, pt, dh->x, NULL, NULL, dh->ctx) == 1 &&
              ecp_write(dh, dh->pub, pt, true);
         EC_POINT_free(pt);
     } else {
-        ok = modp_power(dh, dh->pub, dh->g);
+        ok = modp_power(dh, dh->pub, dh->field->g);
     }
     return ok;
 }
@@ -161,13 +202,9 @@ struct dh *dh_new(u16 group, const u8 *secret, size_t secret_len)
     }
     struct dh *dh = xcalloc(1, sizeof *dh);
     dh->row = row;
+    dh->field = field_of(row);
     dh->ctx = BN_CTX_secure_new();
-    if (row->ecp) {
-        dh->curve = EC_GROUP_new_by_curve_name(curve_nid(group));
-    }
-    bool ok = row->ecp ? dh->curve != NULL : modp_open(group, &dh->p, &dh->g, &dh->q);
-    if (!ok || !dh->ctx || !make_private(dh, secret, secret_len) ||
-        !make_public(dh)) {
+    if (!dh->field || !dh->ctx || !make_private(dh, secret, secret_len) || !make_public(dh)) {
         dh_free(dh);
         return NULL;
     }
@@ -180,10 +217,6 @@ void dh_free(struct dh *dh)
         return;
     }
     BN_clear_free(dh->x);
-    BN_free(dh->p);
-    BN_free(dh->g);
-    BN_free(dh->q);
-    EC_GROUP_free(dh->curve);
     BN_CTX_free(dh->ctx);
     free(dh);
 }
@@ -206,8 +239,8 @@ static bool modp_public(const BIGNUM *y, const BIGNUM *p)
 /* in_subgroup: RFC 6989 2.2: y^q = 1, where p is no safe prime. */
 static bool in_subgroup(const struct dh *dh, const BIGNUM *y)
 {
-    BIGNUM *r = dh->q ? BN_new() : NULL;
-    bool ok = !dh->q || (r && BN_mod_exp(r, y, dh->q, dh->p, dh->ctx) == 1 && BN_is_one(r));
+    BIGNUM *r = dh->field->q ? BN_new() : NULL;
+    bool ok = !dh->field->q || (r && BN_mod_exp(r, y, dh->field->q, dh->field->p, dh->ctx) == 1 && BN_is_one(r));
     BN_free(r);
     return ok;
 }
@@ -215,7 +248,7 @@ static bool in_subgroup(const struct dh *dh, const BIGNUM *y)
 static bool modp_shared(const struct dh *dh, u8 *out, const u8 *peer)
 {
     BIGNUM *y = BN_bin2bn(peer, dh->row->public_len, NULL);
-    bool ok = modp_public(y, dh->p) && in_subgroup(dh, y) && modp_power(dh, out, y);
+    bool ok = modp_public(y, dh->field->p) && in_subgroup(dh, y) && modp_power(dh, out, y);
     BN_clear_free(y);
     return ok;
 }
@@ -224,13 +257,13 @@ static bool ecp_shared(const struct dh *dh, u8 *out, const u8 *peer)
 {
     int half = dh->row->public_len / 2;
     BIGNUM *x = BN_bin2bn(peer, half, NULL), *y = BN_bin2bn(peer + half, half, NULL);
-    EC_POINT *pt = EC_POINT_new(dh->curve), *z = EC_POINT_new(dh->curve);
+    EC_POINT *pt = EC_POINT_new(dh->field->curve), *z = EC_POINT_new(dh->field->curve);
     /* set_affine_coordinates refuses a point that is not on the curve; the cofactor of these curves
      * is 1 */
     bool ok = x && y && pt && z &&
-              EC_POINT_set_affine_coordinates(dh->curve, pt, x, y, dh->ctx) == 1 &&
-              EC_POINT_mul(dh->curve, z, NULL, pt, dh->x, dh->ctx) == 1 &&
-              !EC_POINT_is_at_infinity(dh->curve, z) && ecp_write(dh, out, z, false);
+              EC_POINT_set_affine_coordinates(dh->field->curve, pt, x, y, dh->ctx) == 1 &&
+              EC_POINT_mul(dh->field->curve, z, NULL, pt, dh->x, dh->ctx) == 1 &&
+              !EC_POINT_is_at_infinity(dh->field->curve, z) && ecp_write(dh, out, z, false);
     EC_POINT_clear_free(pt);
     EC_POINT_clear_free(z);
     BN_clear_free(x);
@@ -249,33 +282,29 @@ bool dh_shared(const struct dh *dh, u8 out[DH_MAX], size_t *out_len, const u8 *p
 }
 
 /* ecp_public: set_affine_coordinates refuses a point that is not on the curve. */
-static bool ecp_public(u16 group, const u8 *peer, int half)
+static bool ecp_public(const EC_GROUP *curve, const u8 *peer, int half)
 {
-    EC_GROUP *curve = EC_GROUP_new_by_curve_name(curve_nid(group));
     BIGNUM *x = BN_bin2bn(peer, half, NULL), *y = BN_bin2bn(peer + half, half, NULL);
-    EC_POINT *pt = curve ? EC_POINT_new(curve) : NULL;
+    EC_POINT *pt = EC_POINT_new(curve);
     bool ok = x && y && pt && EC_POINT_set_affine_coordinates(curve, pt, x, y, NULL) == 1;
     EC_POINT_free(pt);
     BN_free(x);
     BN_free(y);
-    EC_GROUP_free(curve);
     return ok;
 }
 
 bool dh_public_ok(u16 group, const u8 *peer, size_t peer_len)
 {
     const struct group_row *row = group_row(group);
-    if (!row || peer_len != row->public_len) {
+    const struct field *f = row && peer_len == row->public_len ? field_of(row) : NULL;
+    if (!f) {
         return false;
     }
     if (row->ecp) {
-        return ecp_public(group, peer, row->public_len / 2);
+        return ecp_public(f->curve, peer, row->public_len / 2);
     }
-    BIGNUM *p = NULL, *g = NULL, *q = NULL, *y = BN_bin2bn(peer, row->public_len, NULL);
-    bool ok = modp_open(group, &p, &g, &q) && modp_public(y, p);
+    BIGNUM *y = BN_bin2bn(peer, row->public_len, NULL);
+    bool ok = modp_public(y, f->p);
     BN_free(y);
-    BN_free(p);
-    BN_free(g);
-    BN_free(q);
     return ok;
 }

@@ -220,7 +220,7 @@ static void make_add(const struct ike_sa *sa, const struct xch *x, const struct 
         v->with_spi = in ? c->ah_in : c->ah_out;
         v->with_proto = c->ah_in ? IPPROTO_AH_ : 0;
     }
-    keys_keymat(keymat, elen + alen, &sa->c, &x->c, p->proto == IPPROTO_AH_ ? PROTO_AH : PROTO_ESP,
+    keys_keymat(keymat, elen + alen, &sa->c, x->talk, p->proto == IPPROTO_AH_ ? PROTO_AH : PROTO_ESP,
                 v->spi);
     secret_set(&v->encr_key, keymat, elen);
     secret_set(&v->auth_key, keymat + elen, alen);

@@ -11,7 +11,10 @@ void draft_init(struct draft *d, const struct ike_sa *sa, const struct xch *x)
 {
     memset(d, 0, offsetof(struct draft, buf));
     d->sa = sa->c;
-    d->x = x->c;
+    d->x.head = x->c;
+    if (x->talk) {
+        d->x.talk = *x->talk;
+    }
     d->local = sa->local;
     d->remote = sa->remote;
 }

@@ -130,7 +130,11 @@ static void engine_commit(struct ike *ike, struct ike_sa *sa, struct xch *x, str
         sa_move(ike, sa, &d->local, &d->remote); /* their keys have proved it, or it is we who change the port */
     }
     sa->c = d->sa;
-    x->c = d->x;
+    x->c = d->x.head;
+    if (!x->talk) {
+        x->talk = xcalloc(1, sizeof *x->talk);
+    }
+    *x->talk = d->x.talk;
     x->c.state = next;
     if (d->dh) {
         dh_free(x->dh);
@@ -518,7 +522,7 @@ bool engine_opens(struct ike *ike, struct ike_sa *sa, const u8 *data, size_t len
     draft_init(&d, sa, &sa->main);
     if (info) {
         d.x.msgid = hdr->msgid;
-        sa->version->begin(sa, &d.x);
+        sa->version->begin(sa, &d.x.head);
     }
     bool ok = open_message(&r, &m, &d, data);
     if (!ok) {

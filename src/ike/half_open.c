@@ -77,7 +77,7 @@ static void arm(struct ike *ike)
 void half_open_keep(struct ike *ike, struct ike_sa *sa)
 {
     const struct xch *x = &sa->main;
-    struct half_open *h = xcalloc(1, sizeof *h + x->c.sa_i.len + x->rt.tx_len);
+    struct half_open *h = xcalloc(1, sizeof *h + x->talk->sa_i.len + x->rt.tx_len);
     list_init(&h->guests);
     h->timer.kind = TIMER_MET;
     h->local = sa->local;
@@ -98,9 +98,9 @@ void half_open_keep(struct ike *ike, struct ike_sa *sa)
     h->logged = sa->logged;
     h->number = sa->number;
     h->born_ms = sa->born_ms;
-    h->sa_len = x->c.sa_i.len;
+    h->sa_len = x->talk->sa_i.len;
     h->tx_len = (u16)x->rt.tx_len;
-    memcpy(h->bytes, x->c.sa_i.b, h->sa_len);
+    memcpy(h->bytes, x->talk->sa_i.b, h->sa_len);
     if (h->tx_len) {
         memcpy(h->bytes + h->sa_len, x->rt.tx, h->tx_len);
     }
@@ -157,15 +157,16 @@ struct ike_sa *half_open_resume(struct ike *ike, const struct half_open *h)
     sa->born_ms = x->born_ms = h->born_ms;
     sa->peer = h->peer; /* borrowed from h until it is taken over or put back */
     x->c.state = XS_R_MM2;
-    x->c.sa_i.len = h->sa_len;
-    memcpy(x->c.sa_i.b, h->bytes, h->sa_len);
+    x->talk = xcalloc(1, sizeof *x->talk);
+    x->talk->sa_i.len = h->sa_len;
+    memcpy(x->talk->sa_i.b, h->bytes, h->sa_len);
     retrans_saw(&x->rt, h->seen);
     retrans_sent(ike, &x->rt, h->bytes + h->sa_len, h->tx_len, TM_REPLY);
     x->rt.resent_ms = h->resent_ms;
     if (h->dh) {
         x->dh = h->dh; /* lent */
-        x->c.nr.len = NONCE_LEN;
-        memcpy(x->c.nr.b, h->nr, NONCE_LEN);
+        x->talk->nr.len = NONCE_LEN;
+        memcpy(x->talk->nr.b, h->nr, NONCE_LEN);
     }
     return sa;
 }
@@ -226,7 +227,7 @@ void half_open_guest(struct ike *ike, struct half_open *h, struct ike_sa *sa)
     }
     if (!h->dh) {
         h->dh = sa->main.dh;
-        memcpy(h->nr, sa->main.c.nr.b, NONCE_LEN);
+        memcpy(h->nr, sa->main.talk->nr.b, NONCE_LEN);
     }
     sa->main.dh = NULL;
     sa->half = h;

@@ -1,6 +1,6 @@
 /*
  * ike_int.h: what the files of this folder share. The SA, its exchanges, the draft a handler writes, the rows of
- * the exchange tables. Only engine_commit (engine.c) writes struct sa_core and struct xch_core of a living SA.
+ * the exchange tables. Only engine_commit (engine.c) writes struct sa_core, xch_head and xch_talk of a living SA.
  *
  * From the top down; a file calls only what stands below it (what must go up goes through the queue of todo.c):
  *
@@ -45,22 +45,10 @@ const char *ike_state_name(enum ike_state s);
 
 /* ---- the parts of an SA that a draft copies --------------------------------------------------------- */
 
-struct bytes_id {
-    u16 len;
-    u8 b[ISAKMP_ID_MAX];
-};
-struct bytes_nonce {
-    u16 len;
-    u8 b[ISAKMP_NONCE_MAX];
-};
-struct bytes_big {
-    u16 len;
-    u8 b[DH_MAX];
-};
-struct bytes_sa {
-    u16 len;
-    u8 b[2048];
-};
+struct bytes_id { u16 len; u8 b[ISAKMP_ID_MAX]; };
+struct bytes_nonce { u16 len; u8 b[ISAKMP_NONCE_MAX]; };
+struct bytes_big { u16 len; u8 b[DH_MAX]; };
+struct bytes_sa { u16 len; u8 b[2048]; };
 
 enum vid_bit { VB_UNITY = 1, VB_DPD = 2, VB_XAUTH = 4, VB_FRAG = 8, VB_ADIT = 16, VB_NATT_V2 = 32, VB_NATT_V3 = 64,
                VB_NATT_V7 = 128, VB_NATT_RFC = 256, VB_STRONGSWAN = 512, VB_OPENSWAN = 1024, VB_LIBRESWAN = 2048,
@@ -98,17 +86,14 @@ struct sa_core {
     struct addr client;          /* the address we gave to it, or, we began, it to us; AF_NONE: none */
     u64 authed_ms;           /* env time, 0 before PHASE_AUTHED */
 };
-/* What one exchange has learnt. The IV is here: of phase 1 while it runs, then the base for phase 2's. */
-struct xch_core {
+/* What one exchange has learnt, and still needs when it is over. The IV is here: of phase 1 while it runs, then the base for
+ * phase 2's. */
+struct xch_head {
     u8 state; /* enum ike_state */
     u8 exchange;
     bool initiator;
     u32 msgid;
     struct secret iv;
-    struct bytes_nonce ni, nr;
-    struct bytes_big gi, gr, gxy; /* gxy is secret, wiped */
-    struct bytes_sa sa_i;         /* the initiator's SA payload body */
-    struct bytes_id idi, idr;     /* bodies of the ID payloads */
     u32 asked; /* bit per trustpoint whose certificate the peer has asked for */
     /* quick mode */
     u32 flow, spi_in, spi_out; /* of ESP, or of AH alone */
@@ -122,6 +107,18 @@ struct xch_core {
     u32 peer_life_s; /* the offer's, when it was longer than ours */
     struct selector sel;
     u16 replay_window; /* the flow's, for ADD_SA */
+};
+/* What nobody needs any more when it is over: 6 KB, wiped and freed then (xch_wipe). */
+struct xch_talk {
+    struct bytes_nonce ni, nr;
+    struct bytes_big gi, gr, gxy; /* gxy is secret */
+    struct bytes_sa sa_i;         /* the initiator's SA payload body */
+    struct bytes_id idi, idr;     /* bodies of the ID payloads */
+};
+/* Both, as drafts have them. */
+struct xch_core { /* the second name is none: the same by its members' names alone (-fms-extensions) */
+    union { struct xch_head head; struct xch_head; };
+    union { struct xch_talk talk; struct xch_talk; };
 };
 
 /* ---- exchanges and SAs ------------------------------------------------------------------------------- */
@@ -148,7 +145,8 @@ struct xch {
     struct list link; /* in ike_sa.nodes; the main exchange is not listed */
     struct ike_sa *sa; /* borrowed: whose it is */
     struct timer timer;
-    struct xch_core c;
+    struct xch_head c;
+    struct xch_talk *talk; /* owned, secret; NULL: nothing committed yet, or it is over */
     struct retrans rt;
     struct dh *dh; /* owned */
     u64 born_ms, gone_ms; /* gone: when it may be forgotten, 0 = while it runs */
@@ -208,7 +206,7 @@ struct child {
     struct ike_peer *peer; /* borrowed: lives as long as this */
     struct flow *of;       /* borrowed: lives as long as this, NULL: none */
     struct timer timer;
-    u32 number, flow, spi_in, spi_out, ah_in, ah_out, conn_in, isakmp_conn; /* as in struct xch_core */
+    u32 number, flow, spi_in, spi_out, ah_in, ah_out, conn_in, isakmp_conn; /* as in struct xch_head */
     u8 encr, auth, ah, mode, comp;
     u16 cpi_in, cpi_out;
     bool esn, initiator, in_up, out_up, closing, said; /* said: Delete was said */
@@ -403,7 +401,7 @@ struct version_ops {
     const struct exchange *exchanges;
     size_t num_exchanges;
     /* begin: the cipher state of an exchange the peer begins under the SA's keys. */
-    void (*begin)(const struct ike_sa *sa, struct xch_core *x);
+    void (*begin)(const struct ike_sa *sa, struct xch_head *x);
     /* open: decrypts the message (len bytes with its header, in place) with the state of the draft, which moves on. False:
      * why is in the draft. */
     bool (*open)(struct draft *d, u8 *msg, size_t len);
@@ -478,7 +476,7 @@ void datagram_hash(u8 out[32], const u8 *data, size_t len);
 enum dup retrans_check(struct retrans *rt, const u8 hash[32]);
 void retrans_saw(struct retrans *rt, const u8 hash[32]);
 void retrans_sent(struct ike *ike, struct retrans *rt, const u8 *data, size_t len, enum row_timer timer);
-/* retrans_again: a duplicate came; true: answer it with rt->tx now (not more often than RESEND_MIN_MS). */
+/* retrans_again: a duplicate came; true: answer it with rt->tx now (not too often: RESEND_MIN_MS). */
 bool retrans_again(struct ike *ike, struct retrans *rt);
 void retrans_free(struct retrans *rt);
 /* retrans_due: true: send rt->tx again now; *out_spent: the tries are used up. */
@@ -610,7 +608,7 @@ void keys_hash_r(u8 *out, enum hash_id h, const struct sa_core *sa, const struct
 void keys_hash_phase2(u8 *out, const struct sa_core *sa, u32 msgid, const struct bytes_nonce *ni, const u8 *rest,
                       size_t rest_len);
 void keys_hash3(u8 *out, const struct sa_core *sa, const struct xch_core *x);
-void keys_keymat(u8 *out, size_t len, const struct sa_core *sa, const struct xch_core *x, u8 proto, u32 spi);
+void keys_keymat(u8 *out, size_t len, const struct sa_core *sa, const struct xch_talk *x, u8 proto, u32 spi);
 
 /* initiator.c */
 enum { START_WHY = 160 };

@@ -129,7 +129,7 @@ void keys_hash3(u8 *out, const struct sa_core *sa, const struct xch_core *x)
            (struct iov[]){{&zero, 1}, {id, 4}, {x->ni.b, x->ni.len}, {x->nr.b, x->nr.len}}, 4);
 }
 
-void keys_keymat(u8 *out, size_t len, const struct sa_core *sa, const struct xch_core *x, u8 proto,
+void keys_keymat(u8 *out, size_t len, const struct sa_core *sa, const struct xch_talk *x, u8 proto,
                  u32 spi)
 {
     u8 k[HASH_MAX], head[5] = {proto};

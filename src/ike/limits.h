@@ -29,7 +29,7 @@ enum {
     NODE_LINGER_MS = 60000,       /* a finished exchange answers duplicates that long */
     ASKED_SOON_MS = 2000,         /* a client whose user is not asked for so long says its last message again */
     BEHIND_LAST_MS = 700,         /* what is begun right behind the last message of aggressive mode is said again after that */
-    RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often */
+    RESEND_MIN_MS = 500,          /* a duplicate is answered at most that often, or twice in the time of a retransmission */
     CLIENT_STAY_MS = 60000,       /* a client's flow without a pair is given back after that long */
     PARKED_MAX = 64, PARKED_MS = 10000, /* first messages of clients that wait for their flow: so many, so long */
     RESTART_MS = 10000,           /* a new process waits that long for dp to say which SAs it holds */

@@ -50,9 +50,9 @@ void retrans_sent(struct ike *ike, struct retrans *rt, const u8 *data, size_t le
 
 bool retrans_again(struct ike *ike, struct retrans *rt)
 {
-    u64 now = env_now_ms(ike->clock);
-    /* a flood of copies must not make us a flood of answers */
-    if (!rt->tx || (rt->resent_ms && now - rt->resent_ms < RESEND_MIN_MS)) {
+    u64 now = env_now_ms(ike->clock), least = MIN((u64)RESEND_MIN_MS, ike->conf->global.retransmit_ms / 2);
+    /* a flood of copies must not make us a flood of answers; who says things again faster is answered faster */
+    if (!rt->tx || (rt->resent_ms && now - rt->resent_ms < least)) {
         return false;
     }
     rt->resent_ms = now;

@@ -45,7 +45,11 @@ struct xch *xch_find(const struct ike_sa *sa, u32 msgid)
 
 void xch_wipe(struct xch *x)
 {
-    mem_wipe(&x->c.gxy, sizeof x->c.gxy);
+    if (x->talk) {
+        mem_wipe(x->talk, sizeof *x->talk);
+        free(x->talk);
+        x->talk = NULL;
+    }
     dh_free(x->dh);
     x->dh = NULL;
 }

@@ -104,7 +104,7 @@ static const struct row rows[] = {
 
 /* ---- how messages are protected: RFC 2409 appendix B, RFC 2408 3.1 ---- */
 
-static void begin(const struct ike_sa *sa, struct xch_core *x)
+static void begin(const struct ike_sa *sa, struct xch_head *x)
 {
     keys_iv_phase2(&x->iv, &sa->c, &sa->main.c.iv, x->msgid);
 }

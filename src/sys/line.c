@@ -67,14 +67,20 @@ static void on_sas(void *ctx, struct answer *a)
     }
 }
 
-void line_check(struct router *r)
+bool line_needs_sa(const struct router *r)
 {
-    bool vti = false;
     CONF_FOR(struct conf_if, i, &r->conf->ifs)
     {
-        vti |= cli_if_needs_sa(i);
+        if (cli_if_needs_sa(i)) {
+            return true;
+        }
     }
-    if (!vti) {
+    return false;
+}
+
+void line_check(struct router *r)
+{
+    if (!line_needs_sa(r)) {
         look_at(r, &(struct answer){.whole = true});
     } else if (r->lines_asked == LINES_KNOWN) {
         r->lines_asked = LINES_ASKED;

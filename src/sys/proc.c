@@ -54,8 +54,8 @@ static enum value_fault on_ike(struct router *r, const struct ike_msg *m)
     switch (m->type) {
     case IKE_EVENT:
         logbook_event(&r->book, &m->u.event);
-        if (m->u.event.id == EV_SESSION_STATUS) {
-            router_touch(r); /* an ipsec tunnel's line protocol hangs on it */
+        if (m->u.event.id == EV_SESSION_STATUS && line_needs_sa(r)) {
+            router_touch(r); /* an ipsec tunnel's line protocol hangs on it; thousands of peers in a map do not ask the kernel anew */
         }
         return VALUE_FINE;
     case IKE_PONG: router_child_ready(r, CHILD_IKE); return VALUE_FINE;

@@ -254,6 +254,8 @@ void ports_free(struct router *r);
 /* ---- line.c ---- */
 /* line_check: looks at every interface and says what changed, at once or when dp has told of its SAs. */
 void line_check(struct router *r);
+/* line_needs_sa: the line of some interface is up only while it has SAs (an ipsec tunnel). */
+bool line_needs_sa(const struct router *r);
 void line_free(struct router *r);
 
 /* ---- frr.c ---- */

@@ -137,7 +137,7 @@ static void check_keymat(struct replay *r, struct node *n, u32 spi)
         }
         assert_true(json_hex(&enc, e, "enc_key") && json_hex(&auth, e, "auth_key"));
         n->x.gxy.len = 0;
-        keys_keymat(k, enc.len + auth.len, &r->sa, &n->x, PROTO_ESP, spi);
+        keys_keymat(k, enc.len + auth.len, &r->sa, &n->x.talk, PROTO_ESP, spi);
         assert_memory_equal(k, enc.b, enc.len);
         assert_memory_equal(k + enc.len, auth.b, auth.len);
         r->keymats++;

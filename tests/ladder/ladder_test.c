@@ -599,11 +599,17 @@ static void fingerprint(u8 out[32], struct ike *ike)
         const struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, link);
         sb_addn(&b, (const char *)&sa->c, sizeof sa->c);
         sb_addn(&b, (const char *)&sa->main.c, sizeof sa->main.c);
+        if (sa->main.talk) {
+            sb_addn(&b, (const char *)sa->main.talk, sizeof *sa->main.talk);
+        }
         sb_addf(&b, "%d %llu %u", sa->deleted, (unsigned long long)sa->main.rt.next_ms,
                 sa->num_msgids);
         LIST_FOR (n, &sa->nodes) {
             const struct xch *x = CONTAINER_OF(n, struct xch, link);
             sb_addn(&b, (const char *)&x->c, sizeof x->c);
+            if (x->talk) {
+                sb_addn(&b, (const char *)x->talk, sizeof *x->talk);
+            }
         }
     }
     LIST_FOR (it, &ike->children) {

@@ -183,7 +183,8 @@ static void iv_of(struct secret *iv, struct world *w, const struct ike_sa *sa, c
 {
     const u8 *before = w->log_data[w->num_log - 2];
     if (m[18] == XCH_MAIN) {
-        keys_iv_phase1(iv, &sa->c, &sa->main.c);
+        struct xch_core x = {.talk = *sa->main.talk};
+        keys_iv_phase1(iv, &sa->c, &x);
     } else if (before[18] == m[18] && be32(before + 20) == be32(m + 20)) {
         size_t n = encr_row(sa->c.encr)->block;
         secret_set(iv, before + w->log_len[w->num_log - 2] - n, n);
@@ -220,7 +221,7 @@ static struct fate lies(struct world *w, int from, unsigned number, const u8 *da
             next = m[end];
         }
         const struct xch *x = xch_find(sa, be32(m + 20));
-        keys_hash_phase2(m + 32, &sa->c, be32(m + 20), from == A ? NULL : &x->c.ni, m + 28 + hash,
+        keys_hash_phase2(m + 32, &sa->c, be32(m + 20), from == A ? NULL : &x->talk->ni, m + 28 + hash,
                          end - 28 - hash);
     }
     iv = first;

@@ -294,7 +294,7 @@ static void what_a_group_has(void **state)
     struct setup a = client("sales", "anna", "anna's own"), b = gateway();
     struct world *w = world_begun(30, &a, &b);
     struct isakmp_msg m;
-    struct isakmp_cfg_attr at;
+    struct isakmp_cfg_attr at = {0};
     u8 plain[2048];
     assert_true(pull(w, &m, plain));
     assert_int_equal(m.cfg.type, CFG_REPLY);
