@@ -9,6 +9,7 @@ the least work for it. strongSwan is Debian's, of the tree that the end-to-end t
 kernel-libipsec, OpenSSL in front of its own ciphers, no log. A second of one core is measured in CPU time of the responder: all
 processes of adit, all threads of charon. `bound` is what the two powers of Diffie-Hellman alone would allow, measured in the same run.
 PEERS=20,200,2000 and GROUPS=14,2,19 choose."""
+import hashlib
 import json
 import os
 import signal
@@ -20,7 +21,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
 BUILD = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "build").resolve()
-ROOT = Path(os.environ.get("ADIT_VM_CACHE", "/var/cache/adit-peer-vm")) / "root"
+VM = HERE / "tests" / "e2e" / "peer_vm" / "build.sh"  # its files lie in a folder for each version of it
+ROOT = Path(os.environ.get("ADIT_VM_CACHE", "/var/cache/adit-peer-vm")) / hashlib.sha256(VM.read_bytes()).hexdigest()[:16] / "root"
 NAMES = {2: "1024 bits (2)", 14: "2048 bits (14)", 19: "P-256 (19)"}
 A, B = (f"hands{os.getpid()}{x}" for x in "ab")
 
@@ -128,7 +130,7 @@ def measure(who, folder, peers, groups):
 def main():
     peers = [int(x) for x in os.environ.get("PEERS", "20,200,2000").split(",")]
     groups = [int(x) for x in os.environ.get("GROUPS", "14,2,19").split(",")]
-    sh(f"{HERE}/tests/e2e/peer_vm/build.sh")
+    sh(str(VM))
     with tempfile.TemporaryDirectory() as d:
         try:
             sh(f"ip netns add {A} && ip netns add {B} && ip -n {A} link add w type veth peer name w netns {B}")
