@@ -211,6 +211,7 @@ struct child {
     u16 cpi_in, cpi_out;
     bool esn, initiator, in_up, out_up, closing, said; /* said: Delete was said */
     bool heard_gone; /* the peer said it */
+    u8 silent;       /* how often in a row nothing was said to come back by it; at most 2 */
     bool udp;        /* in UDP (RFC 3948), from local's to remote's port */
     u64 who;         /* sa_who of the ISAKMP SA it was made on */
     struct selector sel;

@@ -23,6 +23,7 @@ enum {
     LIVE_SILENCE_S = 20, LIVE_RETRY_S = 2, LIVE_TRIES = 3, LIVE_TRIES_KEEPALIVE = 5,
     UNKNOWN_SPI_MS = 1000,        /* once in that time an SPI we do not know makes us do something, for each far end */
     PROBE_EVERY_MS = 300000,      /* a quick mode to see whether a peer lives that cannot be asked */
+    PROBE_ALIVE_MS = 1800000,     /* the same when the peer lives, and it is the pair that carries nothing back */
     SAID_MS = 60000,              /* the same line about the same peer is not said again that long */
     P1_LIFE_MIN_S = 4, P2_LIFE_MIN_S = 4, P2_LIFE_MIN_KB = 1024, /* shorter is refused */
     DELETED_LINGER_MS = 60000,    /* a deleted SA stays listed about a minute */

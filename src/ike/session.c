@@ -386,16 +386,21 @@ void session_moved(struct ike *ike, const struct dp_moved_value *m)
 void session_silent(struct ike *ike, const struct dp_life_value *l)
 {
     struct flow *f = flow_find(ike, l->flow);
-    const struct child *c = child_on(ike, l->flow, SA_OUT, l->spi, &l->dst);
+    struct child *c = child_on(ike, l->flow, SA_OUT, l->spi, &l->dst);
     u64 now = env_now_ms(ike->clock);
     if (!f || !c) {
         return;
     }
     struct ike_sa *sa = sa_of_pair(ike, c);
-    if (sa && live_speaks(sa)) {
+    bool asks = sa && live_speaks(sa);
+    c->silent = (u8)MIN(c->silent + 1, 2);
+    if (asks) {
         live_ask(ike, sa);
-    } else if (!f->probe_ms || now - f->probe_ms >= PROBE_EVERY_MS) {
-        f->probe_ms = now; /* it cannot be asked: a new pair, or none */
+    }
+    /* it cannot be asked: a new pair, or none. It was asked, and lives: it may never have got the last message of quick mode, and
+     * then it has no such pair; a new one, now and then, for it may also be that nobody there has anything to say */
+    if ((!asks || c->silent > 1) && (!f->probe_ms || now - f->probe_ms >= (asks ? PROBE_ALIVE_MS : PROBE_EVERY_MS))) {
+        f->probe_ms = now;
         flow_want(ike, f, true);
     }
 }
@@ -416,7 +421,10 @@ void session_idle(struct ike *ike, u32 flow)
 
 void session_heard(struct ike *ike, const struct dp_life_value *l)
 {
-    const struct child *c = child_on(ike, l->flow, SA_IN, l->spi, &l->dst);
+    struct child *c = child_on(ike, l->flow, SA_IN, l->spi, &l->dst);
+    if (c) {
+        c->silent = 0;
+    }
     for (struct list *it = c ? c->peer->sas.next : NULL; c && it != &c->peer->sas; it = it->next) {
         struct ike_sa *sa = CONTAINER_OF(it, struct ike_sa, peer_link);
         if (sa_authed(sa) && !sa->deleted && sa_serves(sa, &c->local.a, &c->remote.a) &&

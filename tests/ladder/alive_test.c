@@ -82,7 +82,7 @@ static void a_silent_reboot_is_over_in_half_a_minute(void **state)
     world_free(w);
 }
 
-/* one that lives and only sends nothing is asked, and stays */
+/* one that lives and only sends nothing is asked, and stays; its pair is made anew once in half an hour, for it may not have it */
 static void one_way_traffic_is_no_death(void **state)
 {
     (void)state;
@@ -92,7 +92,7 @@ static void one_way_traffic_is_no_death(void **state)
         world_run(w, 20000);
     }
     assert_int_equal(pairs_up(w), 1);
-    assert_int_equal(w->s[A].added, 2);
+    assert_int_equal(w->s[A].added, 4);
     assert_int_equal(count_of(&w->s[B], EV_IKE_DPD), 20);
     assert_int_equal(count_of(&w->s[A], EV_IKE_FAIL_DEAD), 0);
     world_free(w);
@@ -467,6 +467,50 @@ static void a_refused_sa_is_not_up(void **state)
     }
 }
 
+/* The peer lives and has no such pair (the last message of quick mode never came, and the ISAKMP SA went before it could come
+ * again): nothing tells us but the silence. One that has only nothing to say is not negotiated with round and round. */
+static void a_pair_the_peer_never_had(void **state)
+{
+    (void)state;
+    struct world *w = world_pair(410);
+    world_acquire(w, A);
+    world_run(w, 1000);
+    struct ike *b = w->s[B].ike;
+    u32 old = sends_on(&w->s[A])->spi;
+    child_delete(b, CONTAINER_OF(b->children.next, struct child, link), false);
+    session_settle(b);
+    world_run(w, 30000);
+    assert_int_equal(w->s[B].num_sas, 0);
+    world_silent(w, A);
+    world_run(w, 20000);
+    assert_int_equal(sends_on(&w->s[A])->spi, old); /* it is asked, and lives */
+    world_silent(w, A);
+    world_run(w, 60000);
+    assert_int_equal(w->s[B].num_sas, 2);
+    assert_int_equal(w->s[A].num_sas, 2);
+    same_ends(w, 50, MODE_TUNNEL);
+    u64 added = w->s[A].added;
+    for (unsigned i = 0; i < 10; i++) { /* it has nothing to say */
+        world_silent(w, A);
+        world_run(w, 20000);
+    }
+    assert_int_equal(w->s[A].added, added);
+    world_free(w);
+
+    w = world_pair(411);
+    world_acquire(w, A);
+    world_run(w, 1000);
+    added = w->s[A].added;
+    for (unsigned i = 0; i < 10; i++) { /* it says something in between */
+        world_silent(w, A);
+        world_run(w, 10000);
+        world_heard(w, A);
+        world_run(w, 10000);
+    }
+    assert_int_equal(w->s[A].added, added);
+    world_free(w);
+}
+
 static struct flow *flow_of(const struct world *w)
 {
     return CONTAINER_OF(w->s[A].ike->flows.next, struct flow, link);
@@ -526,6 +570,7 @@ int main(void)
         cmocka_unit_test(started_again_by_the_peers_packets),
         cmocka_unit_test(a_spoofed_peer_hides_no_other),
         cmocka_unit_test(a_peer_is_met_by_any_of_its_flows),
+        cmocka_unit_test(a_pair_the_peer_never_had),
         cmocka_unit_test(idle),
         cmocka_unit_test(a_refused_sa_is_not_up),
     };
