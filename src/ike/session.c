@@ -710,6 +710,24 @@ static void xch_due(struct ike *ike, struct xch *x, u64 now)
     }
 }
 
+/* owes: a quick mode runs, or one that we began has just ended: the peer may not have got its last message, says its own again, and has
+ * no pair when nobody is there to answer. So long an SA whose time is over stays, and no longer. */
+static bool owes(const struct ike *ike, const struct ike_sa *sa, u64 now)
+{
+    u64 more = 2 * (u64)ike->conf->global.retransmit_ms;
+    if (now >= sa->c.authed_ms + (u64)sa->c.life_s * 1000 + more) {
+        return false;
+    }
+    LIST_FOR (it, &sa->nodes) {
+        const struct xch *x = CONTAINER_OF(it, struct xch, link);
+        bool just_ended = x->c.initiator && now < x->gone_ms - NODE_LINGER_MS + more;
+        if (x->c.exchange == XCH_QUICK && (!x->gone_ms || just_ended)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void sa_due(struct ike *ike, struct ike_sa *sa, u64 now)
 {
     if (sa->deleted) {
@@ -719,6 +737,9 @@ static void sa_due(struct ike *ike, struct ike_sa *sa, u64 now)
     } else if (sa->expire_ms && now >= sa->expire_ms && !sa_ready(sa)) {
         report(ike, sa, &sa->remote.a, XCH_TRANSACTION, WHY_XAUTH, "its user has not proved himself, or it was not configured, in time");
         sa_delete(ike, sa, "not ready in time", true);
+    } else if (sa->expire_ms && now >= sa->expire_ms && owes(ike, sa, now)) {
+        sa->expire_ms = now + 1000;
+        sa_arm(ike, sa);
     } else if (sa->expire_ms && now >= sa->expire_ms) {
         sa_delete(ike, sa, "IKE SA Lifetime Exceeded", true);
     } else {

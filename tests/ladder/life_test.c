@@ -654,6 +654,46 @@ static void a_peer_that_keeps_no_isakmp_sa(void **state)
     world_free(w);
 }
 
+/* no main mode after 30 s; of A's quick mode messages after 50 s the second, which is message 3 */
+static unsigned late_quick;
+static u64 late_from;
+static struct fate no_third(struct world *w, int from, unsigned number, const u8 *data, size_t len)
+{
+    (void)number, (void)len;
+    bool lost = data[18] == XCH_MAIN && w->now > late_from + 30000;
+    if (data[18] == XCH_QUICK && from == A && w->now > late_from + 50000) {
+        lost = ++late_quick == 2;
+    }
+    return lost ? (struct fate){0, {0}} : (struct fate){1, {10}};
+}
+
+/* The last message of quick mode gets lost and the time of the ISAKMP SA is over: it stays until the peer can have asked for it again,
+ * else we have a pair that the peer has not. */
+static void the_last_message_is_owed(void **state)
+{
+    (void)state;
+    struct setup a = setup_default(A), b = setup_default(B);
+    a.policy[0].life_s = b.policy[0].life_s = 60;
+    struct world *w = world_begun(900, &a, &b);
+    late_quick = 0;
+    late_from = w->now;
+    w->net = no_third;
+    world_run(w, 57000);
+    ike_ctl(w->s[A].ike, &(struct ike_msg){.type = IKE_CLEAR_CHILD});
+    world_run(w, 1000);
+    assert_int_equal(w->s[A].num_sas + w->s[B].num_sas, 0);
+    world_acquire(w, A);
+    world_run(w, 20000);
+    assert_true(late_quick >= 3); /* it was said again */
+    assert_int_equal(w->s[B].num_sas, 2);
+    same_ends(w, 50, MODE_TUNNEL);
+    world_run(w, 15000);
+    LIST_FOR (it, &w->s[A].ike->sas) { /* and went then */
+        assert_true(CONTAINER_OF(it, struct ike_sa, link)->deleted || !sa_authed(CONTAINER_OF(it, struct ike_sa, link)));
+    }
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -677,6 +717,7 @@ int main(void)
         cmocka_unit_test(the_shorter_life_and_volume_win),
         cmocka_unit_test(answers_fit_what_was_offered),
         cmocka_unit_test(a_longer_phase_1_life_was_not_offered),
+        cmocka_unit_test(the_last_message_is_owed),
         cmocka_unit_test(a_peer_that_keeps_no_isakmp_sa),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
