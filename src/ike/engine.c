@@ -272,6 +272,9 @@ static void effects_after(struct ike *ike, struct run *r, struct draft *d)
         t->flag = r->x->c.initiator;
         xch_wipe(r->x); /* the keys are installed; the messages stay for duplicates */
     }
+    if (r->row->next == XS_CFG_DONE) {
+        xch_wipe(r->x);
+    }
     if (d->effects & EF_INFO) {
         info_effects(ike, r->sa, d->m);
     }
@@ -289,13 +292,13 @@ static void wrong(struct ike *ike, struct ike_sa *sa)
     sa->wrong++;
 }
 
-/* spent: of an SA whose far end has not proved who it is, so many wrong messages are looked at in a
+/* spent: of an SA whose far end has proved nothing, so many wrong messages are looked at in a
  * second and no more. A rate and not a count: who can forge ends no negotiation, the true message
  * gets through when it is said again. */
 static bool spent(struct ike *ike, struct ike_sa *sa, u8 exchange)
 {
     u64 gone = (env_now_ms(ike->clock) - sa->wrong_ms) * HALF_OPEN_WRONG_PER_S / 1000;
-    if (!sa_half_open(sa) || sa->wrong < HALF_OPEN_WRONG + gone) {
+    if (!sa_stranger(sa) || sa->wrong < HALF_OPEN_WRONG + gone) {
         return false;
     }
     report(ike, sa, &sa->remote.a, exchange, WHY_LIMIT,

@@ -7,6 +7,7 @@
  *                          |  flow_p1_failed: next peer, back          |  flow_failed, flow_quick_lost
  */
 #include "ike/client.h"
+#include "ike/unproved.h"
 
 bool flow_negotiating(const struct flow *f)
 {
@@ -132,7 +133,7 @@ void flow_want(struct ike *ike, struct flow *f, bool rekey)
 static bool waits_for(const struct flow *f, const struct ike_sa *sa)
 {
     const struct addr *peer = flow_peer(f);
-    return f->state == FLOW_P1 && peer && sa_serves(sa, &f->v.local, peer) &&
+    return f->state == FLOW_P1 && peer && !core_unproved(&sa->c) && sa_serves(sa, &f->v.local, peer) &&
            sa_of_profile(sa, f->v.profile);
 }
 

@@ -123,6 +123,7 @@ struct xch_core { /* the second name is none: the same by its members' names alo
 
 /* ---- exchanges and SAs ------------------------------------------------------------------------------- */
 
+enum budget { BUDGET_FIRST /* answers to first messages of aggressive mode */, BUDGET_PASSWORD, BUDGET_NUM };
 struct retrans {
     u8 seen[SEEN_HASHES][32]; /* hashes of accepted datagrams, newest first */
     unsigned num_seen;
@@ -330,7 +331,7 @@ struct ike {
     struct bucket { /* budget.c */
         u64 at_ms; /* 0: full */
         u32 thousandths;
-    } budget[256], budget_all;
+    } budget[BUDGET_NUM][256], budget_all[BUDGET_NUM];
     u64 log_second, tell_second;
     unsigned log_used, tell_used;
     struct ike_calls_info calls; /* admission.c: of negotiating those that we began */
@@ -646,7 +647,7 @@ void frag_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t 
 void frag_free(struct ike *ike);
 
 /* budget.c */
-bool budget_take(struct ike *ike, const struct addr *from); /* one answer to a first message; false: not now */
+bool budget_take(struct ike *ike, enum budget what, const struct addr *from); /* one of it; false: not now */
 
 /* secret.c */
 u64 psk_key(const struct ike *ike, const struct ike_psk_value *v); /* in ike_conf.psk_map */

@@ -50,7 +50,7 @@ struct ike_sa *p1_start(struct ike *ike, u32 flow, const struct addr *local,
     if (!admission_begin(ike, local, remote, aggressive ? XCH_AGGRESSIVE : XCH_MAIN, why)) {
         return NULL;
     }
-    const struct ike_sa *old = sa_usable(ike, local, remote);
+    const struct ike_sa *old = sa_under(ike, local, remote, profile); /* of one who has proved which machine he is */
     if (old && natt_udp(&old->c)) { /* renewed where it is: behind a NAT it can be reached by its mapping only */
         from = old->local;
         to = old->remote;

@@ -317,12 +317,14 @@ void sa_send(struct ike *ike, const struct ike_sa *sa, const u8 *data, size_t le
 
 u64 core_who(const struct ike *ike, const struct sa_core *c)
 {
-    u8 b[ISAKMP_ID_MAX + IKE_ID_TEXT + 1];
+    u8 b[2 + ISAKMP_ID_MAX + IKE_ID_TEXT + 1]; /* how long the identity is stands in front: where it ends must not be a choice */
+    size_t at = 2u + c->peer_id.len;
     size_t n = c->xauth == XAUTH_WRONG ? 0 : strnlen(c->user, sizeof c->user); /* whose password was wrong is nobody */
-    memcpy(b, c->peer_id.b, c->peer_id.len);
-    memcpy(b + c->peer_id.len, c->user, n);
-    b[c->peer_id.len + n] = core_unproved(c); /* who only says that identity is not who proved it */
-    return keyed_hash(ike->seed, b, c->peer_id.len + n + 1);
+    put16(b, c->peer_id.len);
+    memcpy(b + 2, c->peer_id.b, c->peer_id.len);
+    memcpy(b + at, c->user, n);
+    b[at + n] = core_unproved(c); /* who only says that identity is not who proved it */
+    return keyed_hash(ike->seed, b, at + n + 1);
 }
 
 u64 sa_who(const struct ike *ike, const struct ike_sa *sa)
@@ -429,7 +431,8 @@ struct ike_sa *sa_under(const struct ike *ike, const struct addr *local, const s
 
 struct ike_sa *sa_of_pair(const struct ike *ike, const struct child *c)
 {
-    return newest(ike, &c->local.a, &c->remote.a, NULL, c->udp ? c->who : 0, false, false);
+    struct ike_sa *own = newest(ike, &c->local.a, &c->remote.a, NULL, c->who, false, false);
+    return own || c->udp ? own : newest(ike, &c->local.a, &c->remote.a, NULL, 0, false, true);
 }
 
 struct ike_sa *sa_speaking(const struct ike *ike, const struct addr *local, const struct addr *remote, u64 who)

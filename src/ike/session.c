@@ -43,7 +43,9 @@ static void ready(struct ike *ike, struct ike_sa *sa)
     sa->peer->contacted = true;
     live_arm(ike, sa);
     push(ike, sa);
-    flow_p1_up(ike, sa);
+    if (!sa->deleted) {
+        flow_p1_up(ike, sa);
+    }
 }
 
 static void p1_up(struct ike *ike, struct ike_sa *sa)
@@ -144,7 +146,7 @@ static void rekey(struct ike *ike, struct ike_sa *sa)
     bool client = !sa->c.initiator && (sa->c.user[0] || sa->c.client.family); /* it begins, never we */
     bool needed = !ike->ending && !client && (sa->peer->num_children || !list_empty(&sa->nodes));
     sa->rekey_ms = env_now_ms(ike->clock) + 30000;
-    if (needed && sa_usable(ike, &sa->local.a, &sa->remote.a) == sa &&
+    if (needed && sa_speaking(ike, &sa->local.a, &sa->remote.a, sa_who(ike, sa)) == sa &&
         !sa_negotiating(ike, &sa->local.a, &sa->remote.a, NULL)) {
         p1_start(ike, 0, &sa->local.a, &sa->remote.a, sa->c.profile, why);
     }
@@ -234,7 +236,7 @@ static struct xch *refused_quick(const struct ike_sa *sa, const struct todo *t)
         if (x->c.state != XS_QM_I_QM1) {
             continue;
         }
-        if (t->spi && x->c.spi_in == t->spi) {
+        if (t->spi && (x->c.spi_in == t->spi || x->c.ah_in == t->spi)) { /* of a bundle the error names AH's, which is offered first */
             return x;
         }
         waiting++;
@@ -308,8 +310,9 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
             sa_delete(ike, o, "Receive delete from peer", false);
         }
     }
-    if (sa_usable(ike, &sa->local.a, &sa->remote.a)) {
-        return; /* there is a newer one */
+    const struct ike_sa *newer = sa_speaking(ike, &sa->local.a, &sa->remote.a, sa_who(ike, sa));
+    if ((newer && !newer->deleted) || !sa_ready(sa)) {
+        return; /* there is a newer one, or it never had a pair */
     }
     /* without it the peer may have dropped the pairs as well, and need not have said so: new
      * ones; not at once when it was the same a moment ago: it may keep no ISAKMP SA, and neither end would come to rest */
@@ -317,7 +320,8 @@ static void heard_delete_sa(struct ike *ike, struct ike_sa *sa, const struct tod
     bool again = last && now - last < RENEW_AGAIN_MS;
     LIST_FOR (it, &sa->peer->children) {
         const struct child *c = CONTAINER_OF(it, struct child, peer_link);
-        struct flow *f = c->up_ms && !c->closing ? flow_find(ike, c->flow) : NULL;
+        bool its = c->up_ms && !c->closing && same_peer(c->who, &c->remote, c->udp, sa_who(ike, sa), sa);
+        struct flow *f = its ? flow_find(ike, c->flow) : NULL;
         if (f && !again) {
             sa->peer->renewed_ms = now;
             todo_want(ike, c->flow, true);
@@ -408,7 +412,11 @@ void session_silent(struct ike *ike, const struct dp_life_value *l)
 void session_idle(struct ike *ike, u32 flow)
 {
     struct flow *f = flow_find(ike, flow);
-    if (!f || !child_of_flow(ike, flow) || flow_negotiating(f)) {
+    bool half = false; /* one that the peer is making stays whole */
+    for (const struct list *it = f ? f->children.next : NULL; f && it != &f->children; it = it->next) {
+        half = half || !CONTAINER_OF(it, struct child, flow_link)->up_ms;
+    }
+    if (!f || half || !child_of_flow(ike, flow) || flow_negotiating(f)) {
         return;
     }
     const struct child *c = child_of_flow(ike, flow);

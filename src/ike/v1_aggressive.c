@@ -69,7 +69,7 @@ enum verdict am_r1(struct ike *ike, const struct ike_sa *sa, const struct isakmp
         draft_bad_ke(m, d->sa.group, d);
         return V_DROP;
     }
-    if (!budget_take(ike, &sa->remote.a)) {
+    if (!budget_take(ike, BUDGET_FIRST, &sa->remote.a)) {
         draft_why(d, WHY_LIMIT, "so many first messages of aggressive mode came from this network "
                                 "that no more are answered this second");
         return V_DROP;

@@ -94,7 +94,7 @@ static enum verdict answered(struct ike *ike, const struct ike_sa *sa, const str
                              struct draft *d)
 {
     if (m->cfg.type == CFG_REPLY && sa->c.xauth == XAUTH_ASKED) {
-        if (core_unproved(&sa->c) && !budget_take(ike, &sa->remote.a)) { /* anybody may try passwords, and looking at one costs */
+        if (core_unproved(&sa->c) && !budget_take(ike, BUDGET_PASSWORD, &sa->remote.a)) { /* anybody may try passwords, and looking at one costs */
             draft_why(d, WHY_LIMIT, "so many passwords came from this network, by hybrid authentication, that no more are looked at this second");
             return V_DROP;
         }
@@ -121,7 +121,7 @@ static enum verdict answered(struct ike *ike, const struct ike_sa *sa, const str
     }
     if (m->cfg.type == CFG_ACK && sa->c.push != PUSH_NONE) { /* what it takes stands in it, without a value (mode-cfg 3.2) */
         struct isakmp_cfg_attr a;
-        bool taken = find(&m->cfg, CA_IP4_ADDRESS, &a) || client_uses(ike, sa);
+        bool taken = find(&m->cfg, CA_IP4_ADDRESS, &a) || client_uses(ike, sa) || sa->c.push == PUSH_TAKEN; /* it had asked */
         d->sa.push = taken ? PUSH_TAKEN : PUSH_REFUSED;
         d->effects = d->sa.push == PUSH_REFUSED ? EF_XAUTH : 0;
         return V_NEXT;
@@ -198,6 +198,10 @@ enum verdict cfg_r1(struct ike *ike, const struct ike_sa *sa, const struct isakm
     struct isakmp_cfg_attr a;
     bool xauth = is_xauth(&m->cfg);
     if (!hash_ok(m, d)) {
+        return V_DROP;
+    }
+    if (m->cfg.type == CFG_SET && !sa->c.initiator && !sa_ready(sa)) {
+        draft_why(d, WHY_NOT_AUTH, "it wants to configure this end before its user has proved himself");
         return V_DROP;
     }
     if (m->cfg.type == CFG_REQUEST && xauth && !credentials(ike, sa)) {

@@ -111,6 +111,17 @@ static void on_socket(void *ctx, ares_socket_t fd, int readable, int writable)
 
 /* ---- questions and answers --------------------------------------------------------------------- */
 
+/* a_host: an address that somebody else can have: no loopback, broadcast, multicast, nor of one link alone. */
+static bool a_host(const struct addr *a)
+{
+    if (a->family == AF_V4) {
+        return a->b[0] != 0 && a->b[0] != 127 && a->b[0] < 224 && !(a->b[0] == 169 && a->b[1] == 254);
+    }
+    static const u8 loopback[16] = {[15] = 1};
+    return a->family == AF_V6 && !addr_is_any(a) && !addr_is_multicast(a) && memcmp(a->b, loopback, 16) != 0 &&
+           !(a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
+}
+
 /* choose: of the addresses of an answer the one that is known already, else the first of IPv4, else the first. Seconds that they
  * hold; 0: there is none. */
 static u32 choose(struct addr *a, const struct ares_addrinfo *all)
@@ -127,7 +138,7 @@ static u32 choose(struct addr *a, const struct ares_addrinfo *all)
             one.family = AF_V6;
             memcpy(one.b, &s6->sin6_addr, 16);
         }
-        if (addr_is_any(&one) || addr_is_multicast(&one)) {
+        if (!a_host(&one)) {
             continue;
         }
         ttl = MIN(ttl, (u32)MAX(n->ai_ttl, 0));
@@ -164,9 +175,11 @@ static void on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo 
     struct dns *d = n->dns;
     (void)timeouts;
     n->asking = false;
-    if (n->gone) {
-        forget(n);
-    } else if (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED) {
+    if (n->gone) { /* sweep() takes it: whoever asked may be on its way through the list */
+        ares_freeaddrinfo(all);
+        return;
+    }
+    if (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED) {
         n->due_ms = 0; /* of the servers of before: asked again */
     } else if (status != ARES_SUCCESS) {
         in_vain(d, n, ares_strerror(status));
@@ -202,16 +215,28 @@ static void on_timer(uv_timer_t *t)
     }
     LIST_FOR (it, &d->names) {
         struct name *n = CONTAINER_OF(it, struct name, link);
-        if (d->open && !n->asking && now >= n->due_ms) {
+        if (d->open && !n->asking && !n->gone && now >= n->due_ms) {
             ask(d, n);
         }
     }
     arm(d);
 }
 
+/* sweep: names that nobody wants any more, and whose answer has come. */
+static void sweep(struct dns *d)
+{
+    LIST_FOR (it, &d->names) {
+        struct name *n = CONTAINER_OF(it, struct name, link);
+        if (n->gone && !n->asking) {
+            forget(n);
+        }
+    }
+}
+
 /* arm: the timer for what comes next. */
 static void arm(struct dns *d)
 {
+    sweep(d);
     u64 now = uv_now(d->timer.loop), next = UINT64_MAX;
     LIST_FOR (it, &d->names) {
         const struct name *n = CONTAINER_OF(it, struct name, link);
@@ -254,13 +279,17 @@ static void channel(struct dns *d, const struct conf *c)
     }
     str_copy(d->servers, sizeof d->servers, servers);
     str_copy(d->domain, sizeof d->domain, c->domain);
-    char *domains[] = {d->domain};
+    char *domains[] = {d->domain}, lookups[] = "b";
     struct ares_options o = {.timeout = DNS_TIMEOUT_MS, .tries = DNS_TRIES, .sock_state_cb = on_socket, .sock_state_cb_data = d,
                              .domains = domains, .ndomains = 1};
-    int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | (d->domain[0] ? ARES_OPT_DOMAINS : 0);
+    if (servers[0]) { /* they, and no file */
+        o.lookups = lookups;
+    }
+    int mask = (servers[0] ? ARES_OPT_LOOKUPS : 0) | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | (d->domain[0] ? ARES_OPT_DOMAINS : 0);
     d->open = ares_init_options(&d->channel, &o, mask) == ARES_SUCCESS;
-    if (d->open && servers[0]) {
-        (void)ares_set_servers_csv(d->channel, servers);
+    if (d->open && servers[0] && ares_set_servers_csv(d->channel, servers) != ARES_SUCCESS) {
+        d->open = false; /* the system's are not those that were meant */
+        ares_destroy(d->channel);
     }
     LIST_FOR (it, &d->names) {
         struct name *n = CONTAINER_OF(it, struct name, link);

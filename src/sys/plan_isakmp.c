@@ -32,13 +32,10 @@ static void add_one(struct planner *k, const struct conf_key *key, const struct 
     v->local = r ? conf_local_address(k->c, &r->local) : (struct addr){0};
 }
 
-/* add_keys: main mode finds a key by the address: a name that is known has that one, too, behind the lines that say addresses. */
+/* add_keys: main mode finds a key by the address: a name that is known has that one, too. In front of the lines that say addresses:
+ * of two for one host the last one counts, and what DNS says is nobody's word. */
 static void add_keys(struct planner *k, const struct list *keys, const struct conf_keyring *r)
 {
-    CONF_FOR(struct conf_key, key, keys)
-    {
-        add_one(k, key, r, &key->peer, key->name);
-    }
     CONF_FOR(struct conf_key, key, keys)
     {
         struct addr a;
@@ -46,6 +43,10 @@ static void add_keys(struct planner *k, const struct list *keys, const struct co
             const struct prefix host = prefix_host(&a);
             add_one(k, key, r, &host, "");
         }
+    }
+    CONF_FOR(struct conf_key, key, keys)
+    {
+        add_one(k, key, r, &key->peer, key->name);
     }
 }
 

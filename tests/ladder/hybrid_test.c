@@ -519,7 +519,7 @@ static void strangers_are_bounded(void **state)
     struct lose none = {0, 0};
     w->ctx = &none;
     for (unsigned i = 0; i < 11000; i++) { /* others of its network use up what there is */
-        while (budget_take(w->s[B].ike, &w->s[A].addr)) {
+        while (budget_take(w->s[B].ike, BUDGET_PASSWORD, &w->s[A].addr)) {
         }
         world_run(w, 1);
     }

@@ -30,6 +30,7 @@ WRONG(p2_mode, x->s[A].flow.transform[0].mode = MODE_TRANSPORT; x->s[B].flow.any
 WRONG(p2_pfs, x->s[B].flow.pfs_group = 14;)
 WRONG(p2_pfs_other, x->s[A].flow.pfs_group = 2; x->s[B].flow.pfs_group = 14;)
 WRONG(p2_ah, x->s[B].flow.transform[0].ah = HASH_SHA1;)
+WRONG(p2_bundle, x->s[A].flow.transform[0].ah = HASH_SHA1;)
 WRONG(p2_comp, x->s[A].flow.transform[0].comp = COMP_LZS;)
 WRONG(proxies, x->s[B].flow.sel.dst = (struct prefix){addr_v4(0x0a090000), 16};)
 WRONG(proxies_wide, x->s[A].flow.sel.src = (struct prefix){addr_v4(0x0a000000), 8};)
@@ -70,6 +71,8 @@ static const struct {
      "offered PFS group 2, flow Tunnel0-head-0 wants group 14"},
     {"AH there as well", p2_ah, "we offered esp-des esp-md5-hmac",
      "offered no AH and ESP proposal with an SPI, flow Tunnel0-head-0 wants AH and ESP"},
+    {"AH here as well", p2_bundle, "we offered ah-sha-hmac esp-des esp-md5-hmac in tunnel mode, no PFS",
+     "offered no ESP proposal with an SPI, flow Tunnel0-head-0 wants ESP"},
     {"compression here alone", p2_comp, "we offered esp-des esp-md5-hmac comp-lzs in tunnel mode",
      "offered ESP with IPComp (compression), flow Tunnel0-head-0 wants ESP without it"},
     {"another network behind us", proxies, "we asked for (ours -> theirs) 1.1.1.1/32 -> 2.2.2.2/32 proto 47, and its line has to be the mirror of that",
